@@ -1,0 +1,3 @@
+"""vipe: match videos of human movement across camera views."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,25 @@
+"""What can go wrong, as exceptions whose text says what, which file and what to do next."""
+
+
+class VipeError(Exception):
+    """A problem that the user can act on; the command line prints it as one line."""
+
+
+class VideoError(VipeError):
+    """A video that cannot be read or written."""
+
+
+class NoPoseError(VipeError):
+    """A video in which no person was found."""
+
+
+class WeightsError(VipeError):
+    """A model file that is missing, damaged, or not the one that made the data."""
+
+
+class FormatError(VipeError):
+    """A data file that is not what its name promises."""
+
+
+class MissingExtraError(VipeError):
+    """A feature whose optional packages are not installed."""
