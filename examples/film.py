@@ -356,7 +356,7 @@ class _Studio:
         rows[:, 8], rows[:, 9], rows[:, 10], rows[:, 11] = l2, rr, l2 - rr * rr, 1 / l2
         turned = (s.axes @ view.rotation.T).reshape(-1, 9)
         rows[~cone, 3:12], rows[~cone, 12:15] = turned[~cone], s.radii[~cone]
-        circles = _circles(a, b, s.ra, s.rb, view)
+        circles = _circles(a, b, s.ra, s.rb, 0.5 * s.melt[s.groups] + 0.004, view)
         ok = circles[:, 6] > 0
         if not ok.any():
             return
@@ -422,7 +422,7 @@ def floor_height(joints: np.ndarray) -> float:
     return float(np.percentile((joints[..., 1] - reach).min(-1), 2))
 
 
-def _circles(a, b, ra, rb, view: View) -> np.ndarray:
+def _circles(a, b, ra, rb, swell, view: View) -> np.ndarray:
     """Return (S, 8): outlines of both ends in the picture and reach along the ray."""
     near = np.minimum(a[:, 2] - ra, b[:, 2] - rb)
     far = np.maximum(np.linalg.norm(a, axis=-1) + ra, np.linalg.norm(b, axis=-1) + rb)
@@ -431,8 +431,8 @@ def _circles(a, b, ra, rb, view: View) -> np.ndarray:
     for k, (p, r) in enumerate(((a, ra), (b, rb))):
         z = np.maximum(p[:, 2], _NEAR_M)
         out[:, 2 * k : 2 * k + 2] = view.focal_px * p[:, :2] / z[:, None] + view.center
-        # 1.1: a sphere off the axis has a wider outline; 8 mm: shapes swell where they melt
-        out[:, 4 + k] = 1.1 * view.focal_px * (r + 0.008) / np.maximum(z - r, _NEAR_M)
+        # 1.1: a sphere off the axis has a wider outline; `swell`: where shapes melt together
+        out[:, 4 + k] = 1.1 * view.focal_px * (r + swell) / np.maximum(z - r, _NEAR_M)
     return out
 
 
@@ -502,7 +502,7 @@ def warp(joints: np.ndarray, times: np.ndarray, *, fps: float = 30.0) -> np.ndar
 def uneven_times(
     duration_s: float, rng: np.random.Generator, *, fps: float = 30.0, slowest=0.5, fastest=2.0
 ) -> np.ndarray:
-    """Times (N,) for `warp` that run through [0, duration_s] at a smoothly changing speed.
+    """Return times (N,) for `warp` that run through [0, duration_s] at a smoothly changing speed.
 
     Speed wanders between `slowest` and `fastest` on a logarithmic scale, with a bend about
     every second.

@@ -98,15 +98,16 @@ def _face(x, y, z, hairstyle, out, colors):
         return
     if z < 0.03:
         return
-    ex, ey = (ax - 0.031) / 0.0165, (y - 0.012) / 0.0082
+    ex, ey = (ax - 0.031) / 0.0155, (y - 0.012) / 0.0068
     eye = ex * ex + ey * ey
-    ix, iy = (ax - 0.031) / 0.0068, (y - 0.012) / 0.0068
+    ix, iy = (ax - 0.031) / 0.0062, (y - 0.0125) / 0.0062
     mx, my = x / 0.026, (y + 0.055 + 4.0 * x * x) / 0.0075
     by = y - 0.033 + 6.0 * (ax - 0.03) ** 2
     if eye < 1.0:
-        white = 232.0 if ix * ix + iy * iy > 1.0 else 40.0
+        iris = ix * ix + iy * iy
         for c in range(3):
-            out[c] = white * (0.75 if y > 0.0165 else 1.0)
+            out[c] = 222.0 if iris > 1.0 else (22.0 if iris < 0.25 else 40.0 + 18.0 * c)
+            out[c] *= 0.55 if y > 0.0162 else 1.0
     elif abs(by) < 0.0038 and ax > 0.012 and ax < 0.05:
         for c in range(3):
             out[c] = colors[HAIR, c] * 0.5 + colors[SKIN, c] * 0.15
@@ -250,7 +251,7 @@ def draw(
                             break
                         t += d
                     # partial cover of the pixels that the outline only grazes
-                    cover = min(max(1.0 - miss * focal, 0.0), 1.0)
+                    cover = 1.0 if d < _HIT_M else min(max(1.0 - miss * focal, 0.0), 1.0)
                     if cover <= 0.02 or at * dz > depth[y, x]:
                         continue
                     px, py, pz = at * dx, at * dy, at * dz

@@ -263,7 +263,8 @@ def _head(s: _Sculptor, joints: np.ndarray, look: Look, up, forward):
     for side in (1, -1):
         ball((side * 0.074, 0.0, -0.006), (0.011, 0.030, 0.020), SKIN)
         s.cone(
-            SKULL, at(side * 0.035, -0.012, 0.068), at(side * 0.04, -0.02, 0.06), 0.02 * k, 0.02 * k, HEAD
+            SKULL, at(side * 0.035, -0.014, 0.062), at(side * 0.04, -0.02, 0.056), 0.02 * k, 0.02 * k,
+            HEAD,
         )  # fmt: skip
     if look.hairstyle != "none":
         ball((0, 0.044, -0.022), (0.079, 0.094, 0.096), HEAD)
@@ -336,7 +337,7 @@ def _leg(s: _Sculptor, joints, look: Look, side: int, left, up, forward, floor_m
 
 
 def _foot(s: _Sculptor, group: int, ankle, down, ahead, floor_m: float) -> None:
-    """A shoe with a pale sole; toes stay above the floor."""
+    """Add a shoe with a pale sole; toes stay above the floor."""
     k = s.scale
     height = (ankle[1] - floor_m) / (_SOLE_M * k)
     # an upright shank near the floor stands: the foot lies flat, whatever the shank's lean
