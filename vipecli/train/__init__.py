@@ -1,0 +1,1 @@
+"""Training of the embedding (extra ``train``). Nothing outside this folder imports torch."""

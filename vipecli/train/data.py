@@ -1,0 +1,118 @@
+"""Mocap files as one pool of 3D poses to train on."""
+
+import fnmatch
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.cluster.vq import kmeans2
+from scipy.spatial import cKDTree
+
+from vipecli import skeleton as sk
+from vipecli.errors import FormatError
+
+HELD_OUT = ("uiprmd/*_s09_*", "uiprmd/*_s10_*", "amc/13_*", "amc/14_*", "amc/86_*", "amc/131_*")
+"""Clips that stay out of training: the subjects that `vipe evaluate retrieval` judges on."""
+
+
+@dataclass(frozen=True)
+class Mocap:
+    """3D poses of many clips.
+
+    Attributes
+    ----------
+    poses
+        shape (P, 13, 3) float32, any length unit, y up.
+    clip
+        shape (P,) int: which of `names` each pose comes from.
+    names
+        of the clips, ``folder/name``.
+    """
+
+    poses: np.ndarray
+    clip: np.ndarray
+    names: tuple[str, ...]
+
+
+def load_mocap(
+    paths: list[Path],
+    *,
+    include: tuple[str, ...] = ("*",),
+    exclude: tuple[str, ...] = (),
+    step: int = 1,
+) -> Mocap:
+    """Read mocap archives.
+
+    Parameters
+    ----------
+    paths
+        ``.npz`` files of one array (T, 13, 3) per clip, joints as in `skeleton.JOINTS`.
+    include, exclude
+        patterns of clip names.
+    step
+        keep every so many frames.
+
+    Raises
+    ------
+    FormatError
+        if a file is unreadable, a clip has another shape, or no clip is left.
+    """
+    poses, clip, names = [], [], []
+    for path in paths:
+        for name, array in _clips(path):
+            if not _matches(name, include) or _matches(name, exclude):
+                continue
+            kept = array[::step][np.isfinite(array[::step]).all((1, 2))]
+            poses.append(kept.astype(np.float32))
+            clip.append(np.full(len(kept), len(names)))
+            names.append(name)
+    if not names:
+        raise FormatError(f"no mocap clip left in {', '.join(map(str, paths))}: check the patterns")
+    return Mocap(np.concatenate(poses), np.concatenate(clip), tuple(names))
+
+
+def _clips(path: Path):
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            for name in archive.files:
+                array = archive[name]
+                if array.ndim != 3 or array.shape[1:] != (13, 3):
+                    raise FormatError(
+                        f"{path}: clip {name} has shape {array.shape}; expected (T, 13, 3)"
+                    )
+                yield name, array
+    except (OSError, ValueError) as exc:
+        raise FormatError(f"{path}: not a readable mocap .npz ({exc})") from exc
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
+
+
+def rarity(poses: np.ndarray, *, power: float, clusters: int = 512, seed: int = 0) -> np.ndarray:
+    """Sampling weights (P,) that flatten the many near-identical poses.
+
+    Poses, turned so that the hips face forward, are grouped by k-means; a pose of a group of n
+    weighs n ** -power: 0 keeps the data as they are, 1 draws every group equally often.
+    """
+    rng = np.random.default_rng(seed)
+    features = _facing(poses).reshape(len(poses), -1)
+    subset = features[rng.choice(len(features), min(20_000, len(features)), replace=False)]
+    clusters = min(clusters, len(subset))
+    centres, _ = kmeans2(subset, clusters, iter=5, minit="points", rng=rng)
+    _, group = cKDTree(centres).query(features)
+    weights = np.bincount(group, minlength=clusters)[group] ** -float(power)
+    return weights / weights.sum()
+
+
+def _facing(poses: np.ndarray) -> np.ndarray:
+    """Poses centred on the mid-hip, scaled by the spine, in the frame of hips and spine."""
+    middle = poses[:, [sk.LEFT_HIP, sk.RIGHT_HIP]].mean(1)
+    up = poses[:, [sk.LEFT_SHOULDER, sk.RIGHT_SHOULDER]].mean(1) - middle
+    length = np.linalg.norm(up, axis=-1)[:, None]
+    y = up / length
+    x = poses[:, sk.LEFT_HIP] - poses[:, sk.RIGHT_HIP]
+    x -= (x * y).sum(-1, keepdims=True) * y
+    x /= np.linalg.norm(x, axis=-1, keepdims=True)
+    basis = np.stack([x, y, np.cross(x, y)], axis=1)
+    return np.einsum("pij,pkj->pki", basis, poses - middle[:, None]) / length[:, None]

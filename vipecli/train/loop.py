@@ -1,0 +1,284 @@
+"""The training loop: from a config and mocap to weights, resumable at any checkpoint."""
+
+import ast
+import dataclasses
+import math
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import smooth_l1_loss
+
+from vipecli import skeleton as sk
+from vipecli.errors import FormatError
+from vipecli.train import losses
+from vipecli.train.augment import Augmentation, Augmenter
+from vipecli.train.body import frame
+from vipecli.train.data import HELD_OUT, Mocap, load_mocap, rarity
+from vipecli.train.model import PrVipe
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class Network:
+    """Arguments of `PrVipe`."""
+
+    dims: int = 16
+    width: int = 1024
+    blocks: int = 2
+    dropout: float = 0.3
+    use_visibility: bool = True
+    probabilistic: bool = True
+    lift: bool = False
+
+
+@dataclass(frozen=True)
+class Config:
+    """All that fixes a training run. The defaults are the paper's (section 3.6), but for steps."""
+
+    name: str = "prvipe"
+    seed: int = 0
+    steps: int = 20_000
+    batch: int = 256
+    optimizer: str = "adamw"  # or "adagrad"
+    learning_rate: float = 1e-3
+    warmup: int = 500
+    schedule: str = "cosine"  # or "constant"
+    weight_decay: float = 1e-4
+    average: float = 0.9995  # exponential average of the weights
+    match: str = "moments"  # or "sampled", K = 20
+    ratio: float = 1.0
+    positive: float = 0.005
+    prior: float = 0.001
+    lift: float = 0.0
+    metric: float = 0.0  # embedding distance regressed on NP-MPJPE
+    calibration: float = 0.0  # cross-entropy of the matching probability on mined pairs
+    candidates: int = 8
+    rarity: float = 0.0
+    source_weights: dict[str, float] = field(default_factory=dict)  # by first part of clip name
+    exclude: tuple[str, ...] = HELD_OUT
+    network: Network = field(default_factory=Network)
+    augment: Augmentation = field(default_factory=Augmentation)
+
+
+def load_config(path: Path) -> Config:
+    """Config from a TOML file; unknown names are errors, missing ones keep their default.
+
+    Raises
+    ------
+    FormatError
+        if the file is no TOML or names something that does not exist.
+    """
+    try:
+        values = tomllib.loads(path.read_text())
+        parts = {"network": Network, "augment": Augmentation}
+        for name, kind in parts.items():
+            values[name] = kind(**_tuples(values.get(name, {})))
+        return Config(**_tuples(values))
+    except (OSError, tomllib.TOMLDecodeError, TypeError) as exc:
+        raise FormatError(f"{path}: not a valid training config ({exc})") from exc
+
+
+def _tuples(values: dict) -> dict:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+
+
+class Trainer:
+    """One run: network, averaged network, optimizer, data.
+
+    Parameters
+    ----------
+    config
+        what fixes the run.
+    mocap
+        poses to train on, held-out clips already removed.
+    device
+        ``cpu`` or ``cuda``.
+    """
+
+    def __init__(self, config: Config, mocap: Mocap, *, device: str = "cpu") -> None:
+        torch.manual_seed(config.seed)
+        self.config, self.device, self.step = config, device, 0
+        self.net = PrVipe(**dataclasses.asdict(config.network)).to(device)
+        self.averaged = torch.optim.swa_utils.AveragedModel(
+            self.net,
+            multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.average),
+            use_buffers=True,
+        )
+        self.optimizer = _optimizer(config, self.net)
+        self.augmenter = Augmenter(config.augment, device=device, seed=config.seed)
+        self.rng = np.random.default_rng(config.seed)
+        self.poses = torch.from_numpy(mocap.poses)
+        self.cumulative = np.cumsum(_weights(config, mocap))
+
+    def run(
+        self,
+        *,
+        report: Callable[[int, dict[str, float]], None] | None = None,
+        every: int = 100,
+        checkpoint: Path | None = None,
+        checkpoint_every: int = 1000,
+    ) -> None:
+        """Train to `config.steps`, reporting mean loss terms and saving checkpoints on the way."""
+        sums: dict[str, float] = {}
+        while self.step < self.config.steps:
+            for name, value in self.train_step().items():
+                sums[name] = sums.get(name, 0.0) + value
+            self.step += 1
+            if report and self.step % every == 0:
+                report(self.step, {k: v / every for k, v in sums.items()})
+                sums = {}
+            if checkpoint and (self.step % checkpoint_every == 0 or self.step == self.config.steps):
+                self.save(checkpoint)
+
+    def train_step(self) -> dict[str, float]:
+        """One batch; returns the loss terms, unweighted."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * self._rate() * group.get("scale", 1.0)
+        self.net.train()
+        terms = self._terms(self._batch())
+        total = sum(getattr(self.config, name) * value for name, value in terms.items())
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
+        self.optimizer.step()
+        self.averaged.update_parameters(self.net)
+        return {name: float(value.detach()) for name, value in terms.items()}
+
+    def _rate(self) -> float:
+        warm = min(1.0, (self.step + 1) / max(1, self.config.warmup))
+        if self.config.schedule == "constant":
+            return warm
+        return warm * 0.5 * (1 + math.cos(math.pi * self.step / self.config.steps))
+
+    def _batch(self) -> Tensor:
+        draw = self.rng.random(self.config.batch) * self.cumulative[-1]
+        index = np.searchsorted(self.cumulative, draw).clip(0, len(self.poses) - 1)
+        return self.poses[torch.from_numpy(index)].to(self.device)
+
+    def _terms(self, poses: Tensor) -> dict[str, Tensor]:
+        """Loss terms of one batch: each pose filmed twice, as anchor and as positive."""
+        poses = self.augmenter.turned(self.augmenter.poses(poses))
+        others = self.augmenter.resized(poses)
+        views = [self.augmenter.detect(self.augmenter.project(p)) for p in (poses, others)]
+        joints, visibility = (torch.cat(parts) for parts in zip(*views, strict=True))
+        mean, std = (z.unflatten(0, (2, -1)) for z in self.net(joints, visibility))
+        mined = losses.mine(mean, poses, candidates=self.config.candidates)
+        positive = -self._match(mean, std, torch.arange(len(poses), device=self.device)).log()
+        negative = -self._match(mean, std, mined.negative).log()
+        triplet = torch.relu(positive - negative + losses.MARGIN)
+        active = mined.found & (triplet > 0)
+        terms = {
+            "ratio": (triplet * active).sum() / active.sum().clamp_min(1),
+            "positive": positive.mean(),
+            "prior": losses.prior(mean.flatten(0, 1), std.flatten(0, 1)),
+        }
+        if self.config.lift:
+            lifted = self.net.lift(mean.flatten(0, 1)).view(-1, 13, 3)
+            terms["lift"] = smooth_l1_loss(lifted, canonical(torch.cat([poses, others])), beta=0.1)
+        if self.config.metric:
+            terms["metric"] = losses.metric(mean, mined)
+        if self.config.calibration:
+            terms["calibration"] = losses.calibration(self._match_pairs(mean, std, mined), mined)
+        return terms
+
+    def _match(self, mean: Tensor, std: Tensor, index: Tensor) -> Tensor:
+        first, second = (mean[0], std[0]), (mean[1][index], std[1][index])
+        if not self.config.network.probabilistic:
+            return losses.probability((first[0] - second[0]).norm(dim=-1), self.net.a, self.net.b)
+        match = {"sampled": losses.match_sampled, "moments": losses.match_moments}
+        return match[self.config.match](first, second, self.net.a, self.net.b)
+
+    def _match_pairs(self, mean: Tensor, std: Tensor, mined: losses.Mined) -> Tensor:
+        return losses.match_moments(
+            (mean[0][:, None], std[0][:, None]),
+            (mean[1][mined.index], std[1][mined.index]),
+            self.net.a,
+            self.net.b,
+        )
+
+    # -- checkpoints --------------------------------------------------------------------------
+
+    def save(self, path: Path) -> None:
+        """Write all that `resume` needs, atomically."""
+        state = {
+            "step": self.step,
+            "net": self.net.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "torch_rng": torch.get_rng_state(),
+            "augment_rng": self.augmenter.generator.get_state(),
+            "numpy_rng": repr(self.rng.bit_generator.state),
+            "config": repr(self.config),
+        }
+        partial = path.with_name(path.name + ".part")
+        torch.save(state, partial)
+        os.replace(partial, path)
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint of the same config; the result equals an undisturbed run.
+
+        Raises
+        ------
+        FormatError
+            if the checkpoint is of another config or damaged.
+        """
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+        except Exception as exc:
+            raise FormatError(f"{path}: damaged checkpoint ({exc}); delete it to begin") from exc
+        if state["config"] != repr(self.config):
+            raise FormatError(f"{path}: belongs to another config; choose another --out folder")
+        self.step = state["step"]
+        self.net.load_state_dict(state["net"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["torch_rng"].cpu())
+        self.augmenter.generator.set_state(state["augment_rng"].cpu())
+        self.rng.bit_generator.state = ast.literal_eval(state["numpy_rng"])
+
+
+def _optimizer(config: Config, net: PrVipe) -> torch.optim.Optimizer:
+    if config.optimizer == "adagrad":
+        return torch.optim.Adagrad(net.parameters(), lr=config.learning_rate)
+    sigmoid = [net.raw_a, net.b]  # two scalars that Adam would move by the rate, however far
+    rest = [p for p in net.parameters() if all(p is not q for q in sigmoid)]
+    groups = [
+        {"params": rest, "scale": 1.0},
+        {"params": sigmoid, "scale": 10.0, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(
+        groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
+
+
+def _weights(config: Config, mocap: Mocap) -> np.ndarray:
+    weights = rarity(mocap.poses, power=config.rarity, seed=config.seed)
+    source = np.array([name.split("/")[0] for name in mocap.names])[mocap.clip]
+    for name, share in config.source_weights.items():
+        chosen = source == name
+        if chosen.any():
+            weights[chosen] *= share / weights[chosen].sum()
+    return weights
+
+
+def canonical(poses: Tensor) -> Tensor:
+    """Poses (B, 13, 3) centred on the mid-hip, spine 1, in the frame of spine and hips."""
+    poses = poses - poses[:, [sk.LEFT_HIP, sk.RIGHT_HIP]].mean(1, keepdim=True)
+    spine = poses[:, [sk.LEFT_SHOULDER, sk.RIGHT_SHOULDER]].mean(1)
+    basis = frame(spine, poses[:, sk.LEFT_HIP] - poses[:, sk.RIGHT_HIP])
+    return torch.einsum("bji,bkj->bki", basis, poses) / spine.norm(dim=-1)[:, None, None]
+
+
+def train(config: Config, paths: list[Path], *, device: str = "cpu") -> Trainer:
+    """Trainer on mocap archives, the config's held-out clips left out."""
+    return Trainer(config, load_mocap(paths, exclude=config.exclude), device=device)

@@ -1,0 +1,129 @@
+"""The networks: normalisation, the residual backbone and its heads."""
+
+import torch
+from torch import Tensor, nn
+
+from vipecli import skeleton as sk
+
+TORSO = (sk.LEFT_SHOULDER, sk.RIGHT_SHOULDER, sk.LEFT_HIP, sk.RIGHT_HIP)
+
+
+def _mean_of(joints: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (..., 1, 2) of the known joints, and whether there is any (..., 1, 1)."""
+    count = known.sum(-1)[..., None, None]
+    return (joints * known[..., None]).sum(-2, keepdim=True) / count.clamp_min(1), count > 0
+
+
+def _widest(joints: Tensor, known: Tensor) -> Tensor:
+    """Largest distance (..., 1, 1) between two known joints, 0 where there are fewer than two."""
+    gap = (joints[..., :, None, :] - joints[..., None, :, :]).square().sum(-1)
+    gap = gap * known[..., :, None] * known[..., None, :]
+    return gap.amax((-1, -2))[..., None, None].clamp_min(1e-12).sqrt()
+
+
+def normalise(joints: Tensor, visibility: Tensor) -> Tensor:
+    """Joints relative to the mid-hip, the torso's largest extent 0.5, missing joints 0.
+
+    The paper's instance normalisation: divide by the largest of the six distances among
+    shoulders and hips. Where a hip is missing the other stands for both, where both are missing
+    the shoulders, then all known joints; where fewer than two torso joints are known, half the
+    extent of the known joints stands for the torso's.
+
+    Parameters
+    ----------
+    joints
+        shape (..., 13, 2), any unit, equal in x and y; finite also where missing.
+    visibility
+        shape (..., 13); 0 means missing.
+
+    Returns
+    -------
+    shape (..., 13, 2).
+    """
+    known = (visibility > 0).to(joints.dtype)
+    joints = joints * known[..., None]
+    hips, torso = [sk.LEFT_HIP, sk.RIGHT_HIP], list(TORSO)
+    centre, _ = _mean_of(joints, known)
+    for subset in (torso[:2], hips):
+        middle, any_known = _mean_of(joints[..., subset, :], known[..., subset])
+        centre = torch.where(any_known, middle, centre)
+    extent = _widest(joints[..., torso, :], known[..., torso])
+    several = (known[..., torso].sum(-1) > 1)[..., None, None]
+    extent = torch.where(several, extent, _widest(joints, known) / 2).clamp_min(1e-6)
+    return (joints - centre) / extent * 0.5 * known[..., None]
+
+
+class _Block(nn.Module):
+    """Two layers with a shortcut around them (Martinez et al. 2017)."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*_layer(width, width, dropout), *_layer(width, width, dropout))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.layers(x)
+
+
+def _layer(inputs: int, width: int, dropout: float) -> list[nn.Module]:
+    return [nn.Linear(inputs, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(dropout)]
+
+
+class PrVipe(nn.Module):
+    """2D joints to a Gaussian (section 3.6): FC, residual blocks, heads for mean and std.
+
+    Parameters
+    ----------
+    dims
+        D of the embedding.
+    width, blocks, dropout
+        of the backbone.
+    use_visibility
+        take each joint's visibility as input beside its coordinates.
+    probabilistic
+        False gives the point embedding VIPE: the std is a constant 1e-3.
+    lift
+        add a decoder from the mean to the canonical 3D pose (training only).
+    """
+
+    def __init__(
+        self,
+        *,
+        dims: int = 16,
+        width: int = 1024,
+        blocks: int = 2,
+        dropout: float = 0.3,
+        use_visibility: bool = True,
+        probabilistic: bool = True,
+        lift: bool = False,
+    ) -> None:
+        super().__init__()
+        self.use_visibility, self.probabilistic = use_visibility, probabilistic
+        self.backbone = nn.Sequential(
+            *_layer(13 * (3 if use_visibility else 2), width, dropout),
+            *[_Block(width, dropout) for _ in range(blocks)],
+        )
+        self.mean = nn.Linear(width, dims)
+        self.std = nn.Linear(width, dims)
+        self.lift = (
+            nn.Sequential(nn.Linear(dims, 256), nn.ReLU(), nn.Linear(256, 13 * 3))
+            if lift
+            else None
+        )
+        self.raw_a = nn.Parameter(torch.tensor(-0.65))
+        self.b = nn.Parameter(torch.tensor(-0.5))
+
+    @property
+    def a(self) -> Tensor:
+        """Slope of the matching probability, positive (equation 5)."""
+        return nn.functional.elu(self.raw_a) + 1
+
+    def forward(self, joints: Tensor, visibility: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation, both (B, D), of joints (B, 13, 2) and visibility (B, 13)."""
+        x = normalise(joints, visibility).flatten(1)
+        if self.use_visibility:
+            x = torch.cat([x, visibility], dim=1)
+        x = self.backbone(x)
+        std = nn.functional.elu(self.std(x)) + 1 + 1e-4
+        if not self.probabilistic:
+            std = torch.full_like(std, 1e-3)
+        return self.mean(x), std
