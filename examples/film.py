@@ -31,12 +31,15 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from examples.march import draw
-from examples.person import JOINT_RADIUS_M, Look, Shapes, body, frame, unit
+from examples.person import JOINT_RADIUS_M, Look, Shapes, body, frame, unit, with_props
 
 _FILL = 0.84  # share of the picture that the person's whole motion fills, if no distance is given
 _NEAR_M = 0.15  # nearer than this to the camera nothing is drawn
 _SHADOW_CELL_M = 0.015
 _SUN = unit(np.array([0.45, 1.0, 0.35]))  # towards the light, in facing axes (left, up, forward)
+
+Prop = tuple[np.ndarray, np.ndarray, float]
+"""A rod to draw: ends (T, 3) and (T, 3) in metres, radius in metres."""
 
 
 @dataclass(frozen=True)
@@ -214,9 +217,10 @@ def frames(
     look: Look | Sequence[Look] | None = None,
     size: tuple[int, int] = (480, 480),
     scene: Scene | None = None,
+    props: Sequence[Prop] = (),
 ) -> Iterator[np.ndarray]:
     """Yield the pictures (h, w, 3) uint8 BGR one by one; arguments as `film`."""
-    shot = _Studio(joints, camera, look, size, scene)
+    shot = _Studio(joints, camera, look, size, scene, props)
     for t in range(shot.length):
         yield shot.picture(t)[0]
 
@@ -230,6 +234,7 @@ def film(
     look: Look | Sequence[Look] | None = None,
     size: tuple[int, int] = (480, 480),
     scene: Scene | None = None,
+    props: Sequence[Prop] = (),
     crf: int = 23,
 ) -> Shot:
     """Film one person or several and tell where their joints truly are.
@@ -246,6 +251,8 @@ def film(
         `Camera`, `Look` (one per person) and `Scene`; defaults when None.
     size
         width and height in pixels, both even.
+    props
+        things to draw, see `examples.motions.Motion`: (ends (T, 3), ends (T, 3), radius).
     crf
         quality of the H.264 stream, lower is better and larger.
 
@@ -253,7 +260,7 @@ def film(
     -------
     `Shot`. The floor lies where the lowest foot, hand or other joint of the clip needs it.
     """
-    studio = _Studio(joints, camera, look, size, scene)
+    studio = _Studio(joints, camera, look, size, scene, props)
     visible = np.zeros((len(studio.people), studio.length, 13), bool)
     with _Writer(out, fps, size, crf) as writer:
         for t in range(studio.length):
@@ -270,7 +277,7 @@ def film(
 class _Studio:
     """Camera, floor and background of one clip; draws its frames."""
 
-    def __init__(self, joints, camera, look, size, scene) -> None:
+    def __init__(self, joints, camera, look, size, scene, props=()) -> None:
         single = not isinstance(joints, (list, tuple))
         people = [joints] if single else list(joints)
         self.people = [np.asarray(p, np.float64) for p in people]
@@ -280,6 +287,7 @@ class _Studio:
         looks = [look or Look()] if isinstance(look, Look) or look is None else list(look)
         self.looks = [looks[i % len(looks)] for i in range(len(self.people))]
         self.scene = scene or Scene()
+        self.props = list(props)
         self.view = place(camera or Camera(), self.people, size)
         self.floor_m = min(float(floor_height(p)) for p in self.people)
         turn = np.radians(self.view.facing_deg)
@@ -336,6 +344,7 @@ class _Studio:
             body(p[t], look, floor_m=self.floor_m)
             for p, look in zip(self.people, self.looks, strict=True)
         ]
+        shapes[0] = with_props(shapes[0], [(a[t], b[t], r) for a, b, r in self.props])
         image = self.background * self._shadow(shapes)[..., None]
         depth = np.full(image.shape[:2], np.inf)
         for person, look in zip(shapes, self.looks, strict=True):
@@ -573,16 +582,17 @@ def main(arguments: list[str] | None = None) -> int:
     rng = None if a.seed is None else np.random.default_rng(a.seed)
     if ".npz:" in a.action:
         file, _, clip = a.action.rpartition(":")
-        joints = np.load(file)[clip][: int(a.seconds * a.fps)]
+        joints, props = np.load(file)[clip][: int(a.seconds * a.fps)], ()
     elif a.action in ACTIONS:
-        joints = perform(a.action, seconds=a.seconds, fps=a.fps, rng=rng).joints
+        motion = perform(a.action, seconds=a.seconds, fps=a.fps, rng=rng)
+        joints, props = motion.joints, motion.props
     else:
         parser.error(f"no such action: {a.action}; choose from {', '.join(ACTIONS)}")
     look = Look() if rng is None else Look().random(rng)
     camera = replace(
         Camera(), azimuth_deg=a.azimuth, elevation_deg=a.elevation, distance_m=a.distance
     )
-    shot = film(joints, a.out, fps=a.fps, camera=camera, look=look, size=tuple(a.size))
+    shot = film(joints, a.out, fps=a.fps, camera=camera, look=look, size=tuple(a.size), props=props)
     print(f"{shot.path}: {len(shot.xy)} frames")
     return 0
 

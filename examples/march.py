@@ -89,7 +89,7 @@ def _face(x, y, z, hairstyle, out, colors):
     ax = abs(x)
     for c in range(3):
         out[c] = colors[SKIN, c]
-    hairline = 0.072 - 3.0 * x * x
+    hairline = 0.079 - 3.0 * x * x
     back = z < -0.012 - 0.25 * (y - 0.02) and y > (-0.06 if hairstyle > 0 else -0.035)
     side = z < 0.022 and y > 0.022
     if hairstyle >= 0 and (y > hairline or back or side):

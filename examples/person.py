@@ -263,8 +263,8 @@ def _head(s: _Sculptor, joints: np.ndarray, look: Look, up, forward):
     for side in (1, -1):
         ball((side * 0.074, 0.0, -0.006), (0.011, 0.030, 0.020), SKIN)
         s.cone(
-            SKULL, at(side * 0.035, -0.014, 0.062), at(side * 0.04, -0.02, 0.056), 0.02 * k, 0.02 * k,
-            HEAD,
+            SKULL, at(side * 0.035, -0.014, 0.062), at(side * 0.04, -0.02, 0.056),
+            0.02 * k, 0.02 * k, HEAD,
         )  # fmt: skip
     if look.hairstyle != "none":
         ball((0, 0.044, -0.022), (0.079, 0.094, 0.096), HEAD)
@@ -345,7 +345,9 @@ def _foot(s: _Sculptor, group: int, ankle, down, ahead, floor_m: float) -> None:
     level = np.array([ahead[0], 0.0, ahead[2]])
     if np.linalg.norm(level) > 0.2:
         ahead = unit((1 - flat) * ahead + flat * unit(level))
-    ahead = _above_floor(ankle, ahead, 0.17 * k, floor_m + 0.03 * k)
+    # toes that stood straight down into the floor are tucked under, towards the body
+    tuck = ahead - 0.25 * down * np.clip(-ahead[1], 0, 1)
+    ahead = _above_floor(ankle, unit(tuck), 0.17 * k, floor_m + 0.03 * k)
     below = reject((1 - flat) * down + flat * np.array([0.0, -1.0, 0.0]), ahead)
 
     def at(along: float, under: float) -> np.ndarray:
@@ -375,3 +377,18 @@ def _above_floor(start, direction, length: float, lowest: float) -> np.ndarray:
         level = np.array([0.0, 0.0, 1.0])
     level = unit(level) * np.sqrt(1 - least * least)
     return level + np.array([0.0, least, 0.0])
+
+
+def with_props(shapes: Shapes, props: list[tuple[np.ndarray, np.ndarray, float]]) -> Shapes:
+    """Return the shapes with rods (end (3,), end (3,), radius in metres) added."""
+    if not props:
+        return shapes
+    s = _Sculptor(1.0)
+    for a, b, radius in props:
+        s.cone(PROPS, a, b, radius, radius, PROP)
+    names = ("a", "b", "ra", "rb", "kinds", "groups", "mats", "split", "axes", "radii")
+    columns = [np.array(c) for c in zip(*s.rows, strict=True)]
+    joined = {
+        n: np.concatenate([getattr(shapes, n), c]) for n, c in zip(names, columns, strict=True)
+    }
+    return replace(shapes, **joined)
