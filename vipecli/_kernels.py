@@ -1,0 +1,441 @@
+"""Every numba function, and nothing else.
+
+All in one file because numba's on-disk cache does not notice an edit in another file. Arrays in,
+arrays out; the modules above check the arguments and explain. Each kernel has a plain-Python twin
+in ``tests/naive.py``. Compiled code is kept in ``__pycache__`` beside this file, or, in an install
+that cannot be written, in numba's user cache (``NUMBA_CACHE_DIR`` moves it).
+"""
+
+import math
+
+import numpy as np
+from numba import njit, prange
+
+# Not fastmath=True: that deletes the tests for NaN and infinity, and both are used.
+_FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
+
+# Frames of b handled at a time: three rows of moments stay in the first-level cache.
+_BLOCK = 256
+
+# Gauss-Hermite nodes and weights for the mean over a unit normal, 5 points.
+_NODES = (-2.8569700, -1.3556262, 0.0, 1.3556262, 2.8569700)
+_WEIGHTS = (0.011257411, 0.22207592, 0.53333333, 0.22207592, 0.011257411)
+
+_F = np.float32
+
+
+def _jit(function=None, *, parallel=False):
+    """Compile without the GIL, cached on disk, with the one set of float rules of this package."""
+
+    def compile_(function):
+        return njit(
+            cache=True,
+            nogil=True,
+            fastmath=_FASTMATH,
+            error_model="numpy",
+            parallel=parallel,
+        )(function)
+
+    return compile_ if function is None else compile_(function)
+
+
+# --- frame distance ------------------------------------------------------------------------------
+
+
+@_jit
+def _exp2(x):
+    """Two to the power x, float32, relative error 3e-7, for |x| <= 120; vectorises."""
+    whole = np.floor(x + _F(0.5))
+    f = x - whole
+    value = _F(1.5403530e-4)
+    value = value * f + _F(1.3333558e-3)
+    value = value * f + _F(9.6181291e-3)
+    value = value * f + _F(5.5504109e-2)
+    value = value * f + _F(2.4022651e-1)
+    value = value * f + _F(6.9314718e-1)
+    value = value * f + _F(1.0)
+    return value * np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)).view(np.float32)
+
+
+@_jit
+def _log(x):
+    """Natural logarithm of a normal positive float32, error 1e-6; vectorises."""
+    bits = np.float32(x).view(np.int32)
+    exponent = np.int32((bits - np.int32(0x3F3504F3)) >> np.int32(23))
+    f = np.int32(bits - np.int32(exponent << np.int32(23))).view(np.float32) - _F(1.0)
+    value = _F(7.0376836292e-2)
+    value = value * f - _F(1.1514610310e-1)
+    value = value * f + _F(1.1676998740e-1)
+    value = value * f - _F(1.2420140846e-1)
+    value = value * f + _F(1.4249322787e-1)
+    value = value * f - _F(1.6668057665e-1)
+    value = value * f + _F(2.0000714765e-1)
+    value = value * f - _F(2.4999993993e-1)
+    value = value * f + _F(3.3333331174e-1)
+    square = f * f
+    return _F(exponent) * _F(0.69314718) + f - _F(0.5) * square + f * square * value
+
+
+@_jit
+def _moments(mean, var, mean_t, var_t, start, k1, k2, k3):
+    """First three cumulants of |z1 - z2|^2 of one frame against a block of frames.
+
+    For a difference d with variance v per dimension they are the sums over the dimensions of
+    v + d^2, 2 (v^2 + 2 v d^2) and 8 (v^3 + 3 v^2 d^2). One pass over the dimensions, each over
+    contiguous frames of b (`mean_t` is (D, M)), so that it vectorises; differences are taken
+    before squaring, which a matrix product of expanded squares could not do in float32.
+    """
+    n = len(k1)
+    for j in range(n):
+        k1[j] = _F(0.0)
+        k2[j] = _F(0.0)
+        k3[j] = _F(0.0)
+    for dim in range(len(mean)):
+        m, v1 = mean[dim], var[dim]
+        row = mean_t[dim, start : start + n]
+        row_var = var_t[dim, start : start + n]
+        for j in range(n):
+            d = m - row[j]
+            v = v1 + row_var[j]
+            q = d * d
+            k1[j] += v + q
+            k2[j] += v * (v + _F(2.0) * q)
+            k3[j] += v * v * (v + _F(3.0) * q)
+
+
+@_jit
+def _expected_sigmoid(k1, k2, k3, a, b):
+    """Mean of sigmoid(b - a r) for r^2 with cumulants k1, 2 k2 and 8 k3.
+
+    r^2 is taken as a shifted gamma variable with these three cumulants (exact for equal variances
+    and no offset); Wilson and Hilferty's cube maps it to a unit normal, over which 5 Gauss-Hermite
+    nodes take the mean. `a` and `b` come divided by log 2.
+    """
+    k2 = max(k2, _F(1e-20))
+    k3 = max(k3, _F(1e-30))
+    ratio = k2 / k3
+    # shape alpha = 4 K2^3 / K3^2, scale theta = K3 / (2 K2) with K2 = 2 k2 and K3 = 8 k3
+    mean_part = k2 * ratio
+    root = _F(1.0) / (_F(3.0) * np.sqrt(_F(0.5) * mean_part * ratio))
+    shift = k1 - mean_part
+    centre = _F(1.0) - root * root
+    total = _F(0.0)
+    for node in range(len(_NODES)):
+        y = centre + root * _F(_NODES[node])
+        r = np.sqrt(max(shift + mean_part * y * y * y, _F(0.0)))
+        x = min(max(a * r - b, _F(-60.0)), _F(60.0))
+        total += _F(_WEIGHTS[node]) / (_F(1.0) + _exp2(x))
+    return total
+
+
+@_jit
+def _distance_row(mean, var, mean_t, var_t, a, b, as_cost, k1, k2, k3, out):
+    """Fill one row of `matching`, a block of frames at a time."""
+    m = mean_t.shape[1]
+    for start in range(0, m, _BLOCK):
+        n = min(_BLOCK, m - start)
+        s1, s2, s3 = k1[:n], k2[:n], k3[:n]
+        _moments(mean, var, mean_t, var_t, start, s1, s2, s3)
+        part = out[start : start + n]
+        for j in range(n):
+            p = _expected_sigmoid(s1[j], s2[j], s3[j], a, b)
+            part[j] = _F(0.9) * p + _F(0.05)
+        if as_cost:
+            for j in range(n):
+                part[j] = -_log(part[j])
+
+
+@_jit
+def matching(mean_a, var_a, mean_t, var_t, a, b, as_cost):
+    """Matching probability p, or -log p, of every frame of a with every frame of b.
+
+    Parameters
+    ----------
+    mean_a, var_a
+        shape (N, D) float32, no NaN.
+    mean_t, var_t
+        shape (D, M) float32, C order, no NaN.
+    a, b
+        slope and offset of the sigmoid, both divided by log 2, float32.
+    as_cost
+        -log p instead of p.
+
+    Returns
+    -------
+    shape (N, M) float32. Beside it, three blocks of 256 floats.
+    """
+    out = np.empty((len(mean_a), mean_t.shape[1]), np.float32)
+    k1 = np.empty(_BLOCK, np.float32)
+    k2 = np.empty(_BLOCK, np.float32)
+    k3 = np.empty(_BLOCK, np.float32)
+    for i in range(len(mean_a)):
+        _distance_row(mean_a[i], var_a[i], mean_t, var_t, a, b, as_cost, k1, k2, k3, out[i])
+    return out
+
+
+@_jit
+def atrous_regular(distance, offsets_a, offsets_b, missing, out, count):
+    """Mean of `distance` over taps at constant frame offsets, for clips of constant rate.
+
+    out[i, j] = mean over k of distance[i + offsets_a[k], j + offsets_b[k]], taken over the taps
+    inside both clips whose distance is not NaN; `missing` where there is none. Row by row, every
+    tap adds one contiguous run of a row. `count` is (M,) float32 scratch.
+    """
+    n, m = distance.shape
+    for i in range(n):
+        row = out[i, :m]
+        for j in range(m):
+            row[j] = _F(0.0)
+            count[j] = _F(0.0)
+        for k in range(len(offsets_a)):
+            source, shift = i + offsets_a[k], offsets_b[k]
+            if source < 0 or source >= n:
+                continue
+            first, last = max(0, -shift), min(m, m - shift)
+            if first >= last:
+                continue
+            taken = distance[source, first + shift : last + shift]
+            total, seen = row[first:last], count[first:last]
+            for j in range(last - first):
+                known = taken[j] == taken[j]
+                total[j] += taken[j] if known else _F(0.0)
+                seen[j] += _F(1.0) if known else _F(0.0)
+        for j in range(m):
+            row[j] = row[j] / count[j] if count[j] > 0 else missing
+
+
+@_jit
+def atrous_taps(distance, taps_a, taps_b, missing, out):
+    """Mean of `distance` over taps at frame indices, for clips of variable rate.
+
+    `taps_a` is (N, W), `taps_b` (M, W), -1 for a tap outside the clip. Otherwise as
+    `atrous_regular`.
+    """
+    n, m = distance.shape
+    for i in range(n):
+        for j in range(m):
+            total, seen = _F(0.0), 0
+            for k in range(taps_a.shape[1]):
+                x, y = taps_a[i, k], taps_b[j, k]
+                if x >= 0 and y >= 0:
+                    value = distance[x, y]
+                    if value == value:
+                        total += value
+                        seen += 1
+            out[i, j] = total / _F(seen) if seen else missing
+
+
+# --- dynamic time warping ------------------------------------------------------------------------
+
+_DIAGONAL, _UP, _LEFT, _START = np.uint8(0), np.uint8(1), np.uint8(2), np.uint8(3)
+
+
+@_jit
+def band_limits(n, m, width):
+    """First and one past the last column of each row within `width` of the scaled diagonal.
+
+    A cell (i, j) is inside where |i / (n - 1) - j / (m - 1)| <= width; the width is raised where
+    it would cut the path, so that (0, 0) and (n-1, m-1) stay connected. Symmetric in n and m.
+    """
+    low = np.zeros(n, np.int64)
+    high = np.full(n, m, np.int64)
+    if min(n, m) < 2:
+        return low, high
+    width = max(width, 0.5 / (min(n, m) - 1)) + 1e-9
+    for i in range(n):
+        x = i / (n - 1)
+        low[i] = max(0, math.ceil((x - width) * (m - 1)))
+        high[i] = min(m, math.floor((x + width) * (m - 1)) + 1)
+    return low, high
+
+
+@_jit
+def _dtw_row(cost, i, low, high, low_above, high_above, open_begin, above, here, steps):
+    """One row of the recurrence of `dtw_path`: `above` in, `here` and `steps` out."""
+    left = np.inf
+    for j in range(low, high):
+        diagonal = above[j - 1] if low_above < j <= high_above else np.inf
+        up = above[j] if low_above <= j < high_above else np.inf
+        best, step = diagonal, _DIAGONAL
+        if up < best:
+            best, step = up, _UP
+        if left < best:
+            best, step = left, _LEFT
+        if i == 0 and (j == 0 or open_begin):
+            best, step = 0.0, _START
+        left = best + cost[i, j]
+        here[j] = left
+        steps[j - low] = step
+
+
+@_jit
+def dtw_path(cost, low, high, open_begin, open_end):
+    """Cheapest path through `cost` with steps (1, 0), (0, 1) and (1, 1).
+
+    S[i, j] = cost[i, j] + min(S[i-1, j-1], S[i-1, j], S[i, j-1]) in float64; of equal predecessors
+    the diagonal comes first, then (i-1, j), then (i, j-1). With `open_begin` the path may start at
+    any (0, j), with `open_end` it may end at any (N-1, j), the first of the cheapest.
+
+    Parameters
+    ----------
+    cost
+        shape (N, M) float32, no NaN.
+    low, high
+        shape (N,): row i is searched over the columns [low[i], high[i]), which never step back.
+
+    Returns
+    -------
+    path
+        shape (L, 2) int32.
+    total
+        sum of the costs on the path; inf where the limits leave no path.
+
+    Notes
+    -----
+    Memory: two rows of float64 and one byte per cell within the limits.
+    """
+    n, m = cost.shape
+    widest = 0
+    for i in range(n):
+        widest = max(widest, high[i] - low[i])
+    steps = np.empty((n, widest), np.uint8)
+    above, here = np.full(m, np.inf), np.full(m, np.inf)
+    for i in range(n):
+        k = max(i - 1, 0)
+        _dtw_row(
+            cost, i, low[i], high[i], low[k], high[k] if i else 0, open_begin, above, here, steps[i]
+        )
+        above, here = here, above
+    end = m - 1
+    if open_end:
+        end = low[n - 1]
+        for j in range(low[n - 1], high[n - 1]):
+            if above[j] < above[end]:
+                end = j
+    return _trace(steps, low, end), above[end]
+
+
+@_jit
+def _trace(steps, low, end):
+    """Follow the back-pointers from (N-1, end) to the start."""
+    path = np.empty((len(steps) + end + 1, 2), np.int32)
+    i, j, k = len(steps) - 1, end, len(path)
+    while True:
+        k -= 1
+        path[k, 0] = i
+        path[k, 1] = j
+        step = steps[i, j - low[i]]
+        if step == _START or k == 0:
+            break
+        i -= step != _LEFT
+        j -= step != _UP
+    return path[k:].copy()
+
+
+@_jit
+def dtw_mean(cost, limit, sums, lengths):
+    """Mean cost along the path of `dtw_path`, without band or back-pointers.
+
+    The length of the best path is carried with its sum. Abandons, returning inf, as soon as the
+    mean is sure to exceed `limit`: the final path crosses row i, last at some cell j, and its part
+    up to there is the best path to (i, j), of sum S and length l. What follows has at most
+    r = N-1-i + M-1-j cells, each of at least the smallest cost c of the table, so the mean is
+    (S + rest) / (l + rest cells) >= min(S / l, (S + r c) / (l + r)), and the first of the two is
+    never the smaller one because S >= l c. If that exceeds `limit` for every j, so does the mean.
+
+    Parameters
+    ----------
+    cost
+        shape (N, M) float32, not negative, no NaN.
+    sums, lengths
+        shape (2, M) float64 and int32 scratch.
+    """
+    n, m = cost.shape
+    smallest = 0.0
+    bounded = limit < np.inf
+    if bounded:
+        smallest = np.inf
+        for i in range(n):
+            for j in range(m):
+                smallest = min(smallest, cost[i, j])
+    for i in range(n):
+        above, here = sums[(i + 1) & 1], sums[i & 1]
+        length_above, length_here = lengths[(i + 1) & 1], lengths[i & 1]
+        left, left_length = np.inf, 0
+        corner, corner_length = np.inf, 0
+        for j in range(m):
+            best, length = corner, corner_length
+            corner, corner_length = (above[j], length_above[j]) if i else (np.inf, 0)
+            if corner < best:
+                best, length = corner, corner_length
+            if left < best:
+                best, length = left, left_length
+            if i == 0 and j == 0:
+                best, length = 0.0, 0
+            left, left_length = best + cost[i, j], length + 1
+            here[j], length_here[j] = left, left_length
+        if bounded and i & 7 == 7:
+            bound = np.inf
+            for j in range(m):
+                rest = n + m - 2 - i - j
+                bound = min(bound, (here[j] + rest * smallest) / (length_here[j] + rest))
+            if bound > limit:
+                return np.inf
+    return sums[(n - 1) & 1, m - 1] / lengths[(n - 1) & 1, m - 1]
+
+
+@_jit
+def _rank_one(
+    mean, var, mean_t, var_t, offsets_a, offsets_b, a, b, known_a, known_b, missing, limit
+):
+    """Mean atrous distance of one query and one clip along their warping path."""
+    n, m = len(mean), mean_t.shape[1]
+    raw = matching(mean, var, mean_t, var_t, a, b, True)
+    for i in range(n):
+        for j in range(m):
+            if not (known_a[i] and known_b[j]):
+                raw[i, j] = np.nan
+    smooth = np.empty_like(raw)
+    atrous_regular(raw, offsets_a, offsets_b, missing, smooth, np.empty(m, np.float32))
+    return dtw_mean(smooth, limit, np.empty((2, m)), np.empty((2, m), np.int32))
+
+
+@_jit(parallel=True)
+def rank(
+    mean, var, packed_mean, packed_var, starts, known, packed_known, taps, clip_taps, a, b, missing
+):
+    """Distance of one query to every clip of a packed index, in parallel over the clips.
+
+    Parameters
+    ----------
+    mean, var
+        shape (N, D) float32, no NaN; `known` (N,) bool.
+    packed_mean, packed_var
+        shape (D, F) float32, the frames of all clips side by side, no NaN; `packed_known` (F,).
+    starts
+        shape (C + 1,): clip c holds the frames [starts[c], starts[c + 1]).
+    taps, clip_taps
+        shape (W,) and (C, W) int64, frame offsets of the atrous window.
+
+    Returns
+    -------
+    shape (C,) float64. Every clip is computed on its own: the number of threads changes nothing.
+    """
+    out = np.empty(len(starts) - 1)
+    for c in prange(len(out)):
+        first, last = starts[c], starts[c + 1]
+        out[c] = _rank_one(
+            mean,
+            var,
+            packed_mean[:, first:last].copy(),
+            packed_var[:, first:last].copy(),
+            taps,
+            clip_taps[c],
+            a,
+            b,
+            known,
+            packed_known[first:last],
+            missing,
+            np.inf,
+        )
+    return out

@@ -1,0 +1,252 @@
+"""Match the frames of two clips in time, and the time map and speeds that follow from it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+from vipecli import _kernels
+from vipecli.distance import FLOOR, frame_costs, atrous
+from vipecli.embed import Embeddings
+
+SMOOTH_S = 0.3
+"""Half-width of the window of `warp`, seconds."""
+
+SPEED_STEP_S = 0.1
+"""Grid on which `speed` looks for changes, seconds."""
+
+MERGE_LOG2 = 0.2
+"""Speeds that differ by less than this many octaves (about 15 %) are one segment."""
+
+SHORTEST_S = 0.4
+"""Shortest segment of `speed`, seconds."""
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Which moments of two clips belong together, step by step along the warping path.
+
+    Attributes
+    ----------
+    path
+        shape (L, 2) int32, frame indices of a and b, both columns non-decreasing.
+    cost
+        mean of `distance`: the distance of the two clips, in [0.05, 3.0].
+    times_a, times_b
+        shape (L,) float64, presentation times of the frames on the path, seconds.
+    distance
+        shape (L,) float32, atrous frame distance of each step.
+    match_probability
+        shape (L,) float32, matching probability of the two frames of each step; 0.05, the least
+        there is, where one of them shows nobody.
+    model
+        weights that made the embeddings.
+    """
+
+    path: np.ndarray
+    cost: float
+    times_a: np.ndarray
+    times_b: np.ndarray
+    distance: np.ndarray
+    match_probability: np.ndarray
+    model: str
+
+    def __len__(self) -> int:
+        """Return the length of the path, L."""
+        return len(self.path)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a in which b runs at one speed.
+
+    Attributes
+    ----------
+    start_s, end_s
+        in the time of a.
+    ratio
+        speed of b relative to a: 0.5 where b takes twice as long for the same movement.
+    """
+
+    start_s: float
+    end_s: float
+    ratio: float
+
+
+def align(
+    a: Embeddings, b: Embeddings, *, band: float | None = None, match: str = "expected"
+) -> Alignment:
+    """Match the frames of two clips in time.
+
+    Dynamic time warping over the atrous frame distance (paper, section 4.3): steps (1, 0), (0, 1)
+    and (1, 1), least sum, equal predecessors resolved diagonal first.
+
+    Parameters
+    ----------
+    a, b
+        N and M frames embedded by the same model; frames without embedding cost `MISSING_COST`.
+    band
+        largest distance from the straight map from start to start and end to end, as a fraction
+        of the clip, in (0, 1]; None = no limit.
+    match
+        as in `distance.matching_probability`.
+
+    Returns
+    -------
+    The path runs from (0, 0) to (N-1, M-1).
+
+    Raises
+    ------
+    FormatError
+        if the two come from different models.
+    ValueError
+        if a clip has no frames, or `band` or `match` is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> clip = Embeddings(np.zeros((2, 16), "f4"), np.ones((2, 16), "f4"),
+    ...                   np.array([0.0, 0.1]), "demo:0", (1.0, 4.0))
+    >>> align(clip, clip).path.tolist()
+    [[0, 0], [1, 1]]
+    """
+    if not len(a) or not len(b):
+        raise ValueError("a clip without frames cannot be aligned")
+    if band is not None and not 0 < band <= 1:
+        raise ValueError(f"band is {band}; it is a fraction of the clip, above 0 and at most 1")
+    raw = frame_costs(a, b, match=match)
+    smooth = atrous(raw, a.times, b.times)
+    low, high = _kernels.band_limits(len(a), len(b), 1.0 if band is None else band)
+    path, _ = _kernels.dtw_path(smooth, low, high, False, False)
+    i, j = path.T
+    p = np.exp(-raw[i, j])
+    return Alignment(
+        path=path,
+        cost=float(smooth[i, j].mean(dtype=np.float64)),
+        times_a=a.times[i],
+        times_b=b.times[j],
+        distance=smooth[i, j],
+        match_probability=np.where(np.isnan(p), np.float32(FLOOR), p),
+        model=a.model,
+    )
+
+
+def warp(alignment: Alignment, times: np.ndarray, *, onto: str = "a") -> np.ndarray:
+    """Times in one clip of the moments that belong to times of the other.
+
+    A warping path is a staircase: played back as it is, the warped clip would stop and jump. So
+    the map goes through the mean time per frame, smoothed by local straight lines, made
+    non-decreasing, and joined by a monotone cubic. Its ends are the ends of the path.
+
+    Parameters
+    ----------
+    alignment
+        of the clips a and b.
+    times
+        shape (T,), seconds in the clip `onto`; outside of the clip the map stays at its end.
+    onto
+        ``"a"``: from times of a to times in b; ``"b"``: from times of b to times in a.
+
+    Returns
+    -------
+    shape (T,) float64, seconds in the other clip; non-decreasing where `times` is.
+
+    Raises
+    ------
+    ValueError
+        if `onto` is neither.
+    """
+    if onto not in ("a", "b"):
+        raise ValueError(f"onto is {onto!r}; use 'a' or 'b'")
+    source, target = alignment.times_a, alignment.times_b
+    if onto == "b":
+        source, target = target, source
+    knots, values = _knots(source, target)
+    times = np.asarray(times, np.float64)
+    if len(knots) == 1:
+        return np.full(times.shape, values[0])
+    return PchipInterpolator(knots, values)(times.clip(knots[0], knots[-1]))
+
+
+def speed(alignment: Alignment) -> list[Segment]:
+    """Stretches of a in which b runs faster or slower.
+
+    The time map is cut into stretches of constant speed, from the bottom up: the two neighbours
+    that are most alike are joined until all neighbours differ by 15 % and last 0.4 s.
+
+    Returns
+    -------
+    Segments in order, without gaps, from the first to the last moment of a; none for a clip of
+    one frame.
+    """
+    start, end = alignment.times_a[0], alignment.times_a[-1]
+    if end <= start:
+        return []
+    steps = max(1, round((end - start) / SPEED_STEP_S))
+    edges = np.linspace(start, end, steps + 1)
+    there = warp(alignment, edges)
+    cuts = _merge(edges, there)
+    return [
+        Segment(float(edges[i]), float(edges[j]), _ratio(edges, there, i, j))
+        for i, j in zip(cuts, cuts[1:], strict=False)
+    ]
+
+
+def _ratio(edges: np.ndarray, there: np.ndarray, i: int, j: int) -> float:
+    """Speed of b relative to a from grid point i to j, within 1/16 to 16."""
+    ratio = (edges[j] - edges[i]) / max(there[j] - there[i], 1e-9)
+    return float(np.clip(ratio, 1 / 16, 16))
+
+
+def _merge(edges: np.ndarray, there: np.ndarray) -> list[int]:
+    """Grid points at which the speed changes, the two ends included."""
+    cuts = list(range(len(edges)))
+    while len(cuts) > 2:
+        octaves = np.log2(
+            [_ratio(edges, there, i, j) for i, j in zip(cuts, cuts[1:], strict=False)]
+        )
+        lasts = np.diff(edges[cuts])
+        shorter = np.minimum(lasts[1:], lasts[:-1])
+        gap = np.abs(np.diff(octaves))
+        done = (gap >= MERGE_LOG2) & (shorter >= SHORTEST_S - 1e-9)
+        if done.all():
+            break
+        # what joining costs: the variance that two speeds in one segment leave
+        loss = gap**2 * lasts[1:] * lasts[:-1] / (lasts[1:] + lasts[:-1])
+        cuts.pop(int(np.where(done, np.inf, loss).argmin()) + 1)
+    return cuts
+
+
+def _knots(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """One smoothed, non-decreasing target time per distinct source time."""
+    knots, owner, count = np.unique(source, return_inverse=True, return_counts=True)
+    values = np.bincount(owner, target) / count
+    if len(knots) < 3:
+        values[0], values[-1] = target[0], target[-1]
+        return knots, values
+    smooth = _local_lines(knots, values)
+    edge = _ramp((knots - knots[0]) / SMOOTH_S), _ramp((knots[-1] - knots) / SMOOTH_S)
+    smooth = smooth + (target[0] - smooth[0]) * edge[0] + (target[-1] - smooth[-1]) * edge[1]
+    smooth = np.maximum.accumulate(smooth.clip(target[0], target[-1]))
+    smooth[0], smooth[-1] = target[0], target[-1]
+    return knots, smooth
+
+
+def _ramp(x: np.ndarray) -> np.ndarray:
+    """Return 1 at 0, smoothly down to 0 at 1."""
+    x = x.clip(0, 1)
+    return 1 - x * x * (3 - 2 * x)
+
+
+def _local_lines(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Value at every x of a straight line fitted to its neighbourhood, tricube weights."""
+    out = np.empty_like(y)
+    for i, centre in enumerate(x):
+        near = slice(*np.searchsorted(x, (centre - SMOOTH_S, centre + SMOOTH_S)))
+        d = x[near] - centre
+        w = (1 - np.minimum(np.abs(d) / SMOOTH_S, 1) ** 3) ** 3
+        mean_d, mean_y = w @ d / w.sum(), w @ y[near] / w.sum()
+        spread = w @ (d - mean_d) ** 2
+        slope = w @ ((d - mean_d) * (y[near] - mean_y)) / spread if spread > 1e-12 else 0.0
+        out[i] = mean_y - slope * mean_d
+    return out

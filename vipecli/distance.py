@@ -1,0 +1,237 @@
+"""How well frames of two clips match: probabilities, distances, and their mean over time."""
+
+import math
+
+import numpy as np
+
+from vipecli import _kernels
+from vipecli.embed import Embeddings
+from vipecli.errors import FormatError
+
+FLOOR, RANGE = 0.05, 0.9
+"""The matching probability is RANGE times a sigmoid plus FLOOR, so it lies in (0.05, 0.95)."""
+
+MISSING_COST = -math.log(FLOOR)
+"""Distance to a frame in which nobody is seen: the largest there is, 3.0.
+
+With anything smaller a clip with a hole would be near to every other: the warping path could stay
+in the hole while the other clip runs by. At the maximum the path crosses a hole the shortest way,
+and short holes cost nothing because the atrous mean goes over the known frames only.
+"""
+
+TAP_OFFSETS_S = np.arange(-3, 4) * 0.1
+"""Offsets of the atrous window, seconds: 7 taps of rate 3 at 30 frames/s (paper, section 4.3)."""
+
+SAMPLES = 20
+"""K, draws per Gaussian of the paper's estimator (equation 7)."""
+
+_CELLS = 1 << 20  # pairs of draws that the sampled estimator holds at a time
+
+
+def matching_probability(a: Embeddings, b: Embeddings, *, match: str = "expected") -> np.ndarray:
+    r"""Probability that two frames show the same pose, for all pairs of frames.
+
+    .. math:: p = 0.9\, E[\mathrm{sigmoid}(-\alpha |z_1 - z_2| + \beta)] + 0.05
+
+    over z1 and z2 drawn from the two Gaussians (paper, section 3.2, equations 5 and 7).
+
+    Parameters
+    ----------
+    a, b
+        N and M frames embedded by the same model.
+    match
+        ``"expected"``: the mean in closed form, from the first three moments of |z1 - z2|^2.
+        ``"sampled"``: the paper's estimator, the mean over K x K pairs of K = 20 draws of each
+        Gaussian, with a fixed seed; two seeds differ by about 0.1 in -log p.
+
+    Returns
+    -------
+    shape (N, M) float32 in [0.05, 0.95]; NaN where one of the frames has no embedding.
+
+    Raises
+    ------
+    FormatError
+        if the two come from different models.
+    ValueError
+        if `match` is not one of the two.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> clip = Embeddings(np.zeros((2, 16), "f4"), np.ones((2, 16), "f4"),
+    ...                   np.array([0.0, 0.1]), "demo:0", (1.0, 4.0))
+    >>> matching_probability(clip, clip).shape
+    (2, 2)
+    """
+    return _pairwise(a, b, match=match, as_cost=False)
+
+
+def frame_distance(a: Embeddings, b: Embeddings, *, match: str = "expected") -> np.ndarray:
+    """Return -log of the matching probability of all pairs of frames (paper, section 4.3).
+
+    Parameters and errors are those of `matching_probability`.
+
+    Returns
+    -------
+    shape (N, M) float32 in [0.05, 3.0]; `MISSING_COST` where a frame has no embedding.
+    """
+    cost = frame_costs(a, b, match=match)
+    return np.where(np.isnan(cost), np.float32(MISSING_COST), cost)
+
+
+def frame_costs(a: Embeddings, b: Embeddings, *, match: str = "expected") -> np.ndarray:
+    """Return `frame_distance`, but NaN where a frame has no embedding, as `atrous` wants it."""
+    return _pairwise(a, b, match=match, as_cost=True)
+
+
+def window_distance(a: Embeddings, b: Embeddings, *, match: str = "expected") -> np.ndarray:
+    """Frame distance averaged over the atrous window: the cost that alignment minimises.
+
+    Parameters and errors are those of `matching_probability`.
+
+    Returns
+    -------
+    shape (N, M) float32; see `atrous` for the ends of the clips and for missing frames.
+    """
+    return atrous(frame_costs(a, b, match=match), a.times, b.times)
+
+
+def atrous(distance: np.ndarray, times_a: np.ndarray, times_b: np.ndarray) -> np.ndarray:
+    """Mean of the distance over the frames -0.3 ... 0.3 s around both (paper, section 4.3).
+
+    The taps are set by time, so that clips of any two frame rates can be compared. Only taps that
+    lie inside both clips and whose distance is known are averaged.
+
+    Parameters
+    ----------
+    distance
+        shape (N, M) float32; NaN where one of the frames is missing.
+    times_a, times_b
+        shapes (N,) and (M,), seconds, strictly increasing.
+
+    Returns
+    -------
+    shape (N, M) float32, no NaN: `MISSING_COST` where no tap is known.
+    """
+    out = np.empty(distance.shape, np.float32)
+    distance = np.ascontiguousarray(distance, np.float32)
+    missing = np.float32(MISSING_COST)
+    offsets_a, offsets_b = constant_taps(times_a), constant_taps(times_b)
+    if offsets_a is not None and offsets_b is not None:
+        scratch = np.empty(len(times_b), np.float32)
+        _kernels.atrous_regular(distance, offsets_a, offsets_b, missing, out, scratch)
+    else:
+        _kernels.atrous_taps(distance, taps(times_a), taps(times_b), missing, out)
+    return out
+
+
+def constant_taps(times: np.ndarray) -> np.ndarray | None:
+    """Offsets of the atrous window in frames, shape (7,) int64; None if the rate varies.
+
+    The rate counts as constant while no frame is off by a quarter of the interval.
+    """
+    if len(times) < 2:
+        return np.where(TAP_OFFSETS_S == 0, 0, np.iinfo(np.int32).max)
+    interval = (times[-1] - times[0]) / (len(times) - 1)
+    even = times[0] + interval * np.arange(len(times))
+    if np.abs(times - even).max() > 0.25 * interval:
+        return None
+    frames = np.floor(np.abs(TAP_OFFSETS_S) / interval + 0.5 + 1e-6)
+    return (np.sign(TAP_OFFSETS_S) * frames).astype(np.int64)
+
+
+def taps(times: np.ndarray) -> np.ndarray:
+    """Frames nearest to the offsets of the atrous window around every frame.
+
+    Parameters
+    ----------
+    times
+        shape (T,), seconds, strictly increasing.
+
+    Returns
+    -------
+    shape (T, 7) int64; -1 where the offset is more than half a frame outside the clip.
+    """
+    wanted = times[:, None] + TAP_OFFSETS_S
+    right = np.searchsorted(times, wanted).clip(1, max(len(times) - 1, 1))
+    left = right - 1
+    right = right.clip(max=len(times) - 1)
+    nearest = np.where(wanted - times[left] < times[right] - wanted, left, right)
+    slack = 0.5 * np.median(np.diff(times)) + 1e-9 if len(times) > 1 else 1e-9
+    outside = (wanted < times[0] - slack) | (wanted > times[-1] + slack)
+    return np.where(outside, -1, nearest)
+
+
+def check_same_model(a: Embeddings, b: Embeddings) -> None:
+    """Refuse to compare the embeddings of two models.
+
+    Raises
+    ------
+    FormatError
+        if names, sigmoids or dimensions differ.
+    """
+    if a.model != b.model or a.mean.shape[1:] != b.mean.shape[1:] or a.sigmoid != b.sigmoid:
+        raise FormatError(
+            f"embeddings of two models cannot be compared: {a.model} ({a.mean.shape[1]} dimensions)"
+            f" and {b.model} ({b.mean.shape[1]}); embed both clips with the same model"
+        )
+
+
+def known_frames(clip: Embeddings) -> np.ndarray:
+    """Shape (T,) bool: frames that have an embedding."""
+    return np.isfinite(clip.mean).all(axis=1) & np.isfinite(clip.std).all(axis=1)
+
+
+def filled(clip: Embeddings) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance, shape (T, D) float32 in C order, with zeros in missing frames."""
+    known = known_frames(clip)[:, None]
+    mean = np.where(known, clip.mean, 0).astype(np.float32)
+    return mean, np.where(known, np.square(clip.std), 0).astype(np.float32)
+
+
+def _pairwise(a: Embeddings, b: Embeddings, *, match: str, as_cost: bool) -> np.ndarray:
+    """Matching probability or -log of it, NaN for missing frames."""
+    if match not in ("expected", "sampled"):
+        raise ValueError(f"match is {match!r}; use 'expected' or 'sampled'")
+    check_same_model(a, b)
+    out = _expected(a, b, as_cost) if match == "expected" else _sampled(a, b, as_cost)
+    out[~known_frames(a), :] = np.nan
+    out[:, ~known_frames(b)] = np.nan
+    return out
+
+
+def _expected(a: Embeddings, b: Embeddings, as_cost: bool) -> np.ndarray:
+    (mean_a, var_a), (mean_b, var_b) = filled(a), filled(b)
+    mean_t, var_t = np.ascontiguousarray(mean_b.T), np.ascontiguousarray(var_b.T)
+    return _kernels.matching(mean_a, var_a, mean_t, var_t, *kernel_sigmoid(a), as_cost)
+
+
+def kernel_sigmoid(clip: Embeddings) -> tuple[np.float32, np.float32]:
+    """Slope and offset of the sigmoid for powers of two, as the kernels take them."""
+    slope, offset = clip.sigmoid
+    return np.float32(slope / math.log(2)), np.float32(offset / math.log(2))
+
+
+def _draws(clip: Embeddings, seed: int) -> np.ndarray:
+    """K draws per frame, shape (T * K, D) float32, zeros for missing frames."""
+    mean, var = filled(clip)
+    noise = np.random.default_rng(seed).standard_normal((SAMPLES, *mean.shape), np.float32)
+    return (mean + np.sqrt(var) * noise).transpose(1, 0, 2).reshape(-1, mean.shape[1])
+
+
+def _sampled(a: Embeddings, b: Embeddings, as_cost: bool) -> np.ndarray:
+    """Equation 7 of the paper through matrix products, a few frames of a at a time."""
+    draws_a, draws_b = _draws(a, 0), _draws(b, 1)
+    squares_b = np.einsum("nd,nd->n", draws_b, draws_b)
+    slope, offset = (np.float32(x) for x in a.sigmoid)
+    out = np.empty((len(a), len(b)), np.float32)
+    step = max(1, _CELLS // max(len(draws_b) * SAMPLES, 1))
+    for start in range(0, len(a), step):
+        part = draws_a[start * SAMPLES : (start + step) * SAMPLES]
+        squared = np.einsum("nd,nd->n", part, part)[:, None] + squares_b - 2 * (part @ draws_b.T)
+        radius = np.sqrt(np.maximum(squared, 0))
+        p = 1 / (1 + np.exp(np.minimum(slope * radius - offset, np.float32(80))))
+        out[start : start + step] = p.reshape(-1, SAMPLES, len(b), SAMPLES).mean((1, 3))
+    out *= np.float32(RANGE)
+    out += np.float32(FLOOR)
+    return -np.log(out) if as_cost else out
