@@ -3,15 +3,11 @@
 import atexit
 import functools
 import hashlib
-import http.client
 import importlib.metadata
 import importlib.util
 import os
 import shutil
 import tempfile
-import urllib.error
-import urllib.parse
-import urllib.request
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -114,7 +110,9 @@ def download_model(
         if the server cannot be reached, answers with an error, stops early, or sends a file
         with another checksum.
     """
-    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+    import http.client  # slow to load, and hardly anyone needs it
+
+    if not url.startswith(("http://", "https://")):
         raise WeightsError(f"{url}: the pose model can only be fetched from an http(s) address")
     target = target or cache_folder() / _DOWNLOADED
     try:
@@ -136,6 +134,8 @@ def download_model(
 
 def _fetch(url: str, part: Path, timeout_s: float) -> str:
     """Write what the server sends to `part`; return its SHA-256."""
+    import urllib.request
+
     digest, received = hashlib.sha256(), 0
     with urllib.request.urlopen(url, timeout=timeout_s) as response, part.open("wb") as out:
         expected = response.headers.get("Content-Length")

@@ -1,10 +1,25 @@
 """2D poses of one person over the frames of a clip."""
 
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from queue import Full, Queue
+from typing import TypeVar
 
 import numpy as np
 
-from vipecli.errors import FormatError
+from vipecli.blazepose import BlazePose, prepare
+from vipecli.errors import FormatError, NoPoseError
+from vipecli.landmarker import model_path
+from vipecli.people import SEEN, WORLD, XY, XYZ, Track, Tracks, check_choice
+from vipecli.skeleton import from_mediapipe
+
+_LEAST_SCORE = 1e-4  # of a joint that has coordinates
+_FILLED_SCORE = 0.5  # share of the lower score at the ends of a gap that a filled joint gets
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -72,3 +87,229 @@ class Poses:
     def found(self) -> np.ndarray:
         """Shape (T,) bool: frames in which at least one joint is known."""
         return (self.score > 0).any(axis=1)
+
+
+def detect(
+    path: str | Path,
+    *,
+    person: str | int = "largest",
+    model: str | Path | None = None,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> Poses:
+    """Joints of one person in every frame of a video, found by MediaPipe.
+
+    Everybody in view is followed, and the choice is made at the end, so that a passer-by in the
+    first frames is not taken for the subject. Frames are read one at a time and dropped.
+
+    Parameters
+    ----------
+    path
+        video, or folder of frames.
+    person
+        ``largest`` (the most picture covered, added up over the clip), ``center`` (on average
+        nearest to the middle) or N, the N-th from the left by first appearance, 1 = leftmost.
+    model
+        pose landmarker bundle; None = see `vipecli.landmarker.model_path`.
+    start_s, end_s
+        part of the video to look at, seconds; None = from its start, to its end.
+    progress
+        called with the number of frames done, after each frame.
+
+    Returns
+    -------
+    One row per frame, frames without the person included: NaN and score 0 there. Joints outside
+    the picture keep the coordinates that MediaPipe extrapolates, with a low score. The score of
+    a joint is the visibility of its landmark, that of the head the mean over both ears.
+
+    Raises
+    ------
+    NoPoseError
+        if no frame shows a person, or fewer than N people are there.
+    VideoError
+        if the video cannot be read.
+    WeightsError
+        if there is no pose model.
+    ValueError
+        if `person` is none of the above.
+
+    Examples
+    --------
+    >>> detect("squat.mp4").xy.shape  # doctest: +SKIP
+    (90, 13, 2)
+    """
+    from vipecli import video
+
+    person = check_choice(person)
+    frames = video.read_frames(path, start_s=start_s, end_s=end_s)
+    times: list[float] = []
+    tracks, size = Tracks(), (0, 0)
+    with BlazePose(model_path(model)) as blazepose, _read_ahead(_prepared(frames)) as pictures:
+        detector = blazepose.name
+        for time_s, rgb, size in pictures:
+            tracks.add(len(times), time_s, blazepose.people(rgb, time_s, size))
+            times.append(time_s)
+            if progress:
+                progress(len(times))
+    try:
+        track = tracks.choose(person, size)
+    except NoPoseError as exc:
+        raise NoPoseError(
+            f"{path}: {exc} in {len(times)} frames; the whole body should be in view, well lit "
+            "and not too small" + (", or choose another --person" if tracks.tracks else "")
+        ) from exc
+    return _poses_of(track, np.array(times), size, source=Path(path).name, detector=detector)
+
+
+def _prepared(
+    frames: Iterator[tuple[float, np.ndarray]],
+) -> Iterator[tuple[float, np.ndarray, tuple[int, int]]]:
+    """Time, picture as the landmarker wants it, and the frame's own width and height."""
+    for time_s, bgr in frames:
+        yield time_s, prepare(bgr), (bgr.shape[1], bgr.shape[0])
+
+
+@contextmanager
+def _read_ahead(items: Iterator[_Item], depth: int = 4) -> Iterator[Iterator[_Item]]:
+    """Run an iterator in a thread, a few items ahead: decoding overlaps with detection.
+
+    An error in the thread is raised where the items are taken. The thread is gone, and the
+    iterator closed, when the block ends, however it ends.
+    """
+    queue: Queue = Queue(depth)
+    end, stop = object(), threading.Event()
+
+    def produce() -> None:
+        error = None
+        try:
+            for item in items:
+                if not _put(queue, item, stop):
+                    return
+        except BaseException as exc:  # handed over, not swallowed
+            error = exc
+        finally:
+            items.close()
+        _put(queue, (end, error), stop)
+
+    def consume() -> Iterator[_Item]:
+        while True:
+            item = queue.get()
+            if item[0] is end:
+                if item[1] is not None:
+                    raise item[1]
+                return
+            yield item
+
+    thread = threading.Thread(target=produce, name="vipe-decode", daemon=True)
+    thread.start()
+    try:
+        yield consume()
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _put(queue: Queue, item: object, stop: threading.Event) -> bool:
+    """Put an item as soon as there is room; False if told to stop first."""
+    while not stop.is_set():
+        try:
+            queue.put(item, timeout=0.1)
+        except Full:
+            continue
+        return True
+    return False
+
+
+def _poses_of(
+    track: Track, times: np.ndarray, size: tuple[int, int], *, source: str, detector: str
+) -> Poses:
+    """One person's track as poses, with NaN in the frames between."""
+    people = np.full((len(times), 33, 7), np.nan, np.float32)
+    people[track.frames] = np.stack(track.people)
+    # 0 means missing, and the landmarker's visibility may come out as 0 for a joint it placed.
+    seen = np.nan_to_num(np.clip(people[..., SEEN], _LEAST_SCORE, 1))
+    return Poses(
+        xy=from_mediapipe(people[..., XY]),
+        score=from_mediapipe(seen[..., None])[..., 0],
+        times=times,
+        size=size,
+        source=source,
+        detector=detector,
+        landmarks=people[..., XYZ],
+        landmark_score=seen,
+        world=people[..., WORLD],
+    )
+
+
+def fill_gaps(poses: Poses, *, max_gap_s: float = 0.5) -> Poses:
+    """Poses with short gaps filled by straight lines; long ones stay missing.
+
+    Parameters
+    ----------
+    poses
+        poses with missing joints (NaN, score 0).
+    max_gap_s
+        longest gap to fill, seconds between the known frames on both sides. The gap before the
+        first and after the last known frame is never filled. At half a second a fast kick or
+        jump can hide in a gap: use less where timing within it matters.
+
+    Returns
+    -------
+    Filled joints have half the lower score of the two ends. Landmarks and world landmarks are
+    filled in the same way. The input itself is returned if nothing is missing.
+    """
+    if not (poses.score == 0).any():
+        return poses
+    changed = {}
+    xy, score = _filled(poses.xy, poses.score, poses.times, max_gap_s)
+    if poses.landmark_score is not None:
+        before = poses.landmark_score
+        for name in ("landmarks", "world"):
+            if (points := getattr(poses, name)) is not None:
+                changed[name], changed["landmark_score"] = _filled(
+                    points, before, poses.times, max_gap_s
+                )
+    return replace(poses, xy=xy, score=score, **changed)
+
+
+def _filled(
+    points: np.ndarray, score: np.ndarray, times: np.ndarray, max_gap_s: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Interpolate points (T, K, C) and lower the score (T, K) inside short gaps."""
+    points, score = points.copy(), score.copy()
+    for k in range(score.shape[1]):
+        known = np.flatnonzero(score[:, k] > 0)
+        for left, right in pairwise(known):
+            if right - left == 1 or times[right] - times[left] > max_gap_s:
+                continue
+            inside = slice(left + 1, right)
+            share = (times[inside] - times[left]) / (times[right] - times[left])
+            step = points[right, k] - points[left, k]
+            points[inside, k] = points[left, k] + share[:, None] * step
+            score[inside, k] = _FILLED_SCORE * min(score[left, k], score[right, k])
+    return points, score
+
+
+def missing_spans(poses: Poses, *, min_s: float = 0.0) -> list[tuple[float, float]]:
+    """Stretches without a person, to be reported.
+
+    Parameters
+    ----------
+    poses
+        poses, as a rule after `fill_gaps`.
+    min_s
+        shorter stretches are left out, seconds.
+
+    Returns
+    -------
+    (start, end) in seconds: the times of the first frame without a person and of the next one
+    with (at the end of the clip: of its last frame).
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate([[1], poses.found, [1]]).astype(int)))
+    last = len(poses) - 1
+    spans = [
+        (float(poses.times[first]), float(poses.times[min(next_found, last)]))
+        for first, next_found in edges.reshape(-1, 2)
+    ]
+    return [span for span in spans if span[1] - span[0] >= min_s]
