@@ -1,0 +1,108 @@
+"""The `vipe` command: its sub-commands, and the one place where errors become lines."""
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from vipecli import __version__
+from vipecli.errors import VipeError
+
+COMMANDS = ("align", "classify", "embed")
+"""Sub-commands in the order of the help. Each is the function of its name in the file of its name
+in this folder; files keep their heavy imports inside the function, so that the help stays quick."""
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+class _Commands(TyperGroup):
+    """Sub-commands that are imported when they are asked for."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str):  # noqa: ANN201 (click's own type)
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"vipecli.cli.{cmd_name}")
+        single = typer.Typer(add_completion=False, rich_markup_mode=None)
+        single.command(cmd_name)(getattr(module, cmd_name))
+        return get_command(single)
+
+
+# Plain help text: the boxes of rich would cost half of the time that `vipe --help` takes.
+app = typer.Typer(cls=_Commands, rich_markup_mode=None, no_args_is_help=True)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"vipe {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def vipe(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Match videos of human movement across camera views.
+
+    Finds the person, embeds the poses so that the camera does not matter, and compares.
+    VIPE_DEBUG=1 in the environment shows where an error comes from.
+    """
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave with its exit code.
+
+    0: done; 1: a file could not be used, or another problem, told in one line; 2: the command was
+    not understood; 130: interrupted.
+    """
+    try:
+        code = app(args, prog_name="vipe", standalone_mode=False)
+        sys.stdout.flush()
+    except VipeError as exc:
+        code = _complain(exc, str(exc))
+    except typer.TyperException as exc:
+        code = _usage(exc)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _complain(None, "interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        code = _reader_left()
+    except Exception as exc:
+        code = _complain(exc, f"unexpected {type(exc).__name__}: {exc}; VIPE_DEBUG=1 shows where")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(exc: BaseException | None, text: str, code: int = 1) -> int:
+    """Print one line, and the trace before it where VIPE_DEBUG asks for it."""
+    if exc is not None and os.environ.get("VIPE_DEBUG", "0") not in ("", "0"):
+        traceback.print_exception(exc)
+    typer.echo("vipe: " + " ".join(text.split()), err=True)
+    return code
+
+
+def _usage(exc: typer.TyperException) -> int:
+    """One line for a command that was not understood; the help for one without arguments."""
+    context = getattr(exc, "ctx", None)
+    where = context.command_path if context else "vipe"
+    message = exc.format_message()
+    if context and message.startswith("Usage:"):
+        typer.echo(message, err=True)
+    else:
+        _complain(None, f"{message.rstrip('.')}; see `{where} --help`")
+    return exc.exit_code
+
+
+def _reader_left() -> int:
+    """End quietly when the reader of our output has gone (`vipe ... | head`)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1

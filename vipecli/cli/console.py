@@ -1,0 +1,61 @@
+"""What the terminal shows: results on standard output, progress and notes on standard error."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from vipecli.files import check_output, replacing
+
+STDOUT = Path("-")
+
+
+def note(text: str) -> None:
+    """Print one line beside the result."""
+    typer.echo(f"vipe: {text}", err=True)
+
+
+def check_json(target: Path | None, *inputs: Path) -> None:
+    """Refuse a JSON file that could not be written."""
+    if target is not None and target != STDOUT:
+        check_output(target, *inputs)
+
+
+def write_json(data: dict[str, Any], target: Path) -> None:
+    """Write a result as JSON; the target ``-`` is standard output."""
+    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    if target == STDOUT:
+        sys.stdout.write(text)
+        return
+    with replacing(target) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def progress_bars() -> Iterator[Any]:
+    """Rich progress on standard error; shows nothing where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[unit]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bars:
+        yield bars

@@ -1,0 +1,170 @@
+"""Do one task for many items: in this process, or in a pool of processes."""
+
+import multiprocessing
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from vipecli.errors import VipeError
+
+Tick = Callable[[int], object]
+"""Called with the number of steps (frames) done since the last call."""
+Task = Callable[[Any, Tick], Any]
+"""What to do with one item; calls its second argument as it advances."""
+
+_POLL_S = 0.2  # how often the progress of a pool is looked at
+_AHEAD = 2  # items per process that are handed over before they are due
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one item.
+
+    Attributes
+    ----------
+    item
+        as given.
+    result
+        what the task returned; None if it failed.
+    error
+        the exception that it raised; None if all went well.
+    """
+
+    item: Any
+    result: Any = None
+    error: Exception | None = None
+
+
+def run(
+    task: Task, items: Iterable[Any], *, jobs: int = 1, tick: Tick | None = None
+) -> Iterator[Outcome]:
+    """Yield the outcome of the task for every item, each as soon as it is there.
+
+    One item that fails, or that takes its whole process down, never stops the others.
+
+    Parameters
+    ----------
+    task
+        a function of the module level where `jobs` is above 1: other processes import it.
+    items
+        taken a few at a time, so there may be any number of them.
+    jobs
+        processes; 1 = work in this one.
+    tick
+        receives the steps that the tasks report.
+
+    Returns
+    -------
+    Outcomes, in the order of the items for one job, in the order of completion for several.
+
+    Raises
+    ------
+    ValueError
+        if `jobs` is below 1.
+    """
+    if jobs < 1:
+        raise ValueError(f"jobs is {jobs}; at least one process has to work")
+    tick = tick or (lambda steps: None)
+    return _run_pool(task, iter(items), jobs, tick) if jobs > 1 else _run_here(task, items, tick)
+
+
+def _run_here(task: Task, items: Iterable[Any], tick: Tick) -> Iterator[Outcome]:
+    for item in items:
+        try:
+            yield Outcome(item, task(item, tick))
+        except Exception as exc:
+            yield Outcome(item, error=exc)
+
+
+def _run_pool(task: Task, items: Iterator[Any], jobs: int, tick: Tick) -> Iterator[Outcome]:
+    """Run pools one after the other: a process that dies breaks the pool that it is in."""
+    while True:
+        unfinished: list[Any] = []
+        yield from _one_pool(task, items, jobs, tick, unfinished)
+        if not unfinished:
+            return
+        # One of these killed its process. Alone in a pool, each can only take itself down.
+        for item in unfinished:
+            killed: list[Any] = []
+            yield from _one_pool(task, iter([item]), 1, tick, killed)
+            for culprit in killed:
+                yield Outcome(
+                    culprit,
+                    error=VipeError(
+                        f"{culprit}: the process that worked on it died (out of memory, or a "
+                        "damaged file); leave it out, or convert it"
+                    ),
+                )
+
+
+def _one_pool(
+    task: Task, items: Iterator[Any], jobs: int, tick: Tick, unfinished: list[Any]
+) -> Iterator[Outcome]:
+    """Work until the items are done or the pool breaks; what it left goes to `unfinished`."""
+    context = multiprocessing.get_context("spawn")  # forking a process with threads may hang it
+    steps, seen = context.Value("q", 0), 0
+    with ProcessPoolExecutor(jobs, context, _start, (steps,)) as pool:
+        try:
+            waiting = _submit(pool, task, items, jobs * _AHEAD, unfinished)
+            while waiting:
+                done, _ = wait(waiting, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+                now = steps.value
+                tick(now - seen)
+                seen = now
+                for future in done:
+                    item, error = waiting.pop(future), future.exception()
+                    if isinstance(error, BrokenProcessPool):
+                        unfinished.append(item)
+                    else:
+                        yield Outcome(item, None if error else future.result(), error)
+                if not unfinished:
+                    waiting |= _submit(pool, task, items, len(done), unfinished)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _submit(
+    pool: ProcessPoolExecutor, task: Task, items: Iterator[Any], count: int, unfinished: list[Any]
+) -> dict[Future, Any]:
+    """Hand over the next items; one that a pool just broken refuses counts as unfinished."""
+    waiting = {}
+    for item in islice(items, count):
+        try:
+            waiting[pool.submit(_call, task, item)] = item
+        except BrokenProcessPool:
+            unfinished.append(item)
+    return waiting
+
+
+_steps: Any = None  # the counter shared with the parent, in a process of the pool
+_stopped = False
+
+
+def _start(steps: Any) -> None:
+    """Prepare a process of the pool: count into `steps`, and end quietly on Ctrl-C."""
+    global _steps
+    _steps = steps
+    signal.signal(signal.SIGINT, _stop)
+
+
+def _stop(*_: object) -> None:
+    global _stopped
+    _stopped = True
+    sys.exit(130)
+
+
+def _call(task: Task, item: Any) -> Any:
+    if _stopped:
+        raise KeyboardInterrupt
+    return task(item, _count)
+
+
+def _count(steps: int) -> None:
+    with _steps.get_lock():
+        _steps.value += steps

@@ -1,0 +1,68 @@
+"""Writing files: whole or not at all, and never over an input."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vipecli.errors import VipeError
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Give a temporary file beside the target that takes its name if all goes well.
+
+    It has the target's extension, and the permissions that a file made by `open` would have.
+    """
+    handle, name = tempfile.mkstemp(
+        dir=target.parent, prefix=f".{target.stem}-", suffix=f".part{target.suffix}"
+    )
+    os.close(handle)
+    part = Path(name)
+    try:
+        part.chmod(0o666 & ~_umask())
+        yield part
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def check_output(target: Path, *inputs: Path) -> None:
+    """Refuse a file that could not be written, before minutes go into what belongs in it.
+
+    Raises
+    ------
+    VipeError
+        if it is one of the inputs, a folder, or in a folder that is missing or read-only.
+    """
+    for path in inputs:
+        if target.exists() and path.exists() and target.samefile(path):
+            raise VipeError(f"{target}: the output would replace an input; choose another name")
+    if target.is_dir():
+        raise VipeError(f"{target}: this is a folder; name a file in it")
+    if not target.parent.is_dir():
+        raise VipeError(f"{target}: there is no folder {target.parent}; create it first")
+    check_writable(target.parent)
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder in which no file can be made.
+
+    Raises
+    ------
+    VipeError
+        with the reason that the system gives.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as exc:
+        reason = exc.strerror or exc
+        raise VipeError(f"{folder}: cannot write there ({reason}); choose another folder") from exc
