@@ -169,9 +169,11 @@ def embed(poses: Poses, model: Model) -> Embeddings:
         for i in range(0, len(poses), BATCH)
     ]
     empty = np.zeros((0, model.dims), np.float32)
-    mean, std = (np.concatenate([empty, *column]) for column in zip(*parts, strict=True)) if (
-        parts
-    ) else (empty, empty.copy())
+    mean, std = (
+        (np.concatenate([empty, *column]) for column in zip(*parts, strict=True))
+        if (parts)
+        else (empty, empty.copy())
+    )
     nobody = known.sum(1) < MIN_JOINTS
     mean[nobody] = std[nobody] = np.nan
     return Embeddings(mean, std, poses.times, model.id, model.sigmoid)

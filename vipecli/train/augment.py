@@ -336,5 +336,3 @@ def _view(azimuth: Tensor, elevation: Tensor, roll: Tensor) -> Tensor:
     about_x = matrix(one, zero, zero, zero, ce, -se, zero, se, ce)
     about_z = matrix(cr, -sr, zero, sr, cr, zero, zero, zero, one)
     return about_z @ about_x @ about_y
-
-

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.cluster.vq import kmeans2
-from scipy.spatial import cKDTree
+from scipy.cluster.vq import kmeans2, vq
 
 from vipecli import skeleton as sk
 from vipecli.errors import FormatError
@@ -32,6 +31,15 @@ class Mocap:
     poses: np.ndarray
     clip: np.ndarray
     names: tuple[str, ...]
+
+    def summary(self) -> str:
+        """Sources and sizes in one line, by the first part of the clip names."""
+        source = np.array([name.split("/")[0] for name in self.names])
+        frames = np.bincount(self.clip, minlength=len(self.names))
+        return ", ".join(
+            f"{s}: {(source == s).sum()} clips, {frames[source == s].sum()} poses"
+            for s in sorted(set(source))
+        )
 
 
 def load_mocap(
@@ -100,7 +108,7 @@ def rarity(poses: np.ndarray, *, power: float, clusters: int = 512, seed: int = 
     subset = features[rng.choice(len(features), min(20_000, len(features)), replace=False)]
     clusters = min(clusters, len(subset))
     centres, _ = kmeans2(subset, clusters, iter=5, minit="points", rng=rng)
-    _, group = cKDTree(centres).query(features)
+    group, _ = vq(features, centres)
     weights = np.bincount(group, minlength=clusters)[group] ** -float(power)
     return weights / weights.sum()
 

@@ -1,10 +1,13 @@
 """The training loop: from a config and mocap to weights, resumable at any checkpoint."""
 
 import ast
+import copy
 import dataclasses
+import json
 import math
 import os
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +23,16 @@ from vipecli.train import losses
 from vipecli.train.augment import Augmentation, Augmenter
 from vipecli.train.body import frame
 from vipecli.train.data import HELD_OUT, Mocap, load_mocap, rarity
+from vipecli.train.export import export
 from vipecli.train.model import PrVipe
+from vipecli.train.score import Retrieval
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+CHECKPOINT = "checkpoint.pt"
 
 
 @dataclass(frozen=True)
@@ -70,8 +77,10 @@ class Config:
     augment: Augmentation = field(default_factory=Augmentation)
 
 
-def load_config(path: Path) -> Config:
+def load_config(path: Path, *, steps: int | None = None) -> Config:
     """Config from a TOML file; unknown names are errors, missing ones keep their default.
+
+    `steps` replaces the file's.
 
     Raises
     ------
@@ -83,9 +92,10 @@ def load_config(path: Path) -> Config:
         parts = {"network": Network, "augment": Augmentation}
         for name, kind in parts.items():
             values[name] = kind(**_tuples(values.get(name, {})))
-        return Config(**_tuples(values))
+        config = Config(**_tuples(values))
     except (OSError, tomllib.TOMLDecodeError, TypeError) as exc:
         raise FormatError(f"{path}: not a valid training config ({exc})") from exc
+    return dataclasses.replace(config, steps=steps) if steps else config
 
 
 def _tuples(values: dict) -> dict:
@@ -100,45 +110,26 @@ class Trainer:
     config
         what fixes the run.
     mocap
-        poses to train on, held-out clips already removed.
+        poses to train on.
+    held_out
+        poses for the running score.
     device
         ``cpu`` or ``cuda``.
     """
 
-    def __init__(self, config: Config, mocap: Mocap, *, device: str = "cpu") -> None:
+    def __init__(
+        self, config: Config, mocap: Mocap, held_out: Retrieval, *, device: str = "cpu"
+    ) -> None:
         torch.manual_seed(config.seed)
-        self.config, self.device, self.step = config, device, 0
+        self.config, self.held_out, self.device, self.step = config, held_out, device, 0
+        self.trained_on = mocap.summary()
         self.net = PrVipe(**dataclasses.asdict(config.network)).to(device)
-        self.averaged = torch.optim.swa_utils.AveragedModel(
-            self.net,
-            multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.average),
-            use_buffers=True,
-        )
+        self.averaged = copy.deepcopy(self.net)
         self.optimizer = _optimizer(config, self.net)
         self.augmenter = Augmenter(config.augment, device=device, seed=config.seed)
         self.rng = np.random.default_rng(config.seed)
         self.poses = torch.from_numpy(mocap.poses)
         self.cumulative = np.cumsum(_weights(config, mocap))
-
-    def run(
-        self,
-        *,
-        report: Callable[[int, dict[str, float]], None] | None = None,
-        every: int = 100,
-        checkpoint: Path | None = None,
-        checkpoint_every: int = 1000,
-    ) -> None:
-        """Train to `config.steps`, reporting mean loss terms and saving checkpoints on the way."""
-        sums: dict[str, float] = {}
-        while self.step < self.config.steps:
-            for name, value in self.train_step().items():
-                sums[name] = sums.get(name, 0.0) + value
-            self.step += 1
-            if report and self.step % every == 0:
-                report(self.step, {k: v / every for k, v in sums.items()})
-                sums = {}
-            if checkpoint and (self.step % checkpoint_every == 0 or self.step == self.config.steps):
-                self.save(checkpoint)
 
     def train_step(self) -> dict[str, float]:
         """One batch; returns the loss terms, unweighted."""
@@ -151,8 +142,18 @@ class Trainer:
         total.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
         self.optimizer.step()
-        self.averaged.update_parameters(self.net)
+        self._average()
+        self.step += 1
         return {name: float(value.detach()) for name, value in terms.items()}
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Move the averaged network towards this one, faster at first; batch statistics too."""
+        keep = min(self.config.average, (1 + self.step) / (10 + self.step))
+        average, now = self.averaged.state_dict(), self.net.state_dict()
+        for name, value in average.items():
+            if value.is_floating_point():
+                value.lerp_(now[name], 1 - keep)
 
     def _rate(self) -> float:
         warm = min(1.0, (self.step + 1) / max(1, self.config.warmup))
@@ -279,6 +280,80 @@ def canonical(poses: Tensor) -> Tensor:
     return torch.einsum("bji,bkj->bki", basis, poses) / spine.norm(dim=-1)[:, None, None]
 
 
-def train(config: Config, paths: list[Path], *, device: str = "cpu") -> Trainer:
-    """Trainer on mocap archives, the config's held-out clips left out."""
-    return Trainer(config, load_mocap(paths, exclude=config.exclude), device=device)
+def start(config: Config, paths: list[Path], out: Path, *, device: str = "cpu") -> Trainer:
+    """Trainer on mocap files, gone on from the checkpoint in `out` if there is one.
+
+    Parameters
+    ----------
+    config
+        its `exclude` names the clips that stay out of training and give the running score.
+    paths
+        see `data.load_mocap`.
+    out
+        folder of the run; made if missing.
+
+    Raises
+    ------
+    FormatError
+        if mocap or checkpoint cannot be used.
+    """
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise FormatError(f"--device {device}: torch finds no such device; use cpu")
+    mocap = load_mocap(paths, exclude=config.exclude)
+    try:
+        held_out = Retrieval.of(load_mocap(paths, include=config.exclude))
+    except FormatError:  # nothing held out in these files: score on what is trained on
+        held_out = Retrieval.of(mocap)
+    out.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(config, mocap, held_out, device=device)
+    if (out / CHECKPOINT).exists():
+        trainer.resume(out / CHECKPOINT)
+    return trainer
+
+
+def run(
+    trainer: Trainer,
+    out: Path,
+    *,
+    report: Callable[[dict[str, float]], None] | None = None,
+    every: int = 100,
+    checkpoint_every: int = 1000,
+) -> None:
+    """Train to the end.
+
+    Parameters
+    ----------
+    out
+        gets a checkpoint each `checkpoint_every` steps and a line in ``log.jsonl`` each `every`:
+        step, seconds, mean loss terms, a, b and, with each checkpoint, ``hit_at_1`` in percent.
+    report
+        called with each of these rows.
+    """
+    sums: dict[str, float] = {}
+    started = time.monotonic()
+    while trainer.step < trainer.config.steps:
+        for name, value in trainer.train_step().items():
+            sums[name] = sums.get(name, 0.0) + value / every
+        save = trainer.step % checkpoint_every == 0 or trainer.step == trainer.config.steps
+        if trainer.step % every == 0 or save:
+            row = {"step": trainer.step, "seconds": round(time.monotonic() - started, 1), **sums}
+            row |= {"a": trainer.net.a.item(), "b": trainer.net.b.item()}
+            if save:
+                trainer.save(out / CHECKPOINT)
+                row["hit_at_1"] = trainer.held_out.hit_at_1(trainer.averaged)
+            with (out / "log.jsonl").open("a") as log:
+                log.write(json.dumps(row) + "\n")
+            if report:
+                report(row)
+            sums = {}
+
+
+def finish(trainer: Trainer, out: Path) -> float:
+    """Write the averaged network as ``<name>.onnx``; returns the difference to torch."""
+    return export(
+        trainer.averaged,
+        out / f"{trainer.config.name}.onnx",
+        name=trainer.config.name,
+        trained_on=trainer.trained_on,
+        settings=dataclasses.asdict(trainer.config),
+    )

@@ -105,9 +105,7 @@ class PrVipe(nn.Module):
         self.mean = nn.Linear(width, dims)
         self.std = nn.Linear(width, dims)
         self.lift = (
-            nn.Sequential(nn.Linear(dims, 256), nn.ReLU(), nn.Linear(256, 13 * 3))
-            if lift
-            else None
+            nn.Sequential(nn.Linear(dims, 256), nn.ReLU(), nn.Linear(256, 13 * 3)) if lift else None
         )
         self.raw_a = nn.Parameter(torch.tensor(-0.65))
         self.b = nn.Parameter(torch.tensor(-0.5))
