@@ -21,7 +21,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -145,15 +145,33 @@ class Shot:
 
 @dataclass(frozen=True)
 class Scene:
-    """Colours of the room: floor tiles, wall, and how far the light is from the usual."""
+    """The room.
+
+    Attributes
+    ----------
+    floor, wall
+        colours (R, G, B): the two of the floor's tiles, and the wall.
+    tile_m
+        width of a tile.
+    light
+        factor on all brightness.
+    noise, seed
+        standard deviation of sensor noise in grey levels, and its seed.
+    sun
+        direction towards the light as (person's left, up, forward).
+    floor_m
+        height of the floor; None = where the lowest limb of the clip rests. Motions of
+        `examples.motions` have it at 0.
+    """
 
     floor: tuple[tuple[int, int, int], tuple[int, int, int]] = ((176, 168, 158), (150, 142, 133))
     wall: tuple[int, int, int] = (196, 208, 216)
     tile_m: float = 0.5
     light: float = 1.0
-    noise: float = 0.0  # standard deviation of sensor noise, grey levels
+    noise: float = 0.0
     seed: int = 0
-    sun: tuple[float, float, float] = field(default=tuple(_SUN))
+    sun: tuple[float, float, float] = tuple(_SUN)
+    floor_m: float | None = None
 
 
 def facing(joints: np.ndarray) -> float:
@@ -289,7 +307,9 @@ class _Studio:
         self.scene = scene or Scene()
         self.props = list(props)
         self.view = place(camera or Camera(), self.people, size)
-        self.floor_m = min(float(floor_height(p)) for p in self.people)
+        self.floor_m = self.scene.floor_m
+        if self.floor_m is None:
+            self.floor_m = min(floor_height(p) for p in self.people)
         turn = np.radians(self.view.facing_deg)
         spin = np.array(
             [[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]]
