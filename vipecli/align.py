@@ -1,12 +1,13 @@
 """Match the frames of two clips in time, and the time map and speeds that follow from it."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from vipecli import _kernels
-from vipecli.distance import FLOOR, frame_costs, atrous
+from vipecli.distance import FLOOR, atrous, frame_costs
 from vipecli.embed import Embeddings
 
 SMOOTH_S = 0.3
@@ -132,7 +133,7 @@ def align(
 
 
 def warp(alignment: Alignment, times: np.ndarray, *, onto: str = "a") -> np.ndarray:
-    """Times in one clip of the moments that belong to times of the other.
+    """Map times of one clip to the moments that belong to them in the other.
 
     A warping path is a staircase: played back as it is, the warped clip would stop and jump. So
     the map goes through the mean time per frame, smoothed by local straight lines, made
@@ -188,7 +189,7 @@ def speed(alignment: Alignment) -> list[Segment]:
     cuts = _merge(edges, there)
     return [
         Segment(float(edges[i]), float(edges[j]), _ratio(edges, there, i, j))
-        for i, j in zip(cuts, cuts[1:], strict=False)
+        for i, j in itertools.pairwise(cuts)
     ]
 
 
@@ -202,9 +203,7 @@ def _merge(edges: np.ndarray, there: np.ndarray) -> list[int]:
     """Grid points at which the speed changes, the two ends included."""
     cuts = list(range(len(edges)))
     while len(cuts) > 2:
-        octaves = np.log2(
-            [_ratio(edges, there, i, j) for i, j in zip(cuts, cuts[1:], strict=False)]
-        )
+        octaves = np.log2([_ratio(edges, there, i, j) for i, j in itertools.pairwise(cuts)])
         lasts = np.diff(edges[cuts])
         shorter = np.minimum(lasts[1:], lasts[:-1])
         gap = np.abs(np.diff(octaves))

@@ -190,7 +190,7 @@ def filled(clip: Embeddings) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _pairwise(a: Embeddings, b: Embeddings, *, match: str, as_cost: bool) -> np.ndarray:
-    """Matching probability or -log of it, NaN for missing frames."""
+    """Compute the matching probability or -log of it, NaN for missing frames."""
     if match not in ("expected", "sampled"):
         raise ValueError(f"match is {match!r}; use 'expected' or 'sampled'")
     check_same_model(a, b)

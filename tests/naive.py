@@ -1,0 +1,110 @@
+"""Plain-Python twins of the numba kernels: slow, and plain enough to check by reading."""
+
+import math
+
+import numpy as np
+
+MISSING_COST = -math.log(0.05)
+
+
+def matching(a, b, draws=1 << 14):
+    """E[p] by quasi-random integration over the difference of the two Gaussians."""
+    from scipy.stats import norm, qmc
+
+    dims = a.mean.shape[1]
+    unit = qmc.Sobol(dims, seed=3).random(draws).clip(1e-9, 1 - 1e-9)
+    noise = norm.ppf(unit)
+    slope, offset = a.sigmoid
+    out = np.empty((len(a), len(b)))
+    for i in range(len(a)):
+        for j in range(len(b)):
+            std = np.sqrt(a.std[i].astype(float) ** 2 + b.std[j].astype(float) ** 2)
+            r = np.linalg.norm(a.mean[i].astype(float) - b.mean[j] + std * noise, axis=1)
+            out[i, j] = 0.9 * np.mean(1 / (1 + np.exp(slope * r - offset))) + 0.05
+    return out
+
+
+def taps(times):
+    """Nearest frame to each of -0.3 ... 0.3 s around every frame; -1 outside of the clip."""
+    slack = 0.5 * float(np.median(np.diff(times))) + 1e-9 if len(times) > 1 else 1e-9
+    table = []
+    for t in times:
+        row = []
+        for k in range(-3, 4):
+            wanted = t + 0.1 * k
+            inside = times[0] - slack <= wanted <= times[-1] + slack
+            row.append(int(np.argmin(np.abs(times - wanted))) if inside else -1)
+        table.append(row)
+    return table
+
+
+def atrous(distance, taps_a, taps_b):
+    """Mean over the taps inside both clips whose distance is known."""
+    out = np.empty(distance.shape)
+    for i in range(distance.shape[0]):
+        for j in range(distance.shape[1]):
+            seen = [
+                distance[x, y]
+                for x, y in zip(taps_a[i], taps_b[j], strict=True)
+                if x >= 0 and y >= 0 and not math.isnan(distance[x, y])
+            ]
+            out[i, j] = sum(seen) / len(seen) if seen else MISSING_COST
+    return out
+
+
+def inside(i, j, n, m, width):
+    """Whether the band keeps a cell."""
+    if min(n, m) < 2:
+        return True
+    width = max(width, 0.5 / (min(n, m) - 1)) + 1e-9
+    return abs(i / (n - 1) - j / (m - 1)) <= width + 1e-12
+
+
+def dtw(cost, width=1.0, open_begin=False, open_end=False):
+    """Path and sum of dynamic time warping, from the full table."""
+    n, m = cost.shape
+    total = np.full((n, m), math.inf)
+    before = {}
+    for i in range(n):
+        for j in range(m):
+            if not inside(i, j, n, m, width):
+                continue
+            if i == 0 and (j == 0 or open_begin):
+                total[i, j], before[i, j] = cost[i, j], None
+                continue
+            best, step = math.inf, None
+            for x, y in ((i - 1, j - 1), (i - 1, j), (i, j - 1)):
+                if x >= 0 and y >= 0 and total[x, y] < best:
+                    best, step = total[x, y], (x, y)
+            total[i, j], before[i, j] = best + cost[i, j], step
+    cell = (n - 1, int(np.argmin(total[-1])) if open_end else m - 1)
+    end = total[cell]
+    path = []
+    while cell is not None:
+        path.append(cell)
+        cell = before[cell]
+    return np.array(path[::-1]), end
+
+
+def dtw_mean(cost):
+    """Mean cost along the path of `dtw`."""
+    path, _ = dtw(cost)
+    return float(np.mean([cost[i, j] for i, j in path]))
+
+
+def np_mpjpe(p, q):
+    """NP-MPJPE of one pose onto another by singular values (Umeyama 1991)."""
+
+    def normalised(x):
+        x = np.asarray(x, float)
+        hip, shoulder = x[7:9].mean(0), x[1:3].mean(0)
+        return (x - hip) / np.linalg.norm(shoulder - hip)
+
+    p, q = normalised(p), normalised(q)
+    if not (np.isfinite(p).all() and np.isfinite(q).all()):
+        return math.nan
+    p, q = p - p.mean(0), q - q.mean(0)
+    u, s, vt = np.linalg.svd(p.T @ q)
+    sign = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
+    turned = p @ (u * sign) @ vt * ((s * sign).sum() / (p**2).sum())
+    return float(np.linalg.norm(turned - q, axis=1).mean())

@@ -1,0 +1,142 @@
+"""Every kernel against its plain-Python twin, on awkward inputs."""
+
+import naive
+import numpy as np
+import pytest
+
+from vipecli import _kernels
+
+SHAPES = [(1, 1), (1, 7), (7, 1), (2, 2), (2, 40), (40, 2), (9, 9), (13, 31), (31, 13)]
+
+
+def costs(shape, *, ties=False, seed=0):
+    rng = np.random.default_rng(seed + shape[0] * 100 + shape[1])
+    values = rng.integers(1, 4, shape) if ties else rng.uniform(0.05, 3, shape)
+    return values.astype(np.float32)
+
+
+def path_of(cost, width=1.0, open_begin=False, open_end=False):
+    low, high = _kernels.band_limits(*cost.shape, width)
+    return _kernels.dtw_path(cost, low, high, open_begin, open_end)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("width", [1.0, 0.3, 0.05, 1e-6])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_dtw_path_equals_twin(shape, width, ties):
+    cost = costs(shape, ties=ties)
+    path, total = path_of(cost, width)
+    want, want_total = naive.dtw(cost, width)
+    np.testing.assert_array_equal(path, want)
+    assert total == pytest.approx(want_total)
+
+
+@pytest.mark.parametrize("ends", [(True, False), (False, True), (True, True)])
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_open_ends_equal_twin(shape, ties, ends):
+    cost = costs(shape, ties=ties)
+    path, total = path_of(cost, 1.0, *ends)
+    want, want_total = naive.dtw(cost, 1.0, *ends)
+    np.testing.assert_array_equal(path, want)
+    assert total == pytest.approx(want_total)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_band_is_symmetric_and_equals_twin(shape):
+    n, m = shape
+    for width in (1.0, 0.31, 0.04):
+        keep = np.zeros((n, m), bool)
+        for i, (low, high) in enumerate(zip(*_kernels.band_limits(n, m, width), strict=True)):
+            keep[i, low:high] = True
+        want = [[naive.inside(i, j, n, m, width) for j in range(m)] for i in range(n)]
+        np.testing.assert_array_equal(keep, want)
+        turned = np.zeros((m, n), bool)
+        for j, (low, high) in enumerate(zip(*_kernels.band_limits(m, n, width), strict=True)):
+            turned[j, low:high] = True
+        np.testing.assert_array_equal(keep, turned.T)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_dtw_mean_equals_twin(shape, ties):
+    cost = costs(shape, ties=ties)
+    assert mean_of(cost) == pytest.approx(naive.dtw_mean(cost), rel=1e-6)
+
+
+def mean_of(cost, limit=np.inf):
+    m = cost.shape[1]
+    return _kernels.dtw_mean(cost, limit, np.empty((2, m)), np.empty((2, m), np.int32))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_abandoning_is_exact(seed):
+    rng = np.random.default_rng(seed)
+    cost = costs((int(rng.integers(1, 60)), int(rng.integers(1, 60))), seed=seed)
+    mean = mean_of(cost)
+    assert mean_of(cost, mean * (1 + 1e-9)) == mean, "the best clip itself was abandoned"
+    for limit in (0.06, 0.5 * mean, 0.9 * mean):
+        assert mean_of(cost, limit) in (mean, np.inf)
+    assert mean_of(costs((40, 40)) + 1, 0.1) == np.inf, "a hopeless table was not abandoned"
+
+
+def distance_with_holes(shape):
+    distance = costs(shape)
+    distance[:: max(shape[0] // 3, 2)] = np.nan
+    distance[:, 1::4] = np.nan
+    return distance
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_atrous_regular_equals_twin(shape):
+    n, m = shape
+    distance = distance_with_holes(shape)
+    offsets_a, offsets_b = np.arange(-9, 10, 3), np.arange(-6, 7, 2)
+    out = np.empty(shape, np.float32)
+    missing, scratch = np.float32(naive.MISSING_COST), np.empty(m, np.float32)
+    _kernels.atrous_regular(distance, offsets_a, offsets_b, missing, out, scratch)
+    taps_a = [[x if 0 <= (x := i + o) < n else -1 for o in offsets_a] for i in range(n)]
+    taps_b = [[y if 0 <= (y := j + o) < m else -1 for o in offsets_b] for j in range(m)]
+    want = naive.atrous(distance, taps_a, taps_b)
+    np.testing.assert_allclose(out, want, rtol=1e-5)
+    _kernels.atrous_taps(distance, np.array(taps_a), np.array(taps_b), missing, out)
+    np.testing.assert_allclose(out, want, rtol=1e-5)
+
+
+def awkward_poses():
+    rng = np.random.default_rng(0)
+    p = rng.normal(size=(12, 13, 3))
+    q = rng.normal(size=(10, 13, 3))
+    q[0] = 3 * p[0] + 1  # the same pose
+    q[1] = p[1] * [-1, 1, 1]  # its mirror image
+    p[2, :, 2] = 0  # flat, so that mirror images are ambiguous
+    q[2] = p[2] * [-1, 1, 1]
+    p[3] = np.outer(rng.normal(size=13), [1, 2, 3])  # on a line: the best turn is ambiguous
+    q[3] = 2 * p[3]
+    q[6] = -p[6]
+    p[4, 3] = np.nan
+    q[5, 0, 1] = np.nan
+    return p, q
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_np_mpjpe_equals_singular_values(dtype):
+    p, q = (x.astype(dtype) for x in awkward_poses())
+    want = [[naive.np_mpjpe(x, y) for y in q] for x in p]
+    got = _kernels.np_mpjpe_matrix(p, q)
+    np.testing.assert_allclose(got, want, atol=1e-6)
+    assert got[0, 0] < 1e-6 < got[1, 1], "a mirror image must not match"
+    pairs = np.array([(i, j) for j in range(len(q)) for i in range(len(p))])
+    listed = _kernels.np_mpjpe_pairs(p, q, pairs)
+    np.testing.assert_allclose(listed.reshape(len(q), len(p)).T, want, atol=1e-6)
+
+
+def test_np_mpjpe_does_not_see_place_turn_or_size():
+    rng = np.random.default_rng(1)
+    p = rng.normal(size=(5, 13, 3))
+    turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    turn *= np.sign(np.linalg.det(turn))
+    moved = 0.3 * p @ turn + [5, -2, 1]
+    got = _kernels.np_mpjpe_matrix(p, moved)
+    np.testing.assert_allclose(np.diag(got), 0, atol=1e-6)
+    np.testing.assert_allclose(got, _kernels.np_mpjpe_matrix(p, p), atol=1e-6)
