@@ -9,11 +9,10 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from vipecli.errors import WeightsError
+from vipecli.files import replacing
 
 MODEL_URL = (
     "https://storage.googleapis.com/mediapipe-models/pose_landmarker/pose_landmarker_full/"
@@ -116,7 +115,8 @@ def download_model(
         raise WeightsError(f"{url}: the pose model can only be fetched from an http(s) address")
     target = target or cache_folder() / _DOWNLOADED
     try:
-        with _replacing(target) as part:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(target) as part:
             digest = _fetch(url, part, timeout_s)
             if digest != sha256.lower():
                 raise WeightsError(
@@ -158,7 +158,8 @@ def _built(wheel: Path, folder: Path) -> Path:
     if _is_bundle(target):
         return target
     try:
-        with _replacing(target) as part:
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(target) as part:
             _write_bundle(wheel, part)
     except OSError:
         # A full disk, a read-only home, or on Windows another process that holds the target.
@@ -233,17 +234,3 @@ def _mediapipe_version() -> str:
         return importlib.metadata.version("mediapipe")
     except importlib.metadata.PackageNotFoundError as exc:
         raise WeightsError("mediapipe is not installed: pip install vipe") from exc
-
-
-@contextmanager
-def _replacing(target: Path) -> Iterator[Path]:
-    """Give a temporary file beside `target` that takes its name if all goes well."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=".part")
-    os.close(handle)
-    part = Path(name)
-    try:
-        yield part
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)

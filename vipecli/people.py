@@ -20,8 +20,10 @@ _REACH_PER_S = 0.5  # added per second since the person was last seen
 # After this long unseen a person may come back anywhere, at up to twice or half the size.
 _LOST_S = 2.0
 _SIZE_RATIO = 2.0
-_SAME = 0.1  # body sizes: two detections nearer than this in one frame are one person
-_BRIEF = 0.1  # share of the longest track below which a track is not counted as a person
+# Two detections in one frame whose boxes share this much of the smaller one are one person. A
+# real second person right behind is dropped while there, and followed again after.
+_SAME = 0.6
+_BRIEF = 0.2  # share of the longest track below which a track is not counted as a person
 
 
 @dataclass
@@ -77,7 +79,7 @@ class Tracks:
         person
             ``largest``: the most picture covered, added up over the clip; ``center``: on
             average nearest to the middle; N: the N-th from the left, each judged by the place
-            of first appearance, 1 = leftmost. Someone seen for under a tenth of the time of the
+            of first appearance, 1 = leftmost. Someone seen for under a fifth of the time of the
             one seen longest counts for neither.
         size
             width and height of the picture, pixels.
@@ -128,7 +130,7 @@ def distinct(people: list[np.ndarray]) -> list[np.ndarray]:
     """Drop people found twice in one frame; the better seen one stays."""
     kept: list[np.ndarray] = []
     for person in sorted(people, key=lambda p: -p[:, SEEN].mean()):
-        if all(_distance(person, other) > _SAME for other in kept):
+        if all(_shared(person, other) < _SAME for other in kept):
             kept.append(person)
     return kept
 
@@ -154,6 +156,13 @@ def _distance(a: np.ndarray, b: np.ndarray) -> float:
     """Mean distance of two people's landmarks, in body sizes."""
     offset = np.hypot(*(a[:, XY] - b[:, XY]).T).mean()
     return float(offset / max(body_size(a), body_size(b)))
+
+
+def _shared(a: np.ndarray, b: np.ndarray) -> float:
+    """Share of the smaller of two people's boxes that lies in the other one."""
+    (low_a, high_a), (low_b, high_b) = ((p[:, XY].min(0), p[:, XY].max(0)) for p in (a, b))
+    overlap = np.clip(np.minimum(high_a, high_b) - np.maximum(low_a, low_b), 0, None).prod()
+    return float(overlap / (min((high_a - low_a).prod(), (high_b - low_b).prod()) + 1e-6))
 
 
 def _middle(person: np.ndarray) -> np.ndarray:

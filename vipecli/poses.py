@@ -19,6 +19,8 @@ from vipecli.skeleton import from_mediapipe
 
 _LEAST_SCORE = 1e-4  # of a joint that has coordinates
 _FILLED_SCORE = 0.5  # share of the lower score at the ends of a gap that a filled joint gets
+_OPTIONAL = {"landmarks": (33, 3), "landmark_score": (33,), "world": (33, 3)}
+_SHAPES = {"times": (), "xy": (13, 2), "score": (13,)} | _OPTIONAL  # per frame
 _Item = TypeVar("_Item")
 
 
@@ -66,18 +68,26 @@ class Poses:
         Raises
         ------
         FormatError
-            if shapes disagree, times do not increase, or a missing joint has a score.
+            if shapes disagree, times do not increase, a score is not in [0, 1], a missing joint
+            has one, or the picture has no size.
         """
-        t = len(self.times)
-        if self.xy.shape != (t, 13, 2) or self.score.shape != (t, 13):
-            raise FormatError(
-                f"{self.source or 'poses'}: {t} times, but joints of shape {self.xy.shape} and "
-                f"scores of shape {self.score.shape}; expected ({t}, 13, 2) and ({t}, 13)"
-            )
-        if t > 1 and not (np.diff(self.times) > 0).all():
-            raise FormatError(f"{self.source or 'poses'}: times do not increase strictly")
-        if (self.score[np.isnan(self.xy).any(-1)] != 0).any():
-            raise FormatError(f"{self.source or 'poses'}: a joint without coordinates has a score")
+        t, name = len(self.times), self.source or "poses"
+        for field, per_frame in _SHAPES.items():
+            values = getattr(self, field)
+            if values is None and field in _OPTIONAL:
+                continue
+            if values.shape != (t, *per_frame):
+                raise FormatError(
+                    f"{name}: {field} has shape {values.shape}, expected {(t, *per_frame)}"
+                )
+        if not (np.diff(self.times) > 0).all():
+            raise FormatError(f"{name}: times do not increase strictly")
+        if not ((self.score >= 0) & (self.score <= 1)).all():
+            raise FormatError(f"{name}: a score is not between 0 and 1")
+        if (self.score[~np.isfinite(self.xy).all(-1)] != 0).any():
+            raise FormatError(f"{name}: a joint without coordinates has a score")
+        if min(self.size) < 1:
+            raise FormatError(f"{name}: a picture of {self.size[0]} x {self.size[1]} pixels")
 
     def __len__(self) -> int:
         """Return the number of frames, T."""
