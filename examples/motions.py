@@ -222,7 +222,16 @@ def _trunk(s: _Stage, pelvis, up, left, chest_left=None, nod=0.0) -> np.ndarray:
 
 
 def _legs(s: _Stage, joints, ankles, pole) -> None:
-    """Put the feet at `ankles`, a pair of (T, 3) or (3,); knees bend to the pair `pole`."""
+    """Put the feet at `ankles`, a pair of (T, 3) or (3,); knees bend to the pair `pole`.
+
+    The body sinks just as far as the legs need to reach the feet.
+    """
+    lower = np.zeros(len(joints))
+    for side in (0, 1):
+        way = np.broadcast_to(ankles[side], joints[:, 0].shape) - joints[:, 7 + side]
+        aside = way[:, 0] ** 2 + way[:, 2] ** 2
+        lower = np.maximum(lower, -way[:, 1] - np.sqrt(np.maximum(s.body.leg**2 - aside, 0)))
+    joints[..., 1] -= lower[:, None]
     for side in (0, 1):
         target = np.broadcast_to(ankles[side], joints[:, 0].shape)
         joints[:, 9 + side], joints[:, 11 + side] = two_link(
@@ -391,17 +400,23 @@ def _push_up(s: _Stage) -> np.ndarray:
     down = s.keys((0, 0), (0.06, 0), (0.44, 1), (0.54, 1), (0.94, 0), (1, 0))
     half, width = 0.09 * y.stance, b.shoulders / 2 + 0.09 * y.stance
     foot, hand = 0.155 * b.ankle / 0.085, 0.06
-    top = hand + np.sqrt((0.985 * b.arm) ** 2 - (width - b.shoulders / 2) ** 2)
+    top = hand + np.sqrt((0.94 * b.arm) ** 2 - (width - b.shoulders / 2) ** 2)
     low = 0.17
     shoulder = top + (low - top) * down * min(0.9 * y.amplitude, 1.0)
-    line = b.leg * 0.995 + b.torso
+    line = b.leg * 0.993 + b.torso
     # feet at the origin's back, hands under the shoulders' highest place
     rise = np.arcsin(np.clip((shoulder - foot) / line, -0.5, 0.9))
     highest = np.arcsin((top - foot) / line)
     heel = -line * np.cos(highest)
     up = _vec(0, np.sin(rise), np.cos(rise))
-    sag = 0.02 * y.lean_deg / 5
-    pelvis = _vec(0, foot, heel) + up * (b.leg * 0.995) + _vec(0, -sag, 0) + 0.004 * s.noise(2)
+    sag = np.clip(0.02 * y.lean_deg / 5, -0.05, 0.04)
+    pelvis = (
+        _vec(0, foot, heel)
+        + up * (b.leg * 0.993)
+        + _vec(0, -sag, 0)
+        + 0.003 * s.noise(2) * [1, 1, 0.3]
+    )
+    up = unit(_vec(0, foot, heel) + up * line - pelvis)
     joints = _trunk(s, pelvis, up, _X, nod=-22)
     s.hold(11, 12, 5, 6)
     ankles = [np.array([sign * half, foot, heel]) for sign in (1, -1)]
