@@ -8,6 +8,7 @@ of the joints, `format_version`, and, where there are embeddings, those of `Embe
 import math
 import os
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -42,7 +43,7 @@ _ARRAYS = {
 _POSES = ("xy", "score", "times", "size", "source", "detector")
 _LANDMARKS = ("landmarks", "landmark_score", "world")
 _EMBEDDINGS = ("mean", "std", "times", "model", "sigmoid")
-_LARGEST = 1 << 31  # bytes in one array: two weeks of video
+_LARGEST = 1 << 30  # bytes in one array: the landmarks of a day at 30 frames per second
 _KIND_NAMES = {"i": "whole numbers", "f": "numbers", "U": "text"}
 
 
@@ -210,7 +211,7 @@ def _read_arrays(
         TypeError,
         ValueError,
         zipfile.BadZipFile,
-        zipfile.zlib.error,
+        zlib.error,
     ) as exc:
         raise FormatError(f"{path}: not a pose file, or damaged ({exc}); make it again") from exc
 
