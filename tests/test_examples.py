@@ -7,17 +7,8 @@ import av
 import numpy as np
 import pytest
 
-from examples.film import (
-    Camera,
-    facing,
-    film,
-    frames,
-    main,
-    place,
-    proportions,
-    uneven_times,
-    warp,
-)
+from examples.camera import Camera, facing, place
+from examples.film import film, frames, main, proportions, uneven_times, warp
 from examples.motions import ACTIONS, Body, Style, mirrored, perform, two_link
 from examples.person import Look, unit
 from vipecli.skeleton import LEFT_SHOULDER, LEFT_WRIST, MIRROR, RIGHT_SHOULDER
