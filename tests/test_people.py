@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+
+from vipecli.errors import NoPoseError
+from vipecli.people import SEEN, XY, Tracks, check_choice, distinct
+
+SIZE = (1000, 500)
+RNG = np.random.default_rng(0)
+BODY = np.column_stack([RNG.uniform(-0.2, 0.2, 33), RNG.uniform(-0.5, 0.5, 33)])
+
+
+def person(x, y=250, height=100, seen=0.9):
+    out = np.zeros((33, 7), np.float32)
+    out[:, XY] = (x, y) + BODY * height
+    out[:, SEEN] = seen
+    return out
+
+
+def follow(frames, fps=30):
+    tracks = Tracks()
+    for i, people in enumerate(frames):
+        tracks.add(i, i / fps, people)
+    return tracks
+
+
+def test_crossing_people_keep_their_identity():
+    left, right = np.linspace(100, 900, 60), np.linspace(900, 100, 60)
+    tracks = follow([[person(a, 240), person(b, 260)] for a, b in zip(left, right, strict=True)])
+    first = tracks.choose(1, SIZE)
+    assert len(first.frames) >= 50  # one of the two is dropped while they cover each other
+    x = np.array([p[:, 0].mean() for p in first.people])
+    assert (np.abs(x - left[first.frames]) < 30).all()
+
+
+def test_dropped_frames_are_bridged():
+    seen = [[person(100 + 3 * i)] if i % 7 < 4 else [] for i in range(60)]
+    assert len(follow(seen).tracks) == 1
+
+
+def test_person_who_comes_back_elsewhere_is_the_same():
+    seen = [[person(100)]] * 30 + [[]] * 90 + [[person(900)]] * 30
+    assert len(follow(seen).tracks) == 1
+
+
+def test_sudden_change_of_place_is_somebody_else():
+    assert len(follow([[person(100)]] * 10 + [[person(900)]] * 10).tracks) == 2
+
+
+def test_choice():
+    frames = [[person(100, height=80), person(520, height=90), person(850, height=100)]] * 30
+    tracks = follow(frames)
+    x = {who: tracks.choose(who, SIZE).people[0][:, 0].mean() for who in ("largest", "center", 2)}
+    assert x["largest"] > 800
+    assert x["center"] == x[2] == pytest.approx(520, abs=10)
+
+
+def test_largest_is_over_the_clip_not_its_start():
+    passer_by = [[person(100, height=300), person(800)]] * 5
+    assert follow(passer_by + [[person(800)]] * 90).choose("largest", SIZE).frames[-1] == 94
+
+
+def test_a_flicker_does_not_count_as_a_person():
+    tracks = follow([[person(100), person(500)]] + [[person(500)]] * 50)
+    assert len(tracks.choose(1, SIZE).frames) == 51
+    with pytest.raises(NoPoseError, match="only 1 was found"):
+        tracks.choose(2, SIZE)
+
+
+def test_same_person_found_twice_counts_once():
+    people = distinct([person(100, seen=0.5), person(104), person(400)])
+    assert len(people) == 2
+    assert people[0][0, SEEN] == pytest.approx(0.9)
+
+
+def test_nobody():
+    with pytest.raises(NoPoseError):
+        Tracks().choose("largest", SIZE)
+
+
+def test_check_choice():
+    assert [check_choice(c) for c in ("largest", "center", "2", 3)] == ["largest", "center", 2, 3]
+    for wrong in ("left", "0", 0, -1, "", "1.5"):
+        with pytest.raises(ValueError, match="largest, center or a number"):
+            check_choice(wrong)
