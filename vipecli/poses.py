@@ -291,7 +291,7 @@ def _filled(
     for k in range(score.shape[1]):
         known = np.flatnonzero(score[:, k] > 0)
         for left, right in pairwise(known):
-            if right - left == 1 or times[right] - times[left] > max_gap_s:
+            if right - left == 1 or times[right] - times[left] > max_gap_s + 1e-9:
                 continue
             inside = slice(left + 1, right)
             share = (times[inside] - times[left]) / (times[right] - times[left])
