@@ -1,0 +1,152 @@
+"""Paths, time maps and speeds on movements with known timing."""
+
+import dataclasses
+
+import naive
+import numpy as np
+import pytest
+
+from vipecli.align import align, speed, warp
+from vipecli.distance import matching_probability, window_distance
+from vipecli.embed import Embeddings
+from vipecli.errors import FormatError
+
+
+def movement(at, *, seed=0, noise=0.0, std=0.3, rate=30.0, noise_seed=0):
+    """Embed one smooth movement at the moments `at` (seconds of the movement)."""
+    rng = np.random.default_rng(seed)
+    speeds, phases = rng.uniform(0.3, 4, (2, 4, 16))
+    mean = np.sin(np.asarray(at)[:, None, None] * speeds + phases).sum(1)
+    mean += np.random.default_rng(noise_seed).normal(size=mean.shape) * noise
+    return Embeddings(
+        mean.astype(np.float32),
+        np.full(mean.shape, std, np.float32),
+        np.arange(len(mean)) / rate,
+        "demo:0",
+        (1.5, 4.0),
+    )
+
+
+def moments(seed, seconds=5.0, rate=30.0):
+    """Moments of a movement seen at a speed that wanders between 0.5x and 2x."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(0, 60, 1 / rate)
+    octaves = np.sin(t * rng.uniform(0.5, 1.5) + rng.uniform(0, 6))
+    at = np.cumsum(2**octaves) / rate
+    return at[at < seconds]
+
+
+def test_the_path_is_the_cheapest():
+    a, b = movement(np.arange(30) / 30), movement(moments(1, 1.0))
+    got = align(a, b)
+    cost = window_distance(a, b)
+    want, total = naive.dtw(cost)
+    np.testing.assert_array_equal(got.path, want)
+    assert got.cost == pytest.approx(total / len(want), rel=1e-5)
+    i, j = got.path.T
+    np.testing.assert_array_equal(got.times_a, a.times[i])
+    np.testing.assert_array_equal(got.times_b, b.times[j])
+    np.testing.assert_array_equal(got.distance, cost[i, j])
+    np.testing.assert_allclose(got.match_probability, matching_probability(a, b)[i, j], atol=1e-5)
+    assert got.model == "demo:0"
+
+
+@pytest.mark.parametrize("lengths", [(1, 1), (1, 8), (8, 1), (50, 7), (31, 47)])
+@pytest.mark.parametrize("band", [None, 0.2, 0.01])
+def test_the_path_is_monotone_with_fixed_ends(lengths, band):
+    a, b = (movement(np.arange(n) / 20, seed=s) for s, n in enumerate(lengths))
+    path = align(a, b, band=band).path
+    assert path[0].tolist() == [0, 0]
+    assert path[-1].tolist() == [lengths[0] - 1, lengths[1] - 1]
+    steps = np.diff(path, axis=0)
+    assert ((steps >= 0) & (steps <= 1)).all()
+    assert (steps.sum(1) > 0).all()
+
+
+def test_swapping_the_clips_keeps_the_cost():
+    a, b = movement(np.arange(90) / 30, seed=1, noise=0.3), movement(moments(2, 3.0), seed=1)
+    there, back = align(a, b), align(b, a)
+    assert there.cost == pytest.approx(back.cost, rel=1e-5)
+    np.testing.assert_array_equal(there.path, back.path[:, ::-1])
+
+
+def test_a_full_band_equals_no_band():
+    a, b = movement(np.arange(60) / 30), movement(moments(3, 2.0))
+    np.testing.assert_array_equal(align(a, b, band=1.0).path, align(a, b).path)
+
+
+@pytest.mark.parametrize("rate", [24.0, 30.0, 60.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_planted_warp_is_recovered(seed, rate):
+    at = moments(seed, rate=rate)
+    a = movement(np.arange(0, 5, 1 / 30), noise=0.1)
+    b = movement(at, noise=0.1, rate=rate, noise_seed=1)
+    got = align(a, b)
+    error = np.abs(warp(got, b.times, onto="b") - at)
+    assert np.median(error) <= 1 / 30
+    assert np.percentile(error, 95) <= 3 / 30
+    there = warp(got, a.times)
+    assert (np.diff(there) >= 0).all()
+    assert there[0] == b.times[0]
+    assert there[-1] == b.times[-1]
+    back = np.abs(warp(got, there, onto="b") - a.times)
+    assert np.median(back) < 0.5 / 30
+    assert back.max() < 0.25
+
+
+def test_the_time_map_does_not_stutter():
+    a, b = movement(np.arange(150) / 30, noise=0.2), movement(moments(5), noise=0.2, noise_seed=1)
+    got = align(a, b)
+    steps = np.diff(warp(got, a.times)) * 30  # frames of b per frame of a; truth 0.5 to 2
+    assert steps.min() > 0.25
+    assert steps.max() < 3
+    stairs = np.diff([got.times_b[got.path[:, 0] == i].mean() for i in range(150)]) * 30
+    assert np.abs(np.diff(steps)).mean() < 0.2 * np.abs(np.diff(stairs)).mean()
+
+
+def test_the_time_map_of_one_frame():
+    one, many = movement([0.5]), movement(np.arange(10) / 30)
+    got = align(one, many)
+    assert warp(got, np.array([0.0, 1.0])).shape == (2,)
+    np.testing.assert_allclose(warp(got, many.times, onto="b"), 0.0)
+    assert speed(got) == []
+    with pytest.raises(ValueError, match="onto"):
+        warp(got, many.times, onto="c")
+
+
+def test_missing_frames_are_crossed():
+    a, b = movement(np.arange(120) / 30), movement(np.arange(120) / 30, noise=0.05)
+    a.mean[50:80] = np.nan
+    got = align(a, b)
+    assert np.isfinite(got.match_probability).all()
+    assert np.isfinite(got.distance).all()
+    error = np.abs(warp(got, a.times) - a.times)
+    assert np.median(error) < 0.5 / 30
+    assert error.max() < 0.35
+    a.mean[:] = np.nan
+    assert align(a, b).cost == pytest.approx(2.996, abs=1e-3)
+
+
+def test_speeds_are_told():
+    at = np.r_[np.arange(0, 2, 1 / 60), np.arange(2, 5, 1 / 30)]  # half speed, then the same
+    a, b = movement(np.arange(150) / 30, noise=0.05), movement(at, noise=0.05, noise_seed=1)
+    first, second = speed(align(a, b))
+    assert first.start_s == 0
+    assert first.end_s == second.start_s == pytest.approx(2, abs=0.25)
+    assert second.end_s == pytest.approx(a.times[-1])
+    assert first.ratio == pytest.approx(0.5, rel=0.1)
+    assert second.ratio == pytest.approx(1.0, rel=0.1)
+    same = speed(align(a, a))
+    assert [(s.start_s, round(s.ratio, 3)) for s in same] == [(0.0, 1.0)]
+
+
+def test_bad_arguments():
+    a = movement(np.arange(5) / 30)
+    empty = movement(np.zeros(0))
+    with pytest.raises(ValueError, match="without frames"):
+        align(a, empty)
+    for band in (0, -0.1, 1.5):
+        with pytest.raises(ValueError, match="band"):
+            align(a, a, band=band)
+    with pytest.raises(FormatError, match="same model"):
+        align(a, dataclasses.replace(a, model="other:0"))
