@@ -179,43 +179,60 @@ def matching(mean_a, var_a, mean_t, var_t, a, b, as_cost):
     shape (N, M) float32. Beside it, three blocks of 256 floats.
     """
     out = np.empty((len(mean_a), mean_t.shape[1]), np.float32)
-    k1 = np.empty(_BLOCK, np.float32)
-    k2 = np.empty(_BLOCK, np.float32)
-    k3 = np.empty(_BLOCK, np.float32)
+    blocks = np.empty((3, _BLOCK), np.float32)
+    k1, k2, k3 = blocks[0], blocks[1], blocks[2]
     for i in range(len(mean_a)):
         _distance_row(mean_a[i], var_a[i], mean_t, var_t, a, b, as_cost, k1, k2, k3, out[i])
     return out
 
 
 @_jit
-def atrous_regular(distance, offsets_a, offsets_b, missing, out, count):
+def _mean_of_taps(r0, r1, r2, r3, r4, r5, r6, missing, out):
+    """Mean of seven rows, place by place, over what is not NaN; `missing` where all are."""
+    for j in range(len(out)):
+        total, seen = _F(0.0), _F(0.0)
+        for value in (r0[j], r1[j], r2[j], r3[j], r4[j], r5[j], r6[j]):
+            known = value == value
+            total += value if known else _F(0.0)
+            seen += _F(1.0) if known else _F(0.0)
+        out[j] = total / seen if seen > _F(0.0) else missing
+
+
+@_jit
+def _atrous_padded(padded, top, left, offsets_a, offsets_b, missing, out):
+    """`atrous_regular` of the table that starts at (top, left) of a table with NaN around it."""
+    n, m = out.shape
+    shift = offsets_b + left
+    for i in range(n):
+        rows = offsets_a + (i + top)
+        _mean_of_taps(
+            padded[rows[0], shift[0] : shift[0] + m],
+            padded[rows[1], shift[1] : shift[1] + m],
+            padded[rows[2], shift[2] : shift[2] + m],
+            padded[rows[3], shift[3] : shift[3] + m],
+            padded[rows[4], shift[4] : shift[4] + m],
+            padded[rows[5], shift[5] : shift[5] + m],
+            padded[rows[6], shift[6] : shift[6] + m],
+            missing,
+            out[i],
+        )
+
+
+@_jit
+def atrous_regular(distance, offsets_a, offsets_b, missing):
     """Mean of `distance` over taps at constant frame offsets, for clips of constant rate.
 
-    out[i, j] = mean over k of distance[i + offsets_a[k], j + offsets_b[k]], taken over the taps
-    inside both clips whose distance is not NaN; `missing` where there is none. Row by row, every
-    tap adds one contiguous run of a row. `count` is (M,) float32 scratch.
+    out[i, j] = mean over the 7 taps k of distance[i + offsets_a[k], j + offsets_b[k]], taken over
+    those inside both clips whose distance is not NaN; `missing` where there is none. Works on a
+    copy of the table with a border of NaN, so that the ends need no code of their own.
     """
     n, m = distance.shape
-    for i in range(n):
-        row = out[i, :m]
-        for j in range(m):
-            row[j] = _F(0.0)
-            count[j] = _F(0.0)
-        for k in range(len(offsets_a)):
-            source, shift = i + offsets_a[k], offsets_b[k]
-            if source < 0 or source >= n:
-                continue
-            first, last = max(0, -shift), min(m, m - shift)
-            if first >= last:
-                continue
-            taken = distance[source, first + shift : last + shift]
-            total, seen = row[first:last], count[first:last]
-            for j in range(last - first):
-                known = taken[j] == taken[j]
-                total[j] += taken[j] if known else _F(0.0)
-                seen[j] += _F(1.0) if known else _F(0.0)
-        for j in range(m):
-            row[j] = row[j] / count[j] if count[j] > 0 else missing
+    top, left = np.abs(offsets_a).max(), np.abs(offsets_b).max()
+    padded = np.full((n + 2 * top, m + 2 * left), _F(np.nan))
+    padded[top : top + n, left : left + m] = distance
+    out = np.empty((n, m), np.float32)
+    _atrous_padded(padded, top, left, offsets_a, offsets_b, missing, out)
+    return out
 
 
 @_jit
@@ -399,58 +416,79 @@ def dtw_mean(cost, limit, sums, lengths):
 
 
 @_jit
-def _rank_one(
-    mean, var, mean_t, var_t, offsets_a, offsets_b, a, b, known_a, known_b, missing, limit
+def _rank_group(
+    mean, var, mean_t, var_t, known, known_t, gap, starts, taps, group_taps, a, b, missing, out
 ):
-    """Mean atrous distance of one query and one clip along their warping path."""
-    n, m = len(mean), mean_t.shape[1]
-    raw = matching(mean, var, mean_t, var_t, a, b, True)
+    """Mean atrous distance of a query to the clips of one group: see `rank`."""
+    n, m, top = len(mean), mean_t.shape[1], np.abs(taps).max()
+    padded = np.full((n + 2 * top, m), _F(np.nan))
+    blocks = np.empty((3, _BLOCK), np.float32)
+    k1, k2, k3 = blocks[0], blocks[1], blocks[2]
     for i in range(n):
-        for j in range(m):
-            if not (known_a[i] and known_b[j]):
-                raw[i, j] = np.nan
-    smooth = np.empty_like(raw)
-    atrous_regular(raw, offsets_a, offsets_b, missing, smooth, np.empty(m, np.float32))
-    return dtw_mean(smooth, limit, np.empty((2, m)), np.empty((2, m), np.int32))
+        if known[i]:
+            row = padded[top + i]
+            _distance_row(mean[i], var[i], mean_t, var_t, a, b, True, k1, k2, k3, row)
+            for j in range(m):
+                row[j] = row[j] if known_t[j] else _F(np.nan)
+    smooth = np.empty((n, m - 2 * gap), np.float32)
+    _atrous_padded(padded, top, gap, taps, group_taps, missing, smooth)
+    for c in range(len(out)):
+        first, last = starts[c, 0] - starts[0, 0], starts[c, 1] - starts[0, 0]
+        sums, lengths = np.empty((2, last - first)), np.empty((2, last - first), np.int32)
+        out[c] = dtw_mean(smooth[:, first:last], np.inf, sums, lengths)
 
 
 @_jit(parallel=True)
 def rank(
-    mean, var, packed_mean, packed_var, starts, known, packed_known, taps, clip_taps, a, b, missing
-):
-    """Distance of one query to every clip of a packed index, in parallel over the clips.
+    mean, var, known, taps, packed_mean, packed_var, packed_known, gap, starts, groups, group_taps,
+    a, b, missing,
+):  # fmt: skip
+    """Distance of one query to every clip of a packed index, in parallel over groups of clips.
+
+    Clips of one frame rate stand side by side with gaps between them that are wider than the
+    atrous window, and a group of them is one table: the loops are long enough to vectorise, and
+    the table small enough for the second-level cache.
 
     Parameters
     ----------
     mean, var
         shape (N, D) float32, no NaN; `known` (N,) bool.
+    taps
+        shape (7,) int64, frame offsets of the atrous window in the query.
     packed_mean, packed_var
-        shape (D, F) float32, the frames of all clips side by side, no NaN; `packed_known` (F,).
+        shape (D, F) float32, no NaN; `packed_known` (F,) bool, False in the gaps.
+    gap
+        frames before the first clip, between clips and after the last.
     starts
-        shape (C + 1,): clip c holds the frames [starts[c], starts[c + 1]).
-    taps, clip_taps
-        shape (W,) and (C, W) int64, frame offsets of the atrous window.
+        shape (C, 2) int64: clip c holds the frames [starts[c, 0], starts[c, 1]).
+    groups
+        shape (G + 1,) int64: group g holds the clips [groups[g], groups[g + 1]).
+    group_taps
+        shape (G, 7) int64, frame offsets in the clips of each group, at most `gap`.
 
     Returns
     -------
-    shape (C,) float64. Every clip is computed on its own: the number of threads changes nothing.
+    shape (C,) float64. Every group is computed on its own: the number of threads changes nothing.
     """
-    out = np.empty(len(starts) - 1)
-    for c in prange(len(out)):
-        first, last = starts[c], starts[c + 1]
-        out[c] = _rank_one(
+    out = np.empty(len(starts))
+    for g in prange(len(groups) - 1):
+        first, last = groups[g], groups[g + 1]
+        left, right = starts[first, 0] - gap, starts[last - 1, 1] + gap
+        _rank_group(
             mean,
             var,
-            packed_mean[:, first:last].copy(),
-            packed_var[:, first:last].copy(),
+            packed_mean[:, left:right].copy(),  # contiguous, or it would not vectorise
+            packed_var[:, left:right].copy(),
+            known,
+            packed_known[left:right],
+            gap,
+            starts[first:last],
             taps,
-            clip_taps[c],
+            group_taps[g],
             a,
             b,
-            known,
-            packed_known[first:last],
             missing,
-            np.inf,
+            out[first:last],
         )
     return out
 

@@ -23,6 +23,8 @@ VOTE_POWER = 8
 """A neighbour's vote is (nearest distance / its distance) to this power: steep, because an index
 may hold fewer clips of the right label than neighbours are asked for."""
 
+_GROUP = 1024  # frames of the index per table; with a query of 56 frames, half a megabyte
+
 
 @dataclass(frozen=True)
 class Neighbour:
@@ -89,25 +91,48 @@ class Packed:
             check_same_model(self.clips[0], clip)
             if not len(clip):
                 raise FormatError(f"{name}: a clip without frames; remove it from the index")
-        parts = [filled(clip) for clip in self.clips]
-        self._mean = np.ascontiguousarray(np.concatenate([mean for mean, _ in parts]).T)
-        self._var = np.ascontiguousarray(np.concatenate([var for _, var in parts]).T)
-        self._known = np.concatenate([known_frames(clip) for clip in self.clips])
-        self._starts = np.cumsum([0, *map(len, self.clips)])
-        taps = [constant_taps(clip.times) for clip in self.clips]
-        self._uneven = np.array([tap is None for tap in taps])
-        self._taps = np.array([np.zeros(7, np.int64) if tap is None else tap for tap in taps])
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Put clips of constant rate side by side, those of one rate together, with gaps."""
+        taps = {c: constant_taps(clip.times) for c, clip in enumerate(self.clips)}
+        self._uneven = [c for c, offsets in taps.items() if offsets is None]
+        even = [c for c, offsets in taps.items() if offsets is not None]
+        self._order = sorted(even, key=lambda c: tuple(taps[c]))
+        self._gap = max((int(taps[c].max()) for c in even), default=0)
+        ends = np.cumsum([len(self.clips[c]) + self._gap for c in self._order], dtype=np.int64)
+        lengths = np.array([len(self.clips[c]) for c in self._order], np.int64)
+        self._starts = np.stack([ends - lengths, ends], axis=1)
+        frames = int(ends[-1]) + self._gap if even else 0
+        dims = self.clips[0].mean.shape[1]
+        self._mean = np.zeros((dims, frames), np.float32)
+        self._var = np.zeros((dims, frames), np.float32)
+        self._known = np.zeros(frames, bool)
+        for c, (first, last) in zip(self._order, self._starts, strict=True):
+            mean, var = filled(self.clips[c])
+            self._mean[:, first:last], self._var[:, first:last] = mean.T, var.T
+            self._known[first:last] = known_frames(self.clips[c])
+        self._groups = _groups(self._starts, [tuple(taps[c]) for c in self._order])
+        firsts = [self._order[g] for g in self._groups[:-1]]
+        self._group_taps = np.array([taps[c] for c in firsts], np.int64).reshape(-1, 7)
 
     def __len__(self) -> int:
         """Return the number of clips, C."""
         return len(self.clips)
 
-    def distances(self, query: Embeddings) -> np.ndarray:
+    def distances(self, query: Embeddings, *, first: int = 0) -> np.ndarray:
         """Mean atrous frame distance of the query to every clip along the warping path.
+
+        Parameters
+        ----------
+        query
+            any clip embedded by the same model.
+        first
+            leave out the clips before this one.
 
         Returns
         -------
-        shape (C,) float64, in [0.05, 3.0].
+        shape (C - first,) float64, in [0.05, 3.0].
 
         Raises
         ------
@@ -117,22 +142,34 @@ class Packed:
         check_same_model(self.clips[0], query)
         taps = constant_taps(query.times)
         out = np.empty(len(self))
-        if taps is not None:
-            out[:] = _kernels.rank(
+        slow = self._uneven if taps is not None else range(len(self))
+        for c in slow:
+            out[c] = _one_distance(query, self.clips[c])
+        if taps is not None and self._order:
+            out[self._order] = _kernels.rank(
                 *filled(query),
+                known_frames(query),
+                taps,
                 self._mean,
                 self._var,
-                self._starts,
-                known_frames(query),
                 self._known,
-                taps,
-                self._taps,
+                self._gap,
+                self._starts,
+                self._groups,
+                self._group_taps,
                 *kernel_sigmoid(query),
                 np.float32(MISSING_COST),
             )
-        for c in np.flatnonzero(self._uneven | (taps is None)):
-            out[c] = _one_distance(query, self.clips[c])
         return out
+
+
+def _groups(starts: np.ndarray, taps: Sequence[tuple[int, ...]]) -> np.ndarray:
+    """First clip of every group and the number of clips: one rate and few frames per group."""
+    groups = []
+    for c, (first, _) in enumerate(starts):
+        if not groups or taps[c] != taps[groups[-1]] or first - starts[groups[-1], 0] > _GROUP:
+            groups.append(c)
+    return np.array([*groups, len(starts)], np.int64)
 
 
 def classify(

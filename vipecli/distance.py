@@ -113,15 +113,13 @@ def atrous(distance: np.ndarray, times_a: np.ndarray, times_b: np.ndarray) -> np
     -------
     shape (N, M) float32, no NaN: `MISSING_COST` where no tap is known.
     """
-    out = np.empty(distance.shape, np.float32)
     distance = np.ascontiguousarray(distance, np.float32)
     missing = np.float32(MISSING_COST)
     offsets_a, offsets_b = constant_taps(times_a), constant_taps(times_b)
     if offsets_a is not None and offsets_b is not None:
-        scratch = np.empty(len(times_b), np.float32)
-        _kernels.atrous_regular(distance, offsets_a, offsets_b, missing, out, scratch)
-    else:
-        _kernels.atrous_taps(distance, taps(times_a), taps(times_b), missing, out)
+        return _kernels.atrous_regular(distance, offsets_a, offsets_b, missing)
+    out = np.empty(distance.shape, np.float32)
+    _kernels.atrous_taps(distance, taps(times_a), taps(times_b), missing, out)
     return out
 
 
@@ -131,7 +129,7 @@ def constant_taps(times: np.ndarray) -> np.ndarray | None:
     The rate counts as constant while no frame is off by a quarter of the interval.
     """
     if len(times) < 2:
-        return np.where(TAP_OFFSETS_S == 0, 0, np.iinfo(np.int32).max)
+        return np.sign(TAP_OFFSETS_S).astype(np.int64)  # all but one are outside
     interval = (times[-1] - times[0]) / (len(times) - 1)
     even = times[0] + interval * np.arange(len(times))
     if np.abs(times - even).max() > 0.25 * interval:
