@@ -1,14 +1,7 @@
 """Match videos of human movement across camera views."""
 
 import importlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from vipecli.align import Alignment, speed, warp
-    from vipecli.classify import Ranking
-    from vipecli.embed import Embeddings, Model
-    from vipecli.errors import VipeError
-    from vipecli.poses import Poses, detect
+from typing import Any
 
 __version__ = "0.1.0"
 

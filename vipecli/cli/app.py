@@ -27,7 +27,7 @@ class _Commands(TyperGroup):
     def list_commands(self, ctx: typer.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: typer.Context, cmd_name: str):  # noqa: ANN201 (click's own type)
+    def get_command(self, ctx: typer.Context, cmd_name: str):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"vipecli.cli.{cmd_name}")

@@ -26,8 +26,12 @@ def check_json(target: Path | None, *inputs: Path) -> None:
 
 
 def write_json(data: dict[str, Any], target: Path) -> None:
-    """Write a result as JSON; the target ``-`` is standard output."""
-    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """Write a result as JSON, one line per key; the target ``-`` is standard output."""
+    lines = [
+        f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False, allow_nan=False)}"
+        for key, value in data.items()
+    ]
+    text = "{\n" + ",\n".join(lines) + "\n}\n"
     if target == STDOUT:
         sys.stdout.write(text)
         return

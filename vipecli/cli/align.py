@@ -1,0 +1,142 @@
+"""`vipe align`: two clips of one movement on one time base."""
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vipecli.cli.options import Json, Person, PoseModel, Weights
+
+if TYPE_CHECKING:
+    from vipecli.align import Alignment
+    from vipecli.poses import Poses
+
+DEFAULT_OUT = Path("synced.mp4")
+
+
+class Onto(str, Enum):
+    """Whose time the synchronised video keeps."""
+
+    A = "a"
+    B = "b"
+    BOTH = "both"
+
+
+class Audio(str, Enum):
+    """Whose sound the synchronised video keeps."""
+
+    A = "a"
+    B = "b"
+    NONE = "none"
+
+
+def align(
+    a: Annotated[Path, typer.Argument(metavar="A", help="Video, or folder of frames.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="The other one.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help=f"Video with both side by side.  [default: {DEFAULT_OUT}, none with --json]",
+        ),
+    ] = None,
+    onto: Annotated[
+        Onto, typer.Option(help="Whose time to keep: b is warped onto a, a onto b, or each a bit.")
+    ] = Onto.A,
+    skeleton: Annotated[bool, typer.Option(help="Draw the joints that were found.")] = True,
+    audio: Annotated[Audio, typer.Option(help="Whose sound to keep.")] = Audio.A,
+    height: Annotated[
+        int | None,
+        typer.Option(min=64, max=4320, help="Pixels.  [default: of the larger clip, up to 1080]"),
+    ] = None,
+    json: Json = None,
+    person: Person = "largest",
+    pose_model: PoseModel = None,
+    weights: Weights = None,
+) -> None:
+    """Show two clips of the same movement in step, whatever the cameras.
+
+    Writes an H.264 video with both clips side by side, B warped onto the time of A, and tells
+    where B runs faster or slower than A.
+    """
+    from vipecli.align import align as align_embeddings
+    from vipecli.cli.console import check_json, progress_bars, write_json
+    from vipecli.clip import Recipe, check_clip, read_clip
+    from vipecli.files import check_output
+    from vipecli.outputs.synced import check_container, write_synced
+
+    out = out or (None if json else DEFAULT_OUT)
+    infos = [check_clip(path) for path in (a, b)]
+    if out:
+        check_container(out)
+        check_output(out, a, b)
+    check_json(json, a, b, *([out] if out else []))
+    recipe = Recipe(person=person, pose_model=pose_model, weights=weights)
+    with progress_bars() as bars:
+        clips = []
+        for path, info in zip((a, b), infos, strict=True):
+            bar = bars.add_task(f"poses of {path.name}", total=info.frames, unit="frames")
+            clips.append(read_clip(path, recipe, lambda steps, bar=bar: bars.advance(bar, steps)))
+        (poses_a, embeddings_a), (poses_b, embeddings_b) = clips
+        alignment = align_embeddings(embeddings_a, embeddings_b)
+        if out:
+            write_synced(
+                alignment,
+                a,
+                b,
+                poses_a,
+                poses_b,
+                out,
+                onto=onto.value,
+                skeleton=skeleton,
+                audio=audio.value,
+                height=height,
+            )
+    if json:
+        write_json(mapping(alignment, a, b), json)
+    _report(alignment, {"a": poses_a, "b": poses_b}, out, to_stderr=json == Path("-"))
+
+
+def mapping(alignment: "Alignment", a: Path, b: Path) -> dict[str, Any]:
+    """Return the time mapping as plain lists and numbers; times in seconds."""
+    return {
+        "inputs": [str(a), str(b)],
+        "model": alignment.model,
+        "distance": round(alignment.cost, 6),
+        "times_a": alignment.times_a.round(6).tolist(),
+        "times_b": alignment.times_b.round(6).tolist(),
+        "match_probability": alignment.match_probability.round(4).astype(float).tolist(),
+    }
+
+
+def _report(
+    alignment: "Alignment", poses: dict[str, "Poses"], out: Path | None, *, to_stderr: bool
+) -> None:
+    """Print what came out: match, speeds, and what could not be seen."""
+    from vipecli.align import speed
+    from vipecli.poses import missing_spans
+
+    lines = [f"Wrote {out}"] if out else []
+    mean = alignment.match_probability.mean()
+    lines.append(f"Match {mean:.0%} on average, distance {alignment.cost:.2f}")
+    lines += [
+        f"  a {part.start_s:6.2f} - {part.end_s:.2f} s   b {_in_words(part.ratio)}"
+        for part in speed(alignment)
+    ]
+    lines += [
+        f"  nobody seen in {name} from {start:.2f} to {end:.2f} s"
+        for name, clip in poses.items()
+        for start, end in missing_spans(clip)
+    ]
+    for line in lines:
+        typer.echo(line, err=to_stderr)
+
+
+def _in_words(ratio: float) -> str:
+    """Say how the speed of b compares with that of a."""
+    if 1 / 1.07 < ratio < 1.07:
+        return "as fast as a"
+    return f"{ratio:.1f}x faster" if ratio > 1 else f"{1 / ratio:.1f}x slower"

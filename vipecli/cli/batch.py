@@ -1,0 +1,70 @@
+"""Work through many clips with progress bars, and tell at the end what failed."""
+
+import os
+import traceback
+from collections.abc import Sequence
+
+from vipecli.cli.console import note, progress_bars
+from vipecli.clip import Recipe
+from vipecli.engine import Outcome
+from vipecli.errors import VipeError
+from vipecli.files import check_writable
+from vipecli.library import Entry, Slot, fill
+
+
+def fill_with_progress(
+    wanted: Sequence[Slot], recipe: Recipe, *, jobs: int = 1, force: bool = False
+) -> tuple[list[Entry], list[Outcome]]:
+    """Make the files of all slots; list the failures on standard error.
+
+    Returns
+    -------
+    Entries in the order of the slots, and the outcomes of the others.
+
+    Raises
+    ------
+    VipeError
+        if a folder for the files cannot be made or written.
+    """
+    for store in {slot.store for slot in wanted}:
+        try:
+            store.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise VipeError(
+                f"{store}: cannot be made ({exc.strerror}); choose another folder with --out"
+            ) from exc
+        check_writable(store)
+    order = {slot: i for i, slot in enumerate(wanted)}
+    entries: list[Entry] = []
+    failures: list[Outcome] = []
+    with progress_bars() as bars:
+        files = bars.add_task("clips", total=len(wanted), unit="files")
+        frames = bars.add_task("poses", total=0, unit="frames")
+
+        def planned(count: int) -> None:
+            bars.update(frames, total=bars.tasks[frames].total + count)
+
+        for outcome in fill(
+            wanted,
+            recipe,
+            jobs=jobs,
+            force=force,
+            planned=planned,
+            tick=lambda steps: bars.advance(frames, steps),
+        ):
+            bars.advance(files)
+            failures.append(outcome) if outcome.error else entries.append(outcome.result)
+    _list(failures, len(wanted))
+    return sorted(entries, key=lambda entry: order[entry.slot]), failures
+
+
+def _list(failures: list[Outcome], total: int) -> None:
+    if not failures:
+        return
+    note(f"{len(failures)} of {total} clips failed:")
+    for outcome in failures:
+        if os.environ.get("VIPE_DEBUG", "0") not in ("", "0"):
+            traceback.print_exception(outcome.error)
+        expected = isinstance(outcome.error, VipeError)
+        kind = "" if expected else f"{outcome.item.video}: {type(outcome.error).__name__}: "
+        note("  " + " ".join(f"{kind}{outcome.error}".split()))

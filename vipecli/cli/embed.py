@@ -1,0 +1,49 @@
+"""`vipe embed`: poses and embeddings of every video in a folder."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vipecli.cli.options import Jobs, Person, PoseModel, Weights
+
+
+def embed(
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER...", help="Folders of videos, or videos.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="Where to put the files.  [default: .vipe inside each folder]",
+        ),
+    ] = None,
+    jobs: Jobs = 1,
+    force: Annotated[bool, typer.Option("--force", help="Make again what is there.")] = False,
+    person: Person = "largest",
+    pose_model: PoseModel = None,
+    weights: Weights = None,
+) -> None:
+    """Embed every video below a folder, once.
+
+    Writes one .npz per video: poses (xy, score, times), embeddings (mean, std) and the name of
+    the model. The file of FOLDER/walk/a.mp4 is FOLDER/.vipe/walk/a.mp4.npz, where `vipe classify`
+    looks for it, or OUT/walk/a.mp4.npz. What is done already is recognised by the content of the
+    video, the models and --person, so that a renamed video keeps its file. Videos that cannot be
+    used are listed at the end, with exit code 1.
+    """
+    from vipecli.cli.batch import fill_with_progress
+    from vipecli.clip import Recipe
+    from vipecli.library import slots
+
+    recipe = Recipe(person=person, pose_model=pose_model, weights=weights)
+    wanted = slots(inputs, out)
+    entries, failures = fill_with_progress(wanted, recipe, jobs=jobs, force=force)
+    fresh = sum(entry.fresh for entry in entries)
+    stores = ", ".join(sorted({str(slot.store) for slot in wanted}))
+    typer.echo(f"{fresh} embedded, {len(entries) - fresh} were done already, in {stores}")
+    if failures:
+        raise typer.Exit(1)

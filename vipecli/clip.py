@@ -1,0 +1,97 @@
+"""From a video to poses and embeddings: the first half of every command."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from vipecli.embed import Embeddings, Model, embed
+from vipecli.errors import VideoError
+from vipecli.poses import Poses, detect, fill_gaps
+from vipecli.video import VideoInfo, probe
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a clip becomes embeddings.
+
+    Attributes
+    ----------
+    person
+        ``largest``, ``center`` or N, as in `poses.detect`.
+    pose_model
+        MediaPipe bundle; None = as in `landmarker.model_path`.
+    weights
+        embedding model; None = the one that comes with vipe.
+    """
+
+    person: str = "largest"
+    pose_model: Path | None = None
+    weights: Path | None = None
+
+    def load_model(self) -> Model:
+        """Embedding model, read once per process.
+
+        Raises
+        ------
+        WeightsError
+            if it cannot be read.
+        """
+        return _load_model(self.weights)
+
+
+_load_model = functools.cache(Model.load)
+
+
+def check_clip(path: Path) -> VideoInfo:
+    """Look at a clip and refuse one that cannot be compared, before minutes go into it.
+
+    Raises
+    ------
+    VideoError
+        if it cannot be read, or holds a single frame.
+    """
+    info = probe(path)
+    if info.frames == 1:
+        raise _single_frame(path)
+    return info
+
+
+def read_clip(
+    path: Path, recipe: Recipe, tick: Callable[[int], object] | None = None
+) -> tuple[Poses, Embeddings]:
+    """Poses of the person in a clip, with short gaps filled, and their embeddings.
+
+    Parameters
+    ----------
+    path
+        video, or folder of frames.
+    recipe
+        person and models.
+    tick
+        called with the number of frames done since its last call.
+
+    Raises
+    ------
+    NoPoseError
+        if nobody is found.
+    VideoError
+        if the video cannot be read, or holds a single frame.
+    WeightsError
+        if a model cannot be read.
+    """
+    model = recipe.load_model()
+    poses = detect(
+        path,
+        person=recipe.person,
+        model=recipe.pose_model,
+        progress=(lambda done: tick(1)) if tick else None,
+    )
+    if len(poses) < 2:
+        raise _single_frame(path)
+    poses = fill_gaps(poses)
+    return poses, embed(poses, model)
+
+
+def _single_frame(path: Path) -> VideoError:
+    return VideoError(f"{path}: holds a single frame; a movement needs at least two")

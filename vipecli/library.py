@@ -1,0 +1,330 @@
+"""Folders of clips whose poses and embeddings are kept in files, so that they are made once.
+
+The file of `FOLDER/walk/a.mp4` is `FOLDER/.vipe/walk/a.mp4.npz`. It carries a key made of the
+content of the video and of everything that the poses depend on. What counts is the key: a renamed
+video keeps its poses, a changed one loses them, and a new embedding model only embeds again.
+"""
+
+import functools
+import hashlib
+import importlib.metadata
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from vipecli import engine
+from vipecli.clip import Recipe, check_clip, read_clip
+from vipecli.embed import Embeddings, embed
+from vipecli.errors import FormatError, VideoError, VipeError
+from vipecli.formats import load_embeddings, load_poses, read_key, save_poses
+from vipecli.landmarker import model_path
+from vipecli.video import VIDEO_SUFFIXES
+
+STORE = ".vipe"
+_KEY_FORMAT = 1  # raise it when the way from video to poses changes
+_BLOCK = 1 << 20  # bytes read at a time
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A video and the file that holds, or will hold, its poses and embeddings.
+
+    Attributes
+    ----------
+    video
+        what to embed.
+    store
+        folder that the files of many videos share.
+    name
+        path of the video below the folder that was asked for, with forward slashes.
+    """
+
+    video: Path
+    store: Path
+    name: str
+
+    @property
+    def target(self) -> Path:
+        """The file."""
+        return self.store / f"{self.name}.npz"
+
+    @property
+    def label(self) -> str:
+        """First folder of the name; empty for a video that lies in none."""
+        return self.name.partition("/")[0] if "/" in self.name else ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A video whose file is there.
+
+    Attributes
+    ----------
+    slot
+        video and file.
+    key
+        of the content, the detector and its settings.
+    fresh
+        False where nothing had to be done.
+    """
+
+    slot: Slot
+    key: str
+    fresh: bool
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a process needs to know to fill one slot."""
+
+    slot: Slot
+    key: str
+    recipe: Recipe
+    stored: Path | None  # a file with the same key, whose poses can be used
+    stored_is_stale: bool  # its video is gone: the file moves rather than being copied
+
+    def __str__(self) -> str:
+        return str(self.slot.video)
+
+
+def find_videos(folder: Path) -> list[Path]:
+    """Every video below a folder, sorted by path; hidden files and folders are passed over.
+
+    Raises
+    ------
+    VideoError
+        if the folder is missing or holds no video.
+    """
+    if not folder.is_dir():
+        raise VideoError(f"{folder}: no such folder")
+    found: list[Path] = []
+    for where, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(where, name) for name in files if _is_video(name)]
+    if not found:
+        raise VideoError(f"{folder}: holds no video ({', '.join(sorted(VIDEO_SUFFIXES))})")
+    return sorted(found)
+
+
+def _is_video(name: str) -> bool:
+    return not name.startswith(".") and Path(name).suffix.lower() in VIDEO_SUFFIXES
+
+
+def slots(inputs: Sequence[Path], out: Path | None = None) -> list[Slot]:
+    """List the videos of folders, and single videos, with the files that belong to them.
+
+    Parameters
+    ----------
+    inputs
+        folders and videos.
+    out
+        folder for the files; with several input folders each gets its own below it. None = the
+        folder `STORE` inside each input folder, or beside a single video.
+
+    Raises
+    ------
+    VideoError
+        if an input is missing, a folder holds no video, or two videos would share a file.
+    """
+    several = sum(path.is_dir() for path in inputs) > 1
+    found: dict[Path, Slot] = {}
+    for path in inputs:
+        if not path.exists():
+            raise VideoError(f"{path}: no such file or folder")
+        root = path if path.is_dir() else path.parent
+        store = root / STORE if out is None else out
+        if out is not None and several and path.is_dir():
+            store = out / path.resolve().name
+        for video in find_videos(path) if path.is_dir() else [path]:
+            slot = Slot(video, store, video.relative_to(root).as_posix())
+            other = found.setdefault(slot.target, slot)
+            if not other.video.samefile(video):
+                raise VideoError(
+                    f"{video} and {other.video} would both go to {slot.target}; "
+                    "embed them one after the other into different folders"
+                )
+    return list(found.values())
+
+
+def labelled(folder: Path, *, exclude: Iterable[str] = ()) -> list[Slot]:
+    """Slots of the videos in a folder that has one sub-folder per label.
+
+    Parameters
+    ----------
+    folder
+        the name of a sub-folder is the label of all videos in it.
+    exclude
+        shell patterns; a video whose path below the folder matches one is left out.
+
+    Raises
+    ------
+    VideoError
+        if the folder is missing, or no labelled video is left.
+    """
+    patterns = list(exclude)
+    kept = [
+        slot
+        for slot in slots([folder])
+        if slot.label and not any(fnmatchcase(slot.name, pattern) for pattern in patterns)
+    ]
+    if not kept:
+        reason = "every clip is excluded" if patterns else "no sub-folder holds a video"
+        raise VideoError(
+            f"{folder}: {reason}; an index has one sub-folder per label, with videos of it"
+        )
+    return kept
+
+
+def fill(
+    wanted: Sequence[Slot],
+    recipe: Recipe,
+    *,
+    jobs: int = 1,
+    force: bool = False,
+    planned: Callable[[int], object] | None = None,
+    tick: engine.Tick | None = None,
+) -> Iterator[engine.Outcome]:
+    """Make the files that are missing, and yield what came of every slot.
+
+    Parameters
+    ----------
+    wanted
+        videos and their files.
+    recipe
+        person and models.
+    jobs
+        processes.
+    force
+        make them all again.
+    planned
+        called with the number of frames of each clip that has to be looked at, 0 if unknown.
+    tick
+        called with the number of frames done since its last call.
+
+    Returns
+    -------
+    Outcomes whose item is a slot, and whose result is an `Entry`.
+
+    Raises
+    ------
+    WeightsError
+        if a model cannot be read.
+    """
+    detector, model = detector_key(recipe), recipe.load_model().id
+    known = {} if force else _known(wanted)
+    settled: deque[engine.Outcome] = deque()
+
+    def plan() -> Iterator[_Job]:
+        for slot in wanted:
+            try:
+                key = content_key(slot.video, detector)
+                stored = known.get(key, {}).get(slot.target) or next(
+                    iter(known.get(key, {}).values()), None
+                )
+                if stored and stored == (slot.target, model):
+                    settled.append(engine.Outcome(slot, Entry(slot, key, fresh=False)))
+                    continue
+                if planned and not stored:
+                    planned(check_clip(slot.video).frames or 0)
+            except VipeError as exc:
+                settled.append(engine.Outcome(slot, error=exc))
+                continue
+            path = stored[0] if stored else None
+            yield _Job(slot, key, recipe, path, bool(path) and _is_stale(path, slot))
+
+    for outcome in engine.run(_fill_one, plan(), jobs=jobs, tick=tick):
+        yield from _taken(settled)
+        yield engine.Outcome(outcome.item.slot, outcome.result, outcome.error)
+    yield from _taken(settled)
+
+
+def _taken(queue: deque) -> Iterator:
+    while queue:
+        yield queue.popleft()
+
+
+def _fill_one(job: _Job, tick: engine.Tick) -> Entry:
+    """Make the file of one slot, from stored poses where there are some."""
+    if job.stored:
+        poses = load_poses(job.stored)
+        embeddings = embed(poses, job.recipe.load_model())
+    else:
+        check_clip(job.slot.video)
+        poses, embeddings = read_clip(job.slot.video, job.recipe, tick)
+    target = job.slot.target
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        save_poses(poses, target, embeddings=embeddings, key=job.key)
+        if job.stored_is_stale and job.stored != target:
+            job.stored.unlink(missing_ok=True)
+    except OSError as exc:
+        raise VipeError(
+            f"{target}: cannot be written ({exc.strerror}); choose another folder with --out"
+        ) from exc
+    return Entry(job.slot, job.key, fresh=True)
+
+
+def _known(wanted: Sequence[Slot]) -> dict[str, dict[Path, tuple[Path, str]]]:
+    """Files of the stores by key, each with its path and its embedding model."""
+    known: dict[str, dict[Path, tuple[Path, str]]] = {}
+    for store in {slot.store for slot in wanted}:
+        for path in sorted(store.rglob("*.npz")):
+            try:
+                key, model = read_key(path)
+            except FormatError:
+                continue  # not one of ours, or damaged: it is made again
+            known.setdefault(key, {})[path] = (path, model)
+    return known
+
+
+def _is_stale(stored: Path, slot: Slot) -> bool:
+    """Whether the video that a file of the slot's store was made from is gone."""
+    name = stored.relative_to(slot.store).as_posix().removesuffix(".npz")
+    root = Path(str(slot.video).removesuffix(slot.name.replace("/", os.sep)))
+    return not (root / name).exists()
+
+
+def content_key(video: Path, detector: str) -> str:
+    """Key of a video's poses: SHA-256 over its content and the detector's key.
+
+    Raises
+    ------
+    VideoError
+        if the video cannot be read.
+    """
+    digest = hashlib.sha256(detector.encode())
+    files = sorted(p for p in video.iterdir() if p.is_file()) if video.is_dir() else [video]
+    try:
+        for path in files:
+            if video.is_dir():
+                digest.update(path.name.encode() + b"\0")
+            with path.open("rb") as file:
+                while block := file.read(_BLOCK):
+                    digest.update(block)
+    except OSError as exc:
+        raise VideoError(f"{video}: cannot be read ({exc.strerror})") from exc
+    return digest.hexdigest()
+
+
+@functools.cache
+def detector_key(recipe: Recipe) -> str:
+    """What the poses of a clip depend on besides the clip: person, detector and its model."""
+    bundle = hashlib.sha256(model_path(recipe.pose_model).read_bytes()).hexdigest()
+    version = importlib.metadata.version("mediapipe")
+    return f"{_KEY_FORMAT} {recipe.person} mediapipe-{version} {bundle}\n"
+
+
+def load_clips(entries: Iterable[Entry]) -> list[tuple[str, str, Embeddings]]:
+    """Name, label and embeddings of every entry, as `classify` takes them.
+
+    Raises
+    ------
+    FormatError
+        if a file is damaged.
+    """
+    return [
+        (entry.slot.name, entry.slot.label, load_embeddings(entry.slot.target)) for entry in entries
+    ]
