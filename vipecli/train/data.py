@@ -9,6 +9,7 @@ from scipy.cluster.vq import kmeans2, vq
 
 from vipecli import skeleton as sk
 from vipecli.errors import FormatError
+from vipecli.train.mocap_files import clips
 
 HELD_OUT = ("uiprmd/*_s09_*", "uiprmd/*_s10_*", "amc/13_*", "amc/14_*", "amc/86_*", "amc/131_*")
 """Clips that stay out of training: the subjects that `vipe evaluate retrieval` judges on."""
@@ -48,17 +49,23 @@ def load_mocap(
     include: tuple[str, ...] = ("*",),
     exclude: tuple[str, ...] = (),
     step: int = 1,
+    fps: float | None = 30.0,
 ) -> Mocap:
-    """Read mocap archives.
+    """Read mocap files.
 
     Parameters
     ----------
     paths
-        ``.npz`` files of one array (T, 13, 3) per clip, joints as in `skeleton.JOINTS`.
+        ``.npz`` files of one array (T, 13, 3) per clip, joints as in `skeleton.JOINTS`; ``.bvh``
+        files; ``.amc`` files with their ``.asf``; folders of them. See `mocap_files.clips`. Axes
+        are taken as they are: a file with z up has to be turned first.
     include, exclude
-        patterns of clip names.
+        patterns of clip names: those in the archive, or ``folder/name`` of a file.
     step
         keep every so many frames.
+    fps
+        thin clips of a higher frame rate to about this one, frames per second; None = keep all.
+        Arrays in ``.npz`` files have no rate and are kept.
 
     Raises
     ------
@@ -66,31 +73,23 @@ def load_mocap(
         if a file is unreadable, a clip has another shape, or no clip is left.
     """
     poses, clip, names = [], [], []
-    for path in paths:
-        for name, array in _clips(path):
-            if not _matches(name, include) or _matches(name, exclude):
-                continue
-            kept = array[::step][np.isfinite(array[::step]).all((1, 2))]
-            poses.append(kept.astype(np.float32))
-            clip.append(np.full(len(kept), len(names)))
-            names.append(name)
+    for item in clips(paths):
+        if not _matches(item.name, include) or _matches(item.name, exclude):
+            continue
+        array, rate = item.read()
+        kept = array[:: step * _thinning(rate, fps)]
+        kept = kept[np.isfinite(kept).all((1, 2))]
+        poses.append(kept.astype(np.float32))
+        clip.append(np.full(len(kept), len(names)))
+        names.append(item.name)
     if not names:
         raise FormatError(f"no mocap clip left in {', '.join(map(str, paths))}: check the patterns")
     return Mocap(np.concatenate(poses), np.concatenate(clip), tuple(names))
 
 
-def _clips(path: Path):
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            for name in archive.files:
-                array = archive[name]
-                if array.ndim != 3 or array.shape[1:] != (13, 3):
-                    raise FormatError(
-                        f"{path}: clip {name} has shape {array.shape}; expected (T, 13, 3)"
-                    )
-                yield name, array
-    except (OSError, ValueError) as exc:
-        raise FormatError(f"{path}: not a readable mocap .npz ({exc})") from exc
+def _thinning(rate: float | None, fps: float | None) -> int:
+    """Step between the frames to keep."""
+    return max(1, round(rate / fps)) if rate and fps else 1
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:

@@ -1,0 +1,113 @@
+"""The model's 13 joints in skeletons whose joints are named by other programs."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from vipecli.errors import FormatError
+from vipecli.skeleton import JOINTS
+from vipecli.train.motion import Motion
+
+# What the joint at the top of a limb part is called, the surest name first: LeftShoulder is the
+# collar bone where there is a LeftArm too, and LeftFoot the toes where there is a LeftAnkle.
+_NAMES = {
+    "shoulder": ("upperarm", "uparm", "uarm", "humerus", "arm", "shldr", "shoulder"),
+    "elbow": ("forearm", "lowerarm", "lowarm", "farm", "radius", "elbow"),
+    "wrist": ("wrist", "hand"),
+    "hip": ("upleg", "upperleg", "thigh", "femur", "hip"),
+    "knee": ("lowerleg", "lowleg", "loleg", "shin", "calf", "tibia", "knee", "leg"),
+    "ankle": ("ankle", "foot"),
+}
+_HEAD = ("head", "chead", "skull")
+_HEAD_TOPS = ("headend", "headtopend", "headtop", "headnub", "topofhead", "headendsite")
+# A bone ends where the joint below it is: these are read off the far end of the bone above.
+_BONE_ABOVE = {"elbow": "shoulder", "wrist": "elbow", "knee": "hip", "ankle": "knee"}
+_PREFIX = re.compile(r"^(.*:|(j_?)?bip\d*|mixamorig\d*|character\d*|robot|def|org)[\W_]*", re.I)
+
+
+def joints_of_bvh(motion: Motion, path: Path) -> np.ndarray:
+    """The model's joints, shape (T, 13, 3) float32, from joints as BVH files hold them.
+
+    The head is the middle between the head joint and the point on top of it, where there is one.
+
+    Raises
+    ------
+    FormatError
+        if a joint is missing; the text lists the names found.
+    """
+    names = _plain(motion.names)
+    sources = {joint: _find(joint, names) for joint in JOINTS}
+    if sources["head"]:
+        sources["head"] += _head_top(sources["head"][0], names, motion.parents)
+    return _means(motion, sources, path)
+
+
+def joints_of_amc(motion: Motion, path: Path) -> np.ndarray:
+    """The model's joints, shape (T, 13, 3) float32, from bone ends as AMC files give them.
+
+    Hips and shoulders are where thigh and upper arm start, the head is the middle of its bone.
+
+    Raises
+    ------
+    FormatError
+        if a bone is missing; the text lists the names found.
+    """
+    names = _plain(motion.names)
+    sources = {}
+    for joint in JOINTS:
+        side, _, part = joint.rpartition("_")
+        if part in _BONE_ABOVE:
+            sources[joint] = _find(f"{side}_{_BONE_ABOVE[part]}", names)
+            continue
+        bone = _find(joint, names)
+        start = tuple(motion.parents[index] for index in bone)
+        sources[joint] = bone + start if joint == "head" else start
+    return _means(motion, sources, path)
+
+
+def _plain(names: tuple[str, ...]) -> list[str]:
+    """Names as lower-case letters and digits, without the prefix of a program or person."""
+    word = re.match(r"[^\W_]+[\W_]+", names[0])
+    if word and len(names) > 1 and all(name.startswith(word[0]) for name in names):
+        names = tuple(name[word.end() :] for name in names)
+    return [re.sub(r"[\W_]", "", _PREFIX.sub("", name)).lower() for name in names]
+
+
+def _find(joint: str, names: list[str]) -> tuple[int, ...]:
+    """Index of a joint by its surest name, as a tuple of one; empty if it has none of them."""
+    side, _, part = joint.rpartition("_")
+    if not side:
+        wanted = _HEAD
+    else:
+        letter = side[0]
+        forms = ("{side}{part}", "{part}{side}", "{letter}{part}", "{part}{letter}")
+        wanted = tuple(
+            form.format(side=side, letter=letter, part=name)
+            for name in _NAMES[part]
+            for form in forms
+        )
+    return next(((names.index(name),) for name in wanted if name in names), ())
+
+
+def _head_top(head: int, names: list[str], parents: tuple[int, ...]) -> tuple[int, ...]:
+    """Index of the point on top of the head, as a tuple of one; empty if there is none."""
+    children = [index for index, parent in enumerate(parents) if parent == head]
+    return tuple(index for index in children if names[index] in _HEAD_TOPS)[:1]
+
+
+def _means(motion: Motion, sources: dict[str, tuple[int, ...]], path: Path) -> np.ndarray:
+    """Each joint as the mean of its points."""
+    if missing := [joint for joint, points in sources.items() if not points]:
+        raise FormatError(
+            f"{path}: found no {', '.join(missing)} among its joints: "
+            f"{_listed(motion.names)}; rename them, for example LeftUpLeg, LeftLeg, LeftFoot, "
+            "LeftArm, LeftForeArm, LeftHand, Head"
+        )
+    return np.stack([motion.positions[:, points].mean(axis=1) for points in sources.values()], 1)
+
+
+def _listed(names: tuple[str, ...], most: int = 60) -> str:
+    """Names of the joints, without end sites, in one line of bounded length."""
+    shown = [name[:40] for name in names if not name.endswith(" end")]
+    return ", ".join(shown[:most]) + (" and more" if len(shown) > most else "")
