@@ -281,22 +281,30 @@ def band_limits(n, m, width):
 
 
 @_jit
-def _dtw_row(cost, i, low, high, low_above, high_above, open_begin, above, here, steps):
-    """One row of the recurrence of `dtw_path`: `above` in, `here` and `steps` out."""
-    left = np.inf
-    for j in range(low, high):
-        diagonal = above[j - 1] if low_above < j <= high_above else np.inf
-        up = above[j] if low_above <= j < high_above else np.inf
-        best, step = diagonal, _DIAGONAL
-        if up < best:
-            best, step = up, _UP
-        if left < best:
-            best, step = left, _LEFT
-        if i == 0 and (j == 0 or open_begin):
-            best, step = 0.0, _START
-        left = best + cost[i, j]
+def _first_row(cost, high, open_begin, here, steps):
+    """Sums and steps of row 0; `here` is shifted by one column."""
+    left = 0.0
+    for j in range(high):
+        starts = j == 0 or open_begin
+        left = cost[j] if starts else left + cost[j]
+        here[j + 1] = left
+        steps[j] = _START if starts else _LEFT
+
+
+@_jit
+def _next_row(cost, above, here, steps):
+    """Sums and steps of one row within the band from those above; both shifted by one column."""
+    left, diagonal = np.inf, above[0]
+    for j in range(len(cost)):
+        up = above[j + 1]
+        best = up if up < diagonal else diagonal
+        step = _UP if up < diagonal else _DIAGONAL
+        step = _LEFT if left < best else step
+        best = left if left < best else best
+        left = best + cost[j]
         here[j] = left
-        steps[j - low] = step
+        steps[j] = step
+        diagonal = up
 
 
 @_jit
@@ -330,20 +338,23 @@ def dtw_path(cost, low, high, open_begin, open_end):
     for i in range(n):
         widest = max(widest, high[i] - low[i])
     steps = np.empty((n, widest), np.uint8)
-    above, here = np.full(m, np.inf), np.full(m, np.inf)
-    for i in range(n):
-        k = max(i - 1, 0)
-        _dtw_row(
-            cost, i, low[i], high[i], low[k], high[k] if i else 0, open_begin, above, here, steps[i]
+    above, here = np.full(m + 1, np.inf), np.full(m + 1, np.inf)
+    _first_row(cost[0], high[0], open_begin, above, steps[0])
+    for i in range(1, n):
+        first, last = low[i], high[i]
+        above[high[i - 1] + 1 : last + 1] = np.inf  # left by an earlier row
+        above[low[i - 1]] = np.inf
+        _next_row(
+            cost[i, first:last], above[first : last + 1], here[first + 1 : last + 1], steps[i]
         )
         above, here = here, above
     end = m - 1
     if open_end:
         end = low[n - 1]
         for j in range(low[n - 1], high[n - 1]):
-            if above[j] < above[end]:
+            if above[j + 1] < above[end + 1]:
                 end = j
-    return _trace(steps, low, end), above[end]
+    return _trace(steps, low, end), above[end + 1]
 
 
 @_jit
