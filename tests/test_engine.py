@@ -1,0 +1,89 @@
+import itertools
+import os
+import time
+
+import pytest
+
+from vipecli import engine
+from vipecli.errors import VideoError, VipeError
+
+
+def square(item, tick):
+    tick(item)
+    if item == 3:
+        raise VideoError("3: cannot be squared")
+    if item == 5:
+        raise ZeroDivisionError
+    return item * item
+
+
+def die_at_two(item, tick):
+    if item == 2:
+        os._exit(9)
+    return square(item, tick)
+
+
+def outcomes(*args, **options):
+    return {o.item: (o.result, type(o.error)) for o in engine.run(*args, **options)}
+
+
+def test_a_failed_item_does_not_stop_the_others():
+    done = list(engine.run(square, range(7)))
+    assert [o.item for o in done] == list(range(7))
+    assert [o.result for o in done] == [0, 1, 4, None, 16, None, 36]
+    assert isinstance(done[3].error, VideoError)
+    assert isinstance(done[5].error, ZeroDivisionError)
+
+
+def test_a_pool_gives_what_one_process_gives():
+    ticks = {1: 0, 2: 0}
+    results = {}
+    for jobs in ticks:
+
+        def count(steps, jobs=jobs):
+            ticks[jobs] += steps
+
+        results[jobs] = outcomes(square, range(12), jobs=jobs, tick=count)
+    assert results[1] == results[2]
+    assert ticks == {1: sum(range(12)), 2: sum(range(12))}
+
+
+def test_a_process_that_dies_takes_only_its_item_along():
+    done = outcomes(die_at_two, range(8), jobs=2)
+    assert sorted(done) == list(range(8))
+    assert done[2] == (None, VipeError)
+    assert done[3] == (None, VideoError)
+    assert [done[i][0] for i in (0, 1, 4, 6, 7)] == [0, 1, 16, 36, 49]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_items_are_taken_as_they_are_needed(jobs):
+    taken = []
+
+    def endless():
+        for i in itertools.count(10):
+            taken.append(i)
+            yield i
+
+    results = engine.run(square, endless(), jobs=jobs)
+    for _ in range(3):
+        next(results)
+    results.close()
+    assert len(taken) <= 20
+
+
+def test_leaving_a_pool_early_does_not_wait_for_what_was_queued():
+    results = engine.run(slow, itertools.repeat(0.3), jobs=2)
+    next(results)
+    start = time.monotonic()
+    results.close()
+    assert time.monotonic() - start < 3
+
+
+def slow(seconds, tick):
+    time.sleep(seconds)
+
+
+def test_no_jobs_is_refused():
+    with pytest.raises(ValueError, match="jobs is 0"):
+        engine.run(square, [1], jobs=0)
