@@ -24,13 +24,16 @@ def _jit(function=None, *, parallel=False):
     """Compile without the GIL, cached on disk, with the one set of float rules of this package."""
 
     def compile_(function):
-        return njit(
-            cache=True,
-            nogil=True,
-            fastmath=_FASTMATH,
-            error_model="numpy",
-            parallel=parallel,
-        )(function)
+        options = {
+            "nogil": True,
+            "fastmath": _FASTMATH,
+            "error_model": "numpy",
+            "parallel": parallel,
+        }
+        try:
+            return njit(cache=True, **options)(function)
+        except RuntimeError:  # neither this folder nor the user's cache can be written
+            return njit(**options)(function)
 
     return compile_ if function is None else compile_(function)
 
