@@ -15,7 +15,8 @@ _DETECTION_CONFIDENCE = 0.3
 _MOST_PEOPLE = 4
 # With one person to follow MediaPipe runs its detector only where it lost them, twice as fast
 # as with several. So look for others now and then, and follow several only while there are.
-_SURVEY_S = 0.5
+_SURVEY_S = 0.5  # twice that after a survey that saw nobody else, up to:
+_LONGEST_SURVEY_S = 1.0
 _CROWD_S = 3.0  # how long to go on looking for several after the last sight of two
 _MOST_FRAMES = 3000  # per session: long sessions leak memory in some versions
 _LARGEST_SIDE = 1920  # pixels; larger pictures only cost time, MediaPipe shrinks them itself
@@ -35,6 +36,7 @@ class BlazePose:
         self._follow: _Session | None = None
         self._survey: _Session | None = None
         self._next_survey_s = -np.inf
+        self._survey_s = _SURVEY_S
         self._crowd_until_s = -np.inf
 
     @property
@@ -59,13 +61,15 @@ class BlazePose:
         crowd = time_s < self._crowd_until_s
         found = self._session(_MOST_PEOPLE if crowd else 1).people(rgb, time_s, size)
         if not crowd and time_s >= self._next_survey_s:
-            self._next_survey_s = time_s + _SURVEY_S
+            self._next_survey_s = time_s + self._survey_s
+            self._survey_s = min(2 * self._survey_s, _LONGEST_SURVEY_S)
             self._survey = self._survey or _Session(self._model, _MOST_PEOPLE, video=False)
             # Those it sees may all be others than the one followed.
             found = found + self._survey.people(rgb, time_s, size)
-        if len(distinct(found)) > 1:
-            self._crowd_until_s = time_s + _CROWD_S
-        return distinct(found)
+        found = distinct(found)
+        if len(found) > 1:
+            self._crowd_until_s, self._survey_s = time_s + _CROWD_S, _SURVEY_S
+        return found
 
     def _session(self, most_people: int) -> "_Session":
         """Session in use, or a fresh one where it follows too few, too many, or is worn."""
