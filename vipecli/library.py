@@ -9,6 +9,7 @@ import functools
 import hashlib
 import importlib.metadata
 import os
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,10 +19,10 @@ from pathlib import Path
 from vipecli import engine
 from vipecli.clip import Recipe, check_clip, read_clip
 from vipecli.embed import Embeddings, embed
-from vipecli.errors import FormatError, VideoError, VipeError
+from vipecli.errors import FormatError, VideoError, VideoWarning, VipeError
 from vipecli.formats import load_embeddings, load_poses, read_key, save_poses
 from vipecli.landmarker import model_path
-from vipecli.video import VIDEO_SUFFIXES
+from vipecli.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, check_input
 
 STORE = ".vipe"
 _KEY_FORMAT = 1  # raise it when the way from video to poses changes
@@ -69,11 +70,14 @@ class Entry:
         of the content, the detector and its settings.
     fresh
         False where nothing had to be done.
+    remarks
+        what to tell about the video, such as a damaged part.
     """
 
     slot: Slot
     key: str
     fresh: bool
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,8 @@ class _Job:
 def find_videos(folder: Path) -> list[Path]:
     """Every video below a folder, sorted by path; hidden files and folders are passed over.
 
+    A folder that holds pictures, and neither videos nor folders, is a video too.
+
     Raises
     ------
     VideoError
@@ -103,14 +109,17 @@ def find_videos(folder: Path) -> list[Path]:
     found: list[Path] = []
     for where, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(where, name) for name in files if _is_video(name)]
+        videos = [name for name in files if _has_suffix(name, VIDEO_SUFFIXES)]
+        found += [Path(where, name) for name in videos]
+        if not videos and not folders and any(_has_suffix(f, IMAGE_SUFFIXES) for f in files):
+            found.append(Path(where))
     if not found:
         raise VideoError(f"{folder}: holds no video ({', '.join(sorted(VIDEO_SUFFIXES))})")
     return sorted(found)
 
 
-def _is_video(name: str) -> bool:
-    return not name.startswith(".") and Path(name).suffix.lower() in VIDEO_SUFFIXES
+def _has_suffix(name: str, suffixes: frozenset[str]) -> bool:
+    return not name.startswith(".") and Path(name).suffix.lower() in suffixes
 
 
 def slots(inputs: Sequence[Path], out: Path | None = None) -> list[Slot]:
@@ -129,16 +138,15 @@ def slots(inputs: Sequence[Path], out: Path | None = None) -> list[Slot]:
     VideoError
         if an input is missing, a folder holds no video, or two videos would share a file.
     """
-    several = sum(path.is_dir() for path in inputs) > 1
+    videos = {path: find_videos(path) if path.is_dir() else [check_input(path)] for path in inputs}
+    roots = {path: path.parent if found == [path] else path for path, found in videos.items()}
+    several = sum(path == root for path, root in roots.items()) > 1
     found: dict[Path, Slot] = {}
-    for path in inputs:
-        if not path.exists():
-            raise VideoError(f"{path}: no such file or folder")
-        root = path if path.is_dir() else path.parent
+    for path, root in roots.items():
         store = root / STORE if out is None else out
-        if out is not None and several and path.is_dir():
+        if out is not None and several and path == root:
             store = out / path.resolve().name
-        for video in find_videos(path) if path.is_dir() else [path]:
+        for video in videos[path]:
             slot = Slot(video, store, video.relative_to(root).as_posix())
             other = found.setdefault(slot.target, slot)
             if not other.video.samefile(video):
@@ -184,7 +192,7 @@ def fill(
     *,
     jobs: int = 1,
     force: bool = False,
-    planned: Callable[[int], object] | None = None,
+    planned: Callable[[int], object] = int,
     tick: engine.Tick | None = None,
 ) -> Iterator[engine.Outcome]:
     """Make the files that are missing, and yield what came of every slot.
@@ -227,7 +235,7 @@ def fill(
                 if stored and stored == (slot.target, model):
                     settled.append(engine.Outcome(slot, Entry(slot, key, fresh=False)))
                     continue
-                if planned and not stored:
+                if not stored:
                     planned(check_clip(slot.video).frames or 0)
             except VipeError as exc:
                 settled.append(engine.Outcome(slot, error=exc))
@@ -248,12 +256,14 @@ def _taken(queue: deque) -> Iterator:
 
 def _fill_one(job: _Job, tick: engine.Tick) -> Entry:
     """Make the file of one slot, from stored poses where there are some."""
-    if job.stored:
-        poses = load_poses(job.stored)
-        embeddings = embed(poses, job.recipe.load_model())
-    else:
-        check_clip(job.slot.video)
-        poses, embeddings = read_clip(job.slot.video, job.recipe, tick)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", VideoWarning)
+        if job.stored:
+            poses = load_poses(job.stored)
+            embeddings = embed(poses, job.recipe.load_model())
+        else:
+            poses, embeddings = read_clip(job.slot.video, job.recipe, tick)
+    remarks = tuple(str(w.message) for w in caught if issubclass(w.category, VideoWarning))
     target = job.slot.target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -264,7 +274,7 @@ def _fill_one(job: _Job, tick: engine.Tick) -> Entry:
         raise VipeError(
             f"{target}: cannot be written ({exc.strerror}); choose another folder with --out"
         ) from exc
-    return Entry(job.slot, job.key, fresh=True)
+    return Entry(job.slot, job.key, fresh=True, remarks=remarks)
 
 
 def _known(wanted: Sequence[Slot]) -> dict[str, dict[Path, tuple[Path, str]]]:

@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from typing import Annotated, NoReturn
 
@@ -12,7 +13,8 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from vipecli import __version__
-from vipecli.errors import VipeError
+from vipecli.cli.console import debugging, note
+from vipecli.errors import VideoWarning, VipeError
 
 COMMANDS = ("align", "classify", "embed")
 """Sub-commands in the order of the help. Each is the function of its name in the file of its name
@@ -66,6 +68,15 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     0: done; 1: a file could not be used, or another problem, told in one line; 2: the command was
     not understood; 130: interrupted.
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", VideoWarning)
+        warnings.showwarning = _show_warning
+        code = _run(args)
+    sys.exit(code)
+
+
+def _run(args: Sequence[str] | None) -> int:
+    """Run the command line; return its exit code."""
     try:
         code = app(args, prog_name="vipe", standalone_mode=False)
         sys.stdout.flush()
@@ -79,15 +90,21 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         code = _reader_left()
     except Exception as exc:
         code = _complain(exc, f"unexpected {type(exc).__name__}: {exc}; VIPE_DEBUG=1 shows where")
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
 
 
 def _complain(exc: BaseException | None, text: str, code: int = 1) -> int:
     """Print one line, and the trace before it where VIPE_DEBUG asks for it."""
-    if exc is not None and os.environ.get("VIPE_DEBUG", "0") not in ("", "0"):
+    if exc is not None and debugging():
         traceback.print_exception(exc)
-    typer.echo("vipe: " + " ".join(text.split()), err=True)
+    note(text)
     return code
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
+    """Print our own warnings as lines; those of the libraries mean nothing to the user."""
+    if issubclass(category, VideoWarning) or debugging():
+        note(str(message))
 
 
 def _usage(exc: typer.TyperException) -> int:

@@ -1,10 +1,9 @@
 """Work through many clips with progress bars, and tell at the end what failed."""
 
-import os
 import traceback
 from collections.abc import Sequence
 
-from vipecli.cli.console import note, progress_bars
+from vipecli.cli.console import debugging, note, progress_bars
 from vipecli.clip import Recipe
 from vipecli.engine import Outcome
 from vipecli.errors import VipeError
@@ -54,6 +53,9 @@ def fill_with_progress(
         ):
             bars.advance(files)
             failures.append(outcome) if outcome.error else entries.append(outcome.result)
+    for entry in entries:
+        for remark in entry.remarks:
+            note(remark)
     _list(failures, len(wanted))
     return sorted(entries, key=lambda entry: order[entry.slot]), failures
 
@@ -63,8 +65,8 @@ def _list(failures: list[Outcome], total: int) -> None:
         return
     note(f"{len(failures)} of {total} clips failed:")
     for outcome in failures:
-        if os.environ.get("VIPE_DEBUG", "0") not in ("", "0"):
+        if debugging():
             traceback.print_exception(outcome.error)
         expected = isinstance(outcome.error, VipeError)
         kind = "" if expected else f"{outcome.item.video}: {type(outcome.error).__name__}: "
-        note("  " + " ".join(f"{kind}{outcome.error}".split()))
+        note(f"{kind}{outcome.error}")

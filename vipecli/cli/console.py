@@ -1,6 +1,7 @@
 """What the terminal shows: results on standard output, progress and notes on standard error."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,12 @@ STDOUT = Path("-")
 
 def note(text: str) -> None:
     """Print one line beside the result."""
-    typer.echo(f"vipe: {text}", err=True)
+    typer.echo("vipe: " + " ".join(text.split()), err=True)
+
+
+def debugging() -> bool:
+    """Whether VIPE_DEBUG asks for the traces of errors."""
+    return os.environ.get("VIPE_DEBUG", "") not in ("", "0")
 
 
 def check_json(target: Path | None, *inputs: Path) -> None:
