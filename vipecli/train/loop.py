@@ -46,6 +46,9 @@ class Network:
     use_visibility: bool = True
     probabilistic: bool = True
     lift: bool = False
+    start_a: float = 0.478
+    start_b: float = -0.5
+    start_std: float = 1.0
 
 
 @dataclass(frozen=True)

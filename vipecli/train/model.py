@@ -1,5 +1,7 @@
 """The networks: normalisation, the residual backbone and its heads."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -83,6 +85,8 @@ class PrVipe(nn.Module):
         False gives the point embedding VIPE: the std is a constant 1e-3.
     lift
         add a decoder from the mean to the canonical 3D pose (training only).
+    start_a, start_b, start_std
+        of the matching probability and of the std before training; the defaults are the paper's.
     """
 
     def __init__(
@@ -95,6 +99,9 @@ class PrVipe(nn.Module):
         use_visibility: bool = True,
         probabilistic: bool = True,
         lift: bool = False,
+        start_a: float = 0.478,
+        start_b: float = -0.5,
+        start_std: float = 1.0,
     ) -> None:
         super().__init__()
         self.use_visibility, self.probabilistic = use_visibility, probabilistic
@@ -107,13 +114,14 @@ class PrVipe(nn.Module):
         self.lift = (
             nn.Sequential(nn.Linear(dims, 256), nn.ReLU(), nn.Linear(256, 13 * 3)) if lift else None
         )
-        self.raw_a = nn.Parameter(torch.tensor(-0.65))
-        self.b = nn.Parameter(torch.tensor(-0.5))
+        nn.init.constant_(self.std.bias, _inverse_positive(start_std))
+        self.raw_a = nn.Parameter(torch.tensor(_inverse_positive(start_a)))
+        self.b = nn.Parameter(torch.tensor(start_b))
 
     @property
     def a(self) -> Tensor:
         """Slope of the matching probability, positive (equation 5)."""
-        return nn.functional.elu(self.raw_a) + 1
+        return _positive(self.raw_a)
 
     def forward(self, joints: Tensor, visibility: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation, both (B, D), of joints (B, 13, 2) and visibility (B, 13)."""
@@ -121,7 +129,16 @@ class PrVipe(nn.Module):
         if self.use_visibility:
             x = torch.cat([x, visibility], dim=1)
         x = self.backbone(x)
-        std = nn.functional.elu(self.std(x)) + 1 + 1e-4
+        std = _positive(self.std(x)) + 1e-4
         if not self.probabilistic:
             std = torch.full_like(std, 1e-3)
         return self.mean(x), std
+
+
+def _positive(x: Tensor) -> Tensor:
+    """ELU(x) + 1, the authors' map to positive numbers."""
+    return nn.functional.elu(x) + 1
+
+
+def _inverse_positive(y: float) -> float:
+    return math.log(y) if y < 1 else y - 1
