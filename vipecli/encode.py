@@ -1,0 +1,295 @@
+"""Write videos that play anywhere: H.264 with sound, whole or not at all."""
+
+import contextlib
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+import cv2
+import numpy as np
+
+from vipecli.errors import VideoError
+from vipecli.files import check_output, replacing
+from vipecli.video import check_input, open_container, origin_s
+
+CONTAINERS = (".mp4", ".mov", ".mkv")
+"""Extensions of videos that can be written."""
+
+CRF = 20  # x264's quality, visually close to the source; +6 halves the size
+PRESET = "veryfast"
+LONGEST_SIDE = 16384  # pixels, the limit of the encoder
+
+_COPIED_AUDIO = ("aac", "mp3")  # what browsers play from all three containers
+_AUDIO_RATE = 48000  # Hz, of sound that has to be encoded anew
+_BT709 = 1  # number of the HD colour matrix, primaries and curve in H.264
+_LIMITED_RANGE = 1  # luma from 16 to 235
+_RATES = [Fraction(n) for n in (10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 200, 240)]
+_RATES += [Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120, 240)]
+
+
+def check_container(out: str | Path) -> None:
+    """Refuse an extension of which it is not known how to write it.
+
+    Raises
+    ------
+    VideoError
+        that names the ones that are.
+    """
+    suffix = Path(out).suffix.lower()
+    if suffix not in CONTAINERS:
+        named = f"'{suffix}' videos are" if suffix else "a name without extension is"
+        raise VideoError(f"{out}: {named} not written; use {', '.join(CONTAINERS)}")
+
+
+def exact_rate(fps: float) -> Fraction:
+    """Frame rate as a fraction, the usual one where it is within a thousandth of it.
+
+    Raises
+    ------
+    ValueError
+        if it is not between 0 and 1000.
+    """
+    if not 0 < fps <= 1000:
+        raise ValueError(f"{fps} frames per second; use more than 0, at most 1000")
+    near = min(_RATES, key=lambda rate: abs(rate - fps))
+    return near if abs(near - fps) < near / 2000 else Fraction(fps).limit_denominator(1001)
+
+
+class VideoWriter:
+    """An H.264 video of constant rate, written frame by frame.
+
+    Use as a context manager: the file takes its name at the end of the block, and is gone if
+    anything fails in it. Pixels are yuv420p in BT.709, the index stands at the front, so that a
+    browser starts before it has the whole file. Same input, same bytes.
+
+    Parameters
+    ----------
+    path
+        an ``.mp4``, ``.mov`` or ``.mkv``; replaced if it is there.
+    size
+        (width, height) of the pictures; an odd side is made even by repeating its last line.
+    fps
+        frames per second.
+    audio_from
+        media file whose first sound track goes along, cut to the length of the video; without
+        sound there, or with a folder of frames, the video is silent. AAC and MP3 are copied,
+        the rest becomes AAC.
+    audio_start_s
+        moment of that file's timeline that belongs to the first picture, seconds; may be below 0.
+    inputs
+        files that must not be replaced, `audio_from` among them without being named.
+    crf, preset
+        x264's quality and effort.
+
+    Raises
+    ------
+    VipeError
+        if the file cannot be written there: unknown extension, a folder, a missing or read-only
+        folder, one of the inputs.
+    ValueError
+        if size or rate is out of range.
+
+    Examples
+    --------
+    >>> with VideoWriter("out.mp4", size=(640, 480), fps=30) as writer:  # doctest: +SKIP
+    ...     writer.write(image)
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        size: tuple[int, int],
+        fps: float | Fraction,
+        audio_from: str | Path | None = None,
+        audio_start_s: float = 0.0,
+        inputs: tuple[str | Path, ...] = (),
+        crf: int = CRF,
+        preset: str = PRESET,
+    ) -> None:
+        self.path = Path(path)
+        check_container(self.path)
+        self._audio_from = None if audio_from is None else check_input(audio_from)
+        sources = [*inputs] if audio_from is None else [*inputs, audio_from]
+        check_output(self.path, *map(Path, sources))
+        if min(size) < 1 or max(size) > LONGEST_SIDE:
+            raise ValueError(f"size is {size}; use 1 to {LONGEST_SIDE} pixels a side")
+        self.size = size
+        self.fps = fps if isinstance(fps, Fraction) else exact_rate(fps)
+        self.frames = 0
+        self._audio_start_s, self._crf, self._preset = audio_start_s, crf, preset
+        self._open = contextlib.ExitStack()
+
+    def __enter__(self) -> "VideoWriter":
+        """Open a temporary file beside the target."""
+        with contextlib.ExitStack() as stack, self._explained():
+            part = stack.enter_context(replacing(self.path))
+            options = {"fflags": "+bitexact"}  # no random identifiers in the file
+            if self.path.suffix.lower() != ".mkv":
+                options["movflags"] = "+faststart"
+            self._container = av.open(str(part.absolute()), "w", options=options)
+            stack.callback(self._container.close)
+            self._stream = self._add_video()
+            self._audio = self._add_audio(stack)
+            self._open = stack.pop_all()
+        return self
+
+    def write(self, image: np.ndarray) -> None:
+        """Append a picture.
+
+        Parameters
+        ----------
+        image
+            shape (height, width, 3) uint8 BGR.
+
+        Raises
+        ------
+        ValueError
+            if it has another size.
+        VideoError
+            if it cannot be written, for example because the disk is full.
+        """
+        if image.shape != (self.size[1], self.size[0], 3):
+            raise ValueError(f"picture of shape {image.shape} in a video of size {self.size}")
+        right, bottom = self.size[0] % 2, self.size[1] % 2
+        if right or bottom:
+            image = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24")
+        frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
+        frame.pts, frame.time_base = self.frames, 1 / self.fps
+        frame.colorspace, frame.color_range = _BT709, _LIMITED_RANGE
+        with self._explained():
+            self._container.mux(self._stream.encode(frame))
+            self.frames += 1
+            self._audio.write_until(float(self.frames / self.fps))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Finish the file and give it its name, or remove it."""
+        with self._open:  # on the way out it closes the file, then renames or removes it
+            if exc is not None:
+                raise exc
+            with self._explained():
+                if not self.frames:
+                    raise VideoError(f"{self.path}: there is no picture to write")
+                self._container.mux(self._stream.encode())
+                self._audio.finish()
+                self._container.close()
+
+    def _add_video(self) -> "av.VideoStream":
+        stream = self._container.add_stream("libx264", rate=self.fps)
+        stream.width, stream.height = (side + side % 2 for side in self.size)
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"crf": str(self._crf), "preset": self._preset}
+        context = stream.codec_context
+        context.time_base = 1 / self.fps
+        context.color_primaries = context.color_trc = context.colorspace = _BT709
+        context.color_range = _LIMITED_RANGE
+        return stream
+
+    def _add_audio(self, stack: contextlib.ExitStack) -> "_Audio | _Silence":
+        if self._audio_from is None or self._audio_from.is_dir():
+            return _Silence()
+        source = stack.enter_context(open_container(self._audio_from))
+        if not source.streams.audio:
+            return _Silence()
+        return _Audio(source, self._container, self._audio_start_s)
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what the system or FFmpeg says into one line."""
+        try:
+            yield
+        except (av.FFmpegError, OSError) as exc:
+            reason = exc.strerror or str(exc)
+            raise VideoError(f"{self.path}: could not be written ({reason})") from exc
+
+
+class _Silence:
+    """No sound."""
+
+    def write_until(self, end_s: float) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass
+
+
+class _Audio:
+    """The sound track of a file on its way into another, in step with the pictures."""
+
+    def __init__(
+        self,
+        source: "av.container.InputContainer",
+        target: "av.container.OutputContainer",
+        start_s: float,
+    ) -> None:
+        track = source.streams.audio[0]
+        self._target, self._end_s = target, 0.0
+        self._shift_s = origin_s(source) + start_s
+        if start_s > 1:
+            with contextlib.suppress(av.FFmpegError):
+                source.seek(int((self._shift_s - 0.5) / track.time_base), stream=track)
+        if track.codec_context.name in _COPIED_AUDIO:
+            self._stream = target.add_stream_from_template(track)
+            self._parts = self._copied(source, track)
+        else:
+            self._stream = target.add_stream("aac", rate=_AUDIO_RATE)
+            self._stream.layout = "mono" if track.codec_context.channels == 1 else "stereo"
+            self._parts = self._encoded(source, track)
+        self._next = next(self._parts, None)
+
+    def write_until(self, end_s: float) -> None:
+        """Write the sound that starts before a time of the new video."""
+        self._end_s = end_s
+        while self._next is not None and self._next[0] < end_s:
+            self._target.mux(self._next[1])
+            self._next = next(self._parts, None)
+
+    def finish(self) -> None:
+        """Write what the encoder still holds."""
+        self._parts.close()
+        if self._stream.codec_context.is_encoder and self._stream.codec_context.is_open:
+            for packet in self._stream.encode(None):
+                if float(packet.pts * packet.time_base) < self._end_s:
+                    self._target.mux(packet)
+
+    def _copied(
+        self, source: "av.container.InputContainer", track: "av.AudioStream"
+    ) -> Iterator[tuple[float, "av.Packet"]]:
+        """Packets as they are, with their new times; the one before the start comes along."""
+        shift = round(self._shift_s / track.time_base)
+        with contextlib.suppress(av.FFmpegError):  # damaged sound ends early
+            for packet in source.demux(track):
+                if packet.pts is None or packet.dts is None:
+                    continue
+                packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+                if packet.pts + 2 * (packet.duration or 0) <= 0:
+                    continue
+                time_s = float(packet.pts * packet.time_base)
+                packet.stream = self._stream
+                yield time_s, packet
+
+    def _encoded(
+        self, source: "av.container.InputContainer", track: "av.AudioStream"
+    ) -> Iterator[tuple[float, list["av.Packet"]]]:
+        """Decoded, resampled and encoded sound; gaps between packets stay where they are."""
+        resampler = av.AudioResampler("fltp", self._stream.layout, _AUDIO_RATE)
+        with contextlib.suppress(av.FFmpegError):
+            for frame in source.decode(track):
+                if frame.pts is None:
+                    continue
+                start_s = float(frame.pts * frame.time_base) - self._shift_s
+                if start_s + frame.samples / frame.sample_rate <= 0:
+                    continue
+                frame.pts = max(0, math.floor(start_s * _AUDIO_RATE))
+                frame.time_base = Fraction(1, _AUDIO_RATE)
+                for resampled in resampler.resample(frame):
+                    yield start_s, self._stream.encode(resampled)

@@ -1,0 +1,435 @@
+"""Read videos and folders of frames: upright pictures with true presentation times.
+
+PyAV decodes, not OpenCV: a frame's own timestamp is exact where CAP_PROP_POS_MSEC is a rounded
+guess that restarts at 0, damaged packets are skipped one by one instead of ending the clip, the
+library is silent, the picture can be scaled on the way out of the decoder, and its FFmpeg is newer
+than the one in OpenCV, so it opens all that OpenCV opens.
+"""
+
+import contextlib
+import math
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from vipecli.errors import VideoError, VideoWarning
+
+VIDEO_SUFFIXES = frozenset(
+    f".{suffix}"
+    for suffix in (
+        *("3gp", "asf", "avi", "flv", "gif", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg"),
+        *("mts", "mxf", "ogv", "ts", "vob", "webm", "wmv"),
+    )
+)
+"""Extensions by which videos are found in a folder; a file named on its own may have any."""
+
+IMAGE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
+"""Extensions of the pictures in a folder of frames."""
+
+FOLDER_FPS = 30.0
+"""Rate at which a folder of frames was taken, unless told otherwise."""
+
+_PROTOCOLS = "file,crypto,data"  # no playlist may reach the network
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # two letters at least: not C:/
+_CLOCK_JUMP_S = 1.0  # times that fall back by more start a new count (joined transport streams)
+_SMALLEST_STEP_S = 1e-3  # between frames whose timestamps do not increase
+_SHORT_BY_S = 0.5  # a clip that ends this much before its stated end was cut off
+_ASPECT_LIMIT = 4.0  # wider or narrower pixels than this are a damaged header
+_QUARTER_TURNS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}
+_HD_LINES = 720  # from here on a file that names no colour matrix means BT.709
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video is, before it is read.
+
+    Attributes
+    ----------
+    path
+        file or folder.
+    width, height
+        of the upright picture with square pixels.
+    fps
+        frames per second, on average where the rate varies.
+    frames
+        number of frames as the file states it, or by duration and rate; None where it does not
+        say. Only reading tells for sure.
+    duration_s
+        length in seconds; None where the file does not say.
+    rotation
+        degrees counter-clockwise by which the stored picture is turned to stand upright.
+    has_audio
+        whether there is sound.
+    """
+
+    path: Path
+    width: int
+    height: int
+    fps: float
+    frames: int | None
+    duration_s: float | None
+    rotation: int
+    has_audio: bool
+
+
+def probe(path: str | Path, *, fps: float = FOLDER_FPS) -> VideoInfo:
+    """Size, rate and length of a video or a folder of frames; reads its first picture.
+
+    Parameters
+    ----------
+    path
+        video, or folder of frames.
+    fps
+        rate of a folder of frames; ignored for a video.
+
+    Raises
+    ------
+    VideoError
+        if there is nothing to read.
+    """
+    path = check_input(path)
+    if path.is_dir():
+        return _probe_folder(path, fps)
+    with open_container(path) as container:
+        frame = next(_decode(container, []), None)
+        if frame is None:
+            raise _no_picture(path)
+        return _info(path, container, frame)
+
+
+def read_frames(
+    path: str | Path,
+    *,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    size: tuple[int, int] | None = None,
+    fps: float = FOLDER_FPS,
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Frames of a video or a folder one by one, upright, with their presentation times.
+
+    Time 0 is where the file's own timeline starts, as in a player: if the picture starts half a
+    second after the sound, the first frame is at 0.5 s. A damaged file gives what is readable
+    and a `VideoWarning`.
+
+    Parameters
+    ----------
+    path
+        video, or folder of frames in natural order (9 before 10).
+    start_s, end_s
+        frames with start_s <= time < end_s; None = from the first, to the last.
+    size
+        (width, height) to scale to; None = as filmed.
+    fps
+        rate of a folder of frames; ignored for a video.
+
+    Yields
+    ------
+    time in seconds, strictly increasing, and picture (height, width, 3) uint8 BGR. One frame is
+    held at a time, and each is a new array.
+
+    Raises
+    ------
+    VideoError
+        if the file cannot be opened, or holds no picture that can be decoded.
+
+    Examples
+    --------
+    >>> for time_s, image in read_frames("squat.mp4"):  # doctest: +SKIP
+    ...     print(time_s, image.shape)
+    """
+    path = check_input(path)
+    read = (
+        _read_folder(path, fps, size) if path.is_dir() else _read_video(path, start_s, end_s, size)
+    )
+    return _between(read, -math.inf if start_s is None else start_s, end_s)
+
+
+def _between(
+    read: Iterator[tuple[float, np.ndarray]], start_s: float, end_s: float | None
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Drop what lies outside, and end before more is decoded than needed."""
+    with contextlib.closing(read):
+        for time_s, image in read:
+            if end_s is not None and time_s >= end_s:
+                return
+            if time_s >= start_s:
+                yield time_s, image
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def check_input(path: str | Path) -> Path:
+    """Refuse what is no file and no folder.
+
+    Raises
+    ------
+    VideoError
+        if it is missing, a URL, standard input or a device.
+    """
+    path = Path(path)
+    if str(path) == "-":
+        raise VideoError("-: videos are not read from standard input; give a file")
+    if path.is_file() or path.is_dir():
+        return path
+    if _URL.match(str(path)):
+        raise VideoError(f"{path}: addresses are not opened; download the video first")
+    if path.exists():
+        raise VideoError(f"{path}: neither a file nor a folder")
+    raise VideoError(f"{path}: no such file or folder")
+
+
+@contextlib.contextmanager
+def open_container(path: Path) -> Iterator["av.container.InputContainer"]:
+    """Open a media file for reading, by PyAV, without any access to the network.
+
+    Raises
+    ------
+    VideoError
+        if it is not readable, empty, or no media file.
+    """
+    options = {"protocol_whitelist": _PROTOCOLS}
+    try:
+        # The absolute path, since FFmpeg reads "concat:x" or "http:x" as protocols.
+        container = av.open(str(path.absolute()), metadata_errors="ignore", options=options)
+    except (av.FFmpegError, OSError, ValueError) as exc:
+        raise VideoError(f"{path}: {_why_not(path, exc)}") from exc
+    with container:
+        yield container
+
+
+def _why_not(path: Path, exc: Exception) -> str:
+    """Say why a file could not be opened."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    if not head:
+        return "the file is empty (0 bytes)"
+    if head[4:8] == b"ftyp":
+        return "cut off or damaged: its index is missing, so nothing can be read; copy it again"
+    reason = getattr(exc, "strerror", None) or str(exc)
+    return f"not a video that can be read ({reason})"
+
+
+def origin_s(container: "av.container.InputContainer") -> float:
+    """Timestamp at which the timeline of a file starts, seconds.
+
+    Transport streams start anywhere: their first timestamp is the origin. Sound that starts
+    below 0 is only the encoder's run-up; a picture that does starts the timeline.
+    """
+    start = max(0.0, (container.start_time or 0) / av.time_base)
+    streams = container.streams.video
+    if streams and streams[0].start_time is not None:
+        start = min(start, float(streams[0].start_time * streams[0].time_base))
+    return start
+
+
+def _read_video(
+    path: Path, start_s: float | None, end_s: float | None, size: tuple[int, int] | None
+) -> Iterator[tuple[float, np.ndarray]]:
+    with open_container(path) as container:
+        if not container.streams.video:
+            raise VideoError(f"{path}: holds no picture, only sound or text")
+        stream, damage = container.streams.video[0], []
+        origin, step = origin_s(container), 1 / _rate(stream)
+        if start_s is not None and start_s > 0:
+            _seek(container, stream, start_s + origin)
+        time_s, info = None, None
+        for frame in _decode(container, damage):
+            info = info or _info(path, container, frame)
+            raw = None if frame.pts is None else float(frame.pts * frame.time_base)
+            if time_s is None:
+                time_s = 0.0 if raw is None else raw - origin
+            else:
+                time_s, origin = _next_time(time_s, raw, origin, step)
+            if start_s is None or time_s >= start_s:
+                yield time_s, _picture(frame, size or (info.width, info.height), info.rotation)
+        if info is None and start_s is None:
+            raise _no_picture(path)
+        if end_s is None and time_s is not None:
+            _tell_damage(info, time_s + step, len(damage))
+
+
+def _seek(container: "av.container.InputContainer", stream: "av.VideoStream", to_s: float) -> None:
+    """Go to the last key frame before a time; files without an index are read from the start."""
+    with contextlib.suppress(av.FFmpegError):
+        container.seek(int(to_s / stream.time_base), stream=stream)
+
+
+def _next_time(before: float, raw: float | None, origin: float, step: float) -> tuple[float, float]:
+    """Time of the next frame, later than that of the one before, and the origin from there on."""
+    if raw is None:
+        return before + step, origin
+    time_s = raw - origin
+    if time_s < before - _CLOCK_JUMP_S:
+        return before + step, raw - before - step
+    return max(time_s, before + _SMALLEST_STEP_S), origin
+
+
+def _decode(
+    container: "av.container.InputContainer", damage: list[Exception]
+) -> Iterator["av.VideoFrame"]:
+    """All frames that can be decoded; what could not be goes into `damage`."""
+    stream = container.streams.video[0] if container.streams.video else None
+    if stream is None:
+        return
+    stream.thread_type = "AUTO"
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except av.FFmpegError as exc:
+            damage.append(exc)
+            break
+        try:
+            frames = packet.decode()
+        except av.FFmpegError as exc:
+            damage.append(exc)
+            continue
+        yield from frames
+    with contextlib.suppress(av.FFmpegError):
+        yield from stream.codec_context.decode(None)
+
+
+def _tell_damage(info: VideoInfo, read_s: float, damaged: int) -> None:
+    """Warn if a clip ended early, or parts of it could not be decoded."""
+    stated = info.duration_s or 0.0
+    if stated - read_s > max(_SHORT_BY_S, 0.02 * stated):
+        _warn(f"{info.path}: cut off; read {read_s:.1f} of {stated:.1f} s")
+    elif damaged:
+        _warn(f"{info.path}: damaged; {damaged} parts could not be decoded and were left out")
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, VideoWarning, stacklevel=2)
+
+
+def _no_picture(path: Path) -> VideoError:
+    return VideoError(f"{path}: no picture in it can be decoded")
+
+
+def _rate(stream: "av.VideoStream") -> Fraction:
+    return stream.average_rate or stream.guessed_rate or Fraction(FOLDER_FPS)
+
+
+def _info(
+    path: Path, container: "av.container.InputContainer", frame: "av.VideoFrame"
+) -> VideoInfo:
+    """What the headers and the first picture tell."""
+    stream = container.streams.video[0]
+    aspect = float(stream.sample_aspect_ratio or 1)
+    if not 1 / _ASPECT_LIMIT <= aspect <= _ASPECT_LIMIT:
+        aspect = 1.0
+    width, height = max(1, round(frame.width * aspect)), frame.height
+    rotation = round(frame.rotation / 90) * 90 % 360
+    if rotation in (90, 270):
+        width, height = height, width
+    duration_s = None
+    if stream.duration:
+        duration_s = float(stream.duration * stream.time_base)
+    elif container.duration:
+        duration_s = container.duration / av.time_base
+    fps = _rate(stream)
+    guess = round(duration_s * fps) if duration_s else 0
+    return VideoInfo(
+        path=path,
+        width=width,
+        height=height,
+        fps=float(fps),
+        frames=stream.frames or (guess if guess > 1 else None),
+        duration_s=duration_s,
+        rotation=rotation,
+        has_audio=bool(container.streams.audio),
+    )
+
+
+def _picture(frame: "av.VideoFrame", size: tuple[int, int], rotation: int) -> np.ndarray:
+    """Upright BGR picture of a size, from a decoded frame."""
+    width, height = size[::-1] if rotation in (90, 270) else size
+    shrinks = width < frame.width
+    unnamed_hd = frame.colorspace == 2 and frame.height >= _HD_LINES  # 2 = unspecified
+    image = frame.to_ndarray(
+        format="bgr24",
+        width=width,
+        height=height,
+        src_colorspace="ITU709" if unnamed_hd else None,
+        interpolation="AREA" if shrinks else "BICUBIC",
+    )
+    if rotation:
+        return cv2.rotate(image, _QUARTER_TURNS[rotation // 90])
+    return np.ascontiguousarray(image)  # the decoder pads its rows
+
+
+# --- folders of frames ---------------------------------------------------------------------------
+
+
+def _natural(path: Path) -> list[str | int]:
+    """Sort key in which 9 comes before 10."""
+    return [int(s) if s.isdigit() else s.lower() for s in re.split(r"(\d+)", path.name)]
+
+
+def _images(folder: Path) -> list[Path]:
+    try:
+        found = [
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+        ]
+    except OSError as exc:
+        raise VideoError(f"{folder}: cannot be read ({exc.strerror})") from exc
+    if not found:
+        raise VideoError(f"{folder}: holds no frames ({', '.join(sorted(IMAGE_SUFFIXES))})")
+    return sorted(found, key=_natural)
+
+
+def _load_image(path: Path) -> np.ndarray | None:
+    """Upright BGR picture; None if the file is damaged. Any characters may be in the name."""
+    with contextlib.suppress(OSError, cv2.error):
+        data = np.fromfile(path, np.uint8)
+        return cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    return None
+
+
+def _read_folder(
+    folder: Path, fps: float, size: tuple[int, int] | None
+) -> Iterator[tuple[float, np.ndarray]]:
+    paths, first, damaged = _images(folder), None, 0
+    for index, path in enumerate(paths):
+        image = _load_image(path)
+        if image is None:
+            damaged += 1
+            continue
+        first = first or image.shape
+        if image.shape != first:
+            raise VideoError(
+                f"{path}: {image.shape[1]} x {image.shape[0]} pixels, the frames before it "
+                f"{first[1]} x {first[0]}; frames of one clip have one size"
+            )
+        if size and size != image.shape[1::-1]:
+            way = cv2.INTER_AREA if size[0] < image.shape[1] else cv2.INTER_CUBIC
+            image = cv2.resize(image, size, interpolation=way)
+        yield index / fps, image
+    if first is None:
+        raise _no_picture(folder)
+    if damaged:
+        _warn(f"{folder}: {damaged} of {len(paths)} frames could not be decoded and were left out")
+
+
+def _probe_folder(folder: Path, fps: float) -> VideoInfo:
+    paths = _images(folder)
+    image = next((i for i in map(_load_image, paths) if i is not None), None)
+    if image is None:
+        raise _no_picture(folder)
+    height, width = image.shape[:2]
+    return VideoInfo(folder, width, height, fps, len(paths), len(paths) / fps, 0, False)
