@@ -1,0 +1,223 @@
+"""Cross-view pose retrieval, the paper's first table (section 4.2)."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from vipecli.distance import frame_distance
+from vipecli.embed import Embeddings, Model, embed
+from vipecli.errors import WeightsError
+from vipecli.evaluate.views import CAMERAS, Noise, detected, hidden, placed, project
+from vipecli.metrics import MATCH_AT, hit_at_k, np_mpjpe
+from vipecli.poses import Poses
+
+KS = (1, 10, 20)
+LIFTING = "lifting"
+"""`kind` in the metadata of a model file whose `mean` is a 3D pose, 13 x 3 numbers."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to compare poses.
+
+    Attributes
+    ----------
+    name
+        for the table.
+    prepare
+        joints (P, 13, 2) and scores (P, 13) to whatever `distance` takes.
+    distance
+        two such things to distances (P, Q).
+    """
+
+    name: str
+    prepare: Callable[[np.ndarray, np.ndarray], Any]
+    distance: Callable[[Any, Any], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to measure on.
+
+    Attributes
+    ----------
+    cameras
+        names of `views.CAMERAS`.
+    noise
+        of the detector.
+    exact
+        measure with exact joints too.
+    hide
+        joints hidden in every picture.
+    seed
+        fixes places, errors and hidden joints.
+    """
+
+    cameras: tuple[str, ...] = tuple(CAMERAS)
+    noise: Noise = field(default_factory=Noise)
+    exact: bool = True
+    hide: int = 0
+    seed: int = 0
+
+
+def similarity_distance(
+    a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """Distance of 2D poses after the best shift, turn and scaling of one onto the other.
+
+    With joints as complex numbers the best fit is one complex factor c; what remains,
+    min |q - c p|^2 / |q|^2 = 1 - |<p, q>|^2 / (|p|^2 |q|^2), comes from matrix products for all
+    pairs at once. Joints known in both pictures count.
+
+    Parameters
+    ----------
+    a, b
+        joints (P, 13, 2) and scores (P, 13); 0 is missing.
+
+    Returns
+    -------
+    shape (P, Q) float32 in [0, 1]: root of the share of the variance that is left; 1 where fewer
+    than two joints are known in both.
+    """
+    (p, u), (q, v) = (_complex(*one) for one in (a, b))
+    count = np.maximum(u @ v.T, 1)
+    sum_p, sum_q = p @ v.T, u @ q.T
+    dot = p.conj() @ q.T - sum_p.conj() * sum_q / count
+    square_p = np.square(np.abs(p)) @ v.T - np.square(np.abs(sum_p)) / count
+    square_q = u @ np.square(np.abs(q)).T - np.square(np.abs(sum_q)) / count
+    both = square_p * square_q
+    fits = np.divide(np.square(np.abs(dot)), both, out=np.zeros_like(both), where=both > 1e-12)
+    return np.sqrt(np.clip(1 - fits, 0, 1)).astype(np.float32)
+
+
+def _complex(xy: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Joints about their mean, in units of their spread, as x + iy; zero where missing."""
+    known = score > 0
+    weight = known[..., None] / np.maximum(known.sum(1), 1)[:, None, None]
+    xy = np.where(known[..., None], xy, 0).astype(np.float64)
+    xy = (xy - (xy * weight).sum(1, keepdims=True)) * known[..., None]
+    xy /= np.sqrt(np.square(xy).sum((1, 2), keepdims=True)).clip(1e-12)
+    return xy[..., 0] + 1j * xy[..., 1], known.astype(np.float64)
+
+
+JOINTS_2D = Method("2D joints, Procrustes", lambda xy, score: (xy, score), similarity_distance)
+
+
+def method(name: str, model: Model) -> Method:
+    """How to compare poses with a model file: by its embedding, or in 3D if it lifts.
+
+    Parameters
+    ----------
+    name
+        for the table.
+    model
+        its metadata says `kind`: "lifting" gives 3D poses, compared by NP-MPJPE pair by pair;
+        everything else embeds, compared by `distance.frame_distance` (for embeddings without
+        variance this orders pairs as the distance of the points does).
+    """
+    if kind(model) == LIFTING:
+        return Method(name, lambda xy, score: _lifted(model, xy, score), np_mpjpe)
+    return Method(name, lambda xy, score: embedded(model, xy, score), frame_distance)
+
+
+def kind(model: Model) -> str:
+    """`kind` in the metadata of a model file: pr-vipe where it says nothing."""
+    return model.session.get_modelmeta().custom_metadata_map.get("kind", "pr-vipe")
+
+
+def embedded(model: Model, xy: np.ndarray, score: np.ndarray) -> Embeddings:
+    """Embeddings of separate pictures: joints (P, 13, 2), scores (P, 13)."""
+    xy = np.where(score[..., None] > 0, xy, np.float32(np.nan))
+    times = np.arange(len(xy), dtype=np.float64)
+    return embed(Poses(xy, score, times, (1, 1)), model)
+
+
+def _lifted(model: Model, xy: np.ndarray, score: np.ndarray) -> np.ndarray:
+    mean = embedded(model, xy, score).mean
+    if mean.size != len(mean) * 39:
+        raise WeightsError(f"{model.id}: a lifting model gives 39 numbers, not {mean.shape[1]}")
+    return mean.reshape(-1, 13, 3)
+
+
+def pictures(
+    poses: np.ndarray, cameras: str, settings: Settings, *, noisy: bool
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Joints (P, 13, 2) and scores (P, 13) of the poses (P, 13, 3) in each camera of a set."""
+    room = placed(poses, seed=settings.seed)
+    out = []
+    for i, camera in enumerate(CAMERAS[cameras]):
+        seed = settings.seed * 1000 + i
+        xy = project(room, camera)
+        if noisy:
+            xy = detected(xy, settings.noise, seed=seed)
+        out.append((xy, hidden(len(poses), settings.hide, seed=seed + 500)))
+    return out
+
+
+def retrieval(
+    poses: np.ndarray,
+    methods: Sequence[Method],
+    settings: Settings | None = None,
+    *,
+    progress: Callable[[int], object] | None = None,
+) -> list[dict[str, Any]]:
+    """Hit@k over all ordered pairs of cameras, for every method.
+
+    Parameters
+    ----------
+    poses
+        shape (P, 13, 3), without near-duplicates (`views.distinct`).
+    methods
+        what to compare.
+    settings
+        None = the defaults.
+    progress
+        called with the number of ordered pairs of cameras done since its last call.
+
+    Returns
+    -------
+    One row per camera set, kind of joints (``exact``, ``detected``) and method: `hit_at_1`,
+    `hit_at_10`, `hit_at_20` in [0, 1]. Every pose seen by the first camera is a query, all poses
+    seen by the second are searched; one within 0.1 NP-MPJPE of the query is a hit.
+    """
+    settings = settings or Settings()
+    matches = np_mpjpe(poses, poses) <= MATCH_AT
+    matches |= matches.T
+    rows = []
+    for cameras, noisy in itertools.product(settings.cameras, kinds(settings)):
+        seen = pictures(poses, cameras, settings, noisy=noisy)
+        for one in methods:
+            ready = [one.prepare(*picture) for picture in seen]
+            hits = []
+            for first, second in itertools.permutations(ready, 2):
+                hits.append(hit_at_k(one.distance(first, second), matches, KS))
+                if progress:
+                    progress(1)
+            rows.append(
+                {
+                    "cameras": cameras,
+                    "joints": "detected" if noisy else "exact",
+                    "method": one.name,
+                    **{f"hit_at_{k}": float(np.mean([h[k] for h in hits])) for k in KS},
+                }
+            )
+    return rows
+
+
+def kinds(settings: Settings) -> tuple[bool, ...]:
+    """Whether joints are noisy, for each kind of joints measured."""
+    return (False, True) if settings.exact else (True,)
+
+
+def camera_pairs(settings: Settings) -> int:
+    """Ordered pairs of cameras per method, over all sets and kinds of joints."""
+    sizes = [len(CAMERAS[name]) for name in settings.cameras]
+    return sum(n * (n - 1) for n in sizes) * len(kinds(settings))
+
+
+def described(settings: Settings) -> dict[str, Any]:
+    """Settings as plain numbers and strings."""
+    return asdict(settings) | {"match_at": MATCH_AT}

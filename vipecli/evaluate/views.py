@@ -1,0 +1,220 @@
+"""3D poses seen by known cameras and by a detector that errs: where retrieval is measured."""
+
+import fnmatch
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vipecli.errors import FormatError
+from vipecli.metrics import np_mpjpe
+from vipecli.skeleton import (
+    LEFT_ANKLE,
+    LEFT_HIP,
+    LEFT_SHOULDER,
+    MIRROR,
+    RIGHT_ANKLE,
+    RIGHT_HIP,
+    RIGHT_SHOULDER,
+    RIGHT_WRIST,
+)
+
+HELD_OUT = ("uiprmd/*_s09_*", "uiprmd/*_s10_*", "amc/13_*", "amc/14_*", "amc/86_*", "amc/131_*")
+"""Clips that stay out of training, by name: two subjects of UI-PRMD and four of CMU."""
+
+DUPLICATE_AT = 0.02
+"""NP-MPJPE up to which two poses are near-duplicates (paper, section 4.2)."""
+
+_FLOOR_M = 0.05  # an ankle joint above the floor
+_ROAM_M = 1.0  # people stand up to this far from the middle of the room, along both walls
+_FOCAL_PX = 1145.0  # Human3.6M; what is measured does not depend on it
+_CENTER_PX = 1000.0
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Where a camera stands; it looks at the middle of the room, `aim_m` above the floor."""
+
+    azimuth_deg: float
+    distance_m: float
+    height_m: float
+    aim_m: float = 0.9
+
+
+CAMERAS: dict[str, tuple[Camera, ...]] = {
+    # Human3.6M, subject 1: four corners of a room of 4 x 3 m, all at chest height.
+    "chest": (
+        Camera(69.6, 5.29, 1.56),
+        Camera(-70.9, 5.37, 1.61),
+        Camera(109.5, 5.53, 1.49),
+        Camera(-115.7, 4.13, 1.57),
+    ),
+    # MPI-INF-3DHP without the ceiling: five at chest height all around, five from above that look
+    # down at 45 degrees, one from knee height that looks up (Mehta et al. 2017, section 4).
+    "all": (
+        *(Camera(72.0 * i, 4.0, 1.4) for i in range(5)),
+        *(Camera(36.0 + 72.0 * i, 2.9, 3.8) for i in range(5)),
+        Camera(20.0, 3.5, 0.4, aim_m=1.1),
+    ),
+}
+"""Camera sets of the paper's tables, by name."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What a detector does to joints.
+
+    Gaussian errors with a standard deviation of `std` times the size of the torso in the picture
+    (the largest distance among shoulders and hips), times the joint's factor; a few joints far
+    off; now and then both arms or both legs with left and right exchanged. Between two frames the
+    errors are independent. The detector does not know that it errs: scores stay 1.
+
+    Attributes
+    ----------
+    std
+        about what fine-tuned detectors reach on Human3.6M (5 px of a torso of 115 px).
+    outlier, outlier_factor
+        share of joints with a larger error, and how much larger.
+    swap
+        chance that the arms change sides, and that the legs do.
+    factors
+        per joint in the order of `skeleton.JOINTS`: ends of limbs are found less well.
+    """
+
+    std: float = 0.035
+    outlier: float = 0.01
+    outlier_factor: float = 8.0
+    swap: float = 0.01
+    factors: tuple[float, ...] = (1, 1, 1, 1.3, 1.3, 1.8, 1.8, 1, 1, 1.2, 1.2, 1.6, 1.6)
+
+
+def load_mocap(paths: Iterable[Path], *, include: Sequence[str] = HELD_OUT) -> np.ndarray:
+    """Poses of all clips whose name fits a pattern.
+
+    Parameters
+    ----------
+    paths
+        ``.npz`` files of one array (T, 13, 3) per clip, metres, y up.
+    include
+        shell patterns of clip names.
+
+    Returns
+    -------
+    shape (P, 13, 3) float32, frames with a NaN left out.
+
+    Raises
+    ------
+    FormatError
+        if a file is unreadable, a clip has another shape, or no clip fits.
+    """
+    poses, paths = [], list(paths)
+    for path in paths:
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                names = [n for n in archive.files if any(fnmatch.fnmatch(n, p) for p in include)]
+                clips = {name: archive[name] for name in names}
+        except (OSError, ValueError, EOFError, AttributeError) as exc:
+            raise FormatError(f"{path}: not a readable mocap .npz ({exc})") from exc
+        for name, clip in clips.items():
+            if clip.ndim != 3 or clip.shape[1:] != (13, 3):
+                raise FormatError(
+                    f"{path}: clip {name} has shape {clip.shape}; expected (T, 13, 3)"
+                )
+            poses.append(clip[np.isfinite(clip).all(axis=(1, 2))].astype(np.float32))
+    if not sum(map(len, poses)):
+        raise FormatError(
+            f"{', '.join(map(str, paths))}: no clip whose name fits {' '.join(include)}; "
+            "see --held-out"
+        )
+    return np.concatenate(poses)
+
+
+def distinct(poses: np.ndarray, *, at_most: int, seed: int = 0) -> np.ndarray:
+    """Poses drawn at random, none within `DUPLICATE_AT` of another.
+
+    Parameters
+    ----------
+    poses
+        shape (P, 13, 3).
+    at_most
+        enough.
+    seed
+        fixes the draw.
+
+    Returns
+    -------
+    shape (at most `at_most`, 13, 3).
+    """
+    order = np.random.default_rng(seed).permutation(len(poses))
+    kept = np.empty((0, 13, 3), poses.dtype)
+    for start in range(0, len(order), 256):
+        fresh = poses[order[start : start + 256]]
+        if len(kept):
+            fresh = fresh[np_mpjpe(fresh, kept).min(axis=1) > DUPLICATE_AT]
+        near = np_mpjpe(fresh, fresh) <= DUPLICATE_AT
+        chosen: list[int] = []
+        for i in range(len(fresh)):
+            if not near[i, chosen].any():
+                chosen.append(i)
+        kept = np.concatenate([kept, fresh[chosen]])
+        if len(kept) >= at_most:
+            break
+    return kept[:at_most]
+
+
+def placed(poses: np.ndarray, *, seed: int = 0) -> np.ndarray:
+    """Poses (P, 13, 3) on the floor of the room, each at its own place, facing any way."""
+    rng = np.random.default_rng(seed)
+    angle = rng.uniform(0, 2 * np.pi, len(poses))
+    c, s = np.cos(angle), np.sin(angle)
+    zero, one = np.zeros_like(c), np.ones_like(c)
+    turn = np.array([[c, zero, s], [zero, one, zero], [-s, zero, c]]).transpose(2, 0, 1)
+    pelvis = poses[:, [LEFT_HIP, RIGHT_HIP]].mean(axis=1, keepdims=True)
+    out = np.einsum("pij,pkj->pki", turn, poses - pelvis)
+    out[:, :, 1] += _FLOOR_M - out[:, :, 1].min(axis=1, keepdims=True)
+    out[:, :, [0, 2]] += rng.uniform(-_ROAM_M, _ROAM_M, (len(poses), 1, 2))
+    return out
+
+
+def project(poses: np.ndarray, camera: Camera) -> np.ndarray:
+    """Pixels (P, 13, 2) of poses (P, 13, 3) in the room; y down. Azimuth 0 stands at +z."""
+    turn = np.radians(camera.azimuth_deg)
+    position = np.array(
+        [
+            camera.distance_m * np.sin(turn),
+            camera.height_m,
+            camera.distance_m * np.cos(turn),
+        ]
+    )
+    forward = np.array([0, camera.aim_m, 0]) - position
+    forward /= np.linalg.norm(forward)
+    right = np.cross(forward, [0, 1, 0])
+    right /= np.linalg.norm(right)
+    axes = np.stack([right, np.cross(forward, right), forward])
+    seen = (poses - position) @ axes.T
+    depth = np.maximum(seen[..., 2:], 0.1)
+    return (_FOCAL_PX * seen[..., :2] / depth + _CENTER_PX / 2).astype(np.float32)
+
+
+def detected(xy: np.ndarray, noise: Noise, *, seed: int = 0) -> np.ndarray:
+    """Joints (P, 13, 2) as a detector would find them; see `Noise`."""
+    rng = np.random.default_rng(seed)
+    torso = xy[:, [LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_HIP, RIGHT_HIP]]
+    size = np.linalg.norm(torso[:, :, None] - torso[:, None], axis=-1).max(axis=(1, 2))
+    far = rng.random(xy.shape[:2]) < noise.outlier
+    std = noise.std * np.array(noise.factors) * np.where(far, noise.outlier_factor, 1)
+    errors = rng.standard_normal(xy.shape) * (std * size[:, None])[..., None]
+    joints = np.arange(13)
+    for first, last in ((LEFT_SHOULDER, RIGHT_WRIST), (LEFT_HIP, RIGHT_ANKLE)):
+        inside = (joints >= first) & (joints <= last)
+        other_side = np.where(inside, np.array(MIRROR), joints)
+        swapped = rng.random(len(xy)) < noise.swap
+        xy = np.where(swapped[:, None, None], xy[:, other_side], xy)
+    return (xy + errors).astype(np.float32)
+
+
+def hidden(poses: int, count: int, *, seed: int = 0) -> np.ndarray:
+    """Scores (P, 13) float32: 0 for `count` joints of each pose, drawn at random, 1 for others."""
+    ranks = np.random.default_rng(seed).random((poses, 13)).argsort(axis=1).argsort(axis=1)
+    return (ranks >= count).astype(np.float32)
