@@ -1,0 +1,1 @@
+"""What comes out: videos, and later pages, plots and tables."""

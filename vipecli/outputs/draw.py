@@ -1,0 +1,251 @@
+"""Draw on pictures, in place: skeletons, text and soft-edged boxes."""
+
+import functools
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from vipecli import skeleton as sk
+
+Colour = tuple[int, int, int]  # blue, green, red
+
+LEFT: Colour = (54, 152, 255)  # orange: the person's own left
+RIGHT: Colour = (255, 196, 66)  # light blue: the person's own right
+MIDDLE: Colour = (240, 240, 240)  # shoulders, hips, neck
+OUTLINE: Colour = (24, 20, 18)
+
+HIDDEN_SCORE = 0.5
+"""A joint seen less surely than this is drawn thin, as are the bones that end in it."""
+
+_THICKNESS = 1 / 85  # of a bone, of the person's height in the picture
+_THINNEST_PX, _THICKEST_PX = 1.5, 24.0
+_SHIFT = 4  # sub-pixel bits of cv2's drawing functions
+_FARTHEST_PX = 1 << 14  # a joint beyond overflows them
+_LEFT_JOINTS = frozenset(range(1, 13, 2))
+_FALLBACK_FONTS = (  # for names that the built-in font cannot write; found by name in the system
+    "DejaVuSans.ttf",
+    "NotoSansCJK-Regular.ttc",
+    "Arial Unicode.ttf",
+    "msgothic.ttc",
+    "seguisym.ttf",
+)
+
+
+def draw_skeleton(image: np.ndarray, xy: np.ndarray, score: np.ndarray) -> None:
+    """Draw one person's joints and bones into a picture.
+
+    Parameters
+    ----------
+    image
+        shape (H, W, 3) uint8 BGR, changed in place; may be a part of a larger picture.
+    xy
+        shape (13, 2), pixels; joints with NaN, and bones that end in them, are left out.
+    score
+        shape (13,); joints below `HIDDEN_SCORE` are drawn thin.
+    """
+    known = np.isfinite(xy).all(axis=1) & (np.abs(np.nan_to_num(xy)) < _FARTHEST_PX).all(axis=1)
+    if not known.any():
+        return
+    thick = _bone_thickness(xy[known])
+    bones = _bones(xy, score, known)
+    for outline in (True, False):
+        for start, end, seen, colour in bones:
+            _line(image, start, end, thick, seen, OUTLINE if outline else colour, outline)
+    for joint in np.flatnonzero(known):
+        seen = score[joint] >= HIDDEN_SCORE
+        radius = thick * (1.7 if joint == sk.HEAD else 0.95) * (1.0 if seen else 0.6)
+        _dot(image, xy[joint], radius + max(1.0, 0.3 * thick), OUTLINE)
+        _dot(image, xy[joint], radius, _colour(joint))
+        _dot(image, xy[joint], 0.5 * radius, MIDDLE)
+
+
+def _bone_thickness(xy: np.ndarray) -> float:
+    """Pixels, in proportion to the person's extent (K, 2), whichever way they lie."""
+    extent = float(np.hypot(*np.ptp(xy, axis=0)))
+    return float(np.clip(extent * _THICKNESS, _THINNEST_PX, _THICKEST_PX))
+
+
+def _bones(
+    xy: np.ndarray, score: np.ndarray, known: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray, bool, Colour]]:
+    """Ends, whether seen, and colour of every bone that can be drawn, the neck included."""
+    bones = [
+        (xy[i], xy[j], bool(min(score[i], score[j]) >= HIDDEN_SCORE), _bone_colour(i, j))
+        for i, j in sk.LINKS
+        if known[i] and known[j]
+    ]
+    neck = [sk.HEAD, sk.LEFT_SHOULDER, sk.RIGHT_SHOULDER]
+    if known[neck].all():
+        middle = xy[neck[1:]].mean(axis=0)
+        bones.append((xy[sk.HEAD], middle, bool(score[neck].min() >= HIDDEN_SCORE), MIDDLE))
+    return bones
+
+
+def _colour(joint: int) -> Colour:
+    if joint == sk.HEAD:
+        return MIDDLE
+    return LEFT if joint in _LEFT_JOINTS else RIGHT
+
+
+def _bone_colour(i: int, j: int) -> Colour:
+    return _colour(i) if _colour(i) == _colour(j) else MIDDLE
+
+
+def _fixed(point: np.ndarray) -> tuple[int, int]:
+    """Sub-pixel point as cv2 wants it."""
+    x, y = np.round(np.asarray(point) * (1 << _SHIFT)).astype(int)
+    return int(x), int(y)
+
+
+def _line(
+    image: np.ndarray,
+    start: np.ndarray,
+    end: np.ndarray,
+    thick: float,
+    seen: bool,
+    colour: Colour,
+    outline: bool,
+) -> None:
+    width = thick if seen else 0.5 * thick
+    width += 2 * max(1.0, 0.3 * thick) if outline else 0
+    cv2.line(image, _fixed(start), _fixed(end), colour, max(1, round(width)), cv2.LINE_AA, _SHIFT)
+
+
+def _dot(image: np.ndarray, centre: np.ndarray, radius: float, colour: Colour) -> None:
+    radius = max(1, round(radius * (1 << _SHIFT)))
+    cv2.circle(image, _fixed(centre), radius, colour, cv2.FILLED, cv2.LINE_AA, _SHIFT)
+
+
+# --- text and boxes ------------------------------------------------------------------------------
+
+
+def text_width(text: str, size: float, *, tabular: bool = False) -> int:
+    """Width of a line of text in pixels, at a font size in pixels."""
+    return _mask(text, round(size), tabular).shape[1]
+
+
+def draw_text(
+    image: np.ndarray,
+    text: str,
+    at: tuple[float, float],
+    size: float,
+    colour: Colour,
+    *,
+    anchor: str = "left",
+    tabular: bool = False,
+) -> None:
+    """Write a line of text into a picture, centred upright on a point.
+
+    Parameters
+    ----------
+    image
+        shape (H, W, 3) uint8 BGR, changed in place; what lies outside is cut off.
+    text
+        any characters; those that no font here has become boxes.
+    at
+        (x, y) of the left end, middle or right end of the line, at half the height of capitals.
+    size
+        font size, pixels.
+    colour
+        BGR.
+    anchor
+        ``left``, ``middle`` or ``right``.
+    tabular
+        give all digits the same width, so that a counter does not dance.
+    """
+    mask = _mask(text, round(size), tabular)
+    height, width = mask.shape
+    x = at[0] - {"left": 0.0, "middle": 0.5, "right": 1.0}[anchor] * width
+    _blend(image, mask, round(x), round(at[1] - height / 2), colour)
+
+
+def draw_box(
+    image: np.ndarray,
+    box: tuple[int, int, int, int],
+    colour: Colour,
+    *,
+    radius: int = 0,
+    opacity: float = 1.0,
+) -> None:
+    """Lay a box (x, y, width, height) with round corners over a picture, in place."""
+    x, y, width, height = box
+    mask = _rounded(width, height, min(radius, width // 2, height // 2))
+    _blend(image, mask, x, y, colour, opacity)
+
+
+def elide(text: str, size: float, width: float) -> str:
+    """Shorten a text in its middle until it fits into a width in pixels."""
+    if text_width(text, size) <= width:
+        return text
+    for kept in range(len(text) - 1, 1, -1):
+        short = f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}"
+        if text_width(short, size) <= width:
+            return short
+    return "…"
+
+
+def _blend(
+    image: np.ndarray, mask: np.ndarray, x: int, y: int, colour: Colour, opacity: float = 1.0
+) -> None:
+    """Mix a colour into a picture where a mask (h, w) of 0 to 255 says so."""
+    left, top = max(0, -x), max(0, -y)
+    right = min(mask.shape[1], image.shape[1] - x)
+    bottom = min(mask.shape[0], image.shape[0] - y)
+    if right <= left or bottom <= top:
+        return
+    part = image[y + top : y + bottom, x + left : x + right]
+    share = mask[top:bottom, left:right, None] * np.float32(opacity / 255)
+    part[:] = np.round(part + (np.float32(colour) - part) * share).astype(np.uint8)
+
+
+@functools.lru_cache(maxsize=64)
+def _rounded(width: int, height: int, radius: int) -> np.ndarray:
+    """Mask of a box with round, smooth corners."""
+    scale = 4
+    mask = Image.new("L", (width * scale, height * scale))
+    corner = (width * scale - 1, height * scale - 1)
+    ImageDraw.Draw(mask).rounded_rectangle((0, 0, *corner), radius * scale, fill=255)
+    return np.asarray(mask.resize((width, height), Image.Resampling.BOX))
+
+
+@functools.lru_cache(maxsize=512)
+def _mask(text: str, size: int, tabular: bool) -> np.ndarray:
+    """Ink of a line of text, 0 to 255; upright its middle is the middle of the capitals."""
+    font = _font(size, frozenset(text))
+    digit = max(font.getlength(d) for d in "0123456789")
+    steps = [digit if tabular and c.isdigit() else font.getlength(c) for c in text]
+    top, bottom = font.getbbox("H")[1::2]
+    half = round(0.5 * (bottom - top) + 0.45 * size)
+    width = sum(steps) if tabular else font.getlength(text)
+    mask = Image.new("L", (max(1, int(np.ceil(width))), 2 * half))
+    pen, y = ImageDraw.Draw(mask), half - (top + bottom) / 2
+    if not tabular:
+        pen.text((0, y), text, fill=255, font=font)
+        return np.asarray(mask)
+    for char, step, x in zip(text, steps, np.cumsum([0, *steps]), strict=False):
+        pen.text((x + (step - font.getlength(char)) / 2, y), char, fill=255, font=font)
+    return np.asarray(mask)
+
+
+@functools.lru_cache(maxsize=128)
+def _font(size: int, needed: frozenset[str]) -> ImageFont.FreeTypeFont:
+    """Pillow's own font, or one of the system's where that lacks a character."""
+    own = ImageFont.load_default(size)
+    missing = _missing(own, needed)
+    best = own
+    for name in _FALLBACK_FONTS if missing else ():
+        try:
+            other = ImageFont.truetype(name, size)
+        except OSError:
+            continue
+        if (lacks := _missing(other, needed)) < missing:
+            best, missing = other, lacks
+    return best
+
+
+def _missing(font: ImageFont.FreeTypeFont, chars: Sequence[str] | frozenset[str]) -> int:
+    """Number of characters that a font draws as its box for unknown ones."""
+    unknown = bytes(font.getmask("\U0010fffd"))
+    return sum(bytes(font.getmask(c)) == unknown for c in chars if not c.isspace())
