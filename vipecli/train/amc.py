@@ -1,5 +1,6 @@
 """Acclaim motion files: bones in an ASF file, their angles frame by frame in an AMC file."""
 
+from array import array
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,12 +68,11 @@ def read_amc(path: str | Path, asf: str | Path) -> Motion:
     """
     path, asf = Path(path), Path(asf)
     skeleton = _skeleton(asf)
-    header, rows, frames = _frames(path)
+    header, values = _motion(path, skeleton, asf)
     angle = next((w for w in ("degrees", "radians") if w in header), skeleton.angle)
     rate = numbers(header.get("samples-per-second", [_FPS])[:1], path, ":SAMPLES-PER-SECOND")
-    check_size(frames, len(skeleton.bones), path)
-    values = _values(skeleton, rows, frames, path, asf)
     bones = skeleton.bones
+    check_size(len(values), len(bones), path)
     return Motion(
         names=tuple(b.name for b in bones),
         parents=tuple(b.parent for b in bones),
@@ -92,7 +92,7 @@ def _skeleton(path: Path) -> _Skeleton:
     if angle not in _UNITS:
         raise FormatError(f"{path}: angle unit '{angle}'; expected deg or rad")
     length = numbers(units.get("length", ["1"]), path, "length of :units")
-    if length.shape != (1,) or length[0] <= 0:
+    if length.shape != (1,) or not 1e-6 < length[0] < 1e6:
         raise FormatError(f"{path}: malformed length in :units")
     bones = {"root": _root(sections["root"], _UNITS[angle], path)}
     for fields in _blocks(sections["bonedata"], path):
@@ -208,55 +208,50 @@ def _ordered(bones: dict[str, _Bone], lines: list[list[str]], path: Path) -> lis
     return ordered
 
 
-def _frames(path: Path) -> tuple[dict[str, list[str]], dict[str, list[list[str]]], int]:
-    """Header, rows of words by bone, and number of frames of an AMC file."""
+def _motion(path: Path, skeleton: _Skeleton, asf: Path) -> tuple[dict[str, list[str]], np.ndarray]:
+    """Header of an AMC file, and its values (T, C) in the order of the bones."""
     header: dict[str, list[str]] = {}
-    rows: dict[str, list[list[str]]] = {}
+    moving = {bone.name: bone for bone in skeleton.bones if bone.dof}
+    rows = {name: array("d") for name in moving}
     frames, number = 0, -1
     for line in read_text(path).splitlines():
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
-        name = words[0]
-        if name.startswith(":"):
-            header[name[1:].lower()] = words[1:]
-        elif len(words) == 1 and name.isascii() and name.isdigit():
-            current = int(name[:18])
+        if words[0].startswith(":"):
+            header[words[0][1:].lower()] = words[1:]
+        elif len(words) == 1 and words[0].isascii() and words[0].isdigit():
+            current = int(words[0][:18])
             if frames and current != number + 1:
                 raise FormatError(f"{path}: frame {current} follows frame {number}")
             frames, number = frames + 1, current
+        elif not frames:
+            raise FormatError(f"{path}: '{words[0]}' before the first frame; is it an AMC file?")
+        elif words[0] not in moving:
+            raise FormatError(f"{path}: {words[0]} does not move in {asf}; the right skeleton?")
         else:
-            mine = rows.setdefault(name, [])
-            if len(mine) != frames - 1:
-                raise FormatError(
-                    f"{path}: {name} is missing or given twice at or before frame {number}"
-                    if frames
-                    else f"{path}: '{line.strip()[:40]}' before the first frame; is it an AMC file?"
-                )
-            mine.append(words[1:])
+            where = f"{path}: {words[0]} in frame {number}"
+            _add_row(rows[words[0]], words[1:], len(moving[words[0]].dof), frames, where)
     if not frames:
         raise FormatError(f"{path}: no frames in it; is it an AMC file?")
-    return header, rows, frames
-
-
-def _values(
-    skeleton: _Skeleton, rows: dict[str, list[list[str]]], frames: int, path: Path, asf: Path
-) -> np.ndarray:
-    """Values (T, C) of all degrees of freedom, in the order of the bones."""
-    moving = {bone.name: bone for bone in skeleton.bones if bone.dof}
-    if foreign := [name for name in rows if name not in moving]:
-        raise FormatError(
-            f"{path}: {', '.join(foreign[:5])} cannot move in {asf}; is it the right skeleton?"
-        )
-    columns = [np.empty((frames, 0))]
     for name, bone in moving.items():
-        mine = rows.get(name, [])
-        if len(mine) != frames:
-            raise FormatError(f"{path}: {name} is given in {len(mine)} of {frames} frames")
-        if any(len(row) != len(bone.dof) for row in mine):
-            raise FormatError(f"{path}: {name} needs {len(bone.dof)} values in every frame")
-        columns.append(numbers(mine, path, name))
-    return np.concatenate(columns, axis=1)
+        if len(rows[name]) != frames * len(bone.dof):
+            raise FormatError(f"{path}: {name} is missing in the last frame or in all")
+    columns = [np.reshape(row, (frames, -1)) for row in rows.values()]
+    values = np.concatenate([np.empty((frames, 0)), *columns], axis=1)
+    return header, numbers(values, path, "a frame")
+
+
+def _add_row(row: array, words: list[str], dof: int, frames: int, where: str) -> None:
+    """Append one line's values."""
+    if len(words) != dof:
+        raise FormatError(f"{where}: {len(words)} values instead of {dof}")
+    if len(row) != (frames - 1) * dof:
+        raise FormatError(f"{where}: given twice, or missing in the frame before")
+    try:
+        row.extend(map(float, words))
+    except ValueError as exc:
+        raise FormatError(f"{where}: malformed numbers ({exc})") from exc
 
 
 def _positions(bones: list[_Bone], values: np.ndarray, unit: float) -> np.ndarray:

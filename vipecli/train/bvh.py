@@ -15,6 +15,7 @@ from vipecli.train.motion import (
     check_size,
     euler,
     numbers,
+    numbers_in,
     read_text,
     vector,
 )
@@ -133,15 +134,15 @@ def _motion(text: str, channels: int, path: Path) -> tuple[np.ndarray, float]:
     frame_time = numbers([time[1]], path, "Frame Time")[0]
     if frame_time <= 0:
         raise FormatError(f"{path}: a Frame Time of {frame_time:g} s")
-    frames, words = int(count[1]), text[time.end() :].split()
+    frames = int(count[1])
     if not frames or not channels:
         raise FormatError(f"{path}: no motion in it: {frames} frames of {channels} channels")
-    if len(words) != frames * channels:
+    values = numbers_in(text[time.end() :], path, "MOTION")
+    if len(values) != frames * channels:
         raise FormatError(
-            f"{path}: {len(words)} values, but {frames} frames of {channels} channels are declared"
+            f"{path}: {len(values)} values, but {frames} frames of {channels} channels are declared"
         )
-    values = numbers(words, path, "MOTION").reshape(frames, channels)
-    return values, check_rate(1 / float(frame_time), path)
+    return values.reshape(frames, channels), check_rate(1 / float(frame_time), path)
 
 
 def _positions(joints: list[_Joint], values: np.ndarray) -> np.ndarray:

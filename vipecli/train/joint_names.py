@@ -20,7 +20,7 @@ _NAMES = {
     "ankle": ("ankle", "foot"),
 }
 _HEAD = ("head", "chead", "skull")
-_HEAD_TOPS = ("headend", "headtopend", "headtop", "headnub", "topofhead", "headendsite")
+_HEAD_TOPS = ("headend", "headtopend", "headtop", "headnub", "headendsite")
 # A bone ends where the joint below it is: these are read off the far end of the bone above.
 _BONE_ABOVE = {"elbow": "shoulder", "wrist": "elbow", "knee": "hip", "ankle": "knee"}
 _PREFIX = re.compile(r"^(.*:|(j_?)?bip\d*|mixamorig\d*|character\d*|robot|def|org)[\W_]*", re.I)
@@ -93,7 +93,7 @@ def _find(joint: str, names: list[str]) -> tuple[int, ...]:
 def _head_top(head: int, names: list[str], parents: tuple[int, ...]) -> tuple[int, ...]:
     """Index of the point on top of the head, as a tuple of one; empty if there is none."""
     children = [index for index, parent in enumerate(parents) if parent == head]
-    return tuple(index for index in children if names[index] in _HEAD_TOPS)[:1]
+    return tuple(index for index in children if names[index].endswith(_HEAD_TOPS))[:1]
 
 
 def _means(motion: Motion, sources: dict[str, tuple[int, ...]], path: Path) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Recorded motion of one skeleton, and what the readers of motion files share."""
 
 import math
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,21 +54,32 @@ def read_text(path: Path) -> str:
         raise FormatError(f"{path}: cannot be read ({exc.strerror or exc})") from exc
 
 
-def numbers(words: Iterable, path: Path, what: str) -> np.ndarray:
-    """Words, or equally long rows of words, as float64.
+def numbers(words: Sequence[str | float], path: Path, what: str) -> np.ndarray:
+    """Words as float64.
 
     Raises
     ------
     FormatError
-        if one is not a number, not finite or absurdly large, or the rows differ in length.
+        if one is not a number, not finite or absurdly large.
     """
     try:
-        values = np.array(list(words), np.float64)
+        values = np.asarray(words, np.float64)
     except ValueError as exc:
         raise FormatError(f"{path}: malformed numbers in {what} ({exc})") from exc
-    if not (np.abs(values) < _LARGEST).all():
-        raise FormatError(f"{path}: {what} holds a number that is not finite or is out of range")
-    return values
+    return _plausible(values, path, what)
+
+
+def numbers_in(text: str, path: Path, what: str) -> np.ndarray:
+    """All numbers of a long text, without a Python object for each; FormatError as `numbers`."""
+    if not text.strip():
+        return np.empty(0)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # how NumPy tells that it stopped early
+            values = np.fromstring(text, np.float64, sep=" ")
+    except (ValueError, Warning) as exc:
+        raise FormatError(f"{path}: malformed numbers in {what}") from exc
+    return _plausible(values, path, what)
 
 
 def vector(words: list[str], path: Path, what: str) -> np.ndarray:
@@ -75,6 +87,12 @@ def vector(words: list[str], path: Path, what: str) -> np.ndarray:
     if len(words) != 3:
         raise FormatError(f"{path}: {what} has {len(words)} numbers instead of 3")
     return numbers(words, path, what)
+
+
+def _plausible(values: np.ndarray, path: Path, what: str) -> np.ndarray:
+    if not (np.abs(values) < _LARGEST).all():
+        raise FormatError(f"{path}: {what} holds a number that is not finite or is out of range")
+    return values
 
 
 def check_rate(fps: float, path: Path) -> float:
