@@ -1,7 +1,9 @@
 """Draw on pictures, in place: skeletons, text and soft-edged boxes."""
 
 import functools
-from collections.abc import Sequence
+import importlib.util
+from collections.abc import Iterable
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -24,7 +26,7 @@ _THINNEST_PX, _THICKEST_PX = 1.5, 24.0
 _SHIFT = 4  # sub-pixel bits of cv2's drawing functions
 _FARTHEST_PX = 1 << 14  # a joint beyond overflows them
 _LEFT_JOINTS = frozenset(range(1, 13, 2))
-_FALLBACK_FONTS = (  # for names that the built-in font cannot write; found by name in the system
+_FALLBACK_FONTS = (  # for names that Pillow's own font cannot write, which has ASCII only
     "DejaVuSans.ttf",
     "NotoSansCJK-Regular.ttc",
     "Arial Unicode.ttf",
@@ -235,7 +237,7 @@ def _font(size: int, needed: frozenset[str]) -> ImageFont.FreeTypeFont:
     own = ImageFont.load_default(size)
     missing = _missing(own, needed)
     best = own
-    for name in _FALLBACK_FONTS if missing else ():
+    for name in _fallback_fonts() if missing else ():
         try:
             other = ImageFont.truetype(name, size)
         except OSError:
@@ -245,7 +247,14 @@ def _font(size: int, needed: frozenset[str]) -> ImageFont.FreeTypeFont:
     return best
 
 
-def _missing(font: ImageFont.FreeTypeFont, chars: Sequence[str] | frozenset[str]) -> int:
+def _fallback_fonts() -> list[str]:
+    """Fonts with more characters: matplotlib's, which mediapipe brings along, then the system's."""
+    spec = importlib.util.find_spec("matplotlib")
+    brought = Path(spec.origin).parent / "mpl-data/fonts/ttf" if spec and spec.origin else Path()
+    return [str(brought / _FALLBACK_FONTS[0]), *_FALLBACK_FONTS]
+
+
+def _missing(font: ImageFont.FreeTypeFont, chars: Iterable[str]) -> int:
     """Number of characters that a font draws as its box for unknown ones."""
     unknown = bytes(font.getmask("\U0010fffd"))
     return sum(bytes(font.getmask(c)) == unknown for c in chars if not c.isspace())

@@ -333,7 +333,7 @@ class _Panel:
         text = clock(float(self._take.times[frame]))
         if self._speeds is None:
             return text
-        return f"{self._speeds[frame]:.1f}×  {text}"
+        return f"{self._speeds[frame]:.1f}x  {text}"
 
     def _draw_skeleton(self, view: np.ndarray, time_s: float) -> None:
         poses = self._take.poses
