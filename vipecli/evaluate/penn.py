@@ -1,28 +1,25 @@
 """Action recognition and alignment on Penn Action (Zhang, Zhu, Derpanis, ICCV 2013)."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vipecli.classify import Packed
 from vipecli.distance import window_distance
-from vipecli.embed import Embeddings
+from vipecli.embed import Embeddings, Model, embed
 from vipecli.errors import FormatError
+from vipecli.evaluate.penn_labels import PennClip, load
 from vipecli.metrics import (
     kendall_tau,
     one_nn_correct,
     one_view_accuracy,
     without_hubs,
 )
-from vipecli.poses import Poses
-from vipecli.skeleton import MIRROR
 
-FPS = 30.0
-"""Frame rate taken for all clips: the labels do not say it."""
+__all__ = ["PennClip", "distances", "evaluate", "load", "score", "split", "tau", "tau_pairs"]
 
 TAU_STEP = 5
 """Kendall's tau looks at every 5th frame of both clips (TCC, section 4.3)."""
@@ -30,135 +27,7 @@ TAU_STEP = 5
 NO_ORDER = ("jump_rope", "strum_guitar")
 """Actions without an order of phases, left out of Kendall's tau (TCC, section 4.1)."""
 
-MOSTLY_HIDDEN = "strum_guitar"
-"""Action that the visible subset leaves out: the legs are out of the picture in most clips."""
-
-MISSING_SHARE = 1 / 3
-"""Clips with this share of missing joints or more are not in the visible subset."""
-
-INVISIBLE_SCORE = 0.5
-"""Score of a joint that is hidden but whose place the labellers guessed."""
-
 _BLOCK = 50  # clips compared with all clips after the first of them
-
-_SPELLINGS = {"strumming_guitar": "strum_guitar", "bowling": "bowl"}
-
-
-@dataclass(frozen=True)
-class PennClip:
-    """One labelled clip.
-
-    Attributes
-    ----------
-    id
-        number of the clip, four digits.
-    action, viewpoint
-        its labels; the viewpoint is front, back, left or right.
-    train
-        in the official training split.
-    poses
-        the labelled joints, left and right the person's own.
-    """
-
-    id: str
-    action: str
-    viewpoint: str
-    train: bool
-    poses: Poses
-
-    @property
-    def visible(self) -> bool:
-        """Whether the clip belongs to the visible subset."""
-        missing = (self.poses.score == 0).mean()
-        return self.action != MOSTLY_HIDDEN and bool(missing < MISSING_SHARE)
-
-
-def load(path: Path | str, *, invisible: float = INVISIBLE_SCORE) -> list[PennClip]:
-    """Clips of Penn Action with their labels.
-
-    Parameters
-    ----------
-    path
-        folder of the data set, with `labels/*.mat`; or an ``.npz`` of one split, or a folder with
-        one such file.
-    invisible
-        score of joints that are labelled as not visible but have coordinates, in [0, 1]; 0 takes
-        them for missing.
-
-    Returns
-    -------
-    In the order of their ids. The labels' left and right are those of the viewer: every pair is
-    swapped. A joint at (1, 1) or less and not visible lies outside of the picture and is missing:
-    NaN, score 0. Frames are taken to be 1/30 s apart.
-
-    Raises
-    ------
-    FormatError
-        if there are no labels, or one is damaged.
-    """
-    path = Path(path)
-    labels = path / "labels" if (path / "labels").is_dir() else path
-    archives = [path] if path.is_file() else sorted(labels.glob("*.npz"))
-    if labels.is_dir() and any(labels.glob("*.mat")):
-        return [_read_mat(file, invisible) for file in sorted(labels.glob("*.mat"))]
-    if len(archives) != 1:
-        raise FormatError(
-            f"{path}: no Penn Action labels; give the folder that holds labels/*.mat, or one .npz"
-        )
-    return _read_npz(archives[0], invisible)
-
-
-def _read_mat(path: Path, invisible: float) -> PennClip:
-    from scipy.io import loadmat
-
-    try:
-        mat = loadmat(path)
-        xy = np.stack([mat["x"], mat["y"]], axis=-1)
-        height, width = (int(n) for n in np.ravel(mat["dimensions"])[:2])
-        return PennClip(
-            id=path.stem,
-            action=_text(mat["action"]),
-            viewpoint=_text(mat["pose"]),
-            train=int(np.ravel(mat["train"])[0]) == 1,
-            poses=_poses(xy, mat["visibility"], (width, height), path.name, invisible),
-        )
-    except (OSError, KeyError, ValueError, IndexError, NotImplementedError, TypeError) as exc:
-        raise FormatError(f"{path}: not a label file of Penn Action ({exc})") from exc
-
-
-def _text(value: np.ndarray) -> str:
-    text = str(np.ravel(value)[0]).strip()
-    return _SPELLINGS.get(text, text)
-
-
-def _read_npz(path: Path, invisible: float) -> list[PennClip]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            data = {name: archive[name] for name in archive.files}
-        train = "test" not in path.stem
-        clips = []
-        for i, name in enumerate(data["clip_id"]):
-            part = slice(*data["offsets"][i : i + 2])
-            height, width = (int(n) for n in data["frame_size_hw"][i])
-            xy, seen = data["keypoints"][part], data["visibility"][part]
-            poses = _poses(xy, seen, (width, height), str(name), invisible)
-            labels = str(data["action"][i]), str(data["viewpoint"][i])
-            clips.append(PennClip(str(name), *labels, train, poses))
-    except (OSError, KeyError, ValueError, IndexError) as exc:
-        raise FormatError(f"{path}: not an archive of Penn Action labels ({exc})") from exc
-    return clips
-
-
-def _poses(
-    xy: np.ndarray, visibility: np.ndarray, size: tuple[int, int], source: str, invisible: float
-) -> Poses:
-    """Joints (F, 13, 2) as labelled, as the person's own."""
-    xy = np.asarray(xy, np.float32)[:, list(MIRROR)]
-    seen = np.asarray(visibility)[:, list(MIRROR)] > 0
-    missing = (~seen & (xy <= 1).all(axis=-1)) | ~np.isfinite(xy).all(axis=-1)
-    score = np.where(missing, 0, np.where(seen, 1, invisible)).astype(np.float32)
-    xy = np.where(score[..., None] > 0, xy, np.float32(np.nan))
-    return Poses(xy, score, np.arange(len(xy)) / FPS, size, source, "labelled")
 
 
 def thinned(clip: Embeddings, every: int) -> Embeddings:
@@ -336,11 +205,48 @@ class _Table:
         return one_nn_correct(near, self.actions[rows], self.labels[items], self.allowed[cells])
 
 
-def tau(
+def tau_pairs(
     embeddings: Sequence[Embeddings],
     clips: Sequence[PennClip],
     *,
     progress: Callable[[int], object] | None = None,
+) -> list[tuple[int, int, float]]:
+    """Kendall's tau of every ordered pair of clips of one action; see `tau`.
+
+    Returns
+    -------
+    Rows (i, j, tau): the neighbours in clip j of the frames of clip i. Pairs for which tau is not
+    defined, because one frame is nearest to all, are left out as in TCC.
+    """
+    out = []
+    for i, j in _same_action(clips):
+        near = window_distance(embeddings[i], embeddings[j])[::TAU_STEP, ::TAU_STEP]
+        out.append((i, j, kendall_tau(near.argmin(axis=1))))
+        out.append((j, i, kendall_tau(near.argmin(axis=0))))
+        if progress:
+            progress(1)
+    return [row for row in out if not math.isnan(row[2])]
+
+
+def tau_count(clips: Sequence[PennClip]) -> int:
+    """Number of times that `tau_pairs` calls `progress`."""
+    return sum(1 for _ in _same_action(clips))
+
+
+def _same_action(clips: Sequence[PennClip]) -> Iterator[tuple[int, int]]:
+    """Unordered pairs of clips of one action that has an order of phases."""
+    for i, first in enumerate(clips):
+        if first.action in NO_ORDER:
+            continue
+        for j in range(i + 1, len(clips)):
+            if clips[j].action == first.action:
+                yield i, j
+
+
+def tau(
+    pairs: Sequence[tuple[int, int, float]],
+    clips: Sequence[PennClip],
+    kept: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Kendall's tau as TCC defines it (Dwibedi et al. 2019, section 4.1).
 
@@ -351,31 +257,31 @@ def tau(
 
     Parameters
     ----------
-    embeddings, clips
-        of the same clips.
-    progress
-        called with the number of pairs of clips done since its last call.
+    pairs, clips
+        from `tau_pairs`, and the clips that they number.
+    kept
+        shape (C,) bool: pairs with other clips do not count; None = all.
 
     Returns
     -------
-    `kendall_tau` (NaN where no action has two clips), `kendall_tau_same_view` and
-    `kendall_tau_other_views` (over the pairs filmed from the same or different viewpoints, mean
-    over the actions), `kendall_tau_per_action`. Pairs for which tau is not defined, because one
-    frame is nearest to all, are left out as in TCC.
+    `kendall_tau` (NaN where no action has two clips); `kendall_tau_same_view` and
+    `kendall_tau_other_views`, over the pairs filmed from the same or from different viewpoints;
+    `kendall_tau_per_action`.
     """
-    pairs = _tau_pairs(embeddings, clips, progress)
-    actions = sorted({pair[0] for pair in pairs})
-    per_action = {a: [(same, t) for action, same, t in pairs if action == a] for a in actions}
+    rows: dict[str, list[tuple[bool, float]]] = {}
+    for i, j, value in pairs:
+        if kept is None or (kept[i] and kept[j]):
+            same = clips[i].viewpoint == clips[j].viewpoint
+            rows.setdefault(clips[i].action, []).append((same, value))
 
     def mean(wanted: tuple[bool, ...]) -> dict[str, float]:
-        kept = {a: [t for same, t in rows if same in wanted] for a, rows in per_action.items()}
-        return {a: float(np.mean(values)) for a, values in kept.items() if values}
+        chosen = {a: [t for same, t in rows[a] if same in wanted] for a in sorted(rows)}
+        return {a: float(np.mean(values)) for a, values in chosen.items() if values}
 
-    every, same, other = mean((True, False)), mean((True,)), mean((False,))
     return {
-        "kendall_tau": _mean(every),
-        "kendall_tau_same_view": _mean(same),
-        "kendall_tau_other_views": _mean(other),
+        "kendall_tau": _mean(every := mean((True, False))),
+        "kendall_tau_same_view": _mean(mean((True,))),
+        "kendall_tau_other_views": _mean(mean((False,))),
         "kendall_tau_per_action": every,
     }
 
@@ -384,29 +290,112 @@ def _mean(values: dict[str, float]) -> float:
     return float(np.mean(list(values.values()))) if values else math.nan
 
 
-def _tau_pairs(
-    embeddings: Sequence[Embeddings],
+def split(clips: Sequence[PennClip], queries: str) -> tuple[list[PennClip], list[PennClip] | None]:
+    """Queries and index: training clips with themselves (no index), or test with training clips.
+
+    Raises
+    ------
+    FormatError
+        if clips of a split that is needed are not there.
+    ValueError
+        if `queries` is neither ``train`` nor ``test``.
+    """
+    if queries not in ("train", "test"):
+        raise ValueError(f"queries is {queries!r}; use 'train' or 'test'")
+    train = [clip for clip in clips if clip.train]
+    test = [clip for clip in clips if not clip.train]
+    if not train or (queries == "test" and not test):
+        raise FormatError(
+            f"no clips of the {'test' if train else 'training'} split among the labels"
+        )
+    return (train, None) if queries == "train" else (test, train)
+
+
+def evaluate(
     clips: Sequence[PennClip],
-    progress: Callable[[int], object] | None,
-) -> list[tuple[str, bool, float]]:
-    """Action, whether the viewpoints are the same, and tau, of every ordered pair that has one."""
+    model: Model,
+    *,
+    queries: str = "train",
+    every: int = 1,
+    hubs: int = 0,
+    progress: Callable[[str, int, int], object] | None = None,
+) -> dict[str, Any]:
+    """All figures of Penn Action for one model.
+
+    Parameters
+    ----------
+    clips
+        from `load`.
+    model
+        embeds them.
+    queries
+        ``train``: the training split alone, each clip left out of its own index; ``test``: the
+        test clips against the training clips.
+    every, hubs
+        as in `distances` and `score`.
+    progress
+        called with the name of a stage, its number of steps, and the steps done since the last
+        call.
+
+    Returns
+    -------
+    The figures of `score` and `tau` (among the queries) over all clips, and the same under
+    `visible_subset`, where queries and index hold `PennClip.visible` clips only. A figure that
+    is not defined is None.
+    """
+
+    def report(stage: str, total: int) -> Callable[[int], object] | None:
+        return (lambda done: progress(stage, total, done)) if progress else None
+
+    asked, index = split(clips, queries)
+    clips_in = asked if index is None else index
+    sides = [_embedded(asked, model, report("embedding", len(asked)))]
+    if index is not None:
+        sides.append(_embedded(index, model, report("embedding of the index", len(index))))
+    table = distances(*sides, every=every, progress=report("distances", _cells(asked, index)))
+    own = None
+    if index is not None and hubs:
+        own = distances(
+            sides[1], every=every, progress=report("distances of the index", _cells(index, None))
+        )
+    pairs = tau_pairs(sides[0], asked, progress=report("order of frames", tau_count(asked)))
+
+    def figures(rows: np.ndarray, columns: np.ndarray) -> dict[str, Any]:
+        part = score(
+            table[np.ix_(rows, columns)],
+            [asked[i] for i in np.flatnonzero(rows)],
+            None if index is None else [index[i] for i in np.flatnonzero(columns)],
+            index_distances=None if own is None else own[np.ix_(columns, columns)],
+            hubs=hubs,
+        )
+        return _without_nan(part | tau(pairs, asked, rows))
+
+    every_clip = figures(np.ones(len(asked), bool), np.ones(len(clips_in), bool))
+    visible = np.array([c.visible for c in asked]), np.array([c.visible for c in clips_in])
+    return every_clip | {"visible_subset": figures(*visible) if visible[0].any() else None}
+
+
+def _embedded(
+    clips: Sequence[PennClip], model: Model, progress: Callable[[int], object] | None
+) -> list[Embeddings]:
     out = []
-    actions = {clip.action for clip in clips} - set(NO_ORDER)
-    for action in sorted(actions):
-        members = [i for i, clip in enumerate(clips) if clip.action == action]
-        for n, i in enumerate(members):
-            for j in members[n + 1 :]:
-                near = window_distance(embeddings[i], embeddings[j])[::TAU_STEP, ::TAU_STEP]
-                same = clips[i].viewpoint == clips[j].viewpoint
-                for axis in (1, 0):
-                    out.append((action, same, kendall_tau(near.argmin(axis=axis))))
-            if progress:
-                progress(len(members) - n - 1)
-    return [row for row in out if not math.isnan(row[2])]
+    for clip in clips:
+        out.append(embed(clip.poses, model))
+        if progress:
+            progress(1)
+    return out
 
 
-def tau_pairs(clips: Sequence[PennClip]) -> int:
-    """Number of unordered pairs of clips that `tau` compares."""
-    names, counts = np.unique([clip.action for clip in clips], return_counts=True)
-    kept = ~np.isin(names, NO_ORDER)
-    return int((counts[kept] * (counts[kept] - 1) // 2).sum())
+def _cells(queries: Sequence[PennClip], index: Sequence[PennClip] | None) -> int:
+    """Pairs of clips that `distances` computes."""
+    if index is not None:
+        return len(queries) * len(index)
+    n = len(queries)
+    return sum(min(_BLOCK, n - start) * (n - start) for start in range(0, n, _BLOCK))
+
+
+def _without_nan(value: Any) -> Any:
+    """NaN as None: JSON has no other word for it."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value

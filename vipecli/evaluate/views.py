@@ -10,7 +10,6 @@ import numpy as np
 from vipecli.errors import FormatError
 from vipecli.metrics import np_mpjpe
 from vipecli.skeleton import (
-    LEFT_ANKLE,
     LEFT_HIP,
     LEFT_SHOULDER,
     MIRROR,
