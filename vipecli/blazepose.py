@@ -14,7 +14,8 @@ from vipecli.people import distinct
 _DETECTION_CONFIDENCE = 0.3
 _MOST_PEOPLE = 4
 # With one person to follow MediaPipe runs its detector only where it lost them, twice as fast
-# as with several. So look for others now and then, and follow several only while there are.
+# as with several, and smooths; with several it drops some of them in many frames. So follow one
+# always, look for others now and then, and follow several beside that only while there are.
 _SURVEY_S = 0.5  # twice that after a survey that saw nobody else, up to:
 _LONGEST_SURVEY_S = 1.0
 _CROWD_S = 3.0  # how long to go on looking for several after the last sight of two
@@ -33,8 +34,7 @@ class BlazePose:
 
     def __init__(self, model: Path) -> None:
         self._model = model
-        self._follow: _Session | None = None
-        self._survey: _Session | None = None
+        self._sessions: dict[str, _Session] = {}
         self._next_survey_s = -np.inf
         self._survey_s = _SURVEY_S
         self._crowd_until_s = -np.inf
@@ -58,28 +58,28 @@ class BlazePose:
         size
             width and height that the coordinates refer to, pixels.
         """
-        crowd = time_s < self._crowd_until_s
-        found = self._session(_MOST_PEOPLE if crowd else 1).people(rgb, time_s, size)
-        if not crowd and time_s >= self._next_survey_s:
+        found = self._session("one").people(rgb, time_s, size)
+        if time_s < self._crowd_until_s:
+            found += self._session("several").people(rgb, time_s, size)
+        elif time_s >= self._next_survey_s:
             self._next_survey_s = time_s + self._survey_s
             self._survey_s = min(2 * self._survey_s, _LONGEST_SURVEY_S)
-            self._survey = self._survey or _Session(self._model, _MOST_PEOPLE, video=False)
-            # Those it sees may all be others than the one followed.
-            found = found + self._survey.people(rgb, time_s, size)
+            found += self._session("survey").people(rgb, time_s, size)
         found = distinct(found)
         if len(found) > 1:
             self._crowd_until_s, self._survey_s = time_s + _CROWD_S, _SURVEY_S
         return found
 
-    def _session(self, most_people: int) -> "_Session":
-        """Session in use, or a fresh one where it follows too few, too many, or is worn."""
-        session = self._follow
-        if session and session.most_people == most_people and session.frames < _MOST_FRAMES:
-            return session
-        if session:
-            session.close()
-        self._follow = _Session(self._model, most_people, video=True)
-        return self._follow
+    def _session(self, use: str) -> "_Session":
+        """Session for a use, fresh at first and where the last one is worn."""
+        session = self._sessions.get(use)
+        if session is None or session.frames >= _MOST_FRAMES:
+            if session:
+                session.close()
+            most_people = 1 if use == "one" else _MOST_PEOPLE
+            session = _Session(self._model, most_people, video=use != "survey")
+            self._sessions[use] = session
+        return session
 
     def __enter__(self) -> "BlazePose":
         """Return itself."""
@@ -87,9 +87,8 @@ class BlazePose:
 
     def __exit__(self, *_: object) -> None:
         """Free the native sessions."""
-        for session in (self._follow, self._survey):
-            if session:
-                session.close()
+        for session in self._sessions.values():
+            session.close()
 
 
 def prepare(bgr: np.ndarray) -> np.ndarray:
@@ -118,7 +117,7 @@ class _Session:
                     min_pose_detection_confidence=_DETECTION_CONFIDENCE,
                 )
             )
-        self.most_people, self.frames = most_people, 0
+        self.frames = 0
         self._video, self._last_ms, self._found_one = video, -1, False
 
     def people(self, rgb: np.ndarray, time_s: float, size: tuple[int, int]) -> list[np.ndarray]:
