@@ -15,6 +15,7 @@ from vipecli.embed import default_weights
 ROOT = Path(__file__).resolve().parent.parent
 CLIPS = ROOT / "examples" / "clips"
 SQUATS = ("squat/squat_000_ada.mp4", "squat/squat_120_ben.mp4")
+JACKS = ("jumping_jack/jumpingjack_000_eva.mp4", "jumping_jack/jumpingjack_120_finn.mp4")
 TOUCHES = ("toe_touch/toetouch_000_cleo.mp4", "toe_touch/toetouch_120_dan.mp4")
 
 
@@ -240,7 +241,7 @@ def test_classify_shows_a_table_and_never_matches_a_copy(index, vipe):
 
 def test_align_writes_a_video_and_the_mapping(vipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    a, b = (CLIPS / name for name in SQUATS)
+    a, b = (CLIPS / name for name in JACKS)
     code, out, err = vipe("align", a, b, "--out", "synced.mp4", "--json", "map.json")
     assert (code, err) == (0, "")
     assert out.startswith("Wrote synced.mp4\nMatch ")
@@ -265,7 +266,7 @@ def test_align_writes_a_video_and_the_mapping(vipe, tmp_path, monkeypatch):
 def _median_error_frames(mapping):
     """Timing error against the truth of the rendered clips, frames at 30 fps."""
     truth = json.loads((CLIPS / "truth.json").read_text())
-    shown_a, shown_b = (np.array(truth[name]["source_s"]) for name in SQUATS)
+    shown_a, shown_b = (np.array(truth[name]["source_s"]) for name in JACKS)
     frames = np.arange(len(shown_b)) / 30
     expected = np.interp(
         np.interp(mapping["times_a"], np.arange(len(shown_a)) / 30, shown_a), shown_b, frames

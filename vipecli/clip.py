@@ -1,7 +1,9 @@
 """From a video to poses and embeddings: the first half of every command."""
 
 import functools
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,6 +93,55 @@ def read_clip(
         raise _single_frame(path)
     poses = fill_gaps(poses)
     return poses, embed(poses, model)
+
+
+class _StoppedError(Exception):
+    """Raised in a thread whose result nobody wants any more."""
+
+
+def read_clips(
+    paths: Sequence[Path], recipe: Recipe, tick: Callable[[int, int], object]
+) -> list[tuple[Poses, Embeddings]]:
+    """Poses and embeddings of a few clips, read side by side.
+
+    Threads suffice: nearly all of the time goes into native code. The first clip that fails
+    stops the others, and so does an interrupt.
+
+    Parameters
+    ----------
+    paths
+        videos, or folders of frames.
+    recipe
+        person and models.
+    tick
+        called with the number of the clip, from 0, and the frames done since its last call.
+
+    Raises
+    ------
+    VipeError
+        as `read_clip`, for the first clip that fails.
+    """
+    recipe.load_model()  # once, before the threads ask for it
+    stop = threading.Event()
+
+    def advance(clip: int, steps: int) -> None:
+        if stop.is_set():
+            raise _StoppedError
+        tick(clip, steps)
+
+    with ThreadPoolExecutor(len(paths)) as pool:
+        futures = [
+            pool.submit(read_clip, path, recipe, functools.partial(advance, clip))
+            for clip, path in enumerate(paths)
+        ]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+        finally:
+            stop.set()
+    failures = [exc for exc in (future.exception() for future in futures) if exc]
+    for exc in sorted(failures, key=lambda exc: isinstance(exc, _StoppedError)):
+        raise exc
+    return [future.result() for future in futures]
 
 
 def _single_frame(path: Path) -> VideoError:

@@ -64,7 +64,7 @@ def align(
     """
     from vipecli.align import align as align_embeddings
     from vipecli.cli.console import check_json, progress_bars, write_json
-    from vipecli.clip import Recipe, check_clip, read_clip
+    from vipecli.clip import Recipe, check_clip, read_clips
     from vipecli.files import check_output
     from vipecli.outputs.synced import check_container, write_synced
 
@@ -76,11 +76,13 @@ def align(
     check_json(json, a, b, *([out] if out else []))
     recipe = Recipe(person=person, pose_model=pose_model, weights=weights)
     with progress_bars() as bars:
-        clips = []
-        for path, info in zip((a, b), infos, strict=True):
-            bar = bars.add_task(f"poses of {path.name}", total=info.frames, unit="frames")
-            clips.append(read_clip(path, recipe, lambda steps, bar=bar: bars.advance(bar, steps)))
-        (poses_a, embeddings_a), (poses_b, embeddings_b) = clips
+        tasks = [
+            bars.add_task(f"poses of {info.path.name}", total=info.frames, unit="frames")
+            for info in infos
+        ]
+        (poses_a, embeddings_a), (poses_b, embeddings_b) = read_clips(
+            (a, b), recipe, lambda clip, steps: bars.advance(tasks[clip], steps)
+        )
         alignment = align_embeddings(embeddings_a, embeddings_b)
         if out:
             write_synced(

@@ -16,9 +16,9 @@ from vipecli import __version__
 from vipecli.cli.console import debugging, note
 from vipecli.errors import VideoWarning, VipeError
 
-COMMANDS = ("align", "classify", "embed")
+COMMANDS = ("align", "classify", "embed", "evaluate")
 """Sub-commands in the order of the help. Each is the function of its name in the file of its name
-in this folder; files keep their heavy imports inside the function, so that the help stays quick."""
+in this folder, or, for a group of commands, the `app` in that file; files keep their heavy imports inside the function, so that the help stays quick."""
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
@@ -33,6 +33,10 @@ class _Commands(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"vipecli.cli.{cmd_name}")
+        if group := getattr(module, "app", None):
+            command = get_command(group)
+            command.name = cmd_name
+            return command
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
         single.command(cmd_name)(getattr(module, cmd_name))
         return get_command(single)
