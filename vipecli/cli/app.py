@@ -18,7 +18,8 @@ from vipecli.errors import VideoWarning, VipeError
 
 COMMANDS = ("align", "classify", "embed", "evaluate")
 """Sub-commands in the order of the help. Each is the function of its name in the file of its name
-in this folder, or, for a group of commands, the `app` in that file; files keep their heavy imports inside the function, so that the help stays quick."""
+in this folder, or, for a group of commands, the `app` of that file; files keep their heavy imports
+inside the function, so that the help stays quick."""
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 

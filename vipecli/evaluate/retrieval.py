@@ -51,7 +51,9 @@ class Settings:
     exact
         measure with exact joints too.
     hide
-        joints hidden in every picture.
+        joints hidden in each picture.
+    hide_in
+        ``both``: in the pictures of both cameras; ``query``: in those of the first only.
     seed
         fixes places, errors and hidden joints.
     """
@@ -60,6 +62,7 @@ class Settings:
     noise: Noise = field(default_factory=Noise)
     exact: bool = True
     hide: int = 0
+    hide_in: str = "both"
     seed: int = 0
 
 
@@ -190,10 +193,13 @@ def retrieval(
     for cameras, noisy in itertools.product(settings.cameras, kinds(settings)):
         seen = pictures(poses, cameras, settings, noisy=noisy)
         for one in methods:
-            ready = [one.prepare(*picture) for picture in seen]
+            queries = [one.prepare(*picture) for picture in seen]
+            index = queries
+            if settings.hide and settings.hide_in == "query":
+                index = [one.prepare(xy, np.ones_like(score)) for xy, score in seen]
             hits = []
-            for first, second in itertools.permutations(ready, 2):
-                hits.append(hit_at_k(one.distance(first, second), matches, KS))
+            for first, second in itertools.permutations(range(len(seen)), 2):
+                hits.append(hit_at_k(one.distance(queries[first], index[second]), matches, KS))
                 if progress:
                     progress(1)
             rows.append(
