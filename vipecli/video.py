@@ -395,10 +395,17 @@ def _images(folder: Path) -> list[Path]:
 
 def _load_image(path: Path) -> np.ndarray | None:
     """Upright BGR picture; None if the file is damaged. Any characters may be in the name."""
-    with contextlib.suppress(OSError, cv2.error):
+    try:
         data = np.fromfile(path, np.uint8)
+    except OSError:
+        return None
+    level = cv2.setLogLevel(0)  # silent; gives the level before
+    try:
         return cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    return None
+    except cv2.error:
+        return None
+    finally:
+        cv2.setLogLevel(level)
 
 
 def _read_folder(

@@ -25,6 +25,7 @@ _THICKNESS = 1 / 85  # of a bone, of the person's height in the picture
 _THINNEST_PX, _THICKEST_PX = 1.5, 24.0
 _SHIFT = 4  # sub-pixel bits of cv2's drawing functions
 _FARTHEST_PX = 1 << 14  # a joint beyond overflows them
+_CIRCLE = np.stack([f(np.linspace(0, 2 * np.pi, 24, endpoint=False)) for f in (np.cos, np.sin)], 1)
 _LEFT_JOINTS = frozenset(range(1, 13, 2))
 _FALLBACK_FONTS = (  # for names that Pillow's own font cannot write, which has ASCII only
     "DejaVuSans.ttf",
@@ -116,8 +117,9 @@ def _line(
 
 
 def _dot(image: np.ndarray, centre: np.ndarray, radius: float, colour: Colour) -> None:
-    radius = max(1, round(radius * (1 << _SHIFT)))
-    cv2.circle(image, _fixed(centre), radius, colour, cv2.FILLED, cv2.LINE_AA, _SHIFT)
+    # cv2.circle makes small ones into diamonds
+    corners = np.round((centre + radius * _CIRCLE) * (1 << _SHIFT)).astype(np.int32)
+    cv2.fillConvexPoly(image, corners, colour, cv2.LINE_AA, _SHIFT)
 
 
 # --- text and boxes ------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """One video that shows several clips in step, with skeletons and how well they match."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +66,7 @@ def write_synced(
     skeleton: bool = True,
     audio: str = "a",
     height: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> None:
     """Write two aligned clips side by side, one warped onto the time of the other.
 
@@ -89,6 +90,8 @@ def write_synced(
         only with a clip that is not warped either.
     height
         of the pictures in pixels; None = that of the taller clip, at most `MAX_HEIGHT`.
+    progress
+        called with the number of frames written, and of all frames, after each frame.
 
     Raises
     ------
@@ -111,7 +114,7 @@ def write_synced(
     ]
     match = _match_at(alignment, times_a if onto != "b" else times_b, onto)
     sound = {"a": 0, "b": 1, "none": None}[audio]
-    write_takes(takes, match, out, fps=fps, audio=sound, height=height)
+    write_takes(takes, match, out, fps=fps, audio=sound, height=height, progress=progress)
 
 
 def write_takes(
@@ -122,6 +125,7 @@ def write_takes(
     fps: float,
     audio: int | None = 0,
     height: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> None:
     """Write clips side by side, each frame showing the moments that belong together.
 
@@ -142,6 +146,8 @@ def write_takes(
     height
         of the pictures in pixels; None = that of the tallest clip, at most `MAX_HEIGHT`, and
         less where the row would be wider than `MAX_WIDTH`.
+    progress
+        called with the number of frames written, and of all frames, after each frame.
 
     Raises
     ------
@@ -165,8 +171,10 @@ def write_takes(
         contextlib.ExitStack() as stack,
     ):
         panels = [_Panel(*args, layout.font, stack) for args in _panel_args(takes, layout, fps)]
-        for picture in _pictures(panels, layout, strip):
+        for done, picture in enumerate(_pictures(panels, layout, strip), start=1):
             writer.write(picture)
+            if progress:
+                progress(done, frames)
 
 
 # --- time ----------------------------------------------------------------------------------------
