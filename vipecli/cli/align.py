@@ -50,7 +50,7 @@ def align(
     audio: Annotated[Audio, typer.Option(help="Whose sound to keep.")] = Audio.A,
     height: Annotated[
         int | None,
-        typer.Option(min=64, max=4320, help="Pixels.  [default: of the larger clip, up to 1080]"),
+        typer.Option(min=64, max=2160, help="Pixels.  [default: of the larger clip, up to 1080]"),
     ] = None,
     json: Json = None,
     person: Person = "largest",
@@ -85,6 +85,7 @@ def align(
         )
         alignment = align_embeddings(embeddings_a, embeddings_b)
         if out:
+            writing = bars.add_task(f"writing {out.name}", total=None, unit="frames")
             write_synced(
                 alignment,
                 a,
@@ -96,6 +97,7 @@ def align(
                 skeleton=skeleton,
                 audio=audio.value,
                 height=height,
+                progress=lambda done, total: bars.update(writing, completed=done, total=total),
             )
     if json:
         write_json(mapping(alignment, a, b), json)
