@@ -167,7 +167,7 @@ def make_folder(folder: Path, names: list[str]) -> Path:
 
 
 def test_a_folder_of_frames_in_natural_order(tmp_path):
-    names = ["f1.png", "f2.png", "f9.jpg", "f10.png", "f100 ü.png"]
+    names = ["f1.png", "f2.png", "f9.jpg", "f10.png", "f100 ü%03d.png"]
     folder = make_folder(tmp_path / "frames", names)
     (folder / "notes.txt").write_text("not a frame")
     frames = list(read_frames(folder))
@@ -181,6 +181,8 @@ def test_a_folder_of_frames_in_natural_order(tmp_path):
 def test_a_damaged_frame_leaves_its_moment_out(tmp_path, capfd):
     folder = make_folder(tmp_path / "frames", ["1.jpg", "2.jpg", "3.jpg"])
     (folder / "2.jpg").write_bytes(b"no picture")
+    whole = (folder / "3.jpg").read_bytes()
+    (folder / "3.jpg").write_bytes(whole[:-20])
     with pytest.warns(VideoWarning, match="1 of 3 frames"):
         assert times_of(folder) == pytest.approx([0, 2 / 30])
     assert capfd.readouterr() == ("", "")

@@ -11,9 +11,9 @@ import av
 import cv2
 import numpy as np
 
+from vipecli.container import check_input, open_container, origin_s
 from vipecli.errors import VideoError
 from vipecli.files import check_output, replacing
-from vipecli.video import check_input, open_container, origin_s
 
 CONTAINERS = (".mp4", ".mov", ".mkv")
 """Extensions of videos that can be written."""

@@ -19,6 +19,7 @@ import av
 import cv2
 import numpy as np
 
+from vipecli.container import check_input, open_container, origin_s
 from vipecli.errors import VideoError, VideoWarning
 
 VIDEO_SUFFIXES = frozenset(
@@ -36,8 +37,6 @@ IMAGE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".
 FOLDER_FPS = 30.0
 """Rate at which a folder of frames was taken, unless told otherwise."""
 
-_PROTOCOLS = "file,crypto,data"  # no playlist may reach the network
-_URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # two letters at least: not C:/
 _CLOCK_JUMP_S = 1.0  # times that fall back by more start a new count (joined transport streams)
 _SMALLEST_STEP_S = 1e-3  # between frames whose timestamps do not increase
 _SHORT_BY_S = 0.5  # a clip that ends this much before its stated end was cut off
@@ -163,74 +162,7 @@ def _between(
                 yield time_s, image
 
 
-# --- files ---------------------------------------------------------------------------------------
-
-
-def check_input(path: str | Path) -> Path:
-    """Refuse what is no file and no folder.
-
-    Raises
-    ------
-    VideoError
-        if it is missing, a URL, standard input or a device.
-    """
-    path = Path(path)
-    if str(path) == "-":
-        raise VideoError("-: videos are not read from standard input; give a file")
-    if path.is_file() or path.is_dir():
-        return path
-    if _URL.match(str(path)):
-        raise VideoError(f"{path}: addresses are not opened; download the video first")
-    if path.exists():
-        raise VideoError(f"{path}: neither a file nor a folder")
-    raise VideoError(f"{path}: no such file or folder")
-
-
-@contextlib.contextmanager
-def open_container(path: Path) -> Iterator["av.container.InputContainer"]:
-    """Open a media file for reading, by PyAV, without any access to the network.
-
-    Raises
-    ------
-    VideoError
-        if it is not readable, empty, or no media file.
-    """
-    options = {"protocol_whitelist": _PROTOCOLS}
-    try:
-        # The absolute path, since FFmpeg reads "concat:x" or "http:x" as protocols.
-        container = av.open(str(path.absolute()), metadata_errors="ignore", options=options)
-    except (av.FFmpegError, OSError, ValueError) as exc:
-        raise VideoError(f"{path}: {_why_not(path, exc)}") from exc
-    with container:
-        yield container
-
-
-def _why_not(path: Path, exc: Exception) -> str:
-    """Say why a file could not be opened."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(12)
-    except OSError as error:
-        return f"cannot be read ({error.strerror})"
-    if not head:
-        return "the file is empty (0 bytes)"
-    if head[4:8] == b"ftyp":
-        return "cut off or damaged: its index is missing, so nothing can be read; copy it again"
-    reason = getattr(exc, "strerror", None) or str(exc)
-    return f"not a video that can be read ({reason})"
-
-
-def origin_s(container: "av.container.InputContainer") -> float:
-    """Timestamp at which the timeline of a file starts, seconds.
-
-    Transport streams start anywhere: their first timestamp is the origin. Sound that starts
-    below 0 is only the encoder's run-up; a picture that does starts the timeline.
-    """
-    start = max(0.0, (container.start_time or 0) / av.time_base)
-    streams = container.streams.video
-    if streams and streams[0].start_time is not None:
-        start = min(start, float(streams[0].start_time * streams[0].time_base))
-    return start
+# --- videos --------------------------------------------------------------------------------------
 
 
 def _read_video(
@@ -393,19 +325,17 @@ def _images(folder: Path) -> list[Path]:
     return sorted(found, key=_natural)
 
 
-def _load_image(path: Path) -> np.ndarray | None:
-    """Upright BGR picture; None if the file is damaged. Any characters may be in the name."""
+def _load_image(path: Path, size: tuple[int, int] | None = None) -> np.ndarray | None:
+    """Upright BGR picture; None if the file is damaged."""
     try:
-        data = np.fromfile(path, np.uint8)
-    except OSError:
+        with open_container(path) as container:
+            frame = next(_decode(container, []), None)
+            if frame is None:
+                return None
+            info = _info(path, container, frame)
+            return _picture(frame, size or (info.width, info.height), info.rotation)
+    except VideoError:
         return None
-    level = cv2.setLogLevel(0)  # silent; gives the level before
-    try:
-        return cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    except cv2.error:
-        return None
-    finally:
-        cv2.setLogLevel(level)
 
 
 def _read_folder(
@@ -413,7 +343,7 @@ def _read_folder(
 ) -> Iterator[tuple[float, np.ndarray]]:
     paths, first, damaged = _images(folder), None, 0
     for index, path in enumerate(paths):
-        image = _load_image(path)
+        image = _load_image(path, size)
         if image is None:
             damaged += 1
             continue
@@ -423,9 +353,6 @@ def _read_folder(
                 f"{path}: {image.shape[1]} x {image.shape[0]} pixels, the frames before it "
                 f"{first[1]} x {first[0]}; frames of one clip have one size"
             )
-        if size and size != image.shape[1::-1]:
-            way = cv2.INTER_AREA if size[0] < image.shape[1] else cv2.INTER_CUBIC
-            image = cv2.resize(image, size, interpolation=way)
         yield index / fps, image
     if first is None:
         raise _no_picture(folder)
