@@ -7,6 +7,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+from vipecli.container import origin_s
+
 BLACK, STEP = 20, 8  # grey of frame 0, and what each frame adds
 
 
@@ -79,7 +81,8 @@ def tone_starts_s(path: Path) -> float:
         for frame in container.decode(track):
             loud = np.flatnonzero(np.abs(_samples(frame)) > 0.1)
             if len(loud):
-                return float(frame.pts * frame.time_base) + loud[0] / frame.sample_rate
+                starts_s = float(frame.pts * frame.time_base) + loud[0] / frame.sample_rate
+                return starts_s - origin_s(container)
     return float("nan")
 
 

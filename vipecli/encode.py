@@ -237,7 +237,7 @@ class _Audio:
         if start_s > 1:
             with contextlib.suppress(av.FFmpegError):
                 source.seek(int((self._shift_s - 0.5) / track.time_base), stream=track)
-        if track.codec_context.name in _COPIED_AUDIO:
+        if track.codec_context.codec.canonical_name in _COPIED_AUDIO:
             self._stream = target.add_stream_from_template(track)
             self._parts = self._copied(source, track)
         else:
