@@ -115,8 +115,8 @@ class PrVipe(nn.Module):
             nn.Sequential(nn.Linear(dims, 256), nn.ReLU(), nn.Linear(256, 13 * 3)) if lift else None
         )
         nn.init.constant_(self.std.bias, _inverse_positive(start_std))
-        self.raw_a = nn.Parameter(torch.tensor(_inverse_positive(start_a)))
-        self.b = nn.Parameter(torch.tensor(start_b))
+        self.raw_a = nn.Parameter(torch.tensor(float(_inverse_positive(start_a))))
+        self.b = nn.Parameter(torch.tensor(float(start_b)))
 
     @property
     def a(self) -> Tensor:
