@@ -9,6 +9,10 @@ class VideoError(VipeError):
     """A video that cannot be read or written."""
 
 
+class VideoWarning(UserWarning):
+    """A video of which only a part could be read."""
+
+
 class NoPoseError(VipeError):
     """A video in which no person was found."""
 
