@@ -57,10 +57,10 @@ def align(
     pose_model: PoseModel = None,
     weights: Weights = None,
 ) -> None:
-    """Show two clips of the same movement in step, whatever the cameras.
+    """Play two clips of one movement in step, side by side.
 
-    Writes an H.264 video with both clips side by side, B warped onto the time of A, and tells
-    where B runs faster or slower than A.
+    The cameras may stand anywhere. Writes an H.264 video, with B warped onto the time of A, and
+    tells where B runs faster or slower than A.
     """
     from vipecli.align import align as align_embeddings
     from vipecli.cli.console import check_json, progress_bars, write_json

@@ -93,6 +93,8 @@ def _run(args: Sequence[str] | None) -> int:
         code = _complain(None, "interrupted", INTERRUPTED)
     except BrokenPipeError:
         code = _reader_left()
+    except OSError as exc:  # a full disk, a file that vanished
+        code = _complain(exc, f"{exc.filename or 'a file'}: {exc.strerror or exc}")
     except Exception as exc:
         code = _complain(exc, f"unexpected {type(exc).__name__}: {exc}; VIPE_DEBUG=1 shows where")
     return code if isinstance(code, int) else 0

@@ -26,9 +26,9 @@ def train(
         int | None, typer.Option(min=1, help="Another number of steps than the config's.")
     ] = None,
 ) -> None:
-    """Train an embedding on 3D motion capture and write it as one ONNX file.
+    """Train an embedding on 3D motion capture.
 
-    A run that was killed goes on from its last checkpoint when the same command is given again.
+    Writes the model as one ONNX file. A run that was killed goes on from its last checkpoint when the same command is given again.
     Needs the extra `train` (PyTorch).
     """
     from vipecli.errors import MissingExtraError
