@@ -28,8 +28,8 @@ def train(
 ) -> None:
     """Train an embedding on 3D motion capture.
 
-    Writes the model as one ONNX file. A run that was killed goes on from its last checkpoint when the same command is given again.
-    Needs the extra `train` (PyTorch).
+    Writes the model as one ONNX file. A run that was killed goes on from its last checkpoint when
+    the same command is given again. Needs the extra `train` (PyTorch).
     """
     from vipecli.errors import MissingExtraError
 
