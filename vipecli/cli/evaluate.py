@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vipecli.cli.figures import show_alignment, show_calibration, show_penn, show_retrieval
 from vipecli.cli.options import Json, Person, PoseModel, Weights
 
 if TYPE_CHECKING:
@@ -114,19 +115,7 @@ def retrieval(
             )
         used = protocol.described(settings) | _pool(pool, mocap, held_out)
         finish({"models": _ids(models), "settings": used, "rows": rows})
-        heading = "cameras", "joints", "method", "Hit@1", "Hit@10", "Hit@20"
-        _table(
-            f"Cross-view pose retrieval, {len(pool)} poses, {hide} joints hidden, %",
-            heading,
-            [
-                (r["cameras"], r["joints"], r["method"], *(_percent(r[f"hit_at_{k}"]) for k in KS))
-                for r in rows
-            ],
-            json,
-        )
-
-
-KS = (1, 10, 20)
+        show_retrieval(rows, hide, len(pool), json)
 
 
 @app.command()
@@ -161,6 +150,7 @@ def penn(
     from vipecli.embed import Model
     from vipecli.evaluate import penn as protocol
     from vipecli.evaluate.penn_labels import FPS
+    from vipecli.evaluate.penn_order import TAU_STEP
 
     with _result(json) as finish:
         model = Model.load(weights)
@@ -183,37 +173,10 @@ def penn(
             "invisible": invisible,
             "hubs": hubs,
             "fps": FPS,
-            "tau_step": protocol.TAU_STEP,
+            "tau_step": TAU_STEP,
         }
         finish({"model": model.id, "settings": settings} | figures)
-        _show_penn(figures, json)
-
-
-def _show_penn(figures: dict[str, Any], json: Path | None) -> None:
-    subset = figures["visible_subset"] or {}
-    keys = {
-        "accuracy": "full index",
-        "accuracy_other_views": "other viewpoints only",
-        "accuracy_one_view": "one viewpoint",
-        "kendall_tau": "Kendall's tau",
-    }
-    rows = [
-        (text, *(_percent(part.get(key), key == "kendall_tau") for part in (figures, subset)))
-        for key, text in keys.items()
-    ]
-    rows.append(("queries", str(figures["queries"]), str(subset.get("queries", 0))))
-    _table("Penn Action, % and tau", ("", "all clips", "visible subset"), rows, json)
-    actions = [
-        (
-            name,
-            _percent(value),
-            _percent(subset.get("per_action", {}).get(name)),
-            _percent(figures["kendall_tau_per_action"].get(name), True),
-        )
-        for name, value in figures["per_action"].items()
-    ]
-    heading = "action", "full index", "visible subset", "tau"
-    _table("Per action", heading, actions, json)
+        show_penn(figures, json)
 
 
 @app.command()
@@ -262,22 +225,7 @@ def alignment(
             "detector": takes[0].poses.detector,
         }
         finish({"models": _ids(models), "settings": settings, "rows": rows})
-        heading = "method", "median", "mean", "90th percentile", "median s", "tau"
-        keys = "median_frames", "mean_frames", "p90_frames"
-        _table(
-            f"Alignment error in frames, {rows[0]['alignments']} alignments",
-            heading,
-            [
-                (
-                    r["method"],
-                    *(f"{r[key]:.2f}" for key in keys),
-                    f"{r['median_s']:.3f}",
-                    f"{r['kendall_tau']:.3f}",
-                )
-                for r in rows
-            ],
-            json,
-        )
+        show_alignment(rows, json)
 
 
 @app.command()
@@ -308,40 +256,7 @@ def calibration(
         unclear = protocol.ambiguity(pool, model, settings, cameras=cameras.value)
         used = described(settings) | _pool(pool, mocap, held_out)
         finish({"model": model.id, "settings": used} | figures | {"ambiguity": unclear})
-        _show_calibration(figures, unclear, json)
-
-
-def _show_calibration(figures: dict[str, Any], unclear: dict[str, Any], json: Path | None) -> None:
-    rows = [
-        (
-            name,
-            str(part["count"]),
-            _percent(part["matched"]),
-            f"{part['expected_calibration_error']:.3f}",
-        )
-        for name, part in figures["pairs"].items()
-    ]
-    heading = "pairs", "count", "matching %", "calibration error"
-    _table("Calibration of the matching probability", heading, rows, json)
-    diagram = [
-        (
-            f"{row['from']:.1f} - {row['to']:.1f}",
-            str(row["count"]),
-            f"{row['probability']:.2f}",
-            f"{row['matched']:.2f}",
-            "#" * round(20 * row["matched"]),
-        )
-        for row in figures["pairs"]["nearest"]["diagram"]
-    ]
-    heading = "probability", "pairs", "mean", "matching", ""
-    _table("Nearest pairs", heading, diagram, json)
-    groups = [
-        (f"{g['variance']:.4f}", f"{g['ambiguity']:.3f}", _percent(g["hit_at_1"]))
-        for g in unclear["groups"]
-    ]
-    rank = "not defined" if unclear["spearman"] is None else f"{unclear['spearman']:.2f}"
-    title = f"Ambiguity by variance, rank correlation {rank}"
-    _table(title, ("variance", "ambiguity", "Hit@1"), groups, json)
+        show_calibration(figures, unclear, json)
 
 
 # -- inputs ----------------------------------------------------------------------------------------
@@ -438,28 +353,3 @@ def _bars():
             return lambda steps: bars.advance(task, steps)
 
         yield bar
-
-
-def _percent(value: float | None, plain: bool = False) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3f}" if plain else f"{100 * value:.1f}"
-
-
-def _table(
-    title: str, headings: tuple[str, ...], rows: list[tuple[str, ...]], json: Path | None
-) -> None:
-    """Print a table; on standard error where JSON goes to standard output."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
-    left = {"", "cameras", "joints", "method", "action", "pairs", "probability"}
-    for i, heading in enumerate(headings):
-        words = i == 0 or (heading in left and i < 3) or (heading == "" and i == len(headings) - 1)
-        table.add_column(heading, justify="left" if words else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    stderr = json == Path("-")
-    Console(stderr=stderr, markup=False, highlight=False, emoji=False).print(table)

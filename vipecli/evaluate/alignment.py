@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from vipecli import _kernels
-from vipecli.align import Alignment, warp
+from vipecli.align import Alignment, align_costs, warp
 from vipecli.distance import atrous, frame_costs
 from vipecli.embed import Model, embed
 from vipecli.errors import FormatError
@@ -214,23 +213,6 @@ def _at(take: Take, old: np.ndarray, new: np.ndarray) -> Take:
     return replace(take, poses=moved, moment=np.interp(old, poses.times, take.moment))
 
 
-def aligned(costs: np.ndarray, times_a: np.ndarray, times_b: np.ndarray) -> Alignment:
-    """Alignment from frame distances (N, M), by the same path search as `align.align`."""
-    smooth = atrous(costs, times_a, times_b)
-    low, high = _kernels.band_limits(*smooth.shape, 1.0)
-    path, _ = _kernels.dtw_path(smooth, low, high, False, False)
-    i, j = path.T
-    return Alignment(
-        path=path,
-        cost=float(smooth[i, j].mean(dtype=np.float64)),
-        times_a=times_a[i],
-        times_b=times_b[j],
-        distance=smooth[i, j],
-        match_probability=np.exp(-smooth[i, j]),
-        model="",
-    )
-
-
 def errors_s(alignment: Alignment, a: Take, b: Take) -> np.ndarray:
     """Error of the time map for every frame of a whose moment b shows too, seconds of b.
 
@@ -291,8 +273,8 @@ def alignment(
     Returns
     -------
     One row per method: median, mean and 90th percentile of the error in frames of the second clip
-    (the error in seconds times its mean rate), the median in seconds, mean Kendall's tau, and
-    `frames`, the number of frames judged.
+    (the error in seconds times its mean rate), the median in seconds, mean Kendall's tau (None
+    where one frame is nearest to all), and `frames`, the number of frames judged.
 
     Raises
     ------
@@ -308,7 +290,7 @@ def alignment(
             ready = one.prepare(a.poses)
             for target in targets:
                 costs = one.costs(ready, one.prepare(target.poses))
-                error = errors_s(aligned(costs, a.poses.times, target.poses.times), a, target)
+                error = errors_s(align_costs(costs, a.poses.times, target.poses.times), a, target)
                 gaps[one.name].append(error)
                 frames[one.name].append(error * _rate(target.poses.times))
                 taus[one.name].append(order(costs, a, target))
@@ -323,6 +305,11 @@ def _rate(times: np.ndarray) -> float:
     return (len(times) - 1) / (times[-1] - times[0])
 
 
+def _defined(taus: list[float]) -> list[float]:
+    """Without the alignments in which one frame is nearest to all."""
+    return [value for value in taus if not np.isnan(value)]
+
+
 def _row(
     name: str, gaps: list[np.ndarray], frames: list[np.ndarray], taus: list[float]
 ) -> dict[str, Any]:
@@ -333,7 +320,7 @@ def _row(
         "mean_frames": float(in_frames.mean()),
         "p90_frames": float(np.percentile(in_frames, 90)),
         "median_s": float(np.median(np.concatenate(gaps))),
-        "kendall_tau": float(np.nanmean(taus)),
+        "kendall_tau": float(np.mean(defined)) if (defined := _defined(taus)) else None,
         "alignments": len(frames),
         "frames": len(in_frames),
     }

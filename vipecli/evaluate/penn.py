@@ -1,31 +1,20 @@
 """Action recognition and alignment on Penn Action (Zhang, Zhu, Derpanis, ICCV 2013)."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from vipecli.classify import Packed
-from vipecli.distance import window_distance
 from vipecli.embed import Embeddings, Model, embed
 from vipecli.errors import FormatError
 from vipecli.evaluate.penn_labels import PennClip, load
-from vipecli.metrics import (
-    kendall_tau,
-    one_nn_correct,
-    one_view_accuracy,
-    without_hubs,
-)
+from vipecli.evaluate.penn_order import tau, tau_count, tau_pairs
+from vipecli.metrics import one_nn_correct, one_view_accuracy, without_hubs
 
 __all__ = ["PennClip", "distances", "evaluate", "load", "score", "split", "tau", "tau_pairs"]
-
-TAU_STEP = 5
-"""Kendall's tau looks at every 5th frame of both clips (TCC, section 4.3)."""
-
-NO_ORDER = ("jump_rope", "strum_guitar")
-"""Actions without an order of phases, left out of Kendall's tau (TCC, section 4.1)."""
 
 _BLOCK = 50  # clips compared with all clips after the first of them
 
@@ -118,15 +107,17 @@ def score(
     full = one_nn_correct(table.from_index(every), table.actions, table.labels, table.allowed)
     other = np.zeros(len(queries), bool)
     one = {}
+    for view in np.unique(table.query_views):
+        rows = table.query_views == view
+        other[rows] = table.correct(rows, table.views != view)
     for view in np.unique(table.views):
-        rows, items = table.query_views == view, table.views != view
-        other[rows] = table.correct(rows, items)
+        items = table.views == view
         one |= one_view_accuracy(
-            table.from_index(~items)[:, ~items],
+            table.from_index(items)[:, items],
             table.actions,
-            table.labels[~items],
-            table.views[~items],
-            table.allowed[:, ~items],
+            table.labels[items],
+            table.views[items],
+            table.allowed[:, items],
         )
     names = sorted(set(table.actions))
     return {
@@ -203,91 +194,6 @@ class _Table:
         cells = np.ix_(rows, items)
         near = self.from_index(items)[cells]
         return one_nn_correct(near, self.actions[rows], self.labels[items], self.allowed[cells])
-
-
-def tau_pairs(
-    embeddings: Sequence[Embeddings],
-    clips: Sequence[PennClip],
-    *,
-    progress: Callable[[int], object] | None = None,
-) -> list[tuple[int, int, float]]:
-    """Kendall's tau of every ordered pair of clips of one action; see `tau`.
-
-    Returns
-    -------
-    Rows (i, j, tau): the neighbours in clip j of the frames of clip i. Pairs for which tau is not
-    defined, because one frame is nearest to all, are left out as in TCC.
-    """
-    out = []
-    for i, j in _same_action(clips):
-        near = window_distance(embeddings[i], embeddings[j])[::TAU_STEP, ::TAU_STEP]
-        out.append((i, j, kendall_tau(near.argmin(axis=1))))
-        out.append((j, i, kendall_tau(near.argmin(axis=0))))
-        if progress:
-            progress(1)
-    return [row for row in out if not math.isnan(row[2])]
-
-
-def tau_count(clips: Sequence[PennClip]) -> int:
-    """Number of times that `tau_pairs` calls `progress`."""
-    return sum(1 for _ in _same_action(clips))
-
-
-def _same_action(clips: Sequence[PennClip]) -> Iterator[tuple[int, int]]:
-    """Unordered pairs of clips of one action that has an order of phases."""
-    for i, first in enumerate(clips):
-        if first.action in NO_ORDER:
-            continue
-        for j in range(i + 1, len(clips)):
-            if clips[j].action == first.action:
-                yield i, j
-
-
-def tau(
-    pairs: Sequence[tuple[int, int, float]],
-    clips: Sequence[PennClip],
-    kept: np.ndarray | None = None,
-) -> dict[str, Any]:
-    """Kendall's tau as TCC defines it (Dwibedi et al. 2019, section 4.1).
-
-    For all ordered pairs of clips of one action: the nearest of every 5th frame of the second clip
-    to every 5th frame of the first, and tau-b between the two orders; mean over the pairs, then
-    over the actions. Near is meant in the atrous frame distance, taps inside the clips only, at
-    the full frame rate: one frame alone cannot tell the way down from the way up.
-
-    Parameters
-    ----------
-    pairs, clips
-        from `tau_pairs`, and the clips that they number.
-    kept
-        shape (C,) bool: pairs with other clips do not count; None = all.
-
-    Returns
-    -------
-    `kendall_tau` (NaN where no action has two clips); `kendall_tau_same_view` and
-    `kendall_tau_other_views`, over the pairs filmed from the same or from different viewpoints;
-    `kendall_tau_per_action`.
-    """
-    rows: dict[str, list[tuple[bool, float]]] = {}
-    for i, j, value in pairs:
-        if kept is None or (kept[i] and kept[j]):
-            same = clips[i].viewpoint == clips[j].viewpoint
-            rows.setdefault(clips[i].action, []).append((same, value))
-
-    def mean(wanted: tuple[bool, ...]) -> dict[str, float]:
-        chosen = {a: [t for same, t in rows[a] if same in wanted] for a in sorted(rows)}
-        return {a: float(np.mean(values)) for a, values in chosen.items() if values}
-
-    return {
-        "kendall_tau": _mean(every := mean((True, False))),
-        "kendall_tau_same_view": _mean(mean((True,))),
-        "kendall_tau_other_views": _mean(mean((False,))),
-        "kendall_tau_per_action": every,
-    }
-
-
-def _mean(values: dict[str, float]) -> float:
-    return float(np.mean(list(values.values()))) if values else math.nan
 
 
 def split(clips: Sequence[PennClip], queries: str) -> tuple[list[PennClip], list[PennClip] | None]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -22,6 +23,7 @@ MOSTLY_HIDDEN = "strum_guitar"
 MISSING_SHARE = 1 / 3
 """Clips with this share of missing joints or more are not in the visible subset."""
 
+_DAMAGED = KeyError, ValueError, IndexError, TypeError, AttributeError, FormatError
 _SPELLINGS = {"strumming_guitar": "strum_guitar", "bowling": "bowl"}
 
 
@@ -95,6 +97,7 @@ def load(path: Path | str, *, invisible: float = INVISIBLE_SCORE) -> list[PennCl
 
 def _read_mat(path: Path, invisible: float) -> list[PennClip]:
     from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
 
     try:
         mat = loadmat(path)
@@ -107,7 +110,7 @@ def _read_mat(path: Path, invisible: float) -> list[PennClip]:
             train=int(np.ravel(mat["train"])[0]) == 1,
             poses=_poses(xy, mat["visibility"], (width, height), path.name, invisible),
         )
-    except (OSError, KeyError, ValueError, IndexError, NotImplementedError, TypeError) as exc:
+    except (OSError, MatReadError, NotImplementedError, *_DAMAGED) as exc:
         raise FormatError(f"{path}: not a label file of Penn Action ({exc})") from exc
     return [clip]
 
@@ -130,7 +133,7 @@ def _read_npz(path: Path, invisible: float) -> list[PennClip]:
             poses = _poses(xy, seen, (width, height), str(name), invisible)
             labels = str(data["action"][i]), str(data["viewpoint"][i])
             clips.append(PennClip(str(name), *labels, train, poses))
-    except (OSError, KeyError, ValueError, IndexError) as exc:
+    except (OSError, EOFError, BadZipFile, *_DAMAGED) as exc:
         raise FormatError(f"{path}: not an archive of Penn Action labels ({exc})") from exc
     return clips
 

@@ -4,6 +4,7 @@ import fnmatch
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -113,7 +114,7 @@ def load_mocap(paths: Iterable[Path], *, include: Sequence[str] = HELD_OUT) -> n
             with np.load(path, allow_pickle=False) as archive:
                 names = [n for n in archive.files if any(fnmatch.fnmatch(n, p) for p in include)]
                 clips = {name: archive[name] for name in names}
-        except (OSError, ValueError, EOFError, AttributeError) as exc:
+        except (OSError, ValueError, EOFError, AttributeError, BadZipFile) as exc:
             raise FormatError(f"{path}: not a readable mocap .npz ({exc})") from exc
         for name, clip in clips.items():
             if clip.ndim != 3 or clip.shape[1:] != (13, 3):

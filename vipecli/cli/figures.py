@@ -1,0 +1,119 @@
+"""Tables of `vipe evaluate`."""
+
+from pathlib import Path
+from typing import Any
+
+
+def show_retrieval(rows: list[dict[str, Any]], hidden: int, poses: int, json: Path | None) -> None:
+    """Print Hit@k of every method."""
+    hits = [key for key in rows[0] if key.startswith("hit_at_")]
+    heading = "cameras", "joints", "method", *(key.replace("hit_at_", "Hit@") for key in hits)
+    cells = [
+        (r["cameras"], r["joints"], r["method"], *(_percent(r[key]) for key in hits)) for r in rows
+    ]
+    title = f"Cross-view pose retrieval, {poses} poses, {hidden} joints hidden, %"
+    _table(title, heading, cells, json)
+
+
+def show_alignment(rows: list[dict[str, Any]], json: Path | None) -> None:
+    """Print the error of every method."""
+    keys = "median_frames", "mean_frames", "p90_frames"
+    cells = [
+        (
+            r["method"],
+            *(f"{r[key]:.2f}" for key in keys),
+            f"{r['median_s']:.3f}",
+            _percent(r["kendall_tau"], plain=True),
+        )
+        for r in rows
+    ]
+    heading = "method", "median", "mean", "90th percentile", "median s", "tau"
+    title = f"Alignment error in frames, {rows[0]['alignments']} alignments"
+    _table(title, heading, cells, json)
+
+
+def show_penn(figures: dict[str, Any], json: Path | None) -> None:
+    """Print the figures of both sets of clips, and those of each action."""
+    subset = figures["visible_subset"] or {}
+    keys = {
+        "accuracy": "full index",
+        "accuracy_other_views": "other viewpoints only",
+        "accuracy_one_view": "one viewpoint",
+        "kendall_tau": "Kendall's tau",
+    }
+    rows = [
+        (text, *(_percent(part.get(key), key == "kendall_tau") for part in (figures, subset)))
+        for key, text in keys.items()
+    ]
+    rows.append(("queries", str(figures["queries"]), str(subset.get("queries", 0))))
+    _table("Penn Action, % and tau", ("", "all clips", "visible subset"), rows, json)
+    actions = [
+        (
+            name,
+            _percent(value),
+            _percent(subset.get("per_action", {}).get(name)),
+            _percent(figures["kendall_tau_per_action"].get(name), True),
+        )
+        for name, value in figures["per_action"].items()
+    ]
+    heading = "action", "full index", "visible subset", "tau"
+    _table("Per action", heading, actions, json)
+
+
+def show_calibration(figures: dict[str, Any], unclear: dict[str, Any], json: Path | None) -> None:
+    """Print the error, the diagram of the nearest pairs, and the groups by variance."""
+    rows = [
+        (
+            name,
+            str(part["count"]),
+            _percent(part["matched"]),
+            f"{part['expected_calibration_error']:.3f}",
+        )
+        for name, part in figures["pairs"].items()
+    ]
+    heading = "pairs", "count", "matching %", "calibration error"
+    _table("Calibration of the matching probability", heading, rows, json)
+    diagram = [
+        (
+            f"{row['from']:.1f} - {row['to']:.1f}",
+            str(row["count"]),
+            f"{row['probability']:.2f}",
+            f"{row['matched']:.2f}",
+            "#" * round(20 * row["matched"]),
+        )
+        for row in figures["pairs"]["nearest"]["diagram"]
+    ]
+    heading = "probability", "pairs", "mean", "matching", ""
+    _table("Nearest pairs", heading, diagram, json)
+    groups = [
+        (f"{g['variance']:.4f}", f"{g['ambiguity']:.3f}", _percent(g["hit_at_1"]))
+        for g in unclear["groups"]
+    ]
+    rank = "not defined" if unclear["spearman"] is None else f"{unclear['spearman']:.2f}"
+    title = f"Ambiguity by variance, rank correlation {rank}"
+    _table(title, ("variance", "ambiguity", "Hit@1"), groups, json)
+
+
+def _percent(value: float | None, plain: bool = False) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if plain else f"{100 * value:.1f}"
+
+
+def _table(
+    title: str, headings: tuple[str, ...], rows: list[tuple[str, ...]], json: Path | None
+) -> None:
+    """Print a table; on standard error where JSON goes to standard output."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    left = {"", "cameras", "joints", "method", "action", "pairs", "probability"}
+    for i, heading in enumerate(headings):
+        words = i == 0 or (heading in left and i < 3) or (heading == "" and i == len(headings) - 1)
+        table.add_column(heading, justify="left" if words else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    stderr = json == Path("-")
+    Console(stderr=stderr, markup=False, highlight=False, emoji=False).print(table)
