@@ -38,10 +38,10 @@ def fill_with_progress(
     failures: list[Outcome] = []
     with progress_bars() as bars:
         files = bars.add_task("clips", total=len(wanted), unit="files")
-        frames = bars.add_task("poses", total=0, unit="frames")
+        frames = bars.add_task("poses", total=0, unit="frames", visible=False)
 
         def planned(count: int) -> None:
-            bars.update(frames, total=bars.tasks[frames].total + count)
+            bars.update(frames, total=bars.tasks[frames].total + count, visible=True)
 
         for outcome in fill(
             wanted,
