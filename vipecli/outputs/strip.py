@@ -15,7 +15,8 @@ DIM: Colour = (168, 160, 154)
 _MATCH_COLOURS = np.float32([(86, 84, 230), (64, 174, 245), (142, 196, 72)])  # at 0, 1/2 and 1
 _TO_COME = 0.45  # how strongly the part that is still to come is shown
 _TICKS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)
-_TICK_GAP = 5.5  # least distance of two times below the graph, in font sizes
+_TICK_FONT, _SMALLEST_TICK_FONT = 0.72, 10.0  # of the times below it: share of the font, pixels
+_TICK_GAP = 7.0  # least distance of two times below the graph, in their font sizes
 
 
 def clock(time_s: float, *, digits: int = 2) -> str:
@@ -154,7 +155,8 @@ def _curve(image: np.ndarray, columns: np.ndarray, strength: float) -> None:
 def _times(image: np.ndarray, seconds: float, place: tuple[int, int, float], font: float) -> None:
     """Write times below the graph, as many as there is room for."""
     left, width, y = place
-    room = max(1.0, width / (_TICK_GAP * font))
+    small = max(_TICK_FONT * font, _SMALLEST_TICK_FONT)
+    room = max(1.0, width / (_TICK_GAP * small))
     step = next((t for t in _TICKS_S if seconds / t <= room), seconds)
     digits = 0 if step >= 1 else 1
     for time_s in np.arange(0, seconds + 1e-6, step) if step > 0 else [0.0]:
@@ -163,4 +165,4 @@ def _times(image: np.ndarray, seconds: float, place: tuple[int, int, float], fon
             continue
         cv2.line(image, (round(x), round(y - 0.7 * font)), (round(x), round(y - 0.5 * font)), DIM)
         text = clock(float(time_s), digits=digits)
-        draw_text(image, text, (x, y + 0.1 * font), 0.72 * font, DIM, anchor="middle")
+        draw_text(image, text, (x, y + 0.1 * font), small, DIM, anchor="middle")

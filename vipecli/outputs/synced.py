@@ -276,13 +276,14 @@ def _layout(sizes: list[tuple[int, int]], height: int | None) -> _Layout:
         raise ValueError(f"height is {height}; use {LEAST_HEIGHT} to {most} pixels")
     height = max(height, LEAST_HEIGHT)
     font = float(np.clip(height * _FONT, _SMALLEST_FONT, _LARGEST_FONT))
-    gap, header, strip = max(2, round(font / 6)), round(2.4 * font), round(4.6 * font)
+    # Even positions, since colour is stored for 2 x 2 pixels and would bleed over an odd edge.
+    gap, header, strip = 2 * max(1, round(font / 12)), 2 * round(1.2 * font), round(4.6 * font)
     boxes, x = [], 0
     for aspect in aspects:
         width = max(2, round(height * aspect))
         boxes.append((x, header, width, height))
-        x += width + gap
-    total = x - gap
+        x += width + width % 2 + gap
+    total = max(x + width for x, _, width, _ in boxes)
     size = total + total % 2, header + height + strip + (header + height + strip) % 2
     return _Layout(size, boxes, font, header, header + height)
 
