@@ -131,7 +131,7 @@ class VideoWriter:
             if self.path.suffix.lower() != ".mkv":
                 options["movflags"] = "+faststart"
             self._container = av.open(str(part.absolute()), "w", options=options)
-            stack.callback(self._container.close)
+            stack.callback(self._close_quietly)
             self._stream = self._add_video()
             self._audio = self._add_audio(stack)
             self._open = stack.pop_all()
@@ -173,15 +173,20 @@ class VideoWriter:
         trace: TracebackType | None,
     ) -> None:
         """Finish the file and give it its name, or remove it."""
-        with self._open:  # on the way out it closes the file, then renames or removes it
-            if exc is not None:
-                raise exc
-            with self._explained():
-                if not self.frames:
-                    raise VideoError(f"{self.path}: there is no picture to write")
-                self._container.mux(self._stream.encode())
-                self._audio.finish()
-                self._container.close()
+        if exc is not None:
+            self._open.__exit__(kind, exc, trace)
+            return
+        with self._open, self._explained():
+            if not self.frames:
+                raise VideoError(f"{self.path}: there is no picture to write")
+            self._container.mux(self._stream.encode())
+            self._audio.finish()
+            self._container.close()
+
+    def _close_quietly(self) -> None:
+        """Close a file that is given up, or closed already: a second error would hide the first."""
+        with contextlib.suppress(av.FFmpegError, OSError):
+            self._container.close()
 
     def _add_video(self) -> "av.VideoStream":
         stream = self._container.add_stream("libx264", rate=self.fps)
