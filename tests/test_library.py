@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -138,6 +139,15 @@ def test_one_bad_video_does_not_stop_the_others(folder, detected):
     assert isinstance(done.pop("walk/bad.mp4"), NoPoseError)
     assert all(value is True for value in done.values())
     assert not (folder / ".vipe/walk/bad.mp4.npz").exists()
+
+
+def test_a_link_to_nothing_and_a_pipe_are_bad_videos(folder, detected):
+    (folder / "walk/link.mp4").symlink_to("gone.mp4")
+    os.mkfifo(folder / "walk/pipe.mp4")
+    done = fill(folder)
+    assert "no such file" in str(done["walk/link.mp4"])
+    assert "neither a file nor a folder" in str(done["walk/pipe.mp4"])
+    assert done["walk/a.mp4"] is True
 
 
 def test_files_go_where_they_are_asked_to(folder, tmp_path):

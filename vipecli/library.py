@@ -149,7 +149,7 @@ def slots(inputs: Sequence[Path], out: Path | None = None) -> list[Slot]:
         for video in videos[path]:
             slot = Slot(video, store, video.relative_to(root).as_posix())
             other = found.setdefault(slot.target, slot)
-            if not other.video.samefile(video):
+            if os.path.realpath(other.video) != os.path.realpath(video):
                 raise VideoError(
                     f"{video} and {other.video} would both go to {slot.target}; "
                     "embed them one after the other into different folders"
@@ -305,6 +305,7 @@ def content_key(video: Path, detector: str) -> str:
     VideoError
         if the video cannot be read.
     """
+    check_input(video)  # reading a pipe would never end
     digest = hashlib.sha256(detector.encode())
     files = sorted(p for p in video.iterdir() if p.is_file()) if video.is_dir() else [video]
     try:
