@@ -56,6 +56,14 @@ class Queries(str, Enum):
     TEST = "test"
 
 
+class Ends(str, Enum):
+    """As in `align.align`."""
+
+    AUTO = "auto"
+    CLOSED = "closed"
+    OPEN = "open"
+
+
 class HideIn(str, Enum):
     """Whose joints are hidden."""
 
@@ -191,6 +199,9 @@ def alignment(
     warps: Annotated[
         int, typer.Option(min=0, help="Times that the second clip of a pair is cut and warped.")
     ] = 3,
+    ends: Annotated[
+        Ends, typer.Option(help="Whether frames at the ends may be left out, by every method.")
+    ] = Ends.AUTO,
     compare: Compare = None,
     seed: Seed = 0,
     json: Json = None,
@@ -214,11 +225,17 @@ def alignment(
             takes = _takes(clips, person, pose_model, bar)
             count = sum(1 for _ in protocol.pairs(takes))
             rows = protocol.alignment(
-                takes, methods, warps=warps, seed=seed, progress=bar("alignment", count, "pairs")
+                takes,
+                methods,
+                warps=warps,
+                ends=ends.value,
+                seed=seed,
+                progress=bar("alignment", count, "pairs"),
             )
         settings = {
             "clips": [take.name for take in takes],
             "warps": warps,
+            "ends": ends.value,
             "seed": seed,
             "speeds": protocol.SPEEDS,
             "longest_cut": protocol.LONGEST_CUT,

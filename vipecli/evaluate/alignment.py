@@ -251,6 +251,7 @@ def alignment(
     methods: Sequence[Method],
     *,
     warps: int = 3,
+    ends: str = "auto",
     seed: int = 0,
     progress: Callable[[int], object] | None = None,
 ) -> list[dict[str, Any]]:
@@ -265,6 +266,8 @@ def alignment(
     warps
         how often the second clip of a pair is cut and warped, each time differently; 0 = aligned
         as it is.
+    ends
+        as in `align.align`, for every method.
     seed
         fixes the warps.
     progress
@@ -290,7 +293,8 @@ def alignment(
             ready = one.prepare(a.poses)
             for target in targets:
                 costs = one.costs(ready, one.prepare(target.poses))
-                error = errors_s(align_costs(costs, a.poses.times, target.poses.times), a, target)
+                matched = align_costs(costs, a.poses.times, target.poses.times, ends=ends)
+                error = errors_s(matched, a, target)
                 gaps[one.name].append(error)
                 frames[one.name].append(error * _rate(target.poses.times))
                 taus[one.name].append(order(costs, a, target))
