@@ -255,9 +255,7 @@ def test_align_writes_a_video_and_the_mapping(vipe, tmp_path, monkeypatch):
         assert sum(1 for _ in video.decode(video=0)) == stream.frames
     mapping = json.loads(Path("map.json").read_text())
     assert mapping["inputs"] == [str(a), str(b)]
-    assert set(mapping) == {
-        "inputs", "model", "distance", "times_a", "times_b", "match_probability",
-    }  # fmt: skip
+    assert set(mapping) >= {"inputs", "model", "distance", "match_probability"}
     steps = len(mapping["times_a"])
     assert steps == len(mapping["times_b"]) == len(mapping["match_probability"])
     assert _median_error_frames(mapping) <= 2

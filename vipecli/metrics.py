@@ -239,7 +239,8 @@ def reliability(
     matched
         shape (K,) bool.
     bins
-        number of equal parts of [0, 1]; a value on an edge belongs to the upper part, 1 to the last.
+        number of equal parts of [0, 1]; a value on an edge belongs to the upper part, 1 to the
+        last.
 
     Returns
     -------
