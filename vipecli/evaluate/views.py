@@ -27,7 +27,7 @@ DUPLICATE_AT = 0.02
 """NP-MPJPE up to which two poses are near-duplicates (paper, section 4.2)."""
 
 _FLOOR_M = 0.05  # an ankle joint above the floor
-_ROAM_M = 1.0  # people stand up to this far from the middle of the room, along both walls
+_ROAM_M = 0.6  # people stand up to this far from the middle of the room, along both walls
 _FOCAL_PX = 1145.0  # Human3.6M; what is measured does not depend on it
 _CENTER_PX = 1000.0
 
@@ -54,7 +54,7 @@ CAMERAS: dict[str, tuple[Camera, ...]] = {
     # down at 45 degrees, one from knee height that looks up (Mehta et al. 2017, section 4).
     "all": (
         *(Camera(72.0 * i, 4.0, 1.4) for i in range(5)),
-        *(Camera(36.0 + 72.0 * i, 2.9, 3.8) for i in range(5)),
+        *(Camera(36.0 + 72.0 * i, 3.2, 4.1) for i in range(5)),
         Camera(20.0, 3.5, 0.4, aim_m=1.1),
     ),
 }
