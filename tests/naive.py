@@ -60,25 +60,35 @@ def inside(i, j, n, m, width):
     return abs(i / (n - 1) - j / (m - 1)) <= width + 1e-12
 
 
-def dtw(cost, width=1.0, open_begin=False, open_end=False):
-    """Path and sum of dynamic time warping, from the full table."""
+def dtw(cost, width=1.0, skip_a=math.inf, skip_b=math.inf, diagonal=1.0):
+    """Path and sum of dynamic time warping with ends at a price, from the full table."""
+
+    def price(i, j):
+        return (i * skip_a if i else 0.0) + (j * skip_b if j else 0.0)
+
     n, m = cost.shape
+    cost = cost.astype(float)
     total = np.full((n, m), math.inf)
     before = {}
     for i in range(n):
         for j in range(m):
             if not inside(i, j, n, m, width):
                 continue
-            if i == 0 and (j == 0 or open_begin):
-                total[i, j], before[i, j] = cost[i, j], None
-                continue
-            best, step = math.inf, None
-            for x, y in ((i - 1, j - 1), (i - 1, j), (i, j - 1)):
-                if x >= 0 and y >= 0 and total[x, y] < best:
-                    best, step = total[x, y], (x, y)
-            total[i, j], before[i, j] = best + cost[i, j], step
-    cell = (n - 1, int(np.argmin(total[-1])) if open_end else m - 1)
-    end = total[cell]
+            if i and j:
+                best, step = total[i - 1, j - 1] + diagonal * cost[i, j], (i - 1, j - 1)
+            else:
+                best, step = price(i, j) + diagonal * cost[i, j], None
+            for x, y in ((i - 1, j), (i, j - 1)):
+                if x >= 0 and y >= 0 and total[x, y] + cost[i, j] < best:
+                    best, step = total[x, y] + cost[i, j], (x, y)
+            total[i, j], before[i, j] = best, step
+    ends = [
+        (n - 1, m - 1),
+        *((n - 1, j) for j in range(m - 1)),
+        *((i, m - 1) for i in range(n - 1)),
+    ]
+    sums = [total[i, j] + price(n - 1 - i, m - 1 - j) for i, j in ends]
+    cell, end = ends[int(np.argmin(sums))], min(sums)
     path = []
     while cell is not None:
         path.append(cell)

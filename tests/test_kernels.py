@@ -15,9 +15,9 @@ def costs(shape, *, ties=False, seed=0):
     return values.astype(np.float32)
 
 
-def path_of(cost, width=1.0, open_begin=False, open_end=False):
+def path_of(cost, width=1.0, skip_a=np.inf, skip_b=np.inf, diagonal=1.0):
     low, high = _kernels.band_limits(*cost.shape, width)
-    return _kernels.dtw_path(cost, low, high, open_begin, open_end)
+    return _kernels.dtw_path(cost, low, high, skip_a, skip_b, diagonal)
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -25,21 +25,25 @@ def path_of(cost, width=1.0, open_begin=False, open_end=False):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_dtw_path_equals_twin(shape, width, ties):
     cost = costs(shape, ties=ties)
-    path, total = path_of(cost, width)
-    want, want_total = naive.dtw(cost, width)
-    np.testing.assert_array_equal(path, want)
-    assert total == pytest.approx(want_total)
+    for diagonal in (1.0, 1.25):
+        path, total = path_of(cost, width, diagonal=diagonal)
+        want, want_total = naive.dtw(cost, width, diagonal=diagonal)
+        np.testing.assert_array_equal(path, want)
+        assert total == pytest.approx(want_total)
+        assert path[0].tolist() == [0, 0]
+        assert path[-1].tolist() == [shape[0] - 1, shape[1] - 1]
 
 
-@pytest.mark.parametrize("ends", [(True, False), (False, True), (True, True)])
+@pytest.mark.parametrize("skips", [(np.inf, 0), (0, np.inf), (1, 1), (0.5, 2), (4, 4)])
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_open_ends_equal_twin(shape, ties, ends):
+def test_open_ends_equal_twin(shape, ties, skips):
     cost = costs(shape, ties=ties)
-    path, total = path_of(cost, 1.0, *ends)
-    want, want_total = naive.dtw(cost, 1.0, *ends)
-    np.testing.assert_array_equal(path, want)
-    assert total == pytest.approx(want_total)
+    for width, diagonal in ((1.0, 1.0), (1.0, 1.25), (0.3, 1.5)):
+        path, total = path_of(cost, width, *skips, diagonal)
+        want, want_total = naive.dtw(cost, width, *skips, diagonal)
+        np.testing.assert_array_equal(path, want)
+        assert total == pytest.approx(want_total)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

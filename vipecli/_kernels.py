@@ -261,7 +261,7 @@ def atrous_taps(distance, taps_a, taps_b, missing, out):
 
 # --- dynamic time warping ------------------------------------------------------------------------
 
-_DIAGONAL, _UP, _LEFT, _START = np.uint8(0), np.uint8(1), np.uint8(2), np.uint8(3)
+_DIAGONAL, _UP, _LEFT = np.uint8(0), np.uint8(1), np.uint8(2)
 
 
 @_jit
@@ -284,39 +284,50 @@ def band_limits(n, m, width):
 
 
 @_jit
-def _first_row(cost, high, open_begin, here, steps):
-    """Sums and steps of row 0; `here` is shifted by one column."""
-    left = 0.0
-    for j in range(high):
-        starts = j == 0 or open_begin
-        left = cost[j] if starts else left + cost[j]
-        here[j + 1] = left
-        steps[j] = _START if starts else _LEFT
+def _skipped(price, frames):
+    """Price of leaving out frames; an infinite price times no frames is nothing."""
+    return price * frames if frames else 0.0
 
 
 @_jit
-def _next_row(cost, above, here, steps):
+def _first_row(cost, high, skip, diagonal, here, steps):
+    """Sums and steps of row 0; `here` is shifted by one column."""
+    left = np.inf
+    for j in range(high):
+        start = _skipped(skip, j) + diagonal * cost[j]
+        left += cost[j]
+        steps[j] = _LEFT if left < start else _DIAGONAL
+        left = min(left, start)
+        here[j + 1] = left
+
+
+@_jit
+def _next_row(cost, diagonal, above, here, steps):
     """Sums and steps of one row within the band from those above; both shifted by one column."""
-    left, diagonal = np.inf, above[0]
+    left, corner = np.inf, above[0]
     for j in range(len(cost)):
-        up = above[j + 1]
-        best = up if up < diagonal else diagonal
-        step = _UP if up < diagonal else _DIAGONAL
+        c = np.float64(cost[j])
+        best, up = corner + diagonal * c, above[j + 1] + c
+        left += c
+        step = _UP if up < best else _DIAGONAL
+        best = up if up < best else best
         step = _LEFT if left < best else step
-        best = left if left < best else best
-        left = best + cost[j]
+        left = left if left < best else best
         here[j] = left
         steps[j] = step
-        diagonal = up
+        corner = above[j + 1]
 
 
 @_jit
-def dtw_path(cost, low, high, open_begin, open_end):
-    """Cheapest path through `cost` with steps (1, 0), (0, 1) and (1, 1).
+def dtw_path(cost, low, high, skip_a, skip_b, diagonal):
+    """Cheapest path through `cost` with steps (1, 0), (0, 1) and (1, 1), and ends at a price.
 
-    S[i, j] = cost[i, j] + min(S[i-1, j-1], S[i-1, j], S[i, j-1]) in float64; of equal predecessors
-    the diagonal comes first, then (i-1, j), then (i, j-1). With `open_begin` the path may start at
-    any (0, j), with `open_end` it may end at any (N-1, j), the first of the cheapest.
+    S[i, j] = min(S[i-1, j-1] + w cost[i, j], S[i-1, j] + cost[i, j], S[i, j-1] + cost[i, j]) in
+    float64, w = `diagonal`. The path starts by a diagonal step out of S[i-1, -1] = i skip_a or
+    S[-1, j-1] = j skip_b, the price of the frames before, and ends at the cell (i, M-1) or
+    (N-1, j) where S plus the price of the frames behind is least. Of equal predecessors the
+    diagonal comes first, then (i-1, j), then (i, j-1); of equal ends the corner, then those on
+    the last row, then those on the last column, in order.
 
     Parameters
     ----------
@@ -324,13 +335,17 @@ def dtw_path(cost, low, high, open_begin, open_end):
         shape (N, M) float32, no NaN.
     low, high
         shape (N,): row i is searched over the columns [low[i], high[i]), which never step back.
+    skip_a, skip_b
+        price of leaving out a frame of a, or of b, at an end; inf = every frame is matched.
+    diagonal
+        weight of the cost in a step that moves on in both clips, 1 to 2.
 
     Returns
     -------
     path
         shape (L, 2) int32.
     total
-        sum of the costs on the path; inf where the limits leave no path.
+        least sum, prices included; inf where the limits leave no path.
 
     Notes
     -----
@@ -342,36 +357,46 @@ def dtw_path(cost, low, high, open_begin, open_end):
         widest = max(widest, high[i] - low[i])
     steps = np.empty((n, widest), np.uint8)
     above, here = np.full(m + 1, np.inf), np.full(m + 1, np.inf)
-    _first_row(cost[0], high[0], open_begin, above, steps[0])
+    _first_row(cost[0], high[0], skip_b, diagonal, above, steps[0])
+    side, row = np.inf, 0
+    if n > 1 and high[0] == m:
+        side = above[m] + _skipped(skip_a, n - 1)
     for i in range(1, n):
         first, last = low[i], high[i]
         above[high[i - 1] + 1 : last + 1] = np.inf  # left by an earlier row
         above[low[i - 1]] = np.inf
+        if first == 0:
+            above[0] = _skipped(skip_a, i)
         _next_row(
-            cost[i, first:last], above[first : last + 1], here[first + 1 : last + 1], steps[i]
+            cost[i, first:last],
+            diagonal,
+            above[first : last + 1],
+            here[first + 1 : last + 1],
+            steps[i],
         )
         above, here = here, above
-    end = m - 1
-    if open_end:
-        end = low[n - 1]
-        for j in range(low[n - 1], high[n - 1]):
-            if above[j + 1] < above[end + 1]:
-                end = j
-    return _trace(steps, low, end), above[end + 1]
+        if last == m and i < n - 1:
+            total = above[m] + _skipped(skip_a, n - 1 - i)
+            side, row = (total, i) if total < side else (side, row)
+    best, end = above[m], m - 1
+    for j in range(low[n - 1], m - 1):
+        total = above[j + 1] + _skipped(skip_b, m - 1 - j)
+        best, end = (total, j) if total < best else (best, end)
+    if side < best:
+        return _trace(steps, low, row, m - 1), side
+    return _trace(steps, low, n - 1, end), best
 
 
 @_jit
-def _trace(steps, low, end):
-    """Follow the back-pointers from (N-1, end) to the start."""
-    path = np.empty((len(steps) + end + 1, 2), np.int32)
-    i, j, k = len(steps) - 1, end, len(path)
-    while True:
+def _trace(steps, low, i, j):
+    """Follow the steps from cell (i, j) back to the start."""
+    path = np.empty((i + j + 1, 2), np.int32)
+    k = len(path)
+    while i >= 0 and j >= 0:
         k -= 1
         path[k, 0] = i
         path[k, 1] = j
         step = steps[i, j - low[i]]
-        if step == _START or k == 0:
-            break
         i -= step != _LEFT
         j -= step != _UP
     return path[k:].copy()
@@ -379,7 +404,7 @@ def _trace(steps, low, end):
 
 @_jit
 def dtw_mean(cost, limit, sums, lengths):
-    """Mean cost along the path of `dtw_path`, without band or back-pointers.
+    """Mean cost along the path of `dtw_path`, unweighted, without band, prices or back-pointers.
 
     The length of the best path is carried with its sum. Abandons, returning inf, as soon as the
     mean is sure to exceed `limit`: the final path crosses row i, last at some cell j, and its part

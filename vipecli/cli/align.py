@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from vipecli.poses import Poses
 
 DEFAULT_OUT = Path("synced.mp4")
+TELL_S = 0.2  # shorter stretches without a counterpart are only in the JSON, seconds
 
 
 class Onto(str, Enum):
@@ -21,6 +22,14 @@ class Onto(str, Enum):
     A = "a"
     B = "b"
     BOTH = "both"
+
+
+class Ends(str, Enum):
+    """Whether one clip may show more than the other at its ends."""
+
+    AUTO = "auto"
+    OPEN = "open"
+    CLOSED = "closed"
 
 
 class Audio(str, Enum):
@@ -46,6 +55,12 @@ def align(
     onto: Annotated[
         Onto, typer.Option(help="Whose time to keep: b is warped onto a, a onto b, or each a bit.")
     ] = Onto.A,
+    ends: Annotated[
+        Ends,
+        typer.Option(
+            help="closed: the clips start and end together; open: they may not; auto: as it looks."
+        ),
+    ] = Ends.AUTO,
     skeleton: Annotated[bool, typer.Option(help="Draw the joints that were found.")] = True,
     audio: Annotated[Audio, typer.Option(help="Whose sound to keep.")] = Audio.A,
     height: Annotated[
@@ -83,7 +98,7 @@ def align(
         (poses_a, embeddings_a), (poses_b, embeddings_b) = read_clips(
             (a, b), recipe, lambda clip, steps: bars.advance(tasks[clip], steps)
         )
-        alignment = align_embeddings(embeddings_a, embeddings_b)
+        alignment = align_embeddings(embeddings_a, embeddings_b, ends=ends.value)
         if out:
             writing = bars.add_task(f"writing {out.name}", total=None, unit="frames")
             write_synced(
@@ -110,6 +125,10 @@ def mapping(alignment: "Alignment", a: Path, b: Path) -> dict[str, Any]:
         "inputs": [str(a), str(b)],
         "model": alignment.model,
         "distance": round(alignment.cost, 6),
+        "unmatched": [
+            {"clip": span.clip, "start_s": round(span.start_s, 6), "end_s": round(span.end_s, 6)}
+            for span in alignment.unmatched
+        ],
         "times_a": alignment.times_a.round(6).tolist(),
         "times_b": alignment.times_b.round(6).tolist(),
         "match_probability": alignment.match_probability.round(4).astype(float).tolist(),
@@ -129,6 +148,11 @@ def _report(
     lines += [
         f"  a {part.start_s:6.2f} - {part.end_s:.2f} s   b {_in_words(part.ratio)}"
         for part in speed(alignment)
+    ]
+    lines += [
+        f"  {span.clip} {span.start_s:6.2f} - {span.end_s:.2f} s   not in {'ba'[span.clip == 'b']}"
+        for span in alignment.unmatched
+        if span.end_s - span.start_s >= TELL_S
     ]
     lines += [
         f"  nobody seen in {name} from {start:.2f} to {end:.2f} s"

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from vipecli.align import Alignment, warp
+from vipecli.distance import FLOOR
 from vipecli.encode import LONGEST_SIDE, VideoWriter, check_container, exact_rate
 from vipecli.outputs.draw import Colour, draw_box, draw_skeleton, draw_text, elide, text_width
 from vipecli.outputs.strip import BACKGROUND, BRIGHT, DIM, Strip, clock, make_strip
@@ -215,10 +216,14 @@ def _rate(times: np.ndarray) -> float:
 
 
 def _match_at(alignment: Alignment, times: np.ndarray, onto: str) -> np.ndarray:
-    """Matching probability at times of a, or of b if that is the base (F,)."""
+    """Matching probability at times of a, or of b if that is the base (F,).
+
+    The least there is where the other clip has no counterpart and waits.
+    """
     source = alignment.times_b if onto == "b" else alignment.times_a
     knots, owner, count = np.unique(source, return_inverse=True, return_counts=True)
-    return np.interp(times, knots, np.bincount(owner, alignment.match_probability) / count)
+    mean = np.bincount(owner, alignment.match_probability) / count
+    return np.interp(times, knots, mean, left=FLOOR, right=FLOOR)
 
 
 def _speeds(times: np.ndarray, fps: float) -> np.ndarray | None:

@@ -1,0 +1,53 @@
+"""How the options of `vipe align` reach the matching, on embeddings with known timing."""
+
+import json
+
+import numpy as np
+import pytest
+from test_align import movement
+
+from vipecli import clip
+from vipecli.cli.app import main
+from vipecli.poses import Poses
+from vipecli.video import VideoInfo
+
+
+@pytest.fixture
+def align(capfd, monkeypatch, tmp_path):
+    """Run `vipe align` on two movements; returns exit code, JSON and standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def seen(embeddings):
+        xy = np.random.default_rng(0).uniform(0, 99, (len(embeddings), 13, 2)).astype(np.float32)
+        score = np.ones(xy.shape[:2], np.float32)
+        return Poses(xy, score, embeddings.times, (100, 100)), embeddings
+
+    def run(a, b, *args):
+        takes = [seen(a), seen(b)]
+        monkeypatch.setattr(
+            clip, "check_clip", lambda path: VideoInfo(path, 100, 100, 30.0, 9, 1.0, 0, False)
+        )
+        monkeypatch.setattr(clip, "read_clips", lambda *_: takes)
+        with pytest.raises(SystemExit) as left:
+            main(["align", "a.mp4", "b.mp4", "--json", "-", *args])
+        out, err = capfd.readouterr()
+        return left.value.code, json.loads(out) if out else None, err
+
+    return run
+
+
+def test_ends(align):
+    a, b = movement(np.arange(0, 90) / 30), movement(np.arange(30, 150) / 30, noise=0.05)
+    code, got, err = align(a, b)
+    assert code == 0
+    before, behind = got["unmatched"]
+    assert before == {"clip": "a", "start_s": 0.0, "end_s": pytest.approx(1, abs=0.1)}
+    assert behind["clip"] == "b"
+    assert len(got["times_a"]) == len(got["times_b"])
+    assert f"a   0.00 - {before['end_s']:.2f} s   not in b" in err
+    assert f"b   {behind['start_s']:.2f} - 3.97 s   not in a" in err
+    assert align(a, b, "--ends", "open")[1]["unmatched"][0]["clip"] == "a"
+    code, got, err = align(a, b, "--ends", "closed")
+    assert got["unmatched"] == []
+    assert "not in" not in err
+    assert align(a, b, "--ends", "ajar")[0] == 2
