@@ -120,19 +120,12 @@ class Packed:
         """Return the number of clips, C."""
         return len(self.clips)
 
-    def distances(self, query: Embeddings, *, first: int = 0) -> np.ndarray:
+    def distances(self, query: Embeddings) -> np.ndarray:
         """Mean atrous frame distance of the query to every clip along the warping path.
-
-        Parameters
-        ----------
-        query
-            any clip embedded by the same model.
-        first
-            leave out the clips before this one.
 
         Returns
         -------
-        shape (C - first,) float64, in [0.05, 3.0].
+        shape (C,) float64, in [0.05, 3.0].
 
         Raises
         ------
