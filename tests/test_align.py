@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vipecli.align import DIAGONAL, LEAST_OVERLAP, Span, align, skip_price, speed, warp
-from vipecli.distance import matching_probability, window_distance
+from vipecli.distance import SOFTNESS, matching_probability, window_distance
 from vipecli.embed import Embeddings
 from vipecli.errors import FormatError
 
@@ -23,7 +23,7 @@ def movement(at, *, seed=0, noise=0.0, std=0.3, rate=30.0, noise_seed=0):
         np.full(mean.shape, std, np.float32),
         np.arange(len(mean)) / rate,
         "demo:0",
-        (1.5, 4.0),
+        (1.5 * SOFTNESS, 4.0 * SOFTNESS),
     )
 
 

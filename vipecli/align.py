@@ -2,13 +2,13 @@
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from vipecli import _kernels
-from vipecli.distance import FLOOR, MISSING_COST, atrous, frame_costs
+from vipecli.distance import FLOOR, MISSING_COST, atrous, frame_costs, matching_probability
 from vipecli.embed import Embeddings
 
 SMOOTH_S = 0.3
@@ -167,7 +167,9 @@ def align(
     [[0, 0], [1, 1]]
     """
     costs = frame_costs(a, b, match=match)
-    return align_costs(costs, a.times, b.times, ends=ends, band=band, model=a.model)
+    found = align_costs(costs, a.times, b.times, ends=ends, band=band, model=a.model)
+    p = matching_probability(a, b, match=match)[tuple(found.path.T)]
+    return replace(found, match_probability=np.where(np.isnan(p), np.float32(FLOOR), p))
 
 
 def align_costs(

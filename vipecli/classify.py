@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from vipecli import _kernels
+from vipecli.align import align
 from vipecli.distance import (
     MISSING_COST,
+    SOFTNESS,
     atrous,
     check_same_model,
     constant_taps,
@@ -37,7 +39,7 @@ class Neighbour:
     distance
         mean atrous frame distance along the warping path, in [0.05, 3.0].
     match_probability
-        exp(-distance): the geometric mean of the matching probability along the path.
+        mean matching probability of the frames along the path, in (0.05, 0.95).
     """
 
     clip: str
@@ -150,7 +152,7 @@ class Packed:
                 self._starts,
                 self._groups,
                 self._group_taps,
-                *kernel_sigmoid(query),
+                *kernel_sigmoid(query, softness=SOFTNESS),
                 np.float32(MISSING_COST),
             )
         return out
@@ -201,7 +203,10 @@ def classify(
     nearest = sorted(range(len(packed)), key=lambda c: (distances[c], packed.names[c]))[:k]
     neighbours = tuple(
         Neighbour(
-            packed.names[c], packed.labels[c], float(distances[c]), float(np.exp(-distances[c]))
+            packed.names[c],
+            packed.labels[c],
+            float(distances[c]),
+            float(align(query, packed.clips[c], ends="closed").match_probability.mean()),
         )
         for c in nearest
     )
