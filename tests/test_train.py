@@ -1,4 +1,4 @@
-"""Bodies taken apart, cameras, losses against slow references, a batch learnt by heart, resuming."""
+"""Bodies taken apart, cameras, losses against references, a batch learnt by heart, resuming."""
 
 import dataclasses
 import json
@@ -99,8 +99,8 @@ def test_camera_sees_the_left_hand_of_a_facing_person_on_the_right():
     seen = Augmenter(options, seed=3).project(pose)
     upright = seen[:, sk.HEAD, 1] < seen[:, sk.LEFT_ANKLE, 1]
     assert upright.all()  # y points down in pictures
-    # the nose side is told by depth: where the left shoulder is right of the right one, the
-    # person faces the camera, so the wrists (in front of the body) are nearer: larger in the picture
+    # where the left shoulder is right of the right one the person faces the camera, so wrists in
+    # front of the body are nearer and therefore farther apart in the picture
     facing = seen[:, sk.LEFT_SHOULDER, 0] > seen[:, sk.RIGHT_SHOULDER, 0]
     assert facing.any() and (~facing).any()
     front = torch.from_numpy(standing())[None]
