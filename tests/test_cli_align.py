@@ -51,3 +51,16 @@ def test_ends(align):
     assert got["unmatched"] == []
     assert "not in" not in err
     assert align(a, b, "--ends", "ajar")[0] == 2
+
+
+def test_offset(align):
+    a, b = movement(np.arange(0, 90) / 30), movement(np.arange(30, 150) / 30, noise=0.05)
+    code, got, err = align(a, b, "--offset")
+    assert code == 0
+    assert got["offset_s"] == pytest.approx(-1, abs=0.01)
+    assert got["rate"] == 1
+    assert got["unmatched"][0]["end_s"] == pytest.approx(1, abs=0.05)
+    assert f"time in b = time in a {got['offset_s']:+.3f} s" in err
+    code, got, err = align(a, b, "--drift")
+    assert got["rate"] == 1, "too short to tell a rate"
+    assert "time in b = time in a" in err

@@ -10,6 +10,7 @@ from vipecli.cli.options import Json, Person, PoseModel, Weights
 
 if TYPE_CHECKING:
     from vipecli.align import Alignment
+    from vipecli.offset import Offset
     from vipecli.poses import Poses
 
 DEFAULT_OUT = Path("synced.mp4")
@@ -61,6 +62,12 @@ def align(
             help="closed: the clips start and end together; open: they may not; auto: as it looks."
         ),
     ] = Ends.AUTO,
+    offset: Annotated[
+        bool, typer.Option("--offset", help="One event, several cameras: one constant shift.")
+    ] = False,
+    drift: Annotated[
+        bool, typer.Option("--drift", help="As --offset, and clocks that run at two rates.")
+    ] = False,
     skeleton: Annotated[bool, typer.Option(help="Draw the joints that were found.")] = True,
     audio: Annotated[Audio, typer.Option(help="Whose sound to keep.")] = Audio.A,
     height: Annotated[
@@ -81,6 +88,7 @@ def align(
     from vipecli.cli.console import check_json, progress_bars, write_json
     from vipecli.clip import Recipe, check_clip, read_clips
     from vipecli.files import check_output
+    from vipecli.offset import alignment_at, find_offset
     from vipecli.outputs.synced import check_container, write_synced
 
     out = out or (None if json else DEFAULT_OUT)
@@ -98,7 +106,12 @@ def align(
         (poses_a, embeddings_a), (poses_b, embeddings_b) = read_clips(
             (a, b), recipe, lambda clip, steps: bars.advance(tasks[clip], steps)
         )
-        alignment = align_embeddings(embeddings_a, embeddings_b, ends=ends.value)
+        shift = None
+        if offset or drift:
+            shift = find_offset(embeddings_a, embeddings_b, drift=drift)
+            alignment = alignment_at(embeddings_a, embeddings_b, shift)
+        else:
+            alignment = align_embeddings(embeddings_a, embeddings_b, ends=ends.value)
         if out:
             writing = bars.add_task(f"writing {out.name}", total=None, unit="frames")
             write_synced(
@@ -115,8 +128,8 @@ def align(
                 progress=lambda done, total: bars.update(writing, completed=done, total=total),
             )
     if json:
-        write_json(mapping(alignment, a, b), json)
-    _report(alignment, {"a": poses_a, "b": poses_b}, out, to_stderr=json == Path("-"))
+        write_json(mapping(alignment, a, b) | (_clock(shift) if shift else {}), json)
+    _report(alignment, shift, {"a": poses_a, "b": poses_b}, out, to_stderr=json == Path("-"))
 
 
 def mapping(alignment: "Alignment", a: Path, b: Path) -> dict[str, Any]:
@@ -135,8 +148,22 @@ def mapping(alignment: "Alignment", a: Path, b: Path) -> dict[str, Any]:
     }
 
 
+def _clock(shift: "Offset") -> dict[str, Any]:
+    """Return the offset as it stands in the JSON."""
+    return {
+        "offset_s": round(shift.shift_s, 6),
+        "rate": round(shift.rate, 6),
+        "overlap_s": round(shift.overlap_s, 6),
+    }
+
+
 def _report(
-    alignment: "Alignment", poses: dict[str, "Poses"], out: Path | None, *, to_stderr: bool
+    alignment: "Alignment",
+    shift: "Offset | None",
+    poses: dict[str, "Poses"],
+    out: Path | None,
+    *,
+    to_stderr: bool,
 ) -> None:
     """Print what came out: match, speeds, and what could not be seen."""
     from vipecli.align import speed
@@ -145,10 +172,14 @@ def _report(
     lines = [f"Wrote {out}"] if out else []
     mean = alignment.match_probability.mean()
     lines.append(f"Match {mean:.0%} on average, distance {alignment.cost:.2f}")
-    lines += [
-        f"  a {part.start_s:6.2f} - {part.end_s:.2f} s   b {_in_words(part.ratio)}"
-        for part in speed(alignment)
-    ]
+    if shift:
+        rate = "" if shift.rate == 1 else f"{shift.rate:.4f} x "
+        lines.append(f"  time in b = {rate}time in a {shift.shift_s:+.3f} s")
+    else:
+        lines += [
+            f"  a {part.start_s:6.2f} - {part.end_s:.2f} s   b {_in_words(part.ratio)}"
+            for part in speed(alignment)
+        ]
     lines += [
         f"  {span.clip} {span.start_s:6.2f} - {span.end_s:.2f} s   not in {'ba'[span.clip == 'b']}"
         for span in alignment.unmatched
