@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,10 +17,13 @@ from vipecli.errors import FormatError, WeightsError  # noqa: E402
 from vipecli.poses import Poses  # noqa: E402
 from vipecli.train import body, loop, losses  # noqa: E402
 from vipecli.train.augment import Augmentation, Augmenter  # noqa: E402
+from vipecli.train.calibrate import calibrate  # noqa: E402
 from vipecli.train.data import Mocap, rarity  # noqa: E402
 from vipecli.train.export import export  # noqa: E402
-from vipecli.train.model import PrVipe, normalise  # noqa: E402
+from vipecli.train.model import KINDS, PrVipe, normalise  # noqa: E402
 from vipecli.train.score import Retrieval  # noqa: E402
+
+WEIGHTS = Path(__file__).parent.parent / "weights"
 
 
 def standing() -> np.ndarray:
@@ -206,7 +210,7 @@ def test_one_batch_is_learnt_by_heart(mocap):
     config = small(steps=150, learning_rate=3e-3, augment=Augmentation(distance=(4, 8)))
     trainer = loop.Trainer(config, mocap, Retrieval.of(mocap))
     poses = torch.from_numpy(mocap.poses[:16])
-    trainer._batch = lambda: poses
+    trainer.draw = lambda count: poses
     first = trainer.train_step()
     for _ in range(149):
         last = trainer.train_step()
@@ -215,8 +219,9 @@ def test_one_batch_is_learnt_by_heart(mocap):
 
 
 @pytest.mark.parametrize("match", ["moments", "sampled"])
-def test_every_loss_gives_finite_gradients(mocap, match):
-    trainer = loop.Trainer(small(match=match), mocap, Retrieval.of(mocap))
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_loss_gives_finite_gradients(mocap, match, kind):
+    trainer = loop.Trainer(small(match=match, kind=kind), mocap, Retrieval.of(mocap))
     terms = trainer.train_step()
     assert all(math.isfinite(v) for v in terms.values())
     assert all(p.grad.isfinite().all() for p in trainer.net.parameters() if p.grad is not None)
@@ -241,6 +246,22 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(mocap, tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [2, 4, 6]
     assert 0 <= rows[-1]["hit_at_1"] <= 100
+
+
+def test_calibration_finds_how_often_near_pairs_match():
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    poses = torch.from_numpy(standing() + rng.normal(0, 0.1, (400, 13, 3)).astype(np.float32))
+    net = PrVipe(width=64, dropout=0.0, start_a=20.0, start_b=20.0, start_std=0.1)
+    augmenter = Augmenter(Augmentation(distance=(4.0, 8.0)), seed=1)
+    a, b = calibrate(net, poses, augmenter)
+    assert (a, b) == (net.a.item(), net.b.item()) != (20.0, 20.0)
+    # an untrained network finds next to nothing: its probabilities must come down to that
+    views = [augmenter.detect(augmenter.project(poses)) for _ in range(2)]
+    with torch.no_grad():
+        first, second = (net.eval()(*view) for view in views)
+        p = losses.match_moments(first, second, net.a, net.b)
+    assert p.mean() < 0.2
 
 
 def test_a_checkpoint_of_another_config_is_refused(mocap, tmp_path):
@@ -283,6 +304,20 @@ def test_exported_model_equals_torch_and_carries_its_metadata(tmp_path):
     assert np.isnan(got.mean[1]).all() and np.isnan(got.std[1]).all()
     assert list(tmp_path.iterdir()) == [path]  # nothing half-written stays
     assert b"site-packages" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("path", sorted(WEIGHTS.rglob("*.toml")), ids=lambda p: p.stem)
+def test_committed_configs_are_valid(path):
+    config = loop.load_config(path)
+    assert config.kind in KINDS
+    loop.PrVipe(kind=config.kind, **dataclasses.asdict(config.network))
+
+
+def test_lifting_gives_the_pose_in_camera_axes(people):
+    seen2d, seen = Augmenter(Augmentation(distance=(5.0, 5.0)), seed=2).film(people)
+    assert losses.np_mpjpe(seen, people).max() < 1e-4  # a rotation, no mirror image
+    depth = seen[..., 2] + 5
+    assert torch.allclose(seen2d, -seen[..., :2] / depth[..., None], atol=1e-5)
 
 
 def test_a_file_that_is_no_model_is_refused(tmp_path):

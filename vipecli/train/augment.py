@@ -252,10 +252,15 @@ class Augmenter:
         return _where(chosen, torch.einsum("bij,bkj->bki", free, poses), poses)
 
     def project(self, poses: Tensor) -> Tensor:
-        """Film each pose (B, 13, 3) with a camera of its own; pinhole, f = 1, y down (B, 13, 2).
+        """Joints (B, 13, 2) of each pose (B, 13, 3) as a camera of its own sees them."""
+        return self.film(poses)[0]
+
+    def film(self, poses: Tensor) -> tuple[Tensor, Tensor]:
+        """Joints (B, 13, 2), and the poses (B, 13, 3) in the axes of the camera that filmed them.
 
         Camera augmentation of section 3.5: azimuth +-180, elevation and roll uniform; the body,
-        scaled to a spine of 1, stands `distance` in front of the camera.
+        scaled to a spine of 1, stands `distance` in front of a pinhole with f = 1; y points down.
+        The pose in camera axes is relative to the mid-hip: x to the left, y up, z away.
         """
         n, o = len(poses), self.options
         centred = poses - poses[:, [sk.LEFT_HIP, sk.RIGHT_HIP]].mean(1, keepdim=True)
@@ -269,7 +274,7 @@ class Augmenter:
         near, far = math.log(o.distance[0]), math.log(o.distance[1])
         depth = seen[..., 2] + torch.exp(self._uniform(n, 1, low=near, high=far))
         # looking along +z with y up, +x points to the left of the picture
-        return -seen[..., :2] / depth.clamp_min(0.1)[..., None]
+        return -seen[..., :2] / depth.clamp_min(0.1)[..., None], seen
 
     def detect(self, joints: Tensor) -> tuple[Tensor, Tensor]:
         """Noisy joints (B, 13, 2) and their visibility (B, 13), as a detector would give them."""
@@ -299,7 +304,7 @@ class Augmenter:
 
     def _seen(self, n: int) -> Tensor:
         """1 for seen joints, 0 for dropped ones (n, 13); shoulders and hips go less often."""
-        chance = torch.full((13,), self.options.drop_joint, device=self.device)
+        chance = torch.full((13,), float(self.options.drop_joint), device=self.device)
         chance[[sk.LEFT_SHOULDER, sk.RIGHT_SHOULDER, sk.LEFT_HIP, sk.RIGHT_HIP]] /= 2
         seen = self._uniform(n, 13) >= chance
         limbs = torch.tensor(

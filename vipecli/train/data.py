@@ -11,9 +11,6 @@ from vipecli import skeleton as sk
 from vipecli.errors import FormatError
 from vipecli.train.mocap_files import clips
 
-HELD_OUT = ("uiprmd/*_s09_*", "uiprmd/*_s10_*", "amc/13_*", "amc/14_*", "amc/86_*", "amc/131_*")
-"""Clips that stay out of training: the subjects that `vipe evaluate retrieval` judges on."""
-
 
 @dataclass(frozen=True)
 class Mocap:

@@ -60,6 +60,7 @@ def export(
     metadata = {
         "format": FORMAT,
         "name": name,
+        "kind": net.kind,
         "joints": list(sk.JOINTS),
         "sigmoid": [float(net.a.detach()), float(net.b.detach())],
         "dims": net.mean.out_features,

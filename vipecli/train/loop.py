@@ -19,10 +19,12 @@ from torch.nn.functional import smooth_l1_loss
 
 from vipecli import skeleton as sk
 from vipecli.errors import FormatError
+from vipecli.evaluate.views import HELD_OUT
 from vipecli.train import losses
 from vipecli.train.augment import Augmentation, Augmenter
 from vipecli.train.body import frame
-from vipecli.train.data import HELD_OUT, Mocap, load_mocap, rarity
+from vipecli.train.calibrate import calibrate
+from vipecli.train.data import Mocap, load_mocap, rarity
 from vipecli.train.export import export
 from vipecli.train.model import PrVipe
 from vipecli.train.score import Retrieval
@@ -33,6 +35,7 @@ else:
     import tomli as tomllib
 
 CHECKPOINT = "checkpoint.pt"
+CALIBRATION_POSES = 3000
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,6 @@ class Network:
     blocks: int = 2
     dropout: float = 0.3
     use_visibility: bool = True
-    probabilistic: bool = True
     lift: bool = False
     start_a: float = 0.478
     start_b: float = -0.5
@@ -56,6 +58,7 @@ class Config:
     """All that fixes a training run. The defaults are the paper's (section 3.6), but for steps."""
 
     name: str = "prvipe"
+    kind: str = "prvipe"  # or "vipe", "l2vipe", "lifting": the paper's baselines
     seed: int = 0
     steps: int = 20_000
     batch: int = 256
@@ -126,7 +129,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.config, self.held_out, self.device, self.step = config, held_out, device, 0
         self.trained_on = mocap.summary()
-        self.net = PrVipe(**dataclasses.asdict(config.network)).to(device)
+        self.net = PrVipe(kind=config.kind, **dataclasses.asdict(config.network)).to(device)
         self.averaged = copy.deepcopy(self.net)
         self.optimizer = _optimizer(config, self.net)
         self.augmenter = Augmenter(config.augment, device=device, seed=config.seed)
@@ -139,7 +142,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate * self._rate() * group.get("scale", 1.0)
         self.net.train()
-        terms = self._terms(self._batch())
+        terms = self._terms(self.draw(self.config.batch))
         total = sum(getattr(self.config, name) * value for name, value in terms.items())
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
@@ -164,8 +167,9 @@ class Trainer:
             return warm
         return warm * 0.5 * (1 + math.cos(math.pi * self.step / self.config.steps))
 
-    def _batch(self) -> Tensor:
-        draw = self.rng.random(self.config.batch) * self.cumulative[-1]
+    def draw(self, count: int) -> Tensor:
+        """Mocap poses (count, 13, 3), drawn by their weights."""
+        draw = self.rng.random(count) * self.cumulative[-1]
         index = np.searchsorted(self.cumulative, draw).clip(0, len(self.poses) - 1)
         return self.poses[torch.from_numpy(index)].to(self.device)
 
@@ -173,13 +177,19 @@ class Trainer:
         """Loss terms of one batch: each pose filmed twice, as anchor and as positive."""
         poses = self.augmenter.turned(self.augmenter.poses(poses))
         others = self.augmenter.resized(poses)
-        views = [self.augmenter.detect(self.augmenter.project(p)) for p in (poses, others)]
+        films = [self.augmenter.film(p) for p in (poses, others)]
+        views = [self.augmenter.detect(joints) for joints, _ in films]
         joints, visibility = (torch.cat(parts) for parts in zip(*views, strict=True))
-        mean, std = (z.unflatten(0, (2, -1)) for z in self.net(joints, visibility))
+        output, std = self.net(joints, visibility)
+        if self.config.kind == "lifting":
+            seen = torch.cat([seen for _, seen in films])
+            return {"lift": smooth_l1_loss(output.view(-1, 13, 3), seen, beta=0.1)}
+        mean, std = (z.unflatten(0, (2, -1)) for z in (output, std))
         mined = losses.mine(mean, poses, candidates=self.config.candidates)
-        positive = -self._match(mean, std, torch.arange(len(poses), device=self.device)).log()
-        negative = -self._match(mean, std, mined.negative).log()
-        triplet = torch.relu(positive - negative + losses.MARGIN)
+        own = torch.arange(len(poses), device=self.device)
+        positive, negative = (self._distance(mean, std, i) for i in (own, mined.negative))
+        margin = losses.L2_MARGIN if self.config.kind == "l2vipe" else losses.MARGIN
+        triplet = torch.relu(positive - negative + margin)
         active = mined.found & (triplet > 0)
         terms = {
             "ratio": (triplet * active).sum() / active.sum().clamp_min(1),
@@ -195,12 +205,16 @@ class Trainer:
             terms["calibration"] = losses.calibration(self._match_pairs(mean, std, mined), mined)
         return terms
 
-    def _match(self, mean: Tensor, std: Tensor, index: Tensor) -> Tensor:
+    def _distance(self, mean: Tensor, std: Tensor, index: Tensor) -> Tensor:
+        """Distance (B,) of each anchor to the positive at `index`, as the triplets take it."""
         first, second = (mean[0], std[0]), (mean[1][index], std[1][index])
-        if not self.config.network.probabilistic:
-            return losses.probability((first[0] - second[0]).norm(dim=-1), self.net.a, self.net.b)
+        gap = first[0] - second[0]
+        if self.config.kind == "l2vipe":
+            return gap.square().sum(-1)
+        if self.config.kind == "vipe":
+            return -losses.probability(gap.norm(dim=-1), self.net.a, self.net.b).log()
         match = {"sampled": losses.match_sampled, "moments": losses.match_moments}
-        return match[self.config.match](first, second, self.net.a, self.net.b)
+        return -match[self.config.match](first, second, self.net.a, self.net.b).log()
 
     def _match_pairs(self, mean: Tensor, std: Tensor, mined: losses.Mined) -> Tensor:
         return losses.match_moments(
@@ -352,7 +366,16 @@ def run(
 
 
 def finish(trainer: Trainer, out: Path) -> float:
-    """Write the averaged network as ``<name>.onnx``; returns the difference to torch."""
+    """Calibrate the averaged network and write it as ``<name>.onnx``.
+
+    Returns
+    -------
+    Largest difference to torch, relative.
+    """
+    whole = dataclasses.replace(trainer.config.augment, drop_joint=0.0, drop_limb=0.0)
+    augmenter = Augmenter(whole, device=trainer.device, seed=trainer.config.seed + 1)
+    if trainer.config.kind == "prvipe":
+        calibrate(trainer.averaged, trainer.draw(CALIBRATION_POSES), augmenter)
     return export(
         trainer.averaged,
         out / f"{trainer.config.name}.onnx",

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from vipecli import skeleton as sk
 
+KINDS = ("prvipe", "vipe", "l2vipe", "lifting")
 TORSO = (sk.LEFT_SHOULDER, sk.RIGHT_SHOULDER, sk.LEFT_HIP, sk.RIGHT_HIP)
 
 
@@ -81,8 +82,10 @@ class PrVipe(nn.Module):
         of the backbone.
     use_visibility
         take each joint's visibility as input beside its coordinates.
-    probabilistic
-        False gives the point embedding VIPE: the std is a constant 1e-3.
+    kind
+        ``prvipe``; or a baseline of the paper (section 4.2): ``vipe``, a point embedding (its
+        std a constant 1e-3); ``l2vipe``, the same of unit length; ``lifting``, whose mean is the
+        3D pose in the camera's axes, D = 39.
     lift
         add a decoder from the mean to the canonical 3D pose (training only).
     start_a, start_b, start_std
@@ -97,14 +100,17 @@ class PrVipe(nn.Module):
         blocks: int = 2,
         dropout: float = 0.3,
         use_visibility: bool = True,
-        probabilistic: bool = True,
+        kind: str = "prvipe",
         lift: bool = False,
         start_a: float = 0.478,
         start_b: float = -0.5,
         start_std: float = 1.0,
     ) -> None:
         super().__init__()
-        self.use_visibility, self.probabilistic = use_visibility, probabilistic
+        if kind not in KINDS:
+            raise ValueError(f"kind is {kind!r}; use one of {', '.join(KINDS)}")
+        dims = 13 * 3 if kind == "lifting" else dims
+        self.use_visibility, self.kind = use_visibility, kind
         self.backbone = nn.Sequential(
             *_layer(13 * (3 if use_visibility else 2), width, dropout),
             *[_Block(width, dropout) for _ in range(blocks)],
@@ -129,10 +135,12 @@ class PrVipe(nn.Module):
         if self.use_visibility:
             x = torch.cat([x, visibility], dim=1)
         x = self.backbone(x)
-        std = _positive(self.std(x)) + 1e-4
-        if not self.probabilistic:
-            std = torch.full_like(std, 1e-3)
-        return self.mean(x), std
+        mean = self.mean(x)
+        if self.kind == "prvipe":
+            return mean, _positive(self.std(x)) + 1e-4
+        if self.kind == "l2vipe":
+            mean = nn.functional.normalize(mean, dim=-1)
+        return mean, torch.full_like(mean, 1e-3)
 
 
 def _positive(x: Tensor) -> Tensor:
