@@ -172,6 +172,18 @@ def test_the_time_map_does_not_stutter():
     assert np.abs(np.diff(steps)).mean() < 0.2 * np.abs(np.diff(stairs)).mean()
 
 
+def test_more_smoothing_is_steadier():
+    a, b = movement(np.arange(150) / 30, noise=0.2), movement(moments(5), noise=0.2, noise_seed=1)
+    got = align(a, b)
+
+    def jitter(smooth_s):
+        there = warp(dataclasses.replace(got, smooth_s=smooth_s), a.times)
+        assert (np.diff(there) >= 0).all()
+        return np.abs(np.diff(there, 2)).mean()
+
+    assert jitter(1.5) < jitter(0.45) < jitter(0.1) < jitter(0)
+
+
 def test_the_time_map_of_one_frame():
     one, many = movement([0.5]), movement(np.arange(10) / 30)
     got = align(one, many)

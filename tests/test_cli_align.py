@@ -7,6 +7,7 @@ import pytest
 from test_align import movement
 
 from vipecli import clip
+from vipecli.align import SMOOTH_S
 from vipecli.cli.app import main
 from vipecli.poses import Poses
 from vipecli.video import VideoInfo
@@ -64,3 +65,14 @@ def test_offset(align):
     code, got, err = align(a, b, "--drift")
     assert got["rate"] == 1, "too short to tell a rate"
     assert "time in b = time in a" in err
+
+
+def test_smooth_reaches_the_video(align, monkeypatch):
+    from vipecli.outputs import synced
+
+    seen = []
+    monkeypatch.setattr(synced, "write_synced", lambda alignment, *_, **__: seen.append(alignment))
+    a = movement(np.arange(60) / 30)
+    assert align(a, a, "--out", "x.mp4", "--smooth", "0.8")[0] == 0
+    assert align(a, a, "--out", "x.mp4")[0] == 0
+    assert [one.smooth_s for one in seen] == [0.8, SMOOTH_S]

@@ -11,20 +11,23 @@ from vipecli import _kernels
 from vipecli.distance import FLOOR, MISSING_COST, atrous, frame_costs, matching_probability
 from vipecli.embed import Embeddings
 
-SMOOTH_S = 0.3
-"""Half-width of the window of `warp`, seconds.
+SMOOTH_S = 0.45
+"""Half-width of the window of `warp`, seconds, unless told otherwise.
 
-Of 0.1 to 0.8 s it gives the least error on planted warps (0.5x to 2x, 30 frames/s): median and 90th
-percentile 0.80 and 1.54 frames against 0.85 and 1.76 of the bare path, whose speed jitters 16
-times as much.
+Of 0.15 to 0.8 s it gives the least error on planted warps with open ends (`benchmarks.planted`):
+median and 90th percentile 1.35 and 5.1 frames, against 1.42 and 5.3 at 0.15 s, where the speed
+jitters three times as much. A price on steps in one clip only does not help: at every price the
+errors grow.
 """
 
-DIAGONAL = 1.25
+DIAGONAL = 1.75
 """Weight of the distance where the path moves on in both clips at once.
 
-At 1, as in the paper, a cell shared by a step in both clips is the cheapest way through anything;
-at 2 every frame weighs the same on every path. On planted warps (`benchmarks.planted`, two
-cameras, noisy joints) 1.25 gives medians 7 to 11 % below those of 1, without the outliers of 1.5.
+At 1, as in the paper, a step in both clips is the cheapest way through anything, and the path
+cuts corners; at 2 every frame weighs the same on every path, and nothing keeps it straight where
+all is alike. On planted warps (`benchmarks.planted`: motion capture, two cameras, noisy joints)
+the median and 90th percentile of the error are 2.0 and 8.9 frames at 1, 1.3 and 5.3 at 1.75; at 2
+some pairs go astray altogether.
 """
 
 ENDS = "auto", "closed", "open"
@@ -33,10 +36,10 @@ ENDS = "auto", "closed", "open"
 SKIP = {"auto": 0.25, "open": 0.1}
 """Price of a frame that is left out, between the distance of matched and of unrelated frames.
 
-Where nothing is missing, 0.25 costs no accuracy (planted warps: 90th percentile 5.8 frames against
-6.0 with closed ends), and with up to 30 % cut off each end of both clips it halves the error
-(90th percentile 5.4 against 11.5). At 0.1 the ends are found a little better and whole clips done
-a little worse.
+On planted warps 0.25 costs little where nothing is missing (90th percentile of the error 5.7 frames
+against 5.3 with closed ends). With up to 30 % cut off each end of both clips it is 5.4 against 6.7,
+with up to 40 % of the first clip 7.7 against 24.5, and the ends are found within 2.6 frames in the
+median. 0.1 does no better there, but finds the ends of short parts a little better.
 """
 
 LEAST_OVERLAP = 1 / 3
@@ -82,6 +85,8 @@ class Alignment:
         weights that made the embeddings.
     unmatched
         what lies before and behind the path: stretches that the other clip does not show.
+    smooth_s
+        half-width of the window that makes a smooth time map of the path, see `warp`, seconds.
     """
 
     path: np.ndarray
@@ -92,6 +97,7 @@ class Alignment:
     match_probability: np.ndarray
     model: str
     unmatched: tuple[Span, ...] = ()
+    smooth_s: float = SMOOTH_S
 
     def __len__(self) -> int:
         """Return the length of the path, L."""
@@ -297,7 +303,7 @@ def warp(alignment: Alignment, times: np.ndarray, *, onto: str = "a") -> np.ndar
     source, target = alignment.times_a, alignment.times_b
     if onto == "b":
         source, target = target, source
-    knots, values = _knots(source, target)
+    knots, values = _knots(source, target, alignment.smooth_s)
     times = np.asarray(times, np.float64)
     if len(knots) == 1:
         return np.full(times.shape, values[0])
@@ -352,15 +358,18 @@ def _merge(edges: np.ndarray, there: np.ndarray) -> list[int]:
     return cuts
 
 
-def _knots(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _knots(
+    source: np.ndarray, target: np.ndarray, smooth_s: float
+) -> tuple[np.ndarray, np.ndarray]:
     """One smoothed, non-decreasing target time per distinct source time."""
     knots, owner, count = np.unique(source, return_inverse=True, return_counts=True)
     values = np.bincount(owner, target) / count
-    if len(knots) < 3:
+    if len(knots) < 3 or smooth_s <= 0:
+        values = np.maximum.accumulate(values)
         values[0], values[-1] = target[0], target[-1]
         return knots, values
-    smooth = _local_lines(knots, values)
-    edge = _ramp((knots - knots[0]) / SMOOTH_S), _ramp((knots[-1] - knots) / SMOOTH_S)
+    smooth = _local_lines(knots, values, smooth_s)
+    edge = _ramp((knots - knots[0]) / smooth_s), _ramp((knots[-1] - knots) / smooth_s)
     smooth = smooth + (target[0] - smooth[0]) * edge[0] + (target[-1] - smooth[-1]) * edge[1]
     smooth = np.maximum.accumulate(smooth.clip(target[0], target[-1]))
     smooth[0], smooth[-1] = target[0], target[-1]
@@ -373,13 +382,13 @@ def _ramp(x: np.ndarray) -> np.ndarray:
     return 1 - x * x * (3 - 2 * x)
 
 
-def _local_lines(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _local_lines(x: np.ndarray, y: np.ndarray, reach: float) -> np.ndarray:
     """Value at every x of a straight line fitted to its neighbourhood, tricube weights."""
     out = np.empty_like(y)
     for i, centre in enumerate(x):
-        near = slice(*np.searchsorted(x, (centre - SMOOTH_S, centre + SMOOTH_S)))
+        near = slice(*np.searchsorted(x, (centre - reach, centre + reach)))
         d = x[near] - centre
-        w = (1 - np.minimum(np.abs(d) / SMOOTH_S, 1) ** 3) ** 3
+        w = (1 - np.minimum(np.abs(d) / reach, 1) ** 3) ** 3
         mean_d, mean_y = w @ d / w.sum(), w @ y[near] / w.sum()
         spread = w @ (d - mean_d) ** 2
         slope = w @ ((d - mean_d) * (y[near] - mean_y)) / spread if spread > 1e-12 else 0.0

@@ -1,5 +1,6 @@
 """`vipe align`: two clips of one movement on one time base."""
 
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -62,6 +63,14 @@ def align(
             help="closed: the clips start and end together; open: they may not; auto: as it looks."
         ),
     ] = Ends.AUTO,
+    smooth: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="Window of the time map: more is steadier, less follows faster.  [default: 0.45]",
+        ),
+    ] = None,
     offset: Annotated[
         bool, typer.Option("--offset", help="One event, several cameras: one constant shift.")
     ] = False,
@@ -112,6 +121,8 @@ def align(
             alignment = alignment_at(embeddings_a, embeddings_b, shift)
         else:
             alignment = align_embeddings(embeddings_a, embeddings_b, ends=ends.value)
+        if smooth is not None:
+            alignment = replace(alignment, smooth_s=smooth)
         if out:
             writing = bars.add_task(f"writing {out.name}", total=None, unit="frames")
             write_synced(
