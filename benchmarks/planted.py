@@ -62,8 +62,8 @@ def motions(mocap: Path, count: int, *, seed: int = 0) -> list[tuple[str, np.nda
     by one subject, joined.
     """
     rng = np.random.default_rng(seed)
-    long = _read(mocap / "cmu_joints13_30fps.npz", 4 * RATE)
-    short = _read(mocap / "uiprmd_joints13_20hz.npz", 20)
+    long = read(mocap / "cmu_joints13_30fps.npz", 4 * RATE)
+    short = read(mocap / "uiprmd_joints13_20hz.npz", 20)
     out = []
     for number in range(count):
         if number % 2:
@@ -73,11 +73,12 @@ def motions(mocap: Path, count: int, *, seed: int = 0) -> list[tuple[str, np.nda
             want = min(len(long[name]), int(RATE * rng.uniform(*LENGTH_S)))
             start = rng.integers(len(long[name]) - want + 1)
             name, joints = f"{name}@{start}", long[name][start : start + want]
-        out.append((name, _grounded(joints)))
+        out.append((name, grounded(joints)))
     return out
 
 
-def _read(path: Path, shortest: float) -> dict[str, np.ndarray]:
+def read(path: Path, shortest: float) -> dict[str, np.ndarray]:
+    """Clips of an archive that no weights were trained on, `shortest` frames long or more."""
     with np.load(path) as archive:
         names = [n for n in archive.files if any(fnmatch.fnmatch(n, p) for p in HELD_OUT)]
         clips = {n: archive[n].astype(np.float64) for n in names}
@@ -110,7 +111,7 @@ def _pelvis(joints: np.ndarray) -> np.ndarray:
     return joints[:, [LEFT_HIP, RIGHT_HIP]].mean(axis=1, keepdims=True)
 
 
-def _grounded(joints: np.ndarray) -> np.ndarray:
+def grounded(joints: np.ndarray) -> np.ndarray:
     """Joints with the pelvis above the origin, the lowest joint of the motion on the floor."""
     joints = joints.copy()
     joints[..., [0, 2]] -= _pelvis(joints)[..., [0, 2]]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from test_align import movement
 
+import vipecli.embed
 from vipecli import clip
 from vipecli.align import SMOOTH_S
 from vipecli.cli.app import main
@@ -23,8 +24,10 @@ def align(capfd, monkeypatch, tmp_path):
         score = np.ones(xy.shape[:2], np.float32)
         return Poses(xy, score, embeddings.times, (100, 100)), embeddings
 
-    def run(a, b, *args):
+    def run(a, b, *args, b_mirrored=None):
         takes = [seen(a), seen(b)]
+        monkeypatch.setattr(vipecli.embed, "embed", lambda *_: b_mirrored or b)
+        monkeypatch.setattr(clip.Recipe, "load_model", lambda _: None)
         monkeypatch.setattr(
             clip, "check_clip", lambda path: VideoInfo(path, 100, 100, 30.0, 9, 1.0, 0, False)
         )
@@ -76,3 +79,25 @@ def test_smooth_reaches_the_video(align, monkeypatch):
     assert align(a, a, "--out", "x.mp4", "--smooth", "0.8")[0] == 0
     assert align(a, a, "--out", "x.mp4")[0] == 0
     assert [one.smooth_s for one in seen] == [0.8, SMOOTH_S]
+
+
+def test_mirror(align):
+    a, b = movement(np.arange(90) / 30), movement(np.arange(90) / 30, noise=0.1)
+    other = movement(np.arange(90) / 30, seed=3)
+    code, got, err = align(a, other, b_mirrored=b)
+    assert code == 0
+    assert got["mirrored"] is True
+    assert "taken mirrored" in err
+    for args, want in ((["--mirror", "no"], False), (["--mirror", "yes"], True)):
+        assert align(a, other, *args, b_mirrored=b)[1]["mirrored"] is want
+    assert align(a, b, b_mirrored=other)[1]["mirrored"] is False
+
+
+def test_two_actions_are_told_apart(align):
+    a, b = movement(np.arange(90) / 30), movement(np.arange(90) / 30, noise=0.1)
+    _, got, err = align(a, b)
+    assert got["same_action"] > 0.9
+    assert "different actions" not in err
+    _, got, err = align(a, movement(np.arange(90) / 30, seed=3))
+    assert got["same_action"] < 0.5
+    assert f"two different actions (same action: {got['same_action']:.0%})" in err

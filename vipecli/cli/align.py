@@ -34,6 +34,14 @@ class Ends(str, Enum):
     CLOSED = "closed"
 
 
+class Mirror(str, Enum):
+    """Whether b is taken as a mirror shows it."""
+
+    AUTO = "auto"
+    YES = "yes"
+    NO = "no"
+
+
 class Audio(str, Enum):
     """Whose sound the synchronised video keeps."""
 
@@ -63,6 +71,12 @@ def align(
             help="closed: the clips start and end together; open: they may not; auto: as it looks."
         ),
     ] = Ends.AUTO,
+    mirror: Annotated[
+        Mirror,
+        typer.Option(
+            help="Take b mirrored, left-handed for right-handed; auto: where that fits better."
+        ),
+    ] = Mirror.AUTO,
     smooth: Annotated[
         float | None,
         typer.Option(
@@ -96,7 +110,9 @@ def align(
     from vipecli.align import align as align_embeddings
     from vipecli.cli.console import check_json, progress_bars, write_json
     from vipecli.clip import Recipe, check_clip, read_clips
+    from vipecli.embed import embed
     from vipecli.files import check_output
+    from vipecli.matching import align_either_side, mirrored, same_action
     from vipecli.offset import alignment_at, find_offset
     from vipecli.outputs.synced import check_container, write_synced
 
@@ -115,12 +131,25 @@ def align(
         (poses_a, embeddings_a), (poses_b, embeddings_b) = read_clips(
             (a, b), recipe, lambda clip, steps: bars.advance(tasks[clip], steps)
         )
-        shift = None
+        shift, judged = None, {}
         if offset or drift:
             shift = find_offset(embeddings_a, embeddings_b, drift=drift)
             alignment = alignment_at(embeddings_a, embeddings_b, shift)
         else:
-            alignment = align_embeddings(embeddings_a, embeddings_b, ends=ends.value)
+            side = embeddings_b
+            if mirror is not Mirror.NO:
+                side = embed(mirrored(poses_b), recipe.load_model())
+            if mirror is Mirror.AUTO:
+                alignment, flipped = align_either_side(
+                    embeddings_a, embeddings_b, side, ends=ends.value
+                )
+                side = side if flipped else embeddings_b
+            else:
+                alignment = align_embeddings(embeddings_a, side, ends=ends.value)
+            judged = {
+                "mirrored": side is not embeddings_b,
+                "same_action": round(same_action(embeddings_a, side), 4),
+            }
         if smooth is not None:
             alignment = replace(alignment, smooth_s=smooth)
         if out:
@@ -139,8 +168,10 @@ def align(
                 progress=lambda done, total: bars.update(writing, completed=done, total=total),
             )
     if json:
-        write_json(mapping(alignment, a, b) | (_clock(shift) if shift else {}), json)
-    _report(alignment, shift, {"a": poses_a, "b": poses_b}, out, to_stderr=json == Path("-"))
+        write_json(mapping(alignment, a, b) | (_clock(shift) if shift else judged), json)
+    _report(
+        alignment, shift, judged, {"a": poses_a, "b": poses_b}, out, to_stderr=json == Path("-")
+    )
 
 
 def mapping(alignment: "Alignment", a: Path, b: Path) -> dict[str, Any]:
@@ -171,6 +202,7 @@ def _clock(shift: "Offset") -> dict[str, Any]:
 def _report(
     alignment: "Alignment",
     shift: "Offset | None",
+    judged: dict[str, Any],
     poses: dict[str, "Poses"],
     out: Path | None,
     *,
@@ -178,11 +210,17 @@ def _report(
 ) -> None:
     """Print what came out: match, speeds, and what could not be seen."""
     from vipecli.align import speed
+    from vipecli.matching import DIFFERENT
     from vipecli.poses import missing_spans
 
     lines = [f"Wrote {out}"] if out else []
     mean = alignment.match_probability.mean()
     lines.append(f"Match {mean:.0%} on average, distance {alignment.cost:.2f}")
+    if judged.get("mirrored"):
+        lines.append("  b is taken mirrored, its left for its right (--mirror no: as it is)")
+    if judged.get("same_action", 1.0) < DIFFERENT:
+        share = judged["same_action"]
+        lines.append(f"  these look like two different actions (same action: {share:.0%})")
     if shift:
         rate = "" if shift.rate == 1 else f"{shift.rate:.4f} x "
         lines.append(f"  time in b = {rate}time in a {shift.shift_s:+.3f} s")
