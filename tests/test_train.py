@@ -264,6 +264,17 @@ def test_calibration_finds_how_often_near_pairs_match():
     assert p.mean() < 0.2
 
 
+def test_the_cosine_begins_anew_at_each_restart(mocap):
+    config = small(steps=40, restarts=(20,), restart_rate=0.5)
+    trainer = loop.Trainer(config, mocap, Retrieval.of(mocap))
+    rates = []
+    for trainer.step in range(40):
+        rates.append(trainer._rate())
+    assert rates[0] == 1 and rates[20] == 0.5
+    assert rates[10] == pytest.approx(0.5) and rates[30] == pytest.approx(0.25)
+    assert rates[19] < 0.01 and rates[39] < 0.01
+
+
 def test_a_checkpoint_of_another_config_is_refused(mocap, tmp_path):
     trainer = loop.Trainer(small(), mocap, Retrieval.of(mocap))
     trainer.save(tmp_path / "c.pt")

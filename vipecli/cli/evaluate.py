@@ -145,7 +145,7 @@ def penn(
     hubs: Annotated[
         int,
         typer.Option(min=0, help="Correct for hubs by the N nearest index clips (CSLS); 0 = no."),
-    ] = 0,
+    ] = 50,
     json: Json = None,
     weights: Weights = None,
 ) -> None:

@@ -66,6 +66,8 @@ class Config:
     learning_rate: float = 1e-3
     warmup: int = 500
     schedule: str = "cosine"  # or "constant"
+    restarts: tuple[int, ...] = ()  # steps at which the cosine begins anew, `restart_rate` as high
+    restart_rate: float = 0.6
     weight_decay: float = 1e-4
     average: float = 0.9995  # exponential average of the weights
     match: str = "moments"  # or "sampled", K = 20
@@ -165,7 +167,11 @@ class Trainer:
         warm = min(1.0, (self.step + 1) / max(1, self.config.warmup))
         if self.config.schedule == "constant":
             return warm
-        return warm * 0.5 * (1 + math.cos(math.pi * self.step / self.config.steps))
+        starts = [0, *self.config.restarts, self.config.steps]
+        cycle = sum(self.step >= start for start in starts[1:-1])
+        first, last = starts[cycle], starts[cycle + 1]
+        done = (self.step - first) / (last - first)
+        return warm * 0.5 * (1 + math.cos(math.pi * done)) * self.config.restart_rate**cycle
 
     def draw(self, count: int) -> Tensor:
         """Mocap poses (count, 13, 3), drawn by their weights."""
