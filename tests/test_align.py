@@ -6,7 +6,7 @@ import naive
 import numpy as np
 import pytest
 
-from vipecli.align import DIAGONAL, LEAST_OVERLAP, Span, align, skip_price, speed, warp
+from vipecli.align import DIAGONAL, LEAST_OVERLAP, SKIP, Span, align, skip_price, speed, warp
 from vipecli.distance import SOFTNESS, matching_probability, window_distance
 from vipecli.embed import Embeddings
 from vipecli.errors import FormatError
@@ -86,7 +86,7 @@ def test_an_open_path_pays_for_what_it_skips(ends):
     a, b = movement(np.arange(40) / 30), movement(moments(1, 2.0)[20:])
     got = align(a, b, ends=ends)
     cost = window_distance(a, b)
-    price = skip_price(cost, {"auto": 0.25, "open": 0.1}[ends])
+    price = skip_price(cost, SKIP[ends])
     want, _ = naive.dtw(cost, 1.0, price, price, DIAGONAL)
     kept = [cell in got.path.tolist() for cell in want.tolist()]
     np.testing.assert_array_equal(got.path, want[kept])

@@ -84,13 +84,13 @@ def test_smooth_reaches_the_video(align, monkeypatch):
 def test_mirror(align):
     a, b = movement(np.arange(90) / 30), movement(np.arange(90) / 30, noise=0.1)
     other = movement(np.arange(90) / 30, seed=3)
-    code, got, err = align(a, other, b_mirrored=b)
+    code, got, err = align(a, other, "--mirror", "auto", b_mirrored=b)
     assert code == 0
     assert got["mirrored"] is True
     assert "taken mirrored" in err
-    for args, want in ((["--mirror", "no"], False), (["--mirror", "yes"], True)):
+    for args, want in (([], False), (["--mirror", "no"], False), (["--mirror", "yes"], True)):
         assert align(a, other, *args, b_mirrored=b)[1]["mirrored"] is want
-    assert align(a, b, b_mirrored=other)[1]["mirrored"] is False
+    assert align(a, b, "--mirror", "auto", b_mirrored=other)[1]["mirrored"] is False
 
 
 def test_two_actions_are_told_apart(align):
@@ -101,3 +101,20 @@ def test_two_actions_are_told_apart(align):
     _, got, err = align(a, movement(np.arange(90) / 30, seed=3))
     assert got["same_action"] < 0.5
     assert f"two different actions (same action: {got['same_action']:.0%})" in err
+
+
+def test_all(align):
+    a = movement(np.arange(15, 75) / 30)
+    three = np.r_[np.arange(0, 90), np.arange(0, 90, 1.3), np.arange(0, 90)] / 30
+    code, got, err = align(a, movement(three, noise=0.1), "--all")
+    assert code == 0
+    assert [part["start_s"] for part in got["repetitions"]] == [
+        pytest.approx(start, abs=0.15) for start in (0.5, 3.4, 5.83)
+    ]
+    assert all(part["times_a"][-1] == pytest.approx(a.times[-1]) for part in got["repetitions"])
+    assert got["distance"] == min(part["distance"] for part in got["repetitions"])
+    assert "a 3x in b" in err
+    code, got, err = align(a, movement(three, seed=3, noise=0.1), "--all")
+    assert (code, got) == (1, None)
+    assert "b.mp4: shows nothing like a.mp4" in err
+    assert align(a, a, "--all", "--offset")[0] == 2

@@ -20,8 +20,8 @@ overlap in a third of the pairs, and 0.5 to 0.75 in 5 to 7 %.
 WINDOW_S = 0.15
 """Half-width of the parabola that gives the shift between frames, seconds.
 
-On the same pairs a parabola through 3 frames is off by 0.34 frames in the median, through 7 to 13
-frames (0.1 to 0.2 s) by 0.16 to 0.17, through 19 by 0.22; the nearest frame alone by 0.40.
+On the same pairs a parabola through 3 frames is off by 0.5 frames in the median, through 7 to 13
+frames (0.1 to 0.2 s) by 0.3; the nearest frame alone by 0.6.
 """
 
 LARGEST_DRIFT = 0.02

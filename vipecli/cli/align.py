@@ -1,6 +1,6 @@
 """`vipe align`: two clips of one movement on one time base."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +11,8 @@ from vipecli.cli.options import Json, Person, PoseModel, Weights
 
 if TYPE_CHECKING:
     from vipecli.align import Alignment
-    from vipecli.offset import Offset
+    from vipecli.clip import Recipe
+    from vipecli.embed import Embeddings
     from vipecli.poses import Poses
 
 DEFAULT_OUT = Path("synced.mp4")
@@ -76,7 +77,7 @@ def align(
         typer.Option(
             help="Take b mirrored, left-handed for right-handed; auto: where that fits better."
         ),
-    ] = Mirror.AUTO,
+    ] = Mirror.NO,
     smooth: Annotated[
         float | None,
         typer.Option(
@@ -90,6 +91,10 @@ def align(
     ] = False,
     drift: Annotated[
         bool, typer.Option("--drift", help="As --offset, and clocks that run at two rates.")
+    ] = False,
+    every: Annotated[
+        bool,
+        typer.Option("--all", help="Find every repetition of A in B; --out shows the nearest one."),
     ] = False,
     skeleton: Annotated[bool, typer.Option(help="Draw the joints that were found.")] = True,
     audio: Annotated[Audio, typer.Option(help="Whose sound to keep.")] = Audio.A,
@@ -107,16 +112,15 @@ def align(
     The cameras may stand anywhere. Writes an H.264 video, with B warped onto the time of A, and
     tells where B runs faster or slower than A.
     """
-    from vipecli.align import align as align_embeddings
     from vipecli.cli.console import check_json, progress_bars, write_json
     from vipecli.clip import Recipe, check_clip, read_clips
-    from vipecli.embed import embed
+    from vipecli.errors import NoPoseError
     from vipecli.files import check_output
-    from vipecli.matching import align_either_side, mirrored, same_action
-    from vipecli.offset import alignment_at, find_offset
     from vipecli.outputs.synced import check_container, write_synced
 
-    out = out or (None if json else DEFAULT_OUT)
+    out = out or (None if json or every else DEFAULT_OUT)
+    if every and (offset or drift):
+        raise typer.BadParameter("--all and --offset or --drift exclude each other")
     infos = [check_clip(path) for path in (a, b)]
     if out:
         check_container(out)
@@ -131,25 +135,18 @@ def align(
         (poses_a, embeddings_a), (poses_b, embeddings_b) = read_clips(
             (a, b), recipe, lambda clip, steps: bars.advance(tasks[clip], steps)
         )
-        shift, judged = None, {}
-        if offset or drift:
-            shift = find_offset(embeddings_a, embeddings_b, drift=drift)
-            alignment = alignment_at(embeddings_a, embeddings_b, shift)
-        else:
-            side = embeddings_b
-            if mirror is not Mirror.NO:
-                side = embed(mirrored(poses_b), recipe.load_model())
-            if mirror is Mirror.AUTO:
-                alignment, flipped = align_either_side(
-                    embeddings_a, embeddings_b, side, ends=ends.value
-                )
-                side = side if flipped else embeddings_b
-            else:
-                alignment = align_embeddings(embeddings_a, side, ends=ends.value)
-            judged = {
-                "mirrored": side is not embeddings_b,
-                "same_action": round(same_action(embeddings_a, side), 4),
-            }
+        found = _match(
+            (poses_a, embeddings_a),
+            (poses_b, embeddings_b),
+            recipe,
+            ends=ends.value,
+            mirror=mirror,
+            every=every,
+            clock="drift" if drift else "offset" if offset else None,
+        )
+        if found.alignment is None:
+            raise NoPoseError(f"{b}: shows nothing like {a}; `vipe align` without --all tells more")
+        alignment = found.alignment
         if smooth is not None:
             alignment = replace(alignment, smooth_s=smooth)
         if out:
@@ -168,10 +165,102 @@ def align(
                 progress=lambda done, total: bars.update(writing, completed=done, total=total),
             )
     if json:
-        write_json(mapping(alignment, a, b) | (_clock(shift) if shift else judged), json)
-    _report(
-        alignment, shift, judged, {"a": poses_a, "b": poses_b}, out, to_stderr=json == Path("-")
-    )
+        write_json(mapping(alignment, a, b) | found.more, json)
+    _report(alignment, found, {"a": poses_a, "b": poses_b}, out, to_stderr=json == Path("-"))
+
+
+@dataclass
+class _Found:
+    """What is shown (None = nothing), and what goes into the JSON beside the mapping."""
+
+    alignment: "Alignment | None"
+    more: dict[str, Any]
+    lines: list[str]
+
+
+def _match(
+    a: "tuple[Poses, Embeddings]",
+    b: "tuple[Poses, Embeddings]",
+    recipe: "Recipe",
+    *,
+    ends: str,
+    mirror: Mirror,
+    every: bool,
+    clock: str | None,
+) -> _Found:
+    """Match two clips in the way that was asked for."""
+    from vipecli.align import align as align_embeddings
+    from vipecli.embed import embed
+    from vipecli.matching import DIFFERENT, align_either_side, mirrored, same_action
+
+    if clock:
+        return _match_clocks(a[1], b[1], drift=clock == "drift")
+    side = b[1]
+    if mirror is not Mirror.NO:
+        side = embed(mirrored(b[0]), recipe.load_model())
+    if mirror is Mirror.AUTO:
+        alignment, flipped = align_either_side(a[1], b[1], side, ends=ends)
+        side = side if flipped else b[1]
+    else:
+        alignment = align_embeddings(a[1], side, ends=ends)
+    is_mirrored = side is not b[1]
+    lines = ["  b is taken mirrored, its left for its right (--mirror no: as it is)"]
+    lines = lines if is_mirrored else []
+    if every:
+        return _match_all(a[1], side, {"mirrored": is_mirrored}, lines)
+    score = round(same_action(a[1], side), 4)
+    if score < DIFFERENT:
+        lines.append(f"  these look like two different actions (same action: {score:.0%})")
+    lines += _speeds(alignment)
+    return _Found(alignment, {"mirrored": is_mirrored, "same_action": score}, lines)
+
+
+def _match_clocks(a: "Embeddings", b: "Embeddings", *, drift: bool) -> _Found:
+    """Find a constant shift, or a shift and a rate."""
+    from vipecli.offset import alignment_at, find_offset
+
+    shift = find_offset(a, b, drift=drift)
+    rate = "" if shift.rate == 1 else f"{shift.rate:.4f} x "
+    more = {
+        "offset_s": round(shift.shift_s, 6),
+        "rate": round(shift.rate, 6),
+        "overlap_s": round(shift.overlap_s, 6),
+    }
+    line = f"  time in b = {rate}time in a {shift.shift_s:+.3f} s"
+    return _Found(alignment_at(a, b, shift), more, [line])
+
+
+def _match_all(a: "Embeddings", b: "Embeddings", more: dict[str, Any], lines: list[str]) -> _Found:
+    """Find every repetition of a in b; the nearest is shown."""
+    from vipecli.repeats import find_all
+
+    parts = find_all(a, b)
+    lines = [f"  a {len(parts)}x in b", *lines]
+    lines += [
+        f"  b {part.times_b[0]:6.2f} - {part.times_b[-1]:.2f} s   distance {part.cost:.2f}"
+        for part in parts
+    ]
+    repetitions = [
+        {
+            "start_s": round(float(part.times_b[0]), 6),
+            "end_s": round(float(part.times_b[-1]), 6),
+            "distance": round(part.cost, 6),
+            **_steps(part),
+        }
+        for part in parts
+    ]
+    best = min(parts, key=lambda part: part.cost, default=None)
+    return _Found(best, more | {"repetitions": repetitions}, lines)
+
+
+def _speeds(alignment: "Alignment") -> list[str]:
+    """Tell where b runs faster or slower than a."""
+    from vipecli.align import speed
+
+    return [
+        f"  a {part.start_s:6.2f} - {part.end_s:.2f} s   b {_in_words(part.ratio)}"
+        for part in speed(alignment)
+    ]
 
 
 def mapping(alignment: "Alignment", a: Path, b: Path) -> dict[str, Any]:
@@ -184,51 +273,34 @@ def mapping(alignment: "Alignment", a: Path, b: Path) -> dict[str, Any]:
             {"clip": span.clip, "start_s": round(span.start_s, 6), "end_s": round(span.end_s, 6)}
             for span in alignment.unmatched
         ],
+        **_steps(alignment),
+    }
+
+
+def _steps(alignment: "Alignment") -> dict[str, list[float]]:
+    """Return the steps of the path."""
+    return {
         "times_a": alignment.times_a.round(6).tolist(),
         "times_b": alignment.times_b.round(6).tolist(),
         "match_probability": alignment.match_probability.round(4).astype(float).tolist(),
     }
 
 
-def _clock(shift: "Offset") -> dict[str, Any]:
-    """Return the offset as it stands in the JSON."""
-    return {
-        "offset_s": round(shift.shift_s, 6),
-        "rate": round(shift.rate, 6),
-        "overlap_s": round(shift.overlap_s, 6),
-    }
-
-
 def _report(
     alignment: "Alignment",
-    shift: "Offset | None",
-    judged: dict[str, Any],
+    found: _Found,
     poses: dict[str, "Poses"],
     out: Path | None,
     *,
     to_stderr: bool,
 ) -> None:
     """Print what came out: match, speeds, and what could not be seen."""
-    from vipecli.align import speed
-    from vipecli.matching import DIFFERENT
     from vipecli.poses import missing_spans
 
     lines = [f"Wrote {out}"] if out else []
     mean = alignment.match_probability.mean()
     lines.append(f"Match {mean:.0%} on average, distance {alignment.cost:.2f}")
-    if judged.get("mirrored"):
-        lines.append("  b is taken mirrored, its left for its right (--mirror no: as it is)")
-    if judged.get("same_action", 1.0) < DIFFERENT:
-        share = judged["same_action"]
-        lines.append(f"  these look like two different actions (same action: {share:.0%})")
-    if shift:
-        rate = "" if shift.rate == 1 else f"{shift.rate:.4f} x "
-        lines.append(f"  time in b = {rate}time in a {shift.shift_s:+.3f} s")
-    else:
-        lines += [
-            f"  a {part.start_s:6.2f} - {part.end_s:.2f} s   b {_in_words(part.ratio)}"
-            for part in speed(alignment)
-        ]
+    lines += found.lines
     lines += [
         f"  {span.clip} {span.start_s:6.2f} - {span.end_s:.2f} s   not in {'ba'[span.clip == 'b']}"
         for span in alignment.unmatched
