@@ -6,8 +6,18 @@ import naive
 import numpy as np
 import pytest
 
-from vipecli.align import DIAGONAL, LEAST_OVERLAP, SKIP, Span, align, skip_price, speed, warp
-from vipecli.distance import SOFTNESS, matching_probability, window_distance
+from vipecli.align import (
+    DIAGONAL,
+    LEAST_OVERLAP,
+    SKIP,
+    WINDOW_S,
+    Span,
+    align,
+    skip_price,
+    speed,
+    warp,
+)
+from vipecli.distance import SOFTNESS, atrous, frame_costs, matching_probability
 from vipecli.embed import Embeddings
 from vipecli.errors import FormatError
 
@@ -27,6 +37,11 @@ def movement(at, *, seed=0, noise=0.0, std=0.3, rate=30.0, noise_seed=0):
     )
 
 
+def align_distance(a, b):
+    """Return the distance that `align` minimises."""
+    return atrous(frame_costs(a, b), a.times, b.times, window_s=WINDOW_S)
+
+
 def moments(seed, seconds=5.0, rate=30.0):
     """Moments of a movement seen at a speed that wanders between 0.5x and 2x."""
     rng = np.random.default_rng(seed)
@@ -39,7 +54,7 @@ def moments(seed, seconds=5.0, rate=30.0):
 def test_the_path_is_the_cheapest():
     a, b = movement(np.arange(30) / 30), movement(moments(1, 1.0))
     got = align(a, b, ends="closed")
-    cost = window_distance(a, b)
+    cost = align_distance(a, b)
     want, _ = naive.dtw(cost, diagonal=DIAGONAL)
     np.testing.assert_array_equal(got.path, want)
     assert got.cost == pytest.approx(cost[tuple(want.T)].mean(), rel=1e-5)
@@ -85,7 +100,7 @@ def shares(alignment, n, m):
 def test_an_open_path_pays_for_what_it_skips(ends):
     a, b = movement(np.arange(40) / 30), movement(moments(1, 2.0)[20:])
     got = align(a, b, ends=ends)
-    cost = window_distance(a, b)
+    cost = align_distance(a, b)
     price = skip_price(cost, SKIP[ends])
     want, _ = naive.dtw(cost, 1.0, price, price, DIAGONAL)
     kept = [cell in got.path.tolist() for cell in want.tolist()]

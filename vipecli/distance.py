@@ -28,12 +28,16 @@ the distance stays graded. Chosen on every second Penn Action training clip and 
 1 is the distance of the paper.
 """
 
-TAP_OFFSETS_S = np.arange(-3, 4) * 0.1
-"""Offsets of the atrous window, seconds: 7 taps of rate 3 at 30 frames/s (paper, section 4.3)."""
+WINDOW_S = 0.3
+"""Half-width of the atrous window, seconds: 7 taps of rate 3 at 30 frames/s (paper, section 4.3).
+
+Clips as wholes are compared with it; `align` takes a narrower one.
+"""
 
 SAMPLES = 20
 """K, draws per Gaussian of the paper's estimator (equation 7)."""
 
+_THIRDS = np.arange(-3, 4) / 3  # taps of the window, as parts of its half-width
 _CELLS = 1 << 20  # pairs of draws that the sampled estimator holds at a time
 
 
@@ -106,8 +110,10 @@ def window_distance(a: Embeddings, b: Embeddings, *, match: str = "expected") ->
     return atrous(frame_costs(a, b, match=match), a.times, b.times)
 
 
-def atrous(distance: np.ndarray, times_a: np.ndarray, times_b: np.ndarray) -> np.ndarray:
-    """Mean of the distance over the frames -0.3 ... 0.3 s around both (paper, section 4.3).
+def atrous(
+    distance: np.ndarray, times_a: np.ndarray, times_b: np.ndarray, *, window_s: float = WINDOW_S
+) -> np.ndarray:
+    """Mean of the distance over 7 moments around both frames (paper, section 4.3).
 
     The taps are set by time, so that clips of any two frame rates can be compared. Only taps that
     lie inside both clips and whose distance is known are averaged.
@@ -118,6 +124,8 @@ def atrous(distance: np.ndarray, times_a: np.ndarray, times_b: np.ndarray) -> np
         shape (N, M) float32; NaN where one of the frames is missing.
     times_a, times_b
         shapes (N,) and (M,), seconds, strictly increasing.
+    window_s
+        half-width of the window, seconds: the moments are 0, 1/3, 2/3 and all of it away.
 
     Returns
     -------
@@ -125,30 +133,30 @@ def atrous(distance: np.ndarray, times_a: np.ndarray, times_b: np.ndarray) -> np
     """
     distance = np.ascontiguousarray(distance, np.float32)
     missing = np.float32(MISSING_COST)
-    offsets_a, offsets_b = constant_taps(times_a), constant_taps(times_b)
+    offsets_a, offsets_b = (constant_taps(times, window_s) for times in (times_a, times_b))
     if offsets_a is not None and offsets_b is not None:
         return _kernels.atrous_regular(distance, offsets_a, offsets_b, missing)
     out = np.empty(distance.shape, np.float32)
-    _kernels.atrous_taps(distance, taps(times_a), taps(times_b), missing, out)
+    _kernels.atrous_taps(distance, taps(times_a, window_s), taps(times_b, window_s), missing, out)
     return out
 
 
-def constant_taps(times: np.ndarray) -> np.ndarray | None:
+def constant_taps(times: np.ndarray, window_s: float = WINDOW_S) -> np.ndarray | None:
     """Offsets of the atrous window in frames, shape (7,) int64; None if the rate varies.
 
     The rate counts as constant while no frame is off by a quarter of the interval.
     """
     if len(times) < 2:
-        return np.sign(TAP_OFFSETS_S).astype(np.int64)  # all but one are outside
+        return np.sign(_THIRDS).astype(np.int64)  # all but one are outside
     interval = (times[-1] - times[0]) / (len(times) - 1)
     even = times[0] + interval * np.arange(len(times))
     if np.abs(times - even).max() > 0.25 * interval:
         return None
-    frames = np.floor(np.abs(TAP_OFFSETS_S) / interval + 0.5 + 1e-6)
-    return (np.sign(TAP_OFFSETS_S) * frames).astype(np.int64)
+    frames = np.floor(np.abs(_THIRDS) * window_s / interval + 0.5 + 1e-6)
+    return (np.sign(_THIRDS) * frames).astype(np.int64)
 
 
-def taps(times: np.ndarray) -> np.ndarray:
+def taps(times: np.ndarray, window_s: float = WINDOW_S) -> np.ndarray:
     """Frames nearest to the offsets of the atrous window around every frame.
 
     Parameters
@@ -160,7 +168,7 @@ def taps(times: np.ndarray) -> np.ndarray:
     -------
     shape (T, 7) int64; -1 where the offset is more than half a frame outside the clip.
     """
-    wanted = times[:, None] + TAP_OFFSETS_S
+    wanted = times[:, None] + _THIRDS * window_s
     right = np.searchsorted(times, wanted).clip(1, max(len(times) - 1, 1))
     left = right - 1
     right = right.clip(max=len(times) - 1)
