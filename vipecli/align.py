@@ -45,11 +45,11 @@ SKIP = {"auto": 0.5, "open": 0.35}
 """Price of a frame that is left out, between the distance of matched and of unrelated frames.
 
 On planted warps 0.5 costs next to nothing where nothing is missing: median and 90th percentile of
-the error 1.3 and 4.9 frames, 1.2 and 4.8 with closed ends. With up to 30 % cut off each end of both
-clips they are 1.3 and 5.2 against 1.4 and 7.0, with up to 40 % off each end of the first clip 1.5
-and 7.5 against 2.0 and 29, and the ends are found within 3.2 frames in the median. 0.35 finds them
-a little better. At 0.25 and less parts of rendered clips that belong together are lost: the 90th
-percentile of the error on them doubles.
+the error 1.1 and 4.7 frames, 1.1 and 4.6 with closed ends. With up to 30 % cut off each end of both
+clips they are 1.2 and 4.7 against 1.4 and 7.5, with up to 40 % off each end of the first clip 1.4
+and 7.5 against 2.0 and 36, and the ends are found within 2.5 frames in the median. 0.35 does a
+little better where much is missing, and loses parts of whole clips more often: on warped rendered
+clips the 90th percentile is 14 frames, 8.6 with 0.5, 5.4 with closed ends.
 """
 
 LEAST_OVERLAP = 1 / 3
@@ -108,6 +108,15 @@ class Alignment:
     model: str
     unmatched: tuple[Span, ...] = ()
     smooth_s: float = SMOOTH_S
+
+    @property
+    def similarity(self) -> np.ndarray:
+        """Shape (L,) in [0, 1]: 1 less the share that `distance` has of the largest there is.
+
+        For people to look at: the matching probability asks for the same pose to a few
+        centimetres, which two takes of one movement rarely are.
+        """
+        return (1 - self.distance / np.float32(MISSING_COST)).clip(0, 1)
 
     def __len__(self) -> int:
         """Return the length of the path, L."""
