@@ -298,7 +298,7 @@ def _report(
     from vipecli.poses import missing_spans
 
     lines = [f"Wrote {out}"] if out else []
-    mean = alignment.match_probability.mean()
+    mean = alignment.similarity.mean()
     lines.append(f"Match {mean:.0%} on average, distance {alignment.cost:.2f}")
     lines += found.lines
     lines += [

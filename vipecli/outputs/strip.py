@@ -30,7 +30,7 @@ def clock(time_s: float, *, digits: int = 2) -> str:
 
 
 def match_colour(match: np.ndarray) -> np.ndarray:
-    """BGR float32 (..., 3) of matching probabilities (...): red, amber, green."""
+    """BGR float32 (..., 3) of similarities (...): red, amber, green."""
     steps = np.linspace(0, 1, len(_MATCH_COLOURS))
     return np.stack(
         [np.interp(match, steps, channel) for channel in _MATCH_COLOURS.T], axis=-1
@@ -39,12 +39,12 @@ def match_colour(match: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Strip:
-    """A graph of the matching probability over the whole clip, and its place for every frame.
+    """A graph of the similarity over the whole clip, and its place for every frame.
 
     Attributes
     ----------
     match
-        shape (F,), probability of each frame in [0, 1].
+        shape (F,), similarity at each frame, in [0, 1].
     past, to_come
         shape (h, w, 3) uint8: the strip as it looks behind and before the playhead.
     left, top, width, height
@@ -100,7 +100,7 @@ def make_strip(match: np.ndarray, seconds: float, size: tuple[int, int], font: f
     Parameters
     ----------
     match
-        shape (F,), probabilities in [0, 1].
+        shape (F,), similarities in [0, 1].
     seconds
         length of the video.
     size
@@ -124,7 +124,7 @@ def make_strip(match: np.ndarray, seconds: float, size: tuple[int, int], font: f
 
 
 def _columns(match: np.ndarray, width: int) -> np.ndarray:
-    """One probability per column of pixels: the mean over the moments that it stands for."""
+    """One similarity per column of pixels: the mean over the moments that it stands for."""
     if len(match) == 1:
         return np.full(width, match[0])
     at = np.linspace(0, len(match) - 1, width)
@@ -135,7 +135,7 @@ def _columns(match: np.ndarray, width: int) -> np.ndarray:
 
 
 def _integral(match: np.ndarray, total: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Integral of the line through all probabilities, from frame 0 to fractional frames."""
+    """Integral of the line through all similarities, from frame 0 to fractional frames."""
     i = np.minimum(at.astype(int), len(match) - 2)
     d = at - i
     return total[i] + match[i] * d + (match[i + 1] - match[i]) * d * d / 2

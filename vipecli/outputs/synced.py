@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from vipecli.align import Alignment, warp
-from vipecli.distance import FLOOR
 from vipecli.encode import LONGEST_SIDE, VideoWriter, check_container, exact_rate
 from vipecli.outputs.draw import Colour, draw_box, draw_skeleton, draw_text, elide, text_width
 from vipecli.outputs.strip import BACKGROUND, BRIGHT, DIM, Strip, clock, make_strip
@@ -137,7 +136,7 @@ def write_takes(
     takes
         the clips, from left to right, with F times each.
     match
-        shape (F,), matching probability at each frame, in [0, 1].
+        shape (F,), similarity at each frame, in [0, 1].
     out
         an ``.mp4``, ``.mov`` or ``.mkv``.
     fps
@@ -216,14 +215,14 @@ def _rate(times: np.ndarray) -> float:
 
 
 def _match_at(alignment: Alignment, times: np.ndarray, onto: str) -> np.ndarray:
-    """Matching probability at times of a, or of b if that is the base (F,).
+    """Similarity at times of a, or of b if that is the base (F,).
 
-    The least there is where the other clip has no counterpart and waits.
+    0 where the other clip has no counterpart and waits.
     """
     source = alignment.times_b if onto == "b" else alignment.times_a
     knots, owner, count = np.unique(source, return_inverse=True, return_counts=True)
-    mean = np.bincount(owner, alignment.match_probability) / count
-    return np.interp(times, knots, mean, left=FLOOR, right=FLOOR)
+    mean = np.bincount(owner, alignment.similarity) / count
+    return np.interp(times, knots, mean, left=0.0, right=0.0)
 
 
 def _speeds(times: np.ndarray, fps: float) -> np.ndarray | None:
