@@ -19,7 +19,7 @@ def test_the_same_action_is_told_from_another():
     assert same_action(a, other) < 0.2
     assert same_action(a, again) == pytest.approx(same_action(again, a), abs=1e-3)
     nobody = dataclasses.replace(a, mean=np.full_like(a.mean, np.nan))
-    assert same_action(a, nobody) < 0.01
+    assert same_action(a, nobody) < 0.05
 
 
 def test_mirrored_poses_by_hand():
