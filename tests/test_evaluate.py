@@ -577,7 +577,8 @@ def test_calibration_of_constant_probabilities():
     sure = model(lambda joints, seen: np.zeros((len(joints), 2)), 2, sigmoid=(0.1, 20.0))
     got = calibration.calibration(poses, sure)
     for part in got["pairs"].values():
-        assert part["expected_calibration_error"] == pytest.approx(1 - part["matched"], abs=1e-3)
+        wrong = abs(0.95 - part["matched"])  # 0.95 is the most that is ever said
+        assert part["expected_calibration_error"] == pytest.approx(wrong, abs=1e-3)
         assert sum(row["count"] for row in part["diagram"]) == part["count"]
     assert got["pairs"]["balanced"]["matched"] == 0.5
     assert got["pairs"]["nearest"]["count"] == 80 * calibration.NEAREST

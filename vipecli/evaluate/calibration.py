@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from vipecli.distance import FLOOR, RANGE, matching_probability
+from vipecli.distance import matching_probability
 from vipecli.embed import Model
 from vipecli.evaluate.retrieval import Settings, embedded, pictures, similarity_distance
 from vipecli.metrics import MATCH_AT, expected_calibration_error, np_mpjpe, reliability
@@ -40,8 +40,7 @@ def calibration(
     are reported. ``nearest``: each picture with its 20 most probable matches from another camera,
     as retrieval meets them. ``random``: any two pictures, nearly all of them easily told apart.
     ``balanced``: all matching pairs and as many of the others, drawn at random, so that matches are
-    far more frequent than in use. The floor of the model's formula is taken off first:
-    (p - 0.05) / 0.9.
+    far more frequent than in use. Probabilities count as they are reported, in (0.05, 0.95).
 
     Parameters
     ----------
@@ -67,8 +66,7 @@ def calibration(
     matches |= matches.T
     seen = pictures(poses, cameras, settings, noisy=True)
     a, b = (embedded(model, *picture) for picture in _two_views(seen, settings.seed))
-    p = (matching_probability(a, b).astype(np.float64) - FLOOR) / RANGE
-    p, matches = _known(p.clip(0, 1), matches)
+    p, matches = _known(matching_probability(a, b).astype(np.float64), matches)
     rng = np.random.default_rng(settings.seed)
     drawn = {
         "nearest": _nearest(p),
