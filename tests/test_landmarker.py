@@ -10,6 +10,7 @@ import zipfile
 import pytest
 
 from vipecli import landmarker
+from vipecli.cli.app import main
 from vipecli.errors import WeightsError
 from vipecli.landmarker import download_model, model_path
 
@@ -167,3 +168,25 @@ def test_download_to_a_full_or_forbidden_place(server, tmp_path):
 def test_only_web_addresses(tmp_path):
     with pytest.raises(WeightsError, match="http"):
         download_model((tmp_path / "x").as_uri(), target=tmp_path / "model.task")
+
+
+def test_download_command(server, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(landmarker, "cache_folder", lambda: tmp_path)
+    with pytest.raises(SystemExit) as left:
+        main(["download", "--url", f"{server}/good", "--sha256", CHECKSUM])
+    assert left.value.code == 0
+    (kept,) = tmp_path.iterdir()
+    assert capsys.readouterr().out.strip() == str(kept)
+    assert kept.read_bytes() == MODEL
+
+
+def test_download_command_keeps_nothing_but_the_expected_file(
+    server, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(landmarker, "cache_folder", lambda: tmp_path)
+    with pytest.raises(SystemExit) as left:
+        main(["download", "--url", f"{server}/good"])
+    assert left.value.code == 1
+    error = capsys.readouterr().err
+    assert error.startswith("vipe: ") and "SHA-256" in error and error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []

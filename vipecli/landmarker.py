@@ -67,9 +67,9 @@ def model_path(option: str | os.PathLike | None = None, *, cache: Path | None = 
         if _is_bundle(candidate):
             return candidate
     raise WeightsError(
-        f"mediapipe {_mediapipe_version()} carries no pose model and none is in {folder}: name a "
-        f"pose landmarker .task file with --pose-model or VIPE_POSE_MODEL (official file: "
-        f"{MODEL_URL}), or use Python 3.10 to 3.12, where the model comes with mediapipe"
+        f"mediapipe {_mediapipe_version()} carries no pose model and none is in {folder}: fetch "
+        f"the official one with `vipe download`, or name a pose landmarker .task file with "
+        f"--pose-model or VIPE_POSE_MODEL"
     )
 
 
