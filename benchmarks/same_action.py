@@ -24,7 +24,7 @@ from vipecli.align import DIAGONAL, align
 from vipecli.distance import window_distance
 from vipecli.embed import Embeddings, Model, embed
 from vipecli.evaluate.views import Noise
-from vipecli.matching import mirrored, same_action
+from vipecli.matching import DIFFERENT, MIRROR_MARGIN, mirrored, same_action
 
 
 @dataclass(frozen=True)
@@ -135,13 +135,13 @@ def main() -> None:
     gain = np.array([r.mirror_gain for r in rows])
     for group in ("exercises", "rehabilitation", "everyday", "all"):
         part = np.array([group in (r.group, "all") for r in rows])
-        calls = score[part & same] < 0.5, score[part & ~same] < 0.5
+        calls = score[part & same] < DIFFERENT, score[part & ~same] < DIFFERENT
         print(
             f"{group:15s} {(part & same).sum():4d} same, {(part & ~same).sum():4d} not: "
-            f"AUC {area(score[part], same[part]):.3f}, called different: "
+            f"AUC {area(score[part], same[part]):.3f}, warned of: "
             f"{calls[0].mean():.0%} of the same, {calls[1].mean():.0%} of the others; "
-            f"mirrored wrongly {(gain[part & same] > 0.05).mean():.0%}, "
-            f"rightly {(gain[part & same] < -0.05).mean():.0%}"
+            f"mirrored wrongly {(gain[part & same] > MIRROR_MARGIN).mean():.0%}, "
+            f"rightly {(gain[part & same] < -MIRROR_MARGIN).mean():.0%}"
         )
     print("coefficients", fitted(np.array([r.figures for r in rows]), same).round(2).tolist())
 

@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
 from vipecli import skeleton as sk
+from vipecli.distance import FLOOR, RANGE
+from vipecli.metrics import MATCH_AT
 
-MATCH_AT = 0.1  # NP-MPJPE up to which two poses match (kappa of equation 1)
-FLOOR, RANGE = 0.05, 0.9  # p = RANGE sigmoid + FLOOR, as in the authors' code
 MARGIN = math.log(2)  # alpha = log(beta), section 3.6
 L2_MARGIN = 0.2  # of the triplets of L2-VIPE, on the squared distance of unit vectors (FaceNet's)
 
