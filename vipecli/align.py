@@ -46,11 +46,12 @@ SKIP = {"auto": 0.5, "open": 0.35}
 """Price of a frame that is left out, between the distance of matched and of unrelated frames.
 
 On planted warps (weights of 22,000 steps) 0.5 costs next to nothing where nothing is missing:
-median and 90th percentile of the error 1.1 and 4.7 frames, 1.1 and 4.6 with closed ends.
-With up to 30 % cut off each end of both clips they are 1.2 and 4.7 against 1.4 and 7.5, with up to 40 % off each end of the first clip 1.4
-and 7.5 against 2.0 and 36, and the ends are found within 2.5 frames in the median. 0.35 does a
-little better where much is missing, and loses parts of whole clips more often: on warped rendered
-clips the 90th percentile is 14 frames, 8.6 with 0.5, 5.4 with closed ends.
+median and 90th percentile of the error 1.1 and 4.7 frames, 1.1 and 4.6 with closed ends. With up to
+30 % cut off each end of both clips they are 1.2 and 4.7 against 1.4 and 7.5, with up to 40 % off
+each end of the first clip 1.4 and 7.5 against 2.0 and 36, and the ends are found within 2.5 frames
+in the median. 0.35 does a little better where much is missing, and loses parts of whole clips more
+often: on warped rendered clips the 90th percentile is 14 frames, 8.6 with 0.5, 5.4 with closed
+ends.
 """
 
 LEAST_OVERLAP = 1 / 3
