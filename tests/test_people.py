@@ -77,8 +77,30 @@ def test_nobody():
         Tracks().choose("largest", SIZE)
 
 
+def test_the_one_seen_longest():
+    tracks = follow([[person(100)], *[[person(100), person(500, height=200)]] * 9, [person(100)]])
+    assert tracks.choose("longest", SIZE).people[0][:, 0].mean() < 200
+    assert tracks.choose("largest", SIZE).people[0][:, 0].mean() > 400
+
+
+def test_whoever_is_first_at_a_point():
+    walk = np.linspace(100, 900, 60)
+    tracks = follow([[person(x), person(800, 100)] for x in walk])
+
+    def starts(where):
+        return tracks.choose(where, SIZE).people[0][:, 0].mean()
+
+    assert starts("100,250") < 200  # there in the first frame
+    assert starts((700, 270)) < 200  # comes by later
+    assert starts("800,100") > 700
+    assert starts("990,20") > 700  # nobody is ever there, this one is nearest
+    with pytest.raises(NoPoseError, match="outside the picture of 1000 x 500"):
+        tracks.choose("1001,20", SIZE)
+
+
 def test_check_choice():
-    assert [check_choice(c) for c in ("largest", "center", "2", 3)] == ["largest", "center", 2, 3]
-    for wrong in ("left", "0", 0, -1, "", "1.5"):
-        with pytest.raises(ValueError, match="largest, center or a number"):
+    good = {"largest": "largest", "longest": "longest", "2": 2, 3: 3, "10.5,0": (10.5, 0)}
+    assert [check_choice(choice) for choice in good] == list(good.values())
+    for wrong in ("left", "0", 0, -1, "", "1.5", "inf", "nan", "1,", "1,-2", "1,2,3", "inf,0"):
+        with pytest.raises(ValueError, match="largest, center, longest, a number"):
             check_choice(wrong)

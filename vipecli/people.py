@@ -4,6 +4,7 @@ A person in one frame is an array of shape (33, 7): x, y, z in pixels, visibilit
 x, y, z in metres from the mid-hip, for each of MediaPipe's landmarks.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +13,9 @@ from vipecli.errors import NoPoseError
 
 XY, XYZ, SEEN, WORLD = slice(0, 2), slice(0, 3), 3, slice(4, 7)
 """Columns of a person's array."""
+
+Person = str | int | tuple[float, float]
+"""Whom to follow: largest, center, longest, N or a point, as `choose` explains."""
 
 # How far, in body sizes (mean over landmarks), a person may have moved to count as the same.
 # Someone shoulder to shoulder is about 0.3 away; fast sport at 30 fps moves about 0.1.
@@ -71,59 +75,112 @@ class Tracks:
                 self.tracks.append(Track())
                 self.tracks[-1].add(frame, time_s, person)
 
-    def choose(self, person: str | int, size: tuple[int, int]) -> Track:
-        """Pick one person of the clip.
-
-        Parameters
-        ----------
-        person
-            ``largest``: the most picture covered, added up over the clip; ``center``: on
-            average nearest to the middle; N: the N-th from the left, each judged by the place
-            of first appearance, 1 = leftmost. Someone seen for under a fifth of the time of the
-            one seen longest counts for neither.
-        size
-            width and height of the picture, pixels.
-
-        Raises
-        ------
-        NoPoseError
-            if there is nobody, or fewer than N people.
-        """
-        longest = max((len(track.frames) for track in self.tracks), default=0)
-        people = [track for track in self.tracks if len(track.frames) >= _BRIEF * longest]
-        if not people:
-            raise NoPoseError("nobody was found")
-        if person == "largest":
-            return max(people, key=lambda track: sum(_area(p, size) for p in track.people))
-        if person == "center":
-            middle = np.array(size) / 2
-            return min(people, key=lambda track: _mean_offset(track, middle))
-        people.sort(key=lambda track: _middle(track.people[0])[0])
-        if int(person) > len(people):
-            raise NoPoseError(
-                f"person {person} was asked for, but only {len(people)} "
-                f"{'was' if len(people) == 1 else 'were'} found"
-            )
-        return people[int(person) - 1]
+    def choose(self, person: Person, size: tuple[int, int]) -> Track:
+        """Pick one person of the clip; see `choose`."""
+        return choose(self.tracks, person, size)
 
 
-def check_choice(person: str | int) -> str | int:
-    """Return the choice of a person, ``largest``, ``center`` or a number as an int.
+def present(tracks: Sequence[Track]) -> list[Track]:
+    """Everyone who counts as a person, from left to right by the place of first appearance.
+
+    Someone seen for under a fifth of the time of the one seen longest does not.
+    """
+    longest = max((len(track.frames) for track in tracks), default=0)
+    people = [track for track in tracks if len(track.frames) >= _BRIEF * longest]
+    return sorted(people, key=lambda track: _middle(track.people[0])[0])
+
+
+def choose(tracks: Sequence[Track], person: Person, size: tuple[int, int]) -> Track:
+    """Pick one person of a clip.
+
+    Parameters
+    ----------
+    tracks
+        everyone seen; who was seen only briefly does not count, see `present`.
+    person
+        ``largest``: the most picture covered, added up over the clip; ``center``: on average
+        nearest to the middle; ``longest``: seen in the most frames; N: the N-th from the left,
+        each judged by the place of first appearance, 1 = leftmost; ``x,y``: whoever is the first
+        to stand at this point, pixels of the upright picture, or, if nobody ever does, whoever
+        comes nearest to it.
+    size
+        width and height of the picture, pixels.
+
+    Raises
+    ------
+    NoPoseError
+        if there is nobody, fewer than N people, or the point lies outside the picture.
+    ValueError
+        if `person` is none of these.
+    """
+    person, people = check_choice(person), present(tracks)
+    if not people:
+        raise NoPoseError("nobody was found")
+    if person == "largest":
+        return max(people, key=lambda track: sum(_area(p, size) for p in track.people))
+    if person == "longest":
+        return max(people, key=lambda track: len(track.frames))
+    if person == "center":
+        middle = np.array(size) / 2
+        return min(people, key=lambda track: _mean_offset(track, middle))
+    if isinstance(person, tuple):
+        return _at_point(people, person, size)
+    if person > len(people):
+        raise NoPoseError(
+            f"person {person} was asked for, but only {len(people)} "
+            f"{'was' if len(people) == 1 else 'were'} found"
+        )
+    return people[person - 1]
+
+
+def check_choice(person: Person) -> Person:
+    """Return the choice of a person in its plain form: a word, a number or a point (x, y).
 
     Raises
     ------
     ValueError
-        if it is none of these.
+        if it is none of those that `choose` knows.
     """
-    if person in ("largest", "center"):
+    if person in ("largest", "center", "longest"):
         return person
+    parts = person if isinstance(person, tuple) else str(person).split(",")
     try:
-        number = int(person)
+        values = [float(part) for part in parts]
     except ValueError:
-        number = 0
-    if number < 1:
-        raise ValueError(f"person must be largest, center or a number from 1, not {person!r}")
-    return number
+        values = []
+    if len(values) == 2 and np.isfinite(values).all() and min(values) >= 0:
+        return values[0], values[1]
+    if len(values) == 1 and values[0] >= 1 and values[0].is_integer():
+        return int(values[0])
+    raise ValueError(
+        "person must be largest, center, longest, a number from 1 or a point x,y in pixels, "
+        f"not {person!r}"
+    )
+
+
+def _at_point(people: list[Track], point: tuple[float, float], size: tuple[int, int]) -> Track:
+    """Whoever is the first at a point, or comes nearest to it."""
+    if not (0 <= point[0] <= size[0] and 0 <= point[1] <= size[1]):
+        raise NoPoseError(
+            f"the point {point[0]:g},{point[1]:g} is outside the picture of {size[0]} x {size[1]}"
+        )
+    at = np.array(point)
+
+    def order(track: Track) -> tuple[float, float]:
+        offsets = np.array([_outside(person, at) for person in track.people])
+        there = np.flatnonzero(offsets == 0)
+        if not len(there):
+            return np.inf, float(offsets.min())
+        first = int(there[0])
+        return track.frames[first], float(np.hypot(*(_middle(track.people[first]) - at)))
+
+    return min(people, key=order)
+
+
+def _outside(person: np.ndarray, point: np.ndarray) -> float:
+    """Distance of a point from the box around the landmarks, pixels; 0 inside."""
+    low, high = person[:, XY].min(axis=0), person[:, XY].max(axis=0)
+    return float(np.hypot(*np.maximum(np.maximum(low - point, point - high), 0)))
 
 
 def distinct(people: list[np.ndarray]) -> list[np.ndarray]:

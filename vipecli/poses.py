@@ -14,7 +14,7 @@ import numpy as np
 from vipecli.blazepose import BlazePose, prepare
 from vipecli.errors import FormatError, NoPoseError
 from vipecli.landmarker import model_path
-from vipecli.people import SEEN, WORLD, XY, XYZ, Track, Tracks, check_choice
+from vipecli.people import SEEN, WORLD, XY, XYZ, Person, Track, Tracks, check_choice
 from vipecli.skeleton import from_mediapipe
 
 _LEAST_SCORE = 1e-4  # of a joint that has coordinates
@@ -102,7 +102,7 @@ class Poses:
 def detect(
     path: str | Path,
     *,
-    person: str | int = "largest",
+    person: Person = "largest",
     model: str | Path | None = None,
     start_s: float | None = None,
     end_s: float | None = None,
@@ -119,7 +119,8 @@ def detect(
         video, or folder of frames.
     person
         ``largest`` (the most picture covered, added up over the clip), ``center`` (on average
-        nearest to the middle) or N, the N-th from the left by first appearance, 1 = leftmost.
+        nearest to the middle), ``longest`` (seen in the most frames), N, the N-th from the left
+        by first appearance, 1 = leftmost, or a point ``x,y`` where the person is.
     model
         pose landmarker bundle; None = see `vipecli.landmarker.model_path`.
     start_s, end_s
