@@ -9,17 +9,19 @@ than the one in OpenCV, so it opens all that OpenCV opens.
 import contextlib
 import math
 import re
+import statistics
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 
-from vipecli.container import check_input, open_container, origin_s
+from vipecli.container import check_input, decode, open_container, origin_s, picture_stream
 from vipecli.errors import VideoError, VideoWarning
 
 VIDEO_SUFFIXES = frozenset(
@@ -97,7 +99,9 @@ def probe(path: str | Path, *, fps: float = FOLDER_FPS) -> VideoInfo:
     if path.is_dir():
         return _probe_folder(path, fps)
     with open_container(path) as container:
-        frame = next(_decode(container, []), None)
+        if picture_stream(container) is None:
+            raise VideoError(f"{path}: holds no picture, only sound or text")
+        frame = next(decode(path, container, []), None)
         if frame is None:
             raise _no_picture(path)
         return _info(path, container, frame)
@@ -169,14 +173,14 @@ def _read_video(
     path: Path, start_s: float | None, end_s: float | None, size: tuple[int, int] | None
 ) -> Iterator[tuple[float, np.ndarray]]:
     with open_container(path) as container:
-        if not container.streams.video:
+        stream, damage = picture_stream(container), []
+        if stream is None:
             raise VideoError(f"{path}: holds no picture, only sound or text")
-        stream, damage = container.streams.video[0], []
         origin, step = origin_s(container), 1 / _rate(stream)
         if start_s is not None and start_s > 0:
             _seek(container, stream, start_s + origin)
         time_s, info = None, None
-        for frame in _decode(container, damage):
+        for frame in decode(path, container, damage):
             info = info or _info(path, container, frame)
             raw = None if frame.pts is None else float(frame.pts * frame.time_base)
             if time_s is None:
@@ -207,40 +211,14 @@ def _next_time(before: float, raw: float | None, origin: float, step: float) -> 
     return max(time_s, before + _SMALLEST_STEP_S), origin
 
 
-def _decode(
-    container: "av.container.InputContainer", damage: list[Exception]
-) -> Iterator["av.VideoFrame"]:
-    """All frames that can be decoded; what could not be goes into `damage`."""
-    stream = container.streams.video[0] if container.streams.video else None
-    if stream is None:
-        return
-    stream.thread_type = "AUTO"
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except av.FFmpegError as exc:
-            damage.append(exc)
-            break
-        try:
-            frames = packet.decode()
-        except av.FFmpegError as exc:
-            damage.append(exc)
-            continue
-        yield from frames
-    with contextlib.suppress(av.FFmpegError):
-        yield from stream.codec_context.decode(None)
-
-
 def _tell_damage(info: VideoInfo, read_s: float, damaged: int) -> None:
     """Warn if a clip ended early, or parts of it could not be decoded."""
     stated = info.duration_s or 0.0
     if stated - read_s > max(_SHORT_BY_S, 0.02 * stated):
         _warn(f"{info.path}: cut off; read {read_s:.1f} of {stated:.1f} s")
     elif damaged:
-        _warn(f"{info.path}: damaged; {damaged} parts could not be decoded and were left out")
+        places = "one place" if damaged == 1 else f"{damaged} places"
+        _warn(f"{info.path}: damaged in {places}; what could not be decoded was left out")
 
 
 def _warn(text: str) -> None:
@@ -259,7 +237,7 @@ def _info(
     path: Path, container: "av.container.InputContainer", frame: "av.VideoFrame"
 ) -> VideoInfo:
     """What the headers and the first picture tell."""
-    stream = container.streams.video[0]
+    stream = picture_stream(container)
     aspect = float(stream.sample_aspect_ratio or 1)
     if not 1 / _ASPECT_LIMIT <= aspect <= _ASPECT_LIMIT:
         aspect = 1.0
@@ -311,6 +289,29 @@ def _natural(path: Path) -> list[str | int]:
     return [int(s) if s.isdigit() else s.lower() for s in re.split(r"(\d+)", path.name)]
 
 
+def _moments(paths: list[Path], fps: float) -> list[float]:
+    """Time of each picture of a folder, seconds.
+
+    Where the names differ in one number that counts up in equal steps, most of the time, a
+    step that is missing leaves its moment empty.
+    """
+    parts = [re.split(r"(\d+)", path.stem) for path in paths]
+    varying = {
+        i
+        for one in parts
+        for i, (text, first) in enumerate(zip(one, parts[0], strict=False))
+        if text != first
+    }
+    even = list(range(len(paths)))
+    if len({len(part) for part in parts}) == 1 and len(varying) == 1 and (at := varying.pop()) % 2:
+        numbers = [int(part[at]) for part in parts]
+        steps = [after - before for before, after in pairwise(numbers)]
+        step = max(1, statistics.mode(steps))
+        if 2 * steps.count(step) > len(steps) and all(s > 0 and s % step == 0 for s in steps):
+            even = [(number - numbers[0]) // step for number in numbers]
+    return [index / fps for index in even]
+
+
 def _images(folder: Path) -> list[Path]:
     try:
         found = [
@@ -329,7 +330,7 @@ def _load_image(path: Path, size: tuple[int, int] | None = None) -> np.ndarray |
     """Upright BGR picture; None if the file is damaged."""
     try:
         with open_container(path) as container:
-            frame = next(_decode(container, []), None)
+            frame = next(decode(path, container, []), None)
             if frame is None:
                 return None
             info = _info(path, container, frame)
@@ -342,7 +343,8 @@ def _read_folder(
     folder: Path, fps: float, size: tuple[int, int] | None
 ) -> Iterator[tuple[float, np.ndarray]]:
     paths, first, damaged = _images(folder), None, 0
-    for index, path in enumerate(paths):
+    times = _moments(paths, fps)
+    for time_s, path in zip(times, paths, strict=True):
         image = _load_image(path, size)
         if image is None:
             damaged += 1
@@ -353,11 +355,13 @@ def _read_folder(
                 f"{path}: {image.shape[1]} x {image.shape[0]} pixels, the frames before it "
                 f"{first[1]} x {first[0]}; frames of one clip have one size"
             )
-        yield index / fps, image
+        yield time_s, image
     if first is None:
         raise _no_picture(folder)
     if damaged:
         _warn(f"{folder}: {damaged} of {len(paths)} frames could not be decoded and were left out")
+    if gap := round(times[-1] * fps) + 1 - len(paths):
+        _warn(f"{folder}: {gap} frames are missing, by the numbers in their names")
 
 
 def _probe_folder(folder: Path, fps: float) -> VideoInfo:
@@ -366,4 +370,5 @@ def _probe_folder(folder: Path, fps: float) -> VideoInfo:
     if image is None:
         raise _no_picture(folder)
     height, width = image.shape[:2]
-    return VideoInfo(folder, width, height, fps, len(paths), len(paths) / fps, 0, False)
+    length_s = _moments(paths, fps)[-1] + 1 / fps
+    return VideoInfo(folder, width, height, fps, len(paths), length_s, 0, False)
