@@ -97,6 +97,15 @@ def test_reaching_hands_hold_one_thing_or_a_bar():
     assert (cosine > math.cos(math.radians(150))).all()  # as far as an elbow bends
 
 
+def test_knees_of_procedural_legs_fold_backwards():
+    people = torch.from_numpy(standing()).repeat(200, 1, 1)
+    legs = body.take_apart(Augmenter(Augmentation(procedural=1.0)).poses(people)).legs
+    thigh, shin = legs.unbind(2)
+    lateral = torch.tensor([1.0, 0.0, 0.0]).expand_as(thigh)
+    front = torch.linalg.cross(thigh, lateral, dim=-1)  # +z for a thigh that hangs: its front
+    assert ((shin * front).sum(-1) < 1e-3).all()
+
+
 def test_camera_sees_the_left_hand_of_a_facing_person_on_the_right():
     pose = torch.from_numpy(standing())[None].repeat(8, 1, 1)
     options = Augmentation(elevation_deg=0, roll_deg=0, distance=(5.0, 5.0))

@@ -174,8 +174,8 @@ class Augmenter:
             dim=-1,
         )
         lateral = torch.tensor([1.0, 0.0, 0.0], device=self.device).expand_as(thigh)
-        back = unit(torch.linalg.cross(thigh, lateral, dim=-1))  # the way the shin folds
-        out = torch.linalg.cross(back, thigh, dim=-1)
+        back = unit(torch.linalg.cross(lateral, thigh, dim=-1))  # the way the shin folds
+        out = torch.linalg.cross(thigh, back, dim=-1)
         rotation = self._uniform(n, 2, 1, low=math.radians(-35), high=math.radians(45))
         fold = back * rotation.cos() + out * rotation.sin()
         bend = self._uniform(n, 2, 1, high=math.radians(145)) * self._uniform(n, 2, 1).sqrt()
