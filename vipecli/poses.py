@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,8 +14,8 @@ import numpy as np
 from vipecli.blazepose import BlazePose, prepare
 from vipecli.errors import FormatError, NoPoseError
 from vipecli.landmarker import model_path
-from vipecli.people import SEEN, WORLD, XY, XYZ, Person, Track, Tracks, check_choice
-from vipecli.skeleton import from_mediapipe
+from vipecli.people import SEEN, WORLD, XY, XYZ, Person, Track, Tracks, check_choice, present
+from vipecli.skeleton import JOINTS, from_mediapipe
 
 _LEAST_SCORE = 1e-4  # of a joint that has coordinates
 _FILLED_SCORE = 0.5  # share of the lower score at the ends of a gap that a filled joint gets
@@ -99,6 +99,58 @@ class Poses:
         return (self.score > 0).any(axis=1)
 
 
+@dataclass(frozen=True)
+class Scene:
+    """Everyone in a clip, before one of them is chosen.
+
+    Attributes
+    ----------
+    tracks
+        the people, followed over the frames.
+    times, size, source, detector
+        as in `Poses`.
+    """
+
+    tracks: Tracks
+    times: np.ndarray
+    size: tuple[int, int]
+    source: str = ""
+    detector: str = ""
+
+    def choose(self, person: Person = "largest", *, path: str | Path | None = None) -> Poses:
+        """Poses of one person.
+
+        Parameters
+        ----------
+        person
+            as in `people.choose`.
+        path
+            what to call the clip in a message; None = the source.
+
+        Raises
+        ------
+        NoPoseError
+            if there is no such person.
+        ValueError
+            if `person` is none of the choices.
+        """
+        try:
+            return self._poses(self.tracks.choose(person, self.size))
+        except NoPoseError as exc:
+            raise NoPoseError(
+                f"{path or self.source}: {exc} in {len(self.times)} frames; the whole body should "
+                "be in view, well lit and not too small"
+                + (", or choose another --person" if self.tracks.tracks else "")
+            ) from exc
+
+    def everyone(self) -> list[Poses]:
+        """Poses of each person, from left to right by the place of first appearance."""
+        return [self._poses(track) for track in present(self.tracks.tracks)]
+
+    def _poses(self, track: Track) -> Poses:
+        return _poses_of(track, self.times, self.size, source=self.source, detector=self.detector)
+
+
 def detect(
     path: str | Path,
     *,
@@ -150,10 +202,43 @@ def detect(
     >>> detect("squat.mp4").xy.shape  # doctest: +SKIP
     (90, 13, 2)
     """
+    person = check_choice(person)
+    scene = detect_everyone(path, model=model, start_s=start_s, end_s=end_s, progress=progress)
+    return scene.choose(person, path=path)
+
+
+def detect_everyone(
+    path: str | Path,
+    *,
+    model: str | Path | None = None,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    fps: float | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> Scene:
+    """Everyone in a video, followed from frame to frame; nobody at all is no error here.
+
+    Parameters
+    ----------
+    path, model, start_s, end_s, progress
+        as in `detect`.
+    fps
+        frames per second to look at, at most; of a folder of frames: the rate at which they were
+        taken. None = every frame.
+
+    Raises
+    ------
+    VideoError
+        if the video cannot be read.
+    WeightsError
+        if there is no pose model.
+    """
     from vipecli import video
 
-    person = check_choice(person)
-    frames = video.read_frames(path, start_s=start_s, end_s=end_s)
+    rate = {"fps": fps} if fps and Path(path).is_dir() else {}
+    frames = video.read_frames(path, start_s=start_s, end_s=end_s, **rate)
+    if fps and not rate:
+        frames = _thinned(frames, fps)
     times: list[float] = []
     tracks, size = Tracks(), (0, 0)
     with BlazePose(model_path(model)) as blazepose, _read_ahead(_prepared(frames)) as pictures:
@@ -163,14 +248,20 @@ def detect(
             times.append(time_s)
             if progress:
                 progress(len(times))
-    try:
-        track = tracks.choose(person, size)
-    except NoPoseError as exc:
-        raise NoPoseError(
-            f"{path}: {exc} in {len(times)} frames; the whole body should be in view, well lit "
-            "and not too small" + (", or choose another --person" if tracks.tracks else "")
-        ) from exc
-    return _poses_of(track, np.array(times), size, source=Path(path).name, detector=detector)
+    return Scene(tracks, np.array(times), size, Path(path).name, detector)
+
+
+def _thinned(
+    frames: Iterator[tuple[float, np.ndarray]], fps: float
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Frames at no more than a rate: each is the first at or after its moment."""
+    due = -np.inf
+    with closing(frames):
+        for time_s, image in frames:
+            if time_s < due - 1e-4:
+                continue
+            due = max(due + 1 / fps, time_s + 0.5 / fps) if np.isfinite(due) else time_s + 1 / fps
+            yield time_s, image
 
 
 def _prepared(
@@ -236,21 +327,21 @@ def _poses_of(
     track: Track, times: np.ndarray, size: tuple[int, int], *, source: str, detector: str
 ) -> Poses:
     """One person's track as poses, with NaN in the frames between."""
-    people = np.full((len(times), 33, 7), np.nan, np.float32)
-    people[track.frames] = np.stack(track.people)
+    found = np.stack(track.people).astype(np.float32)
+    found[found[..., SEEN] < 0] = np.nan  # a keypoint file may lack some points of a person
+    people = np.full((len(times), *found.shape[1:]), np.nan, np.float32)
+    people[track.frames] = found
     # 0 means missing, and the landmarker's visibility may come out as 0 for a joint it placed.
     seen = np.nan_to_num(np.clip(people[..., SEEN], _LEAST_SCORE, 1))
-    return Poses(
-        xy=from_mediapipe(people[..., XY]),
-        score=from_mediapipe(seen[..., None])[..., 0],
-        times=times,
-        size=size,
-        source=source,
-        detector=detector,
-        landmarks=people[..., XYZ],
-        landmark_score=seen,
-        world=people[..., WORLD],
-    )
+    joints, more = people[..., XY], {}
+    joint_score = seen
+    if people.shape[1] != len(JOINTS):
+        joints, joint_score = from_mediapipe(joints), from_mediapipe(seen[..., None])[..., 0]
+        more = {"landmarks": people[..., XYZ], "landmark_score": seen, "world": people[..., WORLD]}
+        if not np.isfinite(more["world"]).any():
+            more["world"] = None
+    joint_score = np.where(np.isfinite(joints).all(axis=-1), joint_score, np.float32(0))
+    return Poses(joints, joint_score, times, size, source, detector, **more)
 
 
 def fill_gaps(poses: Poses, *, max_gap_s: float = 0.5) -> Poses:

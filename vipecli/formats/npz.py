@@ -1,4 +1,4 @@
-"""Pose files: one table of readers and one of writers, by extension.
+"""vipe's own pose files.
 
 An `.npz` of vipe is an ordinary NumPy archive without pickled objects:
 ``numpy.load("clip.npz")["xy"]``. It holds the fields of `Poses` under their own names, the names
@@ -16,7 +16,6 @@ import numpy as np
 
 from vipecli.embed import Embeddings
 from vipecli.errors import FormatError
-from vipecli.files import replacing
 from vipecli.poses import Poses
 from vipecli.skeleton import JOINTS
 
@@ -45,63 +44,6 @@ _LANDMARKS = ("landmarks", "landmark_score", "world")
 _EMBEDDINGS = ("mean", "std", "times", "model", "sigmoid")
 _LARGEST = 1 << 30  # bytes in one array: the landmarks of a day at 30 frames per second
 _KIND_NAMES = {"i": "whole numbers", "f": "numbers", "U": "text"}
-
-
-def load_poses(path: str | os.PathLike) -> Poses:
-    """Poses from a file.
-
-    Parameters
-    ----------
-    path
-        a file with one of the extensions in `READERS`.
-
-    Raises
-    ------
-    FormatError
-        if it cannot be read, is damaged, is no pose file, or has an unknown version.
-
-    Examples
-    --------
-    >>> load_poses("clip.npz").xy.shape  # doctest: +SKIP
-    (90, 13, 2)
-    """
-    path = Path(path)
-    return _by_extension(READERS, path, "read")(path)
-
-
-def save_poses(
-    poses: Poses,
-    path: str | os.PathLike,
-    *,
-    embeddings: Embeddings | None = None,
-    key: str | None = None,
-) -> None:
-    """Write poses to a file, which appears complete or not at all; same data, same bytes.
-
-    Parameters
-    ----------
-    poses
-        what to write.
-    path
-        the extension, one of those in `WRITERS`, tells the format. An existing file is replaced.
-    embeddings
-        of the same frames, to be kept in the same file.
-    key
-        what the poses were made from, for `read_key`; vipe's library puts a hash here.
-
-    Raises
-    ------
-    FormatError
-        if the format is unknown, or poses and embeddings do not belong together.
-    OSError
-        if the file cannot be written.
-    """
-    path = Path(path)
-    write = _by_extension(WRITERS, path, "written")
-    if embeddings is not None and not np.array_equal(embeddings.times, poses.times):
-        raise FormatError(f"{path}: poses and embeddings are not of the same frames")
-    with replacing(path) as part:
-        write(poses, part, embeddings, key)
 
 
 def load_embeddings(path: str | os.PathLike) -> Embeddings:
@@ -136,7 +78,14 @@ def read_key(path: str | os.PathLike) -> tuple[str, str]:
     return str(found["key"]), str(found.get("model", ""))
 
 
-def _read_npz(path: Path) -> Poses:
+def read_npz(path: Path) -> Poses:
+    """Poses of an `.npz`.
+
+    Raises
+    ------
+    FormatError
+        if it cannot be read, is damaged, or has an unknown version.
+    """
     found = _read_arrays(path, _POSES, optional=_LANDMARKS)
     _check_times(path, found["times"])
     width, height = (int(side) for side in found["size"])
@@ -147,7 +96,10 @@ def _read_npz(path: Path) -> Poses:
         raise FormatError(f"{path}: holds poses that contradict themselves ({exc})") from exc
 
 
-def _write_npz(poses: Poses, path: Path, embeddings: Embeddings | None, key: str | None) -> None:
+def write_npz(
+    poses: Poses, path: Path, embeddings: Embeddings | None = None, key: str | None = None
+) -> None:
+    """Write an `.npz`, as it is: without a temporary file."""
     arrays = {"format_version": FORMAT_VERSION, "joints": JOINTS}
     arrays |= {name: getattr(poses, name) for name in (*_POSES, *_LANDMARKS)}
     if embeddings is not None:
@@ -156,22 +108,6 @@ def _write_npz(poses: Poses, path: Path, embeddings: Embeddings | None, key: str
     kept = {name: np.asarray(value) for name, value in arrays.items() if value is not None}
     with path.open("wb") as file:  # given a name, numpy would add its own extension
         np.savez(file, **kept)
-
-
-READERS = {".npz": _read_npz}
-WRITERS = {".npz": _write_npz}
-"""Functions by extension: reader(path) -> Poses, writer(poses, path, embeddings, key)."""
-
-
-def _by_extension(table: dict, path: Path, verb: str):
-    try:
-        return table[path.suffix.lower()]
-    except KeyError:
-        known = ", ".join(sorted(table))
-        raise FormatError(
-            f"{path}: pose files of type {path.suffix or '(none)'!r} cannot be {verb}; "
-            f"known are {known}"
-        ) from None
 
 
 def _check_times(path: Path, times: np.ndarray) -> None:
