@@ -15,9 +15,9 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 def _options(command):
     group = typer.main.get_command(app)
-    return {
-        name for p in group.get_command(None, command).params for name in p.opts if "--" in name
-    }
+    command = group.get_command(None, command)
+    commands = [command, *getattr(command, "commands", {}).values()]
+    return {name for c in commands for p in c.params for name in p.opts if "--" in name}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -192,6 +192,7 @@ def fill(
     *,
     jobs: int = 1,
     force: bool = False,
+    moved: bool = True,
     planned: Callable[[int], object] = int,
     tick: engine.Tick | None = None,
 ) -> Iterator[engine.Outcome]:
@@ -207,6 +208,8 @@ def fill(
         processes.
     force
         make them all again.
+    moved
+        look through the whole store for the poses of videos that were renamed.
     planned
         called with the number of frames of each clip that has to be looked at, 0 if unknown.
     tick
@@ -222,7 +225,7 @@ def fill(
         if a model cannot be read.
     """
     detector, model = detector_key(recipe), recipe.load_model().id
-    known = {} if force else _known(wanted)
+    known = {} if force else _known(wanted, everywhere=moved)
     settled: deque[engine.Outcome] = deque()
 
     def plan() -> Iterator[_Job]:
@@ -277,16 +280,18 @@ def _fill_one(job: _Job, tick: engine.Tick) -> Entry:
     return Entry(job.slot, job.key, fresh=True, remarks=remarks)
 
 
-def _known(wanted: Sequence[Slot]) -> dict[str, dict[Path, tuple[Path, str]]]:
-    """Files of the stores by key, each with its path and its embedding model."""
+def _known(wanted: Sequence[Slot], *, everywhere: bool) -> dict[str, dict[Path, tuple[Path, str]]]:
+    """Files by key, each with its path and its embedding model: of the slots, or of the stores."""
     known: dict[str, dict[Path, tuple[Path, str]]] = {}
-    for store in {slot.store for slot in wanted}:
-        for path in sorted(store.rglob("*.npz")):
-            try:
-                key, model = read_key(path)
-            except FormatError:
-                continue  # not one of ours, or damaged: it is made again
-            known.setdefault(key, {})[path] = (path, model)
+    paths = {slot.target for slot in wanted if slot.target.exists()}
+    if everywhere:
+        paths |= {path for store in {s.store for s in wanted} for path in store.rglob("*.npz")}
+    for path in sorted(paths):
+        try:
+            key, model = read_key(path)
+        except FormatError:
+            continue  # not one of ours, or damaged: it is made again
+        known.setdefault(key, {})[path] = (path, model)
     return known
 
 

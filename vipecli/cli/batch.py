@@ -12,7 +12,12 @@ from vipecli.library import Entry, Slot, fill
 
 
 def fill_with_progress(
-    wanted: Sequence[Slot], recipe: Recipe, *, jobs: int = 1, force: bool = False
+    wanted: Sequence[Slot],
+    recipe: Recipe,
+    *,
+    jobs: int = 1,
+    force: bool = False,
+    moved: bool = True,
 ) -> tuple[list[Entry], list[Outcome]]:
     """Make the files of all slots; list the failures on standard error.
 
@@ -48,6 +53,7 @@ def fill_with_progress(
             recipe,
             jobs=jobs,
             force=force,
+            moved=moved,
             planned=planned,
             tick=lambda steps: bars.advance(frames, steps),
         ):
@@ -56,11 +62,12 @@ def fill_with_progress(
     for entry in entries:
         for remark in entry.remarks:
             note(remark)
-    _list(failures, len(wanted))
+    list_failures(failures, len(wanted))
     return sorted(entries, key=lambda entry: order[entry.slot]), failures
 
 
-def _list(failures: list[Outcome], total: int) -> None:
+def list_failures(failures: list[Outcome], total: int) -> None:
+    """Tell on standard error what failed, and why."""
     if not failures:
         return
     note(f"{len(failures)} of {total} clips failed:")
@@ -68,5 +75,6 @@ def _list(failures: list[Outcome], total: int) -> None:
         if debugging():
             traceback.print_exception(outcome.error)
         expected = isinstance(outcome.error, VipeError)
-        kind = "" if expected else f"{outcome.item.video}: {type(outcome.error).__name__}: "
+        where = getattr(outcome.item, "video", None) or getattr(outcome.item, "name", "")
+        kind = "" if expected else f"{where}: {type(outcome.error).__name__}: "
         note(f"{kind}{outcome.error}")

@@ -157,8 +157,8 @@ def penn(
     """
     from vipecli.embed import Model
     from vipecli.evaluate import penn as protocol
-    from vipecli.evaluate.penn_labels import FPS
     from vipecli.evaluate.penn_order import TAU_STEP
+    from vipecli.penn_labels import FPS
 
     with _result(json) as finish:
         model = Model.load(weights)

@@ -8,8 +8,8 @@ import numpy as np
 
 from vipecli.distance import window_distance
 from vipecli.embed import Embeddings
-from vipecli.evaluate.penn_labels import PennClip
 from vipecli.metrics import kendall_tau
+from vipecli.penn_labels import PennClip
 
 TAU_STEP = 5
 """Kendall's tau looks at every 5th frame of both clips (TCC, section 4.3)."""

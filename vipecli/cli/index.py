@@ -1,0 +1,318 @@
+"""`vipe index`: labelled clips in one place, for `vipe classify` and `vipe search`."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vipecli.cli.options import Jobs, Json, Person, PoseModel, Weights
+
+if TYPE_CHECKING:
+    from vipecli.clip import Recipe
+    from vipecli.engine import Outcome
+    from vipecli.index import Index
+    from vipecli.sources import Item
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    add_completion=False,
+    help="Make and look after an index of labelled clips.",
+)
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder that has an index.")]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(metavar="GLOB", help="Leave out clips whose name matches; may be repeated."),
+]
+
+
+class PosesFrom(str, Enum):
+    """Where the joints of Penn Action come from."""
+
+    AUTO = "auto"
+    GIVEN = "given"
+    DETECT = "detect"
+
+
+class Split(str, Enum):
+    """Which clips of Penn Action."""
+
+    ALL = "all"
+    TRAIN = "train"
+    TEST = "test"
+
+
+@app.command()
+def build(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR",
+            help="Folder with one sub-folder per label, labels.csv (or its folder), or Penn "
+            "Action (folder or .npz).",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FOLDER", help="Put the index there.  [default: into DIR]"
+        ),
+    ] = None,
+    poses: Annotated[
+        PosesFrom,
+        typer.Option(help="Penn Action: its labelled joints, or detect them in the frames."),
+    ] = PosesFrom.AUTO,
+    split: Annotated[Split, typer.Option(help="Penn Action: which clips.")] = Split.ALL,
+    exclude: Exclude = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Start anew, also from a damaged index.")
+    ] = False,
+    jobs: Jobs = 1,
+    person: Person = "largest",
+    pose_model: PoseModel = None,
+    weights: Weights = None,
+) -> None:
+    """Make the index of a folder, or bring it up to date.
+
+    Clips that are new or have changed are looked at, clips that are gone leave the index. With
+    another --model everything is embedded anew; poses that are there are used again.
+    """
+    from vipecli import sources
+    from vipecli.clip import Recipe
+
+    folder = out or (source if source.is_dir() else source.parent)
+    options = {"poses": poses.value, "split": split.value, "exclude": sorted(exclude or ())}
+    items = sources.find(source, root=folder if out is None else None, **options)
+    origin = {"kind": sources.kind_of(source), "path": str(source.resolve())} | options
+    recipe = Recipe(person=person, pose_model=pose_model, weights=weights)
+    index = start(folder, recipe, anew=force)
+    after, failures = update(
+        index,
+        items,
+        recipe,
+        jobs=jobs,
+        present={item.name for item in items},
+        force=force,
+        source=origin,
+        excluded=(),
+    )
+    _finish(after, failures)
+
+
+@app.command()
+def add(
+    folder: Folder,
+    clips: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="CLIP...", help="Videos, folders of frames, keypoint files; or as for build."
+        ),
+    ],
+    label: Annotated[
+        str | None,
+        typer.Option(help="What the clips show.  [default: their folder, or as for build]"),
+    ] = None,
+    viewpoint: Annotated[str, typer.Option(help="Where they were filmed from.")] = "",
+    jobs: Jobs = 1,
+    person: Person = "largest",
+    pose_model: PoseModel = None,
+    weights: Weights = None,
+) -> None:
+    """Add clips to an index; one that is there already is looked at again if it has changed."""
+    from vipecli.clip import Recipe
+    from vipecli.index import load
+
+    recipe = Recipe(person=person, pose_model=pose_model, weights=weights)
+    index = load(folder, model=recipe.load_model().id)
+    items = [item for clip in clips for item in _to_add(clip, folder, label, viewpoint)]
+    excluded = tuple(set(index.excluded) - {item.name for item in items})
+    after, failures = update(index, items, recipe, jobs=jobs, excluded=excluded)
+    _finish(after, failures)
+
+
+@app.command()
+def remove(
+    folder: Folder,
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME...", help="Names of clips, or shell patterns.")
+    ],
+) -> None:
+    """Take clips out of an index; the videos stay, and are not taken in again by themselves."""
+    from fnmatch import fnmatchcase
+
+    from vipecli.commit import commit
+    from vipecli.errors import FormatError
+    from vipecli.index import load
+
+    index = load(folder)
+    have = [facts.name for facts in index.facts()]
+    gone: set[str] = set()
+    for pattern in names:
+        found = {name for name in have if name == pattern or fnmatchcase(name, pattern)}
+        if not found:
+            raise FormatError(f"{folder}: no clip {pattern} in the index; see `vipe index info`")
+        gone |= found
+    after = commit(index, [], remove=gone, excluded=tuple({*index.excluded, *gone}))
+    typer.echo(f"{_clips(len(gone))} removed, {_clips(len(after))} in the index of {folder}")
+
+
+@app.command()
+def info(folder: Folder, json: Json = None) -> None:
+    """Tell what an index holds: clips, labels, frames, model."""
+    from vipecli.cli.console import check_json, write_json
+    from vipecli.index import load
+
+    check_json(json)
+    figures = summary(load(folder))
+    if json:
+        write_json(figures, json)
+    if json == Path("-"):
+        return
+    typer.echo(
+        f"{_clips(figures['clips'])} of {len(figures['labels'])} labels, {figures['frames']} "
+        f"frames, model {figures['model']}, {figures['files']} files, "
+        f"{figures['bytes'] / 1e6:.1f} MB"
+    )
+    for name, count in figures["labels"].items():
+        typer.echo(f"  {count:6d}  {name}")
+
+
+@app.command()
+def verify(folder: Folder) -> None:
+    """Read the whole index and compare it with its checksums."""
+    from vipecli.cli.console import note, progress_bars
+    from vipecli.index import load
+    from vipecli.index import verify as check
+
+    index = load(folder)
+    with progress_bars() as bars:
+        bar = bars.add_task("checksums", total=len(index), unit="clips")
+        faults = check(folder, progress=lambda steps: bars.advance(bar, steps))
+    if faults:
+        for fault in faults:
+            note(f"{fault.path}: {fault.problem}")
+        note(f"{len(faults)} faults; make the index anew with `vipe index build {folder} --force`")
+        raise typer.Exit(1)
+    typer.echo(f"{_clips(len(index))} in {len(index.batches)} files: all well")
+
+
+# -- what the commands share -----------------------------------------------------------------------
+
+
+def start(folder: Path, recipe: "Recipe", *, anew: bool = False) -> "Index":
+    """The index of a folder to build on; an empty one where there is none or the model differs."""
+    from vipecli.index import Index, exists, load
+
+    if anew or not exists(folder):
+        return Index(folder)
+    index = load(folder)
+    return index if index.model == recipe.load_model().id else Index(folder)
+
+
+def update(
+    index: "Index",
+    items: "Sequence[Item]",
+    recipe: "Recipe",
+    *,
+    jobs: int = 1,
+    present: Collection[str] | None = None,
+    force: bool = False,
+    **changes: Any,
+) -> "tuple[Index, list[Outcome]]":
+    """Take clips into an index with progress bars, and list on standard error what failed.
+
+    Returns
+    -------
+    The index as it is now, and what failed.
+    """
+    from vipecli.cli.batch import fill_with_progress, list_failures
+    from vipecli.cli.console import progress_bars
+    from vipecli.commit import commit
+    from vipecli.errors import VipeError
+    from vipecli.indexing import make_records, plan, slots
+
+    todo = plan(index, items, recipe, present=present)
+    wanted = list(slots(todo.fresh, index.folder).values())
+    entries, failures = [], []
+    if wanted:
+        moved = force or bool(todo.gone) or not index.batches
+        entries, failures = fill_with_progress(wanted, recipe, jobs=jobs, moved=moved)
+    unchanged = not todo.fresh and not todo.gone and index.batches
+    if unchanged and all(getattr(index, name) == value for name, value in changes.items()):
+        return index, failures
+    failed: list[Outcome] = []
+    with progress_bars() as bars:
+        bar = bars.add_task("index", total=len(todo.fresh), unit="clips")
+        records = make_records(
+            todo.fresh,
+            entries,
+            recipe,
+            index.folder,
+            failed=failed,
+            done=lambda steps: bars.advance(bar, steps),
+        )
+        first = next(records, None)
+        if first is None and not todo.same and len(index) == len(todo.gone):
+            list_failures(failed, len(todo.fresh))
+            raise VipeError(f"{index.folder}: no clip could be used, so there is no index of it")
+        chain = ([] if first is None else [first], records)
+        index = commit(index, (r for part in chain for r in part), remove=todo.gone, **changes)
+    list_failures(failed, len(todo.fresh))
+    return index, [*failures, *failed]
+
+
+def summary(index: "Index") -> dict[str, Any]:
+    """Figures of an index."""
+    from collections import Counter
+
+    facts = index.facts()
+    frames = index.frames()
+    return {
+        "folder": str(index.folder),
+        "model": index.model,
+        "clips": len(facts),
+        "frames": int(sum(frames)),
+        "labels": dict(sorted(Counter(f.label for f in facts).items())),
+        "viewpoints": dict(sorted(Counter(f.viewpoint for f in facts if f.viewpoint).items())),
+        "files": len(index.batches),
+        "bytes": sum(batch.size for batch in index.batches),
+        "source": index.source,
+        "removed": list(index.excluded),
+    }
+
+
+def _to_add(clip: Path, folder: Path, label: str | None, viewpoint: str) -> "list[Item]":
+    """Labelled clips that are meant by one argument of `add`."""
+    from vipecli import sources
+    from vipecli.errors import VideoError, VipeError
+
+    if not clip.exists():
+        raise VideoError(f"{clip}: no such file or folder")
+    if label is None:
+        inside = clip.resolve().is_relative_to(folder.resolve())
+        parts = clip.resolve().relative_to(folder.resolve()).parts if inside else ()
+        if parts and (clip.is_dir() or len(parts) > 1):
+            label = parts[0]
+        elif clip.is_dir() or sources.is_table(clip):
+            items = sources.find(clip, root=folder)
+            return [replace(item, viewpoint=item.viewpoint or viewpoint) for item in items]
+        else:
+            raise VipeError(f"{clip}: which label? Give it with --label")
+    paths = sources.find_clips(clip) if clip.is_dir() else [clip]
+    if not paths:
+        raise VideoError(f"{clip}: holds no video")
+    return [sources.Item(sources.name_of(p, folder), label, p, viewpoint) for p in paths]
+
+
+def _finish(index: "Index", failures: "list[Outcome]") -> None:
+    typer.echo(f"{_clips(len(index))} in the index of {index.folder}")
+    if failures:
+        raise typer.Exit(1)
+
+
+def _clips(count: int) -> str:
+    return f"{count} clip" if count == 1 else f"{count} clips"
