@@ -12,7 +12,7 @@ from vipecli.clip import Recipe
 from vipecli.embed import Embeddings, embed
 from vipecli.engine import Outcome
 from vipecli.errors import FormatError, VipeError
-from vipecli.formats import READERS, load_embeddings, load_poses
+from vipecli.formats import is_pose_file, load_embeddings, load_poses
 from vipecli.index import STORE, Index
 from vipecli.library import Entry, Slot, content_key, detector_key
 from vipecli.poses import Poses, fill_gaps
@@ -115,13 +115,8 @@ def _stamp(item: Item, recipe: Recipe) -> str:
     except OSError:
         return ""  # whoever reads it tells what is wrong
     size, time = sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0)
-    how = "" if is_keypoints(path) else detector_key(recipe)
+    how = recipe.person if is_pose_file(path) else detector_key(recipe)
     return f"{len(files)} {size} {time} {hashlib.sha256(how.encode()).hexdigest()[:8]}"
-
-
-def is_keypoints(path: Path) -> bool:
-    """Whether a file holds poses, by its extension."""
-    return path.is_file() and path.suffix.lower() in READERS
 
 
 def poses_key(poses: Poses) -> str:
@@ -136,7 +131,7 @@ def slots(items: Iterable[Item], folder: Path) -> dict[Path, Slot]:
     """Slot of every video among the items, by its path: several parts share one."""
     out: dict[Path, Slot] = {}
     for item in items:
-        if item.poses is None and not is_keypoints(item.path) and item.path not in out:
+        if item.poses is None and not is_pose_file(item.path) and item.path not in out:
             stored = _stored_path(item.path, folder)
             if Path(stored).is_absolute():
                 place = hashlib.sha256(str(Path(stored).parent).encode()).hexdigest()[:12]
@@ -190,7 +185,7 @@ def _make(
     if item.poses is not None:
         poses, key = item.poses, poses_key(item.poses)
         clip = embed(poses, recipe.load_model())
-    elif is_keypoints(item.path):
+    elif is_pose_file(item.path):
         poses, clip, key = read_keypoints(item.path, recipe)
     elif item.path in entries:
         entry = entries[item.path]
@@ -209,11 +204,15 @@ def read_keypoints(path: Path, recipe: Recipe) -> tuple[Poses, Embeddings, str]:
     FormatError
         if it cannot be read, or nobody is in it.
     """
-    poses = load_poses(path)
+    poses = load_poses(path, person=recipe.person)
     if not poses.found.any():
         raise FormatError(f"{path}: nobody is seen in it; leave it out")
     poses = fill_gaps(poses)
-    return poses, embed(poses, recipe.load_model()), content_key(path, "keypoints\n")
+    return (
+        poses,
+        embed(poses, recipe.load_model()),
+        content_key(path, f"poses of {recipe.person}\n"),
+    )
 
 
 def part(

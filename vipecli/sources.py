@@ -11,7 +11,7 @@ import numpy as np
 
 from vipecli import penn_labels
 from vipecli.errors import FormatError, VideoError
-from vipecli.formats import READERS
+from vipecli.formats import is_pose_file
 from vipecli.poses import Poses
 from vipecli.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
@@ -168,14 +168,21 @@ def find_clips(folder: Path) -> list[Path]:
     found: list[Path] = []
     for where, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        shown = [name for name in files if not name.startswith(".")]
-        suffixes = {name: Path(name).suffix.lower() for name in shown}
-        clips = [n for n in shown if suffixes[n] in VIDEO_SUFFIXES]
-        clips = clips or [n for n in shown if suffixes[n] in READERS]
-        found += [Path(where, name) for name in clips]
-        if not clips and not folders and any(s in IMAGE_SUFFIXES for s in suffixes.values()):
-            found.append(Path(where))
+        shown = [Path(where, name) for name in files if not name.startswith(".")]
+        found += _clips_among(shown, Path(where), alone=not folders)
     return sorted(found)
+
+
+def _clips_among(files: list[Path], folder: Path, *, alone: bool) -> list[Path]:
+    """Clips among the files of one folder, or the folder itself if it is one."""
+    if videos := [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]:
+        return videos
+    if is_pose_file(folder):
+        return [folder]
+    if poses := [path for path in files if is_pose_file(path)]:
+        return poses
+    pictures = any(path.suffix.lower() in IMAGE_SUFFIXES for path in files)
+    return [folder] if alone and pictures else []
 
 
 def _table(path: Path, root: Path | None) -> list[Item]:
