@@ -182,7 +182,8 @@ def _read_video(
         time_s, info = None, None
         for frame in decode(path, container, damage):
             info = info or _info(path, container, frame)
-            raw = None if frame.pts is None else float(frame.pts * frame.time_base)
+            base = frame.time_base or stream.time_base  # what is left at the end may have none
+            raw = None if frame.pts is None else float(frame.pts * base)
             if time_s is None:
                 time_s = 0.0 if raw is None else raw - origin
             else:
