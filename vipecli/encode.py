@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -83,6 +83,8 @@ class VideoWriter:
         files that must not be replaced, `audio_from` among them without being named.
     crf, preset
         x264's quality and effort.
+    options
+        further options of x264, such as ``{"g": "12"}`` for a key frame every 12 frames.
 
     Raises
     ------
@@ -109,6 +111,7 @@ class VideoWriter:
         inputs: tuple[str | Path, ...] = (),
         crf: int = CRF,
         preset: str = PRESET,
+        options: Mapping[str, str] | None = None,
     ) -> None:
         self.path = Path(path)
         check_container(self.path)
@@ -120,7 +123,8 @@ class VideoWriter:
         self.size = size
         self.fps = fps if isinstance(fps, Fraction) else exact_rate(fps)
         self.frames = 0
-        self._audio_start_s, self._crf, self._preset = audio_start_s, crf, preset
+        self._audio_start_s = audio_start_s
+        self._options = {"crf": str(crf), "preset": preset, **(options or {})}
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> "VideoWriter":
@@ -192,7 +196,7 @@ class VideoWriter:
         stream = self._container.add_stream("libx264", rate=self.fps)
         stream.width, stream.height = (side + side % 2 for side in self.size)
         stream.pix_fmt = "yuv420p"
-        stream.options = {"crf": str(self._crf), "preset": self._preset}
+        stream.options = self._options
         context = stream.codec_context
         context.time_base = 1 / self.fps
         context.color_primaries = context.color_trc = context.colorspace = _BT709

@@ -1,5 +1,6 @@
 """`vipe align`: two clips of one movement on one time base."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -60,7 +61,8 @@ def align(
             "--out",
             "-o",
             metavar="FILE",
-            help=f"Video with both side by side.  [default: {DEFAULT_OUT}, none with --json]",
+            help="Video with both side by side.  "
+            f"[default: {DEFAULT_OUT}; none with --json or --report]",
         ),
     ] = None,
     onto: Annotated[
@@ -102,6 +104,12 @@ def align(
         int | None,
         typer.Option(min=64, max=2160, help="Pixels.  [default: of the larger clip, up to 1080]"),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Page (.html) with both clips in step, distances, path and speed."
+        ),
+    ] = None,
     json: Json = None,
     person: Person = "largest",
     pose_model: PoseModel = None,
@@ -118,14 +126,18 @@ def align(
     from vipecli.files import check_output
     from vipecli.outputs.synced import check_container, write_synced
 
-    out = out or (None if json or every else DEFAULT_OUT)
+    out = out or (None if json or every or report else DEFAULT_OUT)
     if every and (offset or drift):
         raise typer.BadParameter("--all and --offset or --drift exclude each other")
     infos = [check_clip(path) for path in (a, b)]
     if out:
         check_container(out)
         check_output(out, a, b)
-    check_json(json, a, b, *([out] if out else []))
+    if report:
+        from vipecli.outputs.report import check_page
+
+        check_page(report, a, b, *([out] if out else []))
+    check_json(json, a, b, *(path for path in (out, report) if path))
     recipe = Recipe(person=person, pose_model=pose_model, weights=weights)
     with progress_bars() as bars:
         tasks = [
@@ -164,9 +176,21 @@ def align(
                 height=height,
                 progress=lambda done, total: bars.update(writing, completed=done, total=total),
             )
+        if report:
+            writing = bars.add_task(f"writing {report.name}", total=None, unit="frames")
+            _write_page(
+                replace(found, alignment=alignment),
+                (a, poses_a, embeddings_a),
+                (b, poses_b, embeddings_b),
+                report,
+                recipe,
+                onto=onto.value,
+                progress=lambda done, total: bars.update(writing, completed=done, total=total),
+            )
     if json:
         write_json(mapping(alignment, a, b) | found.more, json)
-    _report(alignment, found, {"a": poses_a, "b": poses_b}, out, to_stderr=json == Path("-"))
+    written = [path for path in (out, report) if path]
+    _report(alignment, found, {"a": poses_a, "b": poses_b}, written, to_stderr=json == Path("-"))
 
 
 @dataclass
@@ -253,6 +277,45 @@ def _match_all(a: "Embeddings", b: "Embeddings", more: dict[str, Any], lines: li
     return _Found(best, more | {"repetitions": repetitions}, lines)
 
 
+def _write_page(
+    found: _Found,
+    a: "tuple[Path, Poses, Embeddings]",
+    b: "tuple[Path, Poses, Embeddings]",
+    out: Path,
+    recipe: "Recipe",
+    *,
+    onto: str,
+    progress: Callable[[int, int], object],
+) -> None:
+    """Write the page of an alignment, with the warnings and figures that go with it."""
+    from vipecli.embed import embed
+    from vipecli.matching import DIFFERENT, mirrored
+    from vipecli.outputs.report import Side, Words, write_report
+
+    alignment, more = found.alignment, found.more
+    is_mirrored, score = more.get("mirrored", False), more.get("same_action")
+    if is_mirrored:
+        b = (b[0], b[1], embed(mirrored(b[1]), recipe.load_model()))
+    units = {"offset_s": " s", "rate": "", "overlap_s": " s"}
+    facts = [(key.split("_")[0], f"{more[key]:.6g}{units[key]}") for key in units if key in more]
+    if "repetitions" in more:
+        facts.append(("repetitions of A in B", str(len(more["repetitions"]))))
+    facts += [] if score is None else [("same action", f"{score:.0%}")]
+    warnings = ["These look like two different actions."] * (
+        score is not None and score < DIFFERENT
+    )
+    summary = f"Match {alignment.similarity.mean():.0%} on average"
+    words = Words(
+        summary=summary + (", B is taken mirrored" if is_mirrored else ""),
+        warnings=tuple(warnings),
+        facts=tuple(facts),
+    )
+    sides = Side(*a), Side(*b)
+    write_report(
+        alignment, *sides, out, onto=onto, mirrored=is_mirrored, words=words, progress=progress
+    )
+
+
 def _speeds(alignment: "Alignment") -> list[str]:
     """Tell where b runs faster or slower than a."""
     from vipecli.align import speed
@@ -290,14 +353,14 @@ def _report(
     alignment: "Alignment",
     found: _Found,
     poses: dict[str, "Poses"],
-    out: Path | None,
+    written: list[Path],
     *,
     to_stderr: bool,
 ) -> None:
     """Print what came out: match, speeds, and what could not be seen."""
     from vipecli.poses import missing_spans
 
-    lines = [f"Wrote {out}"] if out else []
+    lines = [f"Wrote {path}" for path in written]
     mean = alignment.similarity.mean()
     lines.append(f"Match {mean:.0%} on average, distance {alignment.cost:.2f}")
     lines += found.lines

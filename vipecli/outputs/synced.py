@@ -104,7 +104,7 @@ def write_synced(
         raise ValueError(f"onto is {onto!r}; use 'a', 'b' or 'both'")
     if audio not in ("a", "b", "none"):
         raise ValueError(f"audio is {audio!r}; use 'a', 'b' or 'none'")
-    times_a, times_b, fps = _time_base(alignment, poses_a.times, poses_b.times, onto)
+    times_a, times_b, fps = time_base(alignment, poses_a.times, poses_b.times, onto)
     takes = [
         Take(Path(path), times, poses if skeleton else None)
         for path, times, poses in (
@@ -180,10 +180,20 @@ def write_takes(
 # --- time ----------------------------------------------------------------------------------------
 
 
-def _time_base(
+def time_base(
     alignment: Alignment, frames_a: np.ndarray, frames_b: np.ndarray, onto: str
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Moments of a and of b at every frame of the video (F,), and its rate."""
+    """Moments of a and of b at every frame of a video in step (F,), and its rate.
+
+    Parameters
+    ----------
+    alignment
+        of a and b.
+    frames_a, frames_b
+        shapes (N,) and (M,), times of all frames of the clips, seconds.
+    onto
+        ``a``, ``b`` or ``both``, as in `write_synced`.
+    """
     if onto == "b":
         base, fps = _grid(frames_b)
         return warp(alignment, base, onto="b"), base, fps
@@ -236,7 +246,7 @@ def _speeds(times: np.ndarray, fps: float) -> np.ndarray | None:
     return None if (np.abs(speeds - 1) < _STEADY).all() else speeds
 
 
-class _Follower:
+class Follower:
     """A clip that is read forward only, and gives the frame nearest to a moment."""
 
     def __init__(self, frames: Iterator[tuple[float, np.ndarray]]) -> None:
@@ -316,7 +326,7 @@ class _Panel:
         self._box, self._speeds, self._font = box, speeds, font
         frames = read_frames(take.path, size=box[2:])
         stack.callback(frames.close)
-        self._follower = _Follower(frames)
+        self._follower = Follower(frames)
 
     def draw_title(self, image: np.ndarray) -> None:
         """Write what stays: the letter and the name."""

@@ -1,0 +1,420 @@
+"""One self-contained page that plays two aligned clips in step and shows how they match."""
+
+import base64
+import hashlib
+import html
+import json
+import re
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vipecli import __version__
+from vipecli.align import Alignment
+from vipecli.embed import Embeddings
+from vipecli.encode import VideoWriter, exact_rate
+from vipecli.errors import VipeError
+from vipecli.files import check_output, replacing
+from vipecli.outputs.report_data import (
+    clip_states,
+    events,
+    facts,
+    matrix,
+    numbers,
+    packed_poses,
+    speed_of_b,
+    steps_at,
+)
+from vipecli.outputs.synced import Follower, time_base
+from vipecli.poses import Poses
+from vipecli.video import probe, read_frames
+
+HEIGHT = 480
+"""Height of the pictures in the page, pixels; less where a long clip would make it too large."""
+
+MOST_BITS_S = 3_500_000
+"""Highest bit rate of a clip: two of 10 s stay below 13 MB in the page, whatever they show."""
+
+MOST_BYTES = 40_000_000
+"""Both clips together, before base64; longer ones get a lower rate and smaller pictures."""
+
+MOST_FPS = 60.0
+"""Frame rate of the clips in the page."""
+
+KEY_FRAME_S = 0.25
+"""From key frame to key frame: what a player decodes at most to show another moment."""
+
+_CRF = 25  # x264's quality; pictures of this size are looked at beside curves
+_SMALL = ((1_000_000, 360), (400_000, 240))  # below this bit rate, this height
+
+_TEMPLATE = "report.html"
+_PLACE = re.compile(r"\{\{(\w+)\}\}")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two clips of a page.
+
+    Attributes
+    ----------
+    path
+        video, or folder of frames; what cannot be played is shown by its joints alone.
+    poses
+        joints of all frames.
+    embeddings
+        what was aligned; of the mirrored poses where b is taken mirrored.
+    label
+        what stands above it; empty = the name of the file.
+    """
+
+    path: Path
+    poses: Poses
+    embeddings: Embeddings
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """Label, or name of the file, in characters that can be written."""
+        return (self.label or self.path.name).encode("utf-8", "replace").decode("utf-8")
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Two curves over the time base of a page, one of each clip.
+
+    Attributes
+    ----------
+    title, unit
+        what the curves are of.
+    times
+        shape (K,), moments of a, seconds, increasing.
+    a, b
+        shape (K,), values at these moments; NaN = not known.
+    """
+
+    title: str
+    unit: str
+    times: np.ndarray
+    a: np.ndarray
+    b: np.ndarray
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a page says.
+
+    Attributes
+    ----------
+    title
+        heading; empty = the two names.
+    summary
+        line below it.
+    warnings
+        lines that stand out.
+    facts
+        name and value of further figures.
+    moments
+        moment of a, seconds, and what happens there.
+    charts_note
+        line above the charts.
+    """
+
+    title: str = ""
+    summary: str = ""
+    warnings: tuple[str, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    moments: tuple[tuple[float, str], ...] = ()
+    charts_note: str = ""
+
+
+@dataclass(frozen=True)
+class _Page:
+    """What the template is filled with."""
+
+    data: dict[str, Any]
+    clips: list[bytes] = field(default_factory=list)
+
+
+def write_report(
+    alignment: Alignment,
+    a: Side,
+    b: Side,
+    out: str | Path,
+    *,
+    onto: str = "a",
+    mirrored: bool = False,
+    words: Words | None = None,
+    charts: Sequence[Chart] = (),
+    progress: Callable[[int, int], object] | None = None,
+) -> None:
+    """Write a page that opens from disk, without a network: clips, curves and path in one file.
+
+    Parameters
+    ----------
+    alignment
+        of a and b.
+    a, b
+        the clips.
+    out
+        an ``.html``.
+    onto
+        whose time runs evenly: ``a``, ``b`` or ``both``, as in `synced.write_synced`.
+    mirrored
+        whether b was taken mirrored; it is shown so, and a button turns it.
+    words
+        what stands there besides the figures of the alignment.
+    charts
+        further curves, two beside each other.
+    progress
+        called with the number of frames written, and of all frames, after each frame.
+
+    Raises
+    ------
+    VipeError
+        if a clip cannot be read or the page cannot be written; nothing is left behind then.
+    ValueError
+        if `onto` is none of the above.
+    """
+    if onto not in ("a", "b", "both"):
+        raise ValueError(f"onto is {onto!r}; use 'a', 'b' or 'both'")
+    out, words = Path(out), words or Words()
+    check_page(out, a.path, b.path)
+    moments_a, moments_b, fps = time_base(alignment, a.poses.times, b.poses.times, onto)
+    clips = _Clips((a, b), progress)
+    data = {
+        **_words(alignment, a, b, words, {"a": moments_a, "b": moments_b}),
+        "fps": fps,
+        "moments": {"a": numbers(moments_a, 4), "b": numbers(moments_b, 4)},
+        "mirrored": mirrored,
+        "clips": clips.data,
+        "charts": _alignment_charts(alignment, moments_a, moments_b, fps, onto),
+        "angles": [_chart(one, moments_a) for one in charts],
+        "angles_note": words.charts_note,
+        "matrix": matrix(a.embeddings, b.embeddings),
+        "path": {"a": numbers(alignment.times_a, 3), "b": numbers(alignment.times_b, 3)},
+    }
+    with replacing(out) as part:
+        part.write_bytes(_page(data, clips.videos))
+
+
+def check_page(out: Path, *inputs: Path) -> None:
+    """Refuse a page that could not be written.
+
+    Raises
+    ------
+    VipeError
+        if its name does not end in ``.html`` or ``.htm``, or as in `files.check_output`.
+    """
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise VipeError(f"{out}: a page needs a name that ends in .html")
+    check_output(out, *inputs)
+
+
+# --- the file ------------------------------------------------------------------------------------
+
+
+def _page(data: dict[str, Any], videos: Sequence[bytes]) -> bytes:
+    """Fill the template; nothing that comes from a file name can become a tag or a script."""
+    folder = Path(__file__).parent
+    template, style, script = (
+        (folder / name).read_text(encoding="utf-8")
+        for name in (_TEMPLATE, "report.css", "report.js")
+    )
+    parts = {
+        "policy": _policy(style, script),
+        "title": html.escape(data["title"]),
+        "style": style,
+        "script": script,
+        "data": _json(data),
+        "clips": "\n".join(
+            f'<script type="text/plain" id="clip-{i}">{base64.b64encode(video).decode()}</script>'
+            for i, video in enumerate(videos)
+            if video
+        ),
+    }
+    return _PLACE.sub(lambda place: parts[place[1]], template).encode("utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    """Content security policy: this style and this script, videos of the page, no network."""
+    sources = {
+        "default-src": "'none'",
+        "style-src": _hash(style),
+        "script-src": _hash(script),
+        "media-src": "blob:",
+        "img-src": "data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    return "; ".join(f"{what} {where}" for what, where in sources.items())
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _json(data: dict[str, Any]) -> str:
+    """JSON that can stand inside a script element."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for char in "<>&\u2028\u2029":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return text
+
+
+# --- the clips -----------------------------------------------------------------------------------
+
+
+class _Clips:
+    """Both clips as the page carries them: small videos, and what is drawn over them."""
+
+    def __init__(
+        self, sides: Sequence[Side], progress: Callable[[int, int], object] | None
+    ) -> None:
+        lengths = [float(side.poses.times[-1] - side.poses.times[0]) for side in sides]
+        rate = int(min(MOST_BITS_S, MOST_BYTES * 8 / max(sum(lengths), 0.1)))
+        grids = [_grid(side.poses.times) for side in sides]
+        total, done = sum(len(times) for times, _ in grids), 0
+
+        def tick() -> None:
+            nonlocal done
+            done += 1
+            if progress:
+                progress(done, total)
+
+        self.videos, self.data = [], []
+        for side, (times, fps) in zip(sides, grids, strict=True):
+            self.videos.append(_encoded(side.path, times, fps, rate, tick))
+            self.data.append(_clip(side, times, fps))
+
+
+def _grid(times: np.ndarray) -> tuple[np.ndarray, float]:
+    """Evenly spaced times from the first frame of a clip to the last, and their rate."""
+    typical = float(np.median(np.diff(times))) if len(times) > 1 else 1 / 30
+    mean = (times[-1] - times[0]) / max(1, len(times) - 1)
+    step = mean if abs(typical - mean) < 0.05 * mean else typical  # as the timestamps are rounded
+    fps = float(exact_rate(min(max(1 / max(step, 1e-3), 1.0), MOST_FPS)))
+    count = int((times[-1] - times[0]) * fps + 1e-6) + 1
+    return times[0] + np.arange(count) / fps, fps
+
+
+def _encoded(
+    path: Path, times: np.ndarray, fps: float, rate: int, tick: Callable[[], object]
+) -> bytes:
+    """Clip as a small H.264 file, one frame per time; empty where there is nothing to play."""
+    if not path.is_dir() and path.suffix.lower() in _KEYPOINTS:
+        return b""
+    info = probe(path)
+    height = min([HEIGHT, info.height, *(h for below, h in _SMALL if rate < below)])
+    size = max(2, round(height * info.width / info.height)), height
+    options = {
+        "g": str(max(1, round(KEY_FRAME_S * fps))),
+        "maxrate": str(rate),
+        "bufsize": str(rate),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "clip.mp4"
+        frames = read_frames(path, size=size)
+        with VideoWriter(target, size=size, fps=fps, crf=_CRF, options=options) as writer:
+            follower = Follower(frames)
+            for time_s in times:
+                writer.write(follower.at(float(time_s))[1])
+                tick()
+        frames.close()
+        return target.read_bytes()
+
+
+_KEYPOINTS = (".npz", ".json", ".csv", ".h5", ".pkl", ".npy", ".trc")  # poses without pictures
+
+
+def _clip(side: Side, times: np.ndarray, fps: float) -> dict[str, Any]:
+    unsure, missing = clip_states(side.poses, side.embeddings)
+    return {
+        "name": side.name,
+        "width": side.poses.size[0],
+        "height": side.poses.size[1],
+        "fps": fps,
+        "start": round(float(times[0]), 6),
+        "frames": len(times),
+        "poses": packed_poses(side.poses),
+        "unsure": unsure,
+        "missing": missing,
+    }
+
+
+# --- words and curves ----------------------------------------------------------------------------
+
+
+def _words(
+    alignment: Alignment, a: Side, b: Side, words: Words, moments: dict[str, np.ndarray]
+) -> dict[str, Any]:
+    found = [*(("a", *moment) for moment in words.moments), *events(alignment)]
+    placed = [(int(np.abs(moments[clip] - time_s).argmin()), text) for clip, time_s, text in found]
+    return {
+        "title": words.title or f"{a.name} and {b.name}",
+        "summary": words.summary,
+        "warnings": list(words.warnings),
+        "facts": [*map(list, words.facts), *map(list, facts(alignment, a.poses, b.poses))],
+        "events": [{"frame": frame, "text": text} for frame, text in sorted(placed)],
+        "made": f"Made by vipe {__version__} with {alignment.model}. "
+        "This file holds everything; it asks no network.",
+    }
+
+
+def _alignment_charts(
+    alignment: Alignment, a: np.ndarray, b: np.ndarray, fps: float, onto: str
+) -> list[dict[str, Any]]:
+    similarity, probability = steps_at(alignment, b if onto == "b" else a, onto)
+    match = {
+        "title": "Match",
+        "note": "Similarity is graded; the matching probability asks for the same pose to a few "
+        "centimetres. Marks at the foot: pose unclear (yellow), nobody seen (red), A above B.",
+        "unit": "%",
+        "range": [0, 1],
+        "ticks": [[0, "0%"], [0.5, "50%"], [1, "100%"]],
+        "curves": [
+            _curve("similarity", "--good", similarity, filled=True),
+            _curve("matching probability", "--accent", probability),
+        ],
+    }
+    ratio = speed_of_b(a, b, fps)
+    speed = {
+        "title": "Speed of B",
+        "note": "Against A: above 1 B is faster at the same movement. No line where one waits.",
+        "unit": "×",
+        "digits": 2,
+        "log": True,
+        "range": [1 / 4, 4],
+        "ticks": [[1 / 4, "¼×"], [1 / 2, "½×"], [1, "1×"], [2, "2×"], [4, "4×"]],
+        "curves": [_curve("speed", "--b", ratio)],
+    }
+    return [match, speed]
+
+
+def _curve(name: str, colour: str, values: np.ndarray, **more: Any) -> dict[str, Any]:
+    return {"name": name, "colour": colour, "values": numbers(values, 3), **more}
+
+
+def _chart(chart: Chart, base: np.ndarray) -> dict[str, Any]:
+    a, b = (_resampled(base, chart.times, values) for values in (chart.a, chart.b))
+    known = np.concatenate([chart.a, chart.b])
+    known = known[np.isfinite(known)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    step = next((s for s in (5, 10, 20, 30, 45, 60, 90) if high - low <= 4 * s), 180)
+    low, high = step * np.floor(low / step), step * max(np.ceil(high / step), low // step + 1)
+    return {
+        "title": chart.title,
+        "unit": chart.unit,
+        "range": [low, high],
+        "ticks": [[float(v), f"{v:.0f}{chart.unit}"] for v in np.arange(low, high + 1, step)],
+        "between": True,
+        "curves": [_curve("A", "--a", a), _curve("B", "--b", b)],
+    }
+
+
+def _resampled(at: np.ndarray, times: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Values at other times; NaN outside, and beside a NaN."""
+    return np.interp(at, times, values, left=np.nan, right=np.nan)

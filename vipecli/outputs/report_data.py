@@ -1,0 +1,202 @@
+"""What a report shows: curves, matrix and states of two aligned clips, as plain lists."""
+
+import base64
+from typing import Any
+
+import numpy as np
+
+from vipecli.align import WINDOW_S, Alignment, speed
+from vipecli.distance import FLOOR, atrous, frame_costs, matching_probability
+from vipecli.embed import Embeddings
+from vipecli.poses import Poses, missing_spans
+
+CLEAR = 0.8
+"""A pose is unclear where two draws from its Gaussian match each other less surely.
+
+Of the clips of `examples/` and of real footage nearly all frames lie between 0.84 and 0.94; below
+are people half out of the picture and poses with most joints hidden. Unlike the variance it means
+the same for every model.
+"""
+
+MOST_CELLS = 480
+"""Frames of a clip along one side of the matrix; of longer clips an even choice is shown."""
+
+UNIT = 10_000
+"""Steps of a joint's coordinates, of the width and of the height of the picture."""
+
+SLOWEST, FASTEST = 1 / 16, 16.0
+_MISSING = -32768  # coordinate of a missing joint
+_FARTHEST = 3 * UNIT  # a joint outside of the picture is moved no farther away
+_SPEED_S = 0.2  # over which the speed is taken, seconds on both sides
+_SLICE = 64  # frames whose probabilities are held at a time
+_TELL_S = 0.2  # shorter stretches without a counterpart are not worth a line, seconds
+
+
+def numbers(values: np.ndarray, digits: int) -> list[float | None]:
+    """Plain rounded numbers; None for NaN."""
+    return [None if np.isnan(v) else round(float(v), digits) for v in values]
+
+
+def packed(values: np.ndarray) -> str:
+    """Base64 of the values, little-endian."""
+    little = values.astype(values.dtype.newbyteorder("<"))
+    return base64.b64encode(little.tobytes()).decode()
+
+
+def packed_poses(poses: Poses) -> dict[str, Any]:
+    """Joints as parts of the picture, (T, 13, 2) 16-bit, and scores (T, 13) 8-bit."""
+    known = np.isfinite(poses.xy).all(axis=-1)
+    parts = np.nan_to_num(poses.xy) * np.divide(UNIT, poses.size)
+    xy = np.where(known[..., None], parts.round().clip(-_FARTHEST, _FARTHEST), _MISSING)
+    return {
+        "times": numbers(poses.times, 4),
+        "xy": packed(xy.astype(np.int16)),
+        "score": packed((255 * poses.score).round().astype(np.uint8)),
+    }
+
+
+def clearness(clip: Embeddings) -> np.ndarray:
+    """Probability that a pose drawn from a frame's Gaussian matches another draw of it.
+
+    Returns
+    -------
+    shape (T,) float32 in [0.05, 0.95]; NaN where nobody is seen.
+    """
+    parts = []
+    for start in range(0, len(clip), _SLICE):
+        part = slice(start, start + _SLICE)
+        few = Embeddings(
+            clip.mean[part], clip.std[part], clip.times[part], clip.model, clip.sigmoid
+        )
+        parts.append(np.diagonal(matching_probability(few, few)))
+    return np.concatenate([np.zeros(0, np.float32), *parts])
+
+
+def clip_states(
+    poses: Poses, clip: Embeddings
+) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+    """Stretches in which the pose is unclear, and in which nobody is seen, in seconds."""
+    clear = clearness(clip)
+    edges = np.append(poses.times, poses.times[-1] + 1e-3)
+    unsure = _spans(clear < CLEAR, edges)
+    missing = _spans(np.isnan(clear), edges)
+    return unsure, missing
+
+
+def _spans(marked: np.ndarray, edges: np.ndarray) -> list[tuple[float, float]]:
+    """Start and end of every run of marked frames, by the times of the frames and of the end."""
+    changes = np.flatnonzero(np.diff(np.concatenate([[0], marked.astype(int), [0]])))
+    return [
+        (round(float(edges[first]), 4), round(float(edges[behind]), 4))
+        for first, behind in changes.reshape(-1, 2)
+    ]
+
+
+def steps_at(alignment: Alignment, times: np.ndarray, onto: str) -> tuple[np.ndarray, np.ndarray]:
+    """Similarity and matching probability at times of a, or of b if that is the base (F,).
+
+    0 and the least probability where the other clip has no counterpart and waits.
+    """
+    source = alignment.times_b if onto == "b" else alignment.times_a
+    knots, owner, count = np.unique(source, return_inverse=True, return_counts=True)
+
+    def mean_at(values: np.ndarray, outside: float) -> np.ndarray:
+        mean = np.bincount(owner, values) / count
+        return np.interp(times, knots, mean, left=outside, right=outside)
+
+    return mean_at(alignment.similarity, 0.0), mean_at(alignment.match_probability, FLOOR)
+
+
+def speed_of_b(a: np.ndarray, b: np.ndarray, fps: float) -> np.ndarray:
+    """How fast b does the movement relative to a, as in `align.Segment`.
+
+    Parameters
+    ----------
+    a, b
+        shape (F,), moments that belong together, seconds, non-decreasing.
+    fps
+        how many of them there are per second.
+
+    Returns
+    -------
+    shape (F,) within 1/16 to 16; NaN where one of the clips stands still.
+    """
+    reach = max(1, round(_SPEED_S * fps))
+    at = np.arange(len(a))
+    low, high = (at - reach).clip(0), (at + reach).clip(max=len(a) - 1)
+    run_a, run_b = a[high] - a[low], b[high] - b[low]
+    waits = np.zeros(len(a), bool)
+    for moments in (a, b):
+        still = np.diff(moments, prepend=moments[0] - 1, append=moments[-1] + 1) < 1e-6
+        waits |= still[:-1] & still[1:]
+    waits |= (run_a < 1e-6) | (run_b < 1e-6)
+    ratio = run_a / np.where(waits, 1, run_b)
+    return np.where(waits, np.nan, ratio.clip(SLOWEST, FASTEST))
+
+
+def matrix(a: Embeddings, b: Embeddings) -> dict[str, Any]:
+    """Distances that the alignment minimises, all of a against all of b, in 256 steps.
+
+    Returns
+    -------
+    `cells`, rows of a, near = 0; `range`, the distances of 0 and 255; `a`, `b`, the times of the
+    edges in seconds. Of clips longer than `MOST_CELLS` frames an even choice of frames.
+    """
+    a, b = _thinned(a), _thinned(b)
+    distance = atrous(frame_costs(a, b), a.times, b.times, window_s=WINDOW_S)
+    low, high = (float(v) for v in np.percentile(distance, (0.5, 99.5)))
+    high = max(high, low + 1e-3)
+    cells = (255 * (distance - low) / (high - low)).round().clip(0, 255).astype(np.uint8)
+    return {
+        "rows": len(a),
+        "columns": len(b),
+        "cells": packed(cells),
+        "range": [round(low, 4), round(high, 4)],
+        "a": [float(a.times[0]), float(a.times[-1])],
+        "b": [float(b.times[0]), float(b.times[-1])],
+    }
+
+
+def _thinned(clip: Embeddings) -> Embeddings:
+    if len(clip) <= MOST_CELLS:
+        return clip
+    kept = np.linspace(0, len(clip) - 1, MOST_CELLS).round().astype(int)
+    return Embeddings(clip.mean[kept], clip.std[kept], clip.times[kept], clip.model, clip.sigmoid)
+
+
+def events(alignment: Alignment) -> list[tuple[str, float, str]]:
+    """Clip, moment in its seconds, and what happens there: changes of speed, what is left out."""
+    found = [("a", part.start_s, f"B {in_words(part.ratio)}") for part in speed(alignment)]
+    for span in alignment.unmatched:
+        if span.end_s - span.start_s >= _TELL_S:
+            here, other = span.clip.upper(), "BA"[span.clip == "b"]
+            length = span.end_s - span.start_s
+            found.append((span.clip, span.start_s, f"{here} shows {length:.1f} s not in {other}"))
+    return found
+
+
+def in_words(ratio: float) -> str:
+    """How the speed of b compares with that of a, see `align.Segment`."""
+    if ratio >= FASTEST:
+        return "stays at one moment"
+    if 1 / 1.07 < ratio < 1.07:
+        return "is as fast as A"
+    return f"is {ratio:.1f}x faster" if ratio > 1 else f"is {1 / ratio:.1f}x slower"
+
+
+def facts(alignment: Alignment, a: Poses, b: Poses) -> list[tuple[str, str]]:
+    """Name and value of what is known about the two clips and their match."""
+    rows = [
+        ("similarity, mean", f"{alignment.similarity.mean():.0%}"),
+        ("matching probability, mean", f"{alignment.match_probability.mean():.0%}"),
+        ("distance", f"{alignment.cost:.3f}"),
+    ]
+    for letter, poses in (("A", a), ("B", b)):
+        seconds = float(poses.times[-1] - poses.times[0])
+        rate = (len(poses) - 1) / max(seconds, 1e-9)
+        width, height = poses.size
+        rows.append((letter, f"{seconds:.1f} s, {rate:.3g} frames/s, {width} x {height}"))
+        hidden = sum(end - start for start, end in missing_spans(poses))
+        if hidden:
+            rows.append((f"nobody seen in {letter}", f"{hidden:.1f} s"))
+    return rows
