@@ -45,6 +45,8 @@ class Augmentation:
     uncertain: float = 0.0  # per joint: low visibility, larger error
     drop_joint: float = 0.0  # per joint
     drop_limb: float = 0.0  # one whole limb, or everything below the hips
+    hide: float = 0.0  # 1 to `hide_most` joints at random, torso or not
+    hide_most: int = 4
 
 
 PAPER = Augmentation()
@@ -325,7 +327,17 @@ class Augmenter:
         ankles = torch.tensor([sk.LEFT_ANKLE, sk.RIGHT_ANKLE], device=self.device)
         gone[:, ankles] |= both_knees
         seen &= ~(gone & self._chance(self.options.drop_limb, n)[:, None])
+        if self.options.hide:
+            seen &= ~self._hidden(n)
         return seen.to(torch.float32)
+
+    def _hidden(self, n: int) -> Tensor:
+        """Joints (n, 13) behind something: in `hide` of the poses, up to `hide_most` anywhere."""
+        rank = self._uniform(n, 13).argsort(dim=1)
+        count = torch.randint(
+            1, self.options.hide_most + 1, (n, 1), generator=self.generator, device=self.device
+        )
+        return (rank < count) & self._chance(self.options.hide, n)[:, None]
 
 
 def _view(azimuth: Tensor, elevation: Tensor, roll: Tensor) -> Tensor:

@@ -378,7 +378,7 @@ def finish(trainer: Trainer, out: Path) -> float:
     -------
     Largest difference to torch, relative.
     """
-    whole = dataclasses.replace(trainer.config.augment, drop_joint=0.0, drop_limb=0.0)
+    whole = dataclasses.replace(trainer.config.augment, drop_joint=0.0, drop_limb=0.0, hide=0.0)
     augmenter = Augmenter(whole, device=trainer.device, seed=trainer.config.seed + 1)
     if trainer.config.kind == "prvipe":
         calibrate(trainer.averaged, trainer.draw(CALIBRATION_POSES), augmenter)
