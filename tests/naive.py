@@ -38,6 +38,16 @@ def taps(times):
     return table
 
 
+def sliding_taps(times, window_s):
+    """Nearest frames to 7 moments of a window that is moved until it lies inside the clip."""
+    half = min(window_s, (times[-1] - times[0]) / 3)
+    middles = [min(max(t, times[0] + half), times[-1] - half) for t in times]
+    return [
+        [int(np.argmin(np.abs(times - (middle + half * k / 3)))) for k in range(-3, 4)]
+        for middle in middles
+    ]
+
+
 def atrous(distance, taps_a, taps_b):
     """Mean over the taps inside both clips whose distance is known."""
     out = np.empty(distance.shape)

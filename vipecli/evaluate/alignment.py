@@ -11,7 +11,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from vipecli.align import Alignment, align_costs, warp
-from vipecli.distance import atrous, frame_costs
+from vipecli.distance import frame_costs, order_distance
 from vipecli.embed import Model, embed
 from vipecli.errors import FormatError
 from vipecli.metrics import kendall_tau, np_mpjpe
@@ -228,7 +228,7 @@ def order(costs: np.ndarray, a: Take, b: Take) -> float:
 
     Only frames of a whose moment b shows count.
     """
-    smooth = atrous(costs, a.poses.times, b.poses.times)
+    smooth = order_distance(costs, a.poses.times, b.poses.times)
     rows, columns = (_every(take.poses.times) for take in (a, b))
     moments = a.moment[rows]
     shown = (moments >= b.moment[0]) & (moments <= b.moment[-1])

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from vipecli.distance import window_distance
+from vipecli.distance import frame_costs, order_distance
 from vipecli.embed import Embeddings
 from vipecli.metrics import kendall_tau
 from vipecli.penn_labels import PennClip
@@ -33,7 +33,8 @@ def tau_pairs(
     """
     out = []
     for i, j in _same_action(clips):
-        near = window_distance(embeddings[i], embeddings[j])[::TAU_STEP, ::TAU_STEP]
+        a, b = embeddings[i], embeddings[j]
+        near = order_distance(frame_costs(a, b), a.times, b.times)[::TAU_STEP, ::TAU_STEP]
         out.append((i, j, kendall_tau(near.argmin(axis=1))))
         out.append((j, i, kendall_tau(near.argmin(axis=0))))
         if progress:
@@ -66,7 +67,8 @@ def tau(
     For all ordered pairs of clips of one action: the nearest of every 5th frame of the second clip
     to every 5th frame of the first, and tau-b between the two orders; mean over the pairs, then
     over the actions. Near is meant in the atrous frame distance, taps inside the clips only, at
-    the full frame rate: one frame alone cannot tell the way down from the way up.
+    the full frame rate (`distance.order_distance`): one frame alone cannot tell the way down from
+    the way up.
 
     Parameters
     ----------
