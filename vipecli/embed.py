@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,9 +36,6 @@ class Embeddings:
         name of the weights and the first 8 hex digits of their SHA-256, ``prvipe:0123abcd``.
     sigmoid
         the model's (a, b) of p(z1, z2) = 0.9 sigmoid(-a |z1 - z2| + b) + 0.05 (equation 5).
-    world
-        shape (T, 13, 3): the joints in space as the detector guesses them, metres, NaN where it
-        does not; None where it gives none. Not part of the embedding: `align` takes them beside it.
     """
 
     mean: np.ndarray
@@ -46,7 +43,6 @@ class Embeddings:
     times: np.ndarray
     model: str
     sigmoid: tuple[float, float]
-    world: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Check the shapes once.
@@ -54,33 +50,17 @@ class Embeddings:
         Raises
         ------
         FormatError
-            if the shapes of mean, std, times and world disagree.
+            if the shapes of mean, std and times disagree.
         """
         if self.mean.shape != self.std.shape or len(self.mean) != len(self.times):
             raise FormatError(
                 f"embeddings: mean {self.mean.shape}, std {self.std.shape} and "
                 f"{len(self.times)} times do not belong together"
             )
-        if self.world is not None and self.world.shape != (len(self.times), len(sk.JOINTS), 3):
-            raise FormatError(
-                f"embeddings: world {self.world.shape} and {len(self.times)} times do not belong "
-                "together"
-            )
 
     def __len__(self) -> int:
         """Return the number of frames, T."""
         return len(self.times)
-
-    def part(self, frames: slice | np.ndarray) -> "Embeddings":
-        """Some of the frames, in order: a slice, or a mask or indices (T,)."""
-        world = None if self.world is None else self.world[frames]
-        return replace(
-            self,
-            mean=self.mean[frames],
-            std=self.std[frames],
-            times=self.times[frames],
-            world=world,
-        )
 
 
 @dataclass(frozen=True)
@@ -124,11 +104,7 @@ class Model:
             if the file is missing, is no ONNX model, or was made for other joints.
         """
         path = Path(path) if path else default_weights()
-        try:
-            data = path.read_bytes()
-        except OSError as exc:
-            raise WeightsError(f"{path}: cannot read the model ({exc.strerror})") from exc
-        session = _session(data, path, threads)
+        data, session = open_network(path, threads=threads)
         meta = session.get_modelmeta().custom_metadata_map
         try:
             version, joints = json.loads(meta["format"]), tuple(json.loads(meta["joints"]))
@@ -151,16 +127,29 @@ def default_weights() -> Path:
     raise WeightsError(f"{DEFAULT_WEIGHTS} is missing from the installation; install vipe again")
 
 
-def _session(data: bytes, path: Path, threads: int) -> "onnxruntime.InferenceSession":
+def open_network(path: Path, *, threads: int = 1) -> tuple[bytes, "onnxruntime.InferenceSession"]:
+    """Content of an ONNX file, and a session that runs it.
+
+    Raises
+    ------
+    WeightsError
+        if the file is missing or is no ONNX model.
+    """
     import onnxruntime
+
+    try:
+        data = path.read_bytes()
+    except OSError as exc:
+        raise WeightsError(f"{path}: cannot read the model ({exc.strerror})") from exc
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 4
     try:
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as exc:  # onnxruntime raises its own classes, not all of them public
         raise WeightsError(f"{path}: not an ONNX model") from exc
+    return data, session
 
 
 def embed(poses: Poses, model: Model) -> Embeddings:
@@ -196,5 +185,4 @@ def embed(poses: Poses, model: Model) -> Embeddings:
     )
     nobody = known.sum(1) < MIN_JOINTS
     mean[nobody] = std[nobody] = np.nan
-    world = None if poses.world is None else sk.from_mediapipe(poses.world)
-    return Embeddings(mean, std, poses.times, model.id, model.sigmoid, world)
+    return Embeddings(mean, std, poses.times, model.id, model.sigmoid)

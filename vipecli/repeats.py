@@ -87,7 +87,8 @@ def _nearest(smooth: np.ndarray, start: int, end: int, price: float) -> tuple[in
 
 
 def _part(clip: Embeddings, first: int, last: int) -> Embeddings:
-    return clip.part(slice(first, last + 1))
+    chosen = slice(first, last + 1)
+    return replace(clip, mean=clip.mean[chosen], std=clip.std[chosen], times=clip.times[chosen])
 
 
 def _aligned(a: Embeddings, b: Embeddings, first: int, last: int) -> Alignment:

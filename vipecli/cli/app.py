@@ -16,7 +16,17 @@ from vipecli import __version__
 from vipecli.cli.console import debugging, note
 from vipecli.errors import VideoWarning, VipeError
 
-COMMANDS = ("align", "compare", "classify", "index", "embed", "evaluate", "train", "download")
+COMMANDS = (
+    "align",
+    "classify",
+    "index",
+    "embed",
+    "lift",
+    "generate",
+    "evaluate",
+    "train",
+    "download",
+)
 """Sub-commands in the order of the help. Each is the function of its name in the file of its name
 in this folder, or, for a group of commands, the `app` of that file; files keep their heavy imports
 inside the function, so that the help stays quick."""

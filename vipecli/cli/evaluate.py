@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vipecli.cli.evaluate_lift import lift
 from vipecli.cli.figures import show_alignment, show_calibration, show_penn, show_retrieval
 from vipecli.cli.options import Json, Person, PoseModel, Weights
 
@@ -220,8 +221,7 @@ def alignment(
     with _result(json) as finish:
         models = _models(weights, compare)
         methods = [*protocol.BASELINES]
-        for name, model in models.items():
-            methods += protocol.embedding(name, model)
+        methods += [protocol.embedding(name, model) for name, model in models.items()]
         with _bars() as bar:
             takes = _takes(clips, person, pose_model, bar)
             count = sum(1 for _ in protocol.pairs(takes))
@@ -275,6 +275,9 @@ def calibration(
         used = described(settings) | _pool(pool, mocap, held_out)
         finish({"model": model.id, "settings": used} | figures | {"ambiguity": unclear})
         show_calibration(figures, unclear, json)
+
+
+app.command()(lift)
 
 
 # -- inputs ----------------------------------------------------------------------------------------

@@ -94,6 +94,31 @@ def show_calibration(figures: dict[str, Any], unclear: dict[str, Any], json: Pat
     _table(title, ("variance", "ambiguity", "Hit@1"), groups, json)
 
 
+def show_lifting(where: str, rows: list[dict[str, Any]], json: Path | None) -> None:
+    """Print the 3D errors of every method."""
+    lead = [key for key in ("cameras", "joints") if key in rows[0]]
+    cells = [
+        (
+            *(r[key] for key in lead),
+            r["method"],
+            f"{r['pa_mpjpe_mm']:.1f}",
+            f"{r['mpjpe_mm']:.1f}",
+            f"{r['np_mpjpe']:.3f}",
+        )
+        for r in rows
+    ]
+    seen = {"cameras": "held-out poses, cameras by rule", "film": "film, real detector"}[where]
+    heading = *lead, "method", "PA-MPJPE mm", "MPJPE mm", "NP-MPJPE"
+    _table(f"3D error, {seen}", heading, cells, json)
+
+
+def show_agreement(rows: list[dict[str, Any]], json: Path | None) -> None:
+    """Print how far the poses of two cameras differ."""
+    cells = [(r["method"], f"{r['median']:.3f}", f"{r['p90']:.3f}") for r in rows]
+    title = f"NP-MPJPE between two cameras, {rows[0]['frames']} frames"
+    _table(title, ("method", "median", "90th percentile"), cells, json)
+
+
 def _percent(value: float | None, plain: bool = False) -> str:
     if value is None:
         return "-"

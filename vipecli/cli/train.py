@@ -8,7 +8,7 @@ import typer
 from vipecli.cli.console import note, progress_bars
 
 if TYPE_CHECKING:
-    from vipecli.train.loop import Config, Trainer
+    from vipecli.train import loop, vvipe
 
 
 def train(
@@ -25,42 +25,55 @@ def train(
     steps: Annotated[
         int | None, typer.Option(min=1, help="Another number of steps than the config's.")
     ] = None,
+    detected: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Lifting: what a real detector said about known poses, from `python -m "
+            "examples.make_detected`; may be repeated.",
+        ),
+    ] = None,
 ) -> None:
-    """Train an embedding on 3D motion capture.
+    """Train an embedding, or the lifting to 3D, on motion capture.
 
-    Writes the model as one ONNX file. A run that was killed goes on from its last checkpoint when
-    the same command is given again. Needs the extra `train` (PyTorch).
+    The config's `kind` says which. Writes the model as ONNX. A run that was killed goes on from
+    its last checkpoint when the same command is given again. Needs the extra `train` (PyTorch).
     """
     from vipecli.errors import MissingExtraError
 
     try:
         import torch
 
-        from vipecli.train import loop
+        from vipecli.train import loop, vvipe
     except ModuleNotFoundError as exc:
         raise MissingExtraError(
             f"training needs the package {exc.name}; install it with: pip install 'vipe[train]'"
         ) from exc
     if threads:
         torch.set_num_threads(threads)
+    if loop.kind_of(config) in vvipe.KINDS:
+        lifting = vvipe.read_config(config, steps=steps)
+        trainer = vvipe.start(lifting, mocap, out, detected=detected, device=device)
+        _run(vvipe, trainer, out)
+        for path in vvipe.finish(trainer, out):
+            typer.echo(str(path))
+        return
     settings = loop.load_config(config, steps=steps)
     trainer = loop.start(settings, mocap, out, device=device)
-    if trainer.step:
-        note(f"going on from step {trainer.step} of {settings.steps}")
-    _run(trainer, settings, out)
+    _run(loop, trainer, out)
     difference = loop.finish(trainer, out)
     typer.echo(f"{out / (settings.name + '.onnx')}  (ONNX equals torch to {difference:.0e})")
 
 
-def _run(trainer: "Trainer", settings: "Config", out: Path) -> None:
-    """Train with a bar that shows the loss terms and the running retrieval score."""
-    from vipecli.train import loop
-
+def _run(module: "loop | vvipe", trainer: "loop.Trainer | vvipe.Trainer", out: Path) -> None:
+    """Train with a bar that shows the loss terms and the running score."""
+    if trainer.step:
+        note(f"going on from step {trainer.step} of {trainer.last}")
     with progress_bars() as bars:
-        task = bars.add_task("training", total=settings.steps, completed=trainer.step, unit="steps")
+        task = bars.add_task("training", total=trainer.last, completed=trainer.step, unit="steps")
 
         def report(row: dict[str, float]) -> None:
             terms = " ".join(f"{k} {v:.3g}" for k, v in row.items() if k != "step")
             bars.update(task, completed=row["step"], description=terms)
 
-        loop.run(trainer, out, report=report)
+        module.run(trainer, out, report=report)

@@ -179,6 +179,13 @@ def placed(poses: np.ndarray, *, seed: int = 0) -> np.ndarray:
 
 def project(poses: np.ndarray, camera: Camera) -> np.ndarray:
     """Pixels (P, 13, 2) of poses (P, 13, 3) in the room; y down. Azimuth 0 stands at +z."""
+    seen = in_camera(poses, camera)
+    depth = np.maximum(seen[..., 2:], 0.1)
+    return (_FOCAL_PX * seen[..., :2] / depth + _CENTER_PX / 2).astype(np.float32)
+
+
+def in_camera(poses: np.ndarray, camera: Camera) -> np.ndarray:
+    """Poses (P, 13, 3) of the room in the camera's axes: right, down, forward, metres."""
     turn = np.radians(camera.azimuth_deg)
     position = np.array(
         [
@@ -192,9 +199,7 @@ def project(poses: np.ndarray, camera: Camera) -> np.ndarray:
     right = np.cross(forward, [0, 1, 0])
     right /= np.linalg.norm(right)
     axes = np.stack([right, np.cross(forward, right), forward])
-    seen = (poses - position) @ axes.T
-    depth = np.maximum(seen[..., 2:], 0.1)
-    return (_FOCAL_PX * seen[..., :2] / depth + _CENTER_PX / 2).astype(np.float32)
+    return (poses - position) @ axes.T
 
 
 def detected(xy: np.ndarray, noise: Noise, *, seed: int = 0) -> np.ndarray:

@@ -19,7 +19,6 @@ from vipecli.embed import Embeddings
 from vipecli.encode import VideoWriter, exact_rate
 from vipecli.errors import VipeError
 from vipecli.files import check_output, replacing
-from vipecli.formats import is_pose_file
 from vipecli.outputs.report_data import (
     clip_states,
     events,
@@ -306,7 +305,7 @@ def _encoded(
     path: Path, times: np.ndarray, fps: float, rate: int, tick: Callable[[], object]
 ) -> bytes:
     """Clip as a small H.264 file, one frame per time; empty where there is nothing to play."""
-    if is_pose_file(path):
+    if not path.is_dir() and path.suffix.lower() in _KEYPOINTS:
         return b""
     info = probe(path)
     height = min([HEIGHT, info.height, *(h for below, h in _SMALL if rate < below)])
@@ -326,6 +325,9 @@ def _encoded(
                 tick()
         frames.close()
         return target.read_bytes()
+
+
+_KEYPOINTS = (".npz", ".json", ".csv", ".h5", ".pkl", ".npy", ".trc")  # poses without pictures
 
 
 def _clip(side: Side, times: np.ndarray, fps: float) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from torch import nn
 
 from vipecli import skeleton as sk
 from vipecli.errors import WeightsError
@@ -40,42 +41,69 @@ def export(
     WeightsError
         if the written file does not give what torch gives.
     """
-    net = net.eval().cpu()
-    example = (torch.randn(3, 13, 2), torch.ones(3, 13))
-    partial = path.with_name(path.name + ".part.onnx")
-    frames = torch.export.Dim("frames", min=1)
-    torch.onnx.export(
-        net,
-        example,
-        partial,
-        dynamo=True,
-        external_data=False,
-        verbose=False,
-        input_names=["joints", "visibility"],
-        output_names=["mean", "std"],
-        dynamic_shapes={"joints": {0: frames}, "visibility": {0: frames}},
-    )
-    model = onnx.load(partial)
-    del model.metadata_props[:]
     metadata = {
-        "format": FORMAT,
         "name": name,
         "kind": net.kind,
-        "joints": list(sk.JOINTS),
         "sigmoid": [float(net.a.detach()), float(net.b.detach())],
         "dims": net.mean.out_features,
         "uses_visibility": net.use_visibility,
         "trained_on": trained_on,
         "settings": settings or {},
     }
-    for key, value in metadata.items():
+    return write(net, path, views(), ("mean", "std"), metadata)
+
+
+def write(
+    net: nn.Module,
+    path: Path,
+    feed: dict[str, np.ndarray],
+    outputs: tuple[str, ...],
+    metadata: dict,
+) -> float:
+    """Write any network in inference mode, atomically, and check it.
+
+    Parameters
+    ----------
+    feed
+        inputs by name, frames first; the network takes them in this order.
+    outputs
+        names of what it gives.
+    metadata
+        beside format and joint order.
+
+    Returns
+    -------
+    Largest relative difference to torch on `feed`, at most `TOLERANCE`.
+
+    Raises
+    ------
+    WeightsError
+        if the written file does not give what torch gives.
+    """
+    net = net.eval().cpu()
+    partial = path.with_name(path.name + ".part.onnx")
+    frames = torch.export.Dim("frames", min=1)
+    torch.onnx.export(
+        net,
+        tuple(torch.from_numpy(values[:3]) for values in feed.values()),
+        partial,
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+        input_names=list(feed),
+        output_names=list(outputs),
+        dynamic_shapes=tuple({0: frames} for _ in feed),
+    )
+    model = onnx.load(partial)
+    del model.metadata_props[:]
+    for key, value in ({"format": FORMAT, "joints": list(sk.JOINTS)} | metadata).items():
         text = value if isinstance(value, str) else json.dumps(value)
         model.metadata_props.add(key=key, value=text)
     for node in model.graph.node:
         del node.metadata_props[:]  # source paths of the exporting machine
         node.doc_string = ""
     onnx.save(model, partial)
-    difference = parity(net, partial)
+    difference = parity(net, partial, feed, outputs)
     if difference > TOLERANCE:
         partial.unlink()
         raise WeightsError(f"{path}: ONNX differs from torch by {difference:.1e}; not written")
@@ -83,18 +111,23 @@ def export(
     return difference
 
 
-def parity(net: PrVipe, path: Path, *, frames: int = 64, seed: int = 0) -> float:
-    """Largest difference between the file and torch over random poses, relative to the range."""
+def views(*, frames: int = 64, seed: int = 0) -> dict[str, np.ndarray]:
+    """Random joints and visibility, as a network that takes pictures' joints takes them."""
     rng = np.random.default_rng(seed)
     joints = rng.normal(size=(frames, 13, 2)).astype(np.float32) * 100
     visibility = rng.random((frames, 13)).astype(np.float32) * (rng.random((frames, 13)) > 0.2)
     visibility[0] = 0  # nobody there: must still be finite
+    return {"joints": joints, "visibility": visibility.astype(np.float32)}
+
+
+def parity(
+    net: nn.Module, path: Path, feed: dict[str, np.ndarray], outputs: tuple[str, ...]
+) -> float:
+    """Largest difference between the file and torch, relative to the range of each output."""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    got = session.run(
-        ["mean", "std"], {"joints": joints, "visibility": visibility.astype(np.float32)}
-    )
+    got = session.run(list(outputs), feed)
     with torch.no_grad():
-        ref = net.eval()(torch.from_numpy(joints), torch.from_numpy(visibility.astype(np.float32)))
+        ref = net.eval()(*(torch.from_numpy(values) for values in feed.values()))
     return max(
         float(np.abs(g - r.numpy()).max() / np.abs(r.numpy()).max())
         for g, r in zip(got, ref, strict=True)

@@ -85,10 +85,20 @@ class Config:
     augment: Augmentation = field(default_factory=Augmentation)
 
 
-def load_config(path: Path, *, steps: int | None = None) -> Config:
+def kind_of(path: Path) -> str:
+    """The `kind` that a TOML file names, ``prvipe`` where it names none or cannot be read."""
+    try:
+        return str(tomllib.loads(path.read_text()).get("kind", "prvipe"))
+    except (OSError, ValueError):
+        return "prvipe"
+
+
+def load_config(
+    path: Path, *, steps: int | None = None, kind: type = Config, network: type = Network
+) -> Config:
     """Config from a TOML file; unknown names are errors, missing ones keep their default.
 
-    `steps` replaces the file's.
+    `steps` replaces the file's; `kind` and `network` are the dataclasses to fill.
 
     Raises
     ------
@@ -97,10 +107,10 @@ def load_config(path: Path, *, steps: int | None = None) -> Config:
     """
     try:
         values = tomllib.loads(path.read_text())
-        parts = {"network": Network, "augment": Augmentation}
-        for name, kind in parts.items():
-            values[name] = kind(**_tuples(values.get(name, {})))
-        config = Config(**_tuples(values))
+        parts = {"network": network, "augment": Augmentation}
+        for name, part in parts.items():
+            values[name] = part(**_tuples(values.get(name, {})))
+        config = kind(**_tuples(values))
     except (OSError, tomllib.TOMLDecodeError, TypeError) as exc:
         raise FormatError(f"{path}: not a valid training config ({exc})") from exc
     return dataclasses.replace(config, steps=steps) if steps else config
@@ -137,7 +147,12 @@ class Trainer:
         self.augmenter = Augmenter(config.augment, device=device, seed=config.seed)
         self.rng = np.random.default_rng(config.seed)
         self.poses = torch.from_numpy(mocap.poses)
-        self.cumulative = np.cumsum(_weights(config, mocap))
+        self.cumulative = np.cumsum(pose_weights(config, mocap))
+
+    @property
+    def last(self) -> int:
+        """Step at which training ends."""
+        return self.config.steps
 
     def train_step(self) -> dict[str, float]:
         """One batch; returns the loss terms, unweighted."""
@@ -285,7 +300,8 @@ def _optimizer(config: Config, net: PrVipe) -> torch.optim.Optimizer:
     )
 
 
-def _weights(config: Config, mocap: Mocap) -> np.ndarray:
+def pose_weights(config: Config, mocap: Mocap) -> np.ndarray:
+    """How often each pose is drawn (P,): rarity, then the shares of the sources."""
     weights = rarity(mocap.poses, power=config.rarity, seed=config.seed)
     source = np.array([name.split("/")[0] for name in mocap.names])[mocap.clip]
     for name, share in config.source_weights.items():
@@ -322,16 +338,21 @@ def start(config: Config, paths: list[Path], out: Path, *, device: str = "cpu") 
     """
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise FormatError(f"--device {device}: torch finds no such device; use cpu")
-    mocap = load_mocap(paths, exclude=config.exclude)
-    try:
-        held_out = Retrieval.of(load_mocap(paths, include=config.exclude))
-    except FormatError:  # nothing held out in these files: score on what is trained on
-        held_out = Retrieval.of(mocap)
+    mocap, held_out = split(config, paths)
     out.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(config, mocap, held_out, device=device)
     if (out / CHECKPOINT).exists():
         trainer.resume(out / CHECKPOINT)
     return trainer
+
+
+def split(config: Config, paths: list[Path]) -> tuple[Mocap, Retrieval]:
+    """What is trained on, and the held-out poses of the running score."""
+    mocap = load_mocap(paths, exclude=config.exclude)
+    try:
+        return mocap, Retrieval.of(load_mocap(paths, include=config.exclude))
+    except FormatError:  # nothing held out in these files: score on what is trained on
+        return mocap, Retrieval.of(mocap)
 
 
 def run(

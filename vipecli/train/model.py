@@ -129,12 +129,14 @@ class PrVipe(nn.Module):
         """Slope of the matching probability, positive (equation 5)."""
         return _positive(self.raw_a)
 
+    def inputs(self, joints: Tensor, visibility: Tensor) -> Tensor:
+        """What the backbone takes, (B, 39) or without visibility (B, 26)."""
+        x = normalise(joints, visibility).flatten(1)
+        return torch.cat([x, visibility], dim=1) if self.use_visibility else x
+
     def forward(self, joints: Tensor, visibility: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation, both (B, D), of joints (B, 13, 2) and visibility (B, 13)."""
-        x = normalise(joints, visibility).flatten(1)
-        if self.use_visibility:
-            x = torch.cat([x, visibility], dim=1)
-        x = self.backbone(x)
+        x = self.backbone(self.inputs(joints, visibility))
         mean = self.mean(x)
         if self.kind == "prvipe":
             return mean, _positive(self.std(x)) + 1e-4

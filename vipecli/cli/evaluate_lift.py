@@ -1,0 +1,124 @@
+"""`vipe evaluate lift`: the 3D error of lifted poses."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vipecli.cli.options import Json, PoseModel
+
+if TYPE_CHECKING:
+    from vipecli.evaluate.lifting import Method
+    from vipecli.lift import Lifter
+
+
+def lift(
+    mocap: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[MOCAP...]", help="Mocap, .npz of (T, 13, 3) per clip, or folders."
+        ),
+    ] = None,
+    detected: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Takes of `python -m examples.make_detected`."),
+    ] = None,
+    synced: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="A B", help="Two synchronised videos: how far their poses agree."),
+    ] = None,
+    compare: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="A network that lifts directly; may be repeated."),
+    ] = None,
+    smooth: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="Of the rows that are smoothed.")
+    ] = 0.1,
+    poses: Annotated[
+        int, typer.Option("--poses", min=50, help="Different poses of MOCAP, at most.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Fixes what is drawn at random.")] = 0,
+    json: Json = None,
+    pose_model: PoseModel = None,
+    lift_model: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Lifting model instead of the one that comes with vipe."),
+    ] = None,
+) -> None:
+    """Lift held-out poses to 3D: PA-MPJPE and MPJPE.
+
+    From MOCAP: every pose seen by 15 cameras, joints as they are and as a detector would find
+    them. From --detected: film that went through the real detector, beside its own 3D landmarks.
+    From --synced: NP-MPJPE between the poses lifted from two real cameras.
+    """
+    from vipecli.cli.evaluate import _bars, _pool, _poses, _result
+    from vipecli.cli.figures import show_agreement, show_lifting
+    from vipecli.evaluate import lifting as protocol
+    from vipecli.evaluate.retrieval import Settings, described
+    from vipecli.lift import Lifter
+
+    if not (mocap or detected or synced):
+        raise typer.BadParameter("give MOCAP, --detected or --synced")
+    with _result(json) as finish:
+        lifter = Lifter.load(lift_model)
+        direct = _direct(compare)
+        result: dict[str, Any] = {"model": lifter.mapper.id, "settings": {"smooth_s": smooth}}
+        if mocap:
+            pool = _poses(mocap, None, poses, seed)
+            settings = Settings(seed=seed)
+            methods = [protocol.by_vvipe("V-VIPE", lifter), *direct]
+            result["cameras"] = protocol.by_cameras(pool, methods, settings)
+            result["settings"] |= described(settings) | _pool(pool, mocap, None)
+        if detected:
+            takes = protocol.load_filmed(detected)
+            result["film"] = protocol.by_film(takes, [*_video(lifter, smooth), *direct])
+            from vipecli.lift import lift as lift_poses
+
+            lifted = [lift_poses(take.poses, lifter, smooth_s=smooth) for take in takes]
+            result["certainty"] = protocol.certainty(lifted, takes)
+        if synced:
+            with _bars() as bar:
+                a, b = (_detect(path, pose_model, bar) for path in synced)
+            result["synced"] = protocol.agreement(a, b, [*_video(lifter, smooth), *direct])
+        finish(result)
+        for name in ("cameras", "film"):
+            if name in result:
+                show_lifting(name, result[name], json)
+        if synced:
+            show_agreement(result["synced"], json)
+
+
+def _direct(compare: list[Path] | None) -> "list[Method]":
+    from vipecli.embed import Model
+    from vipecli.errors import WeightsError
+    from vipecli.evaluate.lifting import by_network
+    from vipecli.evaluate.retrieval import LIFTING, kind
+
+    out = []
+    for path in compare or ():
+        model = Model.load(path)
+        if kind(model) != LIFTING:
+            raise WeightsError(f"{path}: does not lift; give a model of kind lifting")
+        out.append(by_network(path.stem, model))
+    return out
+
+
+def _video(lifter: "Lifter", smooth: float) -> "list[Method]":
+    """What there is for a video: per frame and smoothed, with and without the detector's 3D."""
+    from vipecli.evaluate.lifting import by_detector, by_vvipe
+
+    return [
+        by_detector("BlazePose 3D"),
+        by_detector("BlazePose 3D, smoothed", smooth_s=smooth),
+        by_vvipe("V-VIPE, 2D alone", lifter, world=False),
+        by_vvipe("V-VIPE", lifter),
+        by_vvipe("V-VIPE, smoothed", lifter, smooth_s=smooth),
+    ]
+
+
+def _detect(path: Path, pose_model: Path | None, bar: Any) -> Any:
+    from vipecli.poses import detect, fill_gaps
+    from vipecli.video import probe
+
+    tick = bar(f"poses of {path.name}", probe(path).frames, "frames")
+    return fill_gaps(detect(path, model=pose_model, progress=lambda done: tick(1)))

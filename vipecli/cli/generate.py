@@ -1,0 +1,149 @@
+"""`vipe generate`: new 3D poses like one, or between two."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vipecli.cli.lift import LiftModel
+from vipecli.cli.options import Person, PoseModel
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from vipecli.lift import Lifter
+
+
+def generate(
+    pose: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="POSE",
+            help="A frame: VIDEO@SECONDS, or the same of a file of 2D or 3D poses.  [default: the "
+            "middle of all poses]",
+        ),
+    ] = None,
+    between: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="A B", help="Walk from pose A to pose B instead."),
+    ] = None,
+    count: Annotated[
+        int, typer.Option("--count", "-n", min=1, max=10000, help="How many variations.")
+    ] = 8,
+    spread: Annotated[
+        float,
+        typer.Option(min=0, max=3, help="How far they vary: 1 is as far as poses differ at all."),
+    ] = 0.5,
+    steps: Annotated[
+        int, typer.Option(min=2, max=1000, help="Poses of --between, both ends included.")
+    ] = 10,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="Picture (.png, .jpg) or .npz.")
+    ] = Path("poses.png"),
+    seed: Annotated[int, typer.Option(help="The same seed gives the same poses.")] = 0,
+    person: Person = "largest",
+    pose_model: PoseModel = None,
+    lift_model: LiftModel = None,
+) -> None:
+    """Vary a pose, or walk from one to another, in the latent of 3D poses.
+
+    Bones keep the lengths of the source; no joint bends farther than people's do. A .png shows
+    every pose from the front and from the side, an .npz holds the joints.
+    """
+    from vipecli.cli.console import progress_bars
+    from vipecli.files import check_output
+    from vipecli.generate import between as walk
+    from vipecli.generate import vary
+    from vipecli.lift import default_lifter
+
+    if between and pose:
+        raise typer.BadParameter("give one POSE, or --between A B, not both")
+    sources = [*between] if between else [pose] if pose else []
+    check_output(out, *(_split(source)[0] for source in sources))
+    _check_kind(out)
+    lifter = default_lifter(lift_model)
+    with progress_bars() as bars:
+        found = [_pose_of(source, lifter, person, pose_model, bars) for source in sources]
+    if between:
+        poses = walk(found[0], found[1], steps, lifter)
+        labels = [f"{share:.0%}" for share in (i / (steps - 1) for i in range(steps))]
+    else:
+        poses = vary(found[0] if found else None, count, lifter, spread=spread, seed=seed).poses
+        labels = [str(i + 1) for i in range(count)]
+    if found and not between:  # the pose itself comes first
+        import numpy as np
+
+        from vipecli.canonical import canonical
+
+        poses, labels = np.concatenate([canonical(found[0])[0][None], poses]), ["source", *labels]
+    _write(poses, labels, out)
+    typer.echo(f"{out}  ({len(poses)} poses)")
+
+
+def _check_kind(out: Path) -> None:
+    from vipecli.errors import FormatError
+
+    if out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".npz"):
+        raise FormatError(f"{out}: poses are not written as '{out.suffix}'; use .png, .jpg or .npz")
+
+
+def _split(source: str) -> tuple[Path, float | None]:
+    """File and moment of FILE@SECONDS; a file whose name has an @ of its own is taken whole."""
+    name, at, moment = source.rpartition("@")
+    if at and not Path(source).exists():
+        try:
+            return Path(name), float(moment)
+        except ValueError:
+            raise typer.BadParameter(f"{source!r}: after the @ goes a time in seconds") from None
+    return Path(source), None
+
+
+def _pose_of(
+    source: str, lifter: "Lifter", person: str, pose_model: Path | None, bars: object
+) -> "np.ndarray":
+    """3D pose (13, 3) at a moment of a clip; its middle where none is said."""
+    import numpy as np
+
+    from vipecli.cli.lift import read_2d
+    from vipecli.errors import FormatError, NoPoseError
+    from vipecli.lift import lift
+    from vipecli.motion_files import load_motion
+
+    path, moment = _split(source)
+    try:
+        motion = load_motion(path) if path.suffix.lower() == ".npz" else None
+    except FormatError:
+        motion = None  # 2D poses
+    if motion is None:
+        lifted = lift(read_2d(path, person, pose_model, bars), lifter)
+        times, joints = lifted.times, lifted.joints
+    else:
+        times, joints = motion.times, motion.joints
+    known = np.flatnonzero(np.isfinite(joints).all(axis=(1, 2)))
+    if not len(known):
+        raise NoPoseError(f"{path}: no frame shows a whole person")
+    if moment is not None and not times[0] - 0.5 <= moment <= times[-1] + 0.5:
+        raise FormatError(
+            f"{path}: runs from {times[0]:g} to {times[-1]:g} s; {moment:g} s is not in it"
+        )
+    moment = (times[0] + times[-1]) / 2 if moment is None else moment
+    return joints[known[np.abs(times[known] - moment).argmin()]]
+
+
+def _write(poses: "np.ndarray", labels: list[str], out: Path) -> None:
+    import numpy as np
+
+    from vipecli.files import replacing
+    from vipecli.skeleton import JOINTS
+
+    with replacing(out) as part:
+        if out.suffix.lower() == ".npz":
+            with part.open("wb") as file:
+                np.savez_compressed(file, joints=poses.astype(np.float32), names=np.array(JOINTS))
+            return
+        import cv2
+
+        from vipecli.outputs.turning import sheet
+
+        _, data = cv2.imencode(out.suffix, sheet(list(poses), labels))
+        part.write_bytes(data.tobytes())

@@ -1,0 +1,150 @@
+"""`vipe lift`: 3D poses from one view."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vipecli.cli.options import Person, PoseModel
+
+if TYPE_CHECKING:
+    from vipecli.lift import Lifted
+    from vipecli.motion_files import Motion
+    from vipecli.poses import Poses
+
+LiftModel = Annotated[
+    Path | None,
+    typer.Option(
+        "--lift-model",
+        metavar="FILE",
+        help="Lifting model (.onnx) instead of the one that comes with vipe.",
+    ),
+]
+
+
+def lift(
+    clip: Annotated[
+        Path, typer.Argument(metavar="CLIP", help="Video, folder of frames, or file of 2D poses.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="3D joints: .npz, .json, .trc (OpenSim) or .bvh.  [default: CLIP.npz in this "
+            "folder, none with --preview]",
+        ),
+    ] = None,
+    camera: Annotated[
+        bool,
+        typer.Option("--camera", help="In the camera's axes instead of the body's own frame."),
+    ] = False,
+    smooth: Annotated[
+        float, typer.Option(min=0, max=5, metavar="SECONDS", help="Smooth over time; 0 = not.")
+    ] = 0.1,
+    torso: Annotated[
+        float,
+        typer.Option(min=0.01, metavar="METRES", help="From mid-hip to mid-shoulder."),
+    ] = 0.5,
+    preview: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Video of the clip beside the turning 3D skeleton."),
+    ] = None,
+    person: Person = "largest",
+    pose_model: PoseModel = None,
+    lift_model: LiftModel = None,
+) -> None:
+    """Turn a video into 3D poses.
+
+    One camera cannot see how tall somebody is: lengths come from --torso. The body's own frame
+    has the mid-hip at 0, x to the person's left, y up the spine, z forward; with --camera x points
+    to the right of the picture, y up, z to the camera, and the body moves through the picture.
+    """
+    from vipecli.cli.console import progress_bars
+    from vipecli.lift import default_lifter
+    from vipecli.lift import lift as lift_poses
+    from vipecli.motion_files import save_motion
+
+    out = out or (None if preview else Path(f"{clip.resolve().stem}.npz"))
+    _check(clip, out, preview)
+    lifter = default_lifter(lift_model)
+    with progress_bars() as bars:
+        poses = read_2d(clip, person, pose_model, bars)
+        lifted = lift_poses(poses, lifter, smooth_s=smooth)
+        motion = _motion(lifted, poses, clip, torso=torso, camera=camera)
+        if out:
+            save_motion(motion, out)
+        if preview:
+            _preview(lifted, poses, clip, preview, bars)
+    _report(lifted, torso, out, preview)
+
+
+def _check(clip: Path, out: Path | None, preview: Path | None) -> None:
+    """Refuse what cannot be written, before minutes go into it."""
+    from vipecli.encode import check_container
+    from vipecli.errors import VipeError
+    from vipecli.files import check_output
+    from vipecli.formats import is_pose_file
+    from vipecli.motion_files import check_format
+
+    if out:
+        check_format(out)
+        check_output(out, clip)
+    if preview:
+        check_container(preview)
+        check_output(preview, clip)
+        if is_pose_file(clip):
+            raise VipeError(f"{clip}: --preview shows the video; give the video itself")
+
+
+def read_2d(clip: Path, person: str, pose_model: Path | None, bars: object) -> "Poses":
+    """2D poses from a file of them, or found in a video; short gaps filled."""
+    from vipecli.formats import is_pose_file, load_poses
+    from vipecli.poses import detect, fill_gaps
+    from vipecli.video import probe
+
+    if is_pose_file(clip):
+        return fill_gaps(load_poses(clip, person=person))
+    task = bars.add_task(f"poses of {clip.name}", total=probe(clip).frames, unit="frames")
+    poses = detect(
+        clip, person=person, model=pose_model, progress=lambda done: bars.advance(task, 1)
+    )
+    return fill_gaps(poses)
+
+
+def _motion(
+    lifted: "Lifted", poses: "Poses", clip: Path, *, torso: float, camera: bool
+) -> "Motion":
+    """Joints in metres, y up, in the axes asked for."""
+    import numpy as np
+
+    from vipecli.lift import where
+    from vipecli.motion_files import Motion
+
+    joints, axes = lifted.joints, "x to the person's left, y up the spine, z forward"
+    if camera:
+        joints = lifted.in_camera() + where(lifted, poses)[:, None]
+        joints = joints * np.array([1, -1, -1])  # down and forward as up and backward
+        axes = "x to the right of the picture, y up, z to the camera"
+    return Motion(torso * joints, lifted.times, torso * lifted.std, axes, clip.name, lifted.model)
+
+
+def _preview(lifted: "Lifted", poses: "Poses", clip: Path, out: Path, bars: object) -> None:
+    from vipecli.outputs.turning import write_preview
+
+    task = bars.add_task(f"writing {out.name}", total=len(lifted), unit="frames")
+    write_preview(lifted, poses, clip, out, progress=lambda done: bars.update(task, completed=done))
+
+
+def _report(lifted: "Lifted", torso: float, out: Path | None, preview: Path | None) -> None:
+    import numpy as np
+
+    found = np.isfinite(lifted.joints).all(axis=(1, 2))
+    error = 100 * torso * float(np.nanmedian(lifted.std)) if found.any() else float("nan")
+    for path in (out, preview):
+        if path:
+            typer.echo(str(path))
+    typer.echo(
+        f"  {found.sum()} of {len(lifted)} frames lifted, expected error of a joint {error:.0f} cm"
+    )

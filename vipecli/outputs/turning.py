@@ -1,0 +1,163 @@
+"""3D skeletons in pictures: a view from any side, a turning one beside the video, a sheet."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from vipecli.encode import VideoWriter
+from vipecli.lift import Lifted
+from vipecli.outputs.draw import Colour, draw_skeleton, draw_text
+from vipecli.poses import Poses
+from vipecli.video import read_frames
+
+BACKGROUND: Colour = (30, 26, 24)
+_FLOOR: Colour = (74, 66, 62)
+_TEXT: Colour = (200, 196, 192)
+_TURN_S = 9.0  # for the skeleton to turn once
+_ELEVATION_DEG = 12.0  # from which it is looked at
+_FILL = 0.2  # of the height of the picture for one torso length
+_UNCLEAR = 0.3  # torso units: joints less certain than this are drawn thin
+_LARGEST = 720  # pixels of height
+_DOWN = np.array([0.0, 1.0, 0.0])
+
+
+def draw_pose(
+    image: np.ndarray,
+    joints: np.ndarray,
+    *,
+    azimuth_deg: float = 0.0,
+    floor: float | None = None,
+    std: np.ndarray | None = None,
+) -> None:
+    """Draw a 3D skeleton into a picture, seen from some side, a little from above.
+
+    Parameters
+    ----------
+    image
+        shape (H, W, 3) uint8 BGR, changed in place.
+    joints
+        shape (13, 3) about the middle of the picture, axes right, down, forward, torso units.
+    azimuth_deg
+        how far the person is turned before, about the vertical.
+    floor
+        height at which a round floor is drawn; None = none.
+    std
+        shape (13,), torso units: uncertain joints are drawn thin.
+    """
+    if floor is not None:
+        for ring in _floor(floor):
+            points = _project(ring, azimuth_deg, image.shape)
+            cv2.polylines(image, [np.round(points * 16).astype(np.int32)], False, _FLOOR, 1,
+                          cv2.LINE_AA, 4)  # fmt: skip
+    if not np.isfinite(joints).all():
+        return
+    score = np.ones(13) if std is None else np.where(std < _UNCLEAR, 1.0, 0.3)
+    draw_skeleton(image, _project(joints, azimuth_deg, image.shape), score)
+
+
+def _project(points: np.ndarray, azimuth_deg: float, shape: tuple[int, ...]) -> np.ndarray:
+    """Pixels (..., 2) of points (..., 3), from a far camera."""
+    turn, rise = np.radians(azimuth_deg), np.radians(_ELEVATION_DEG)
+    c, s = np.cos(turn), np.sin(turn)
+    about_y = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+    about_x = np.array(
+        [[1, 0, 0], [0, np.cos(rise), -np.sin(rise)], [0, np.sin(rise), np.cos(rise)]]
+    )
+    seen = points @ (about_x @ about_y).T
+    middle = np.array([shape[1] / 2, shape[0] / 2])
+    return seen[..., :2] * _FILL * min(shape[0], 1.25 * shape[1]) + middle
+
+
+def _floor(height: float) -> Iterator[np.ndarray]:
+    """Rings and spokes (K, 3) of a round floor."""
+    angle = np.linspace(0, 2 * np.pi, 49)
+    circle = np.stack([np.cos(angle), 0 * angle, np.sin(angle)], axis=1)
+    for radius in (0.6, 1.2, 1.8):
+        yield radius * circle + height * _DOWN
+    for spoke in circle[:24:6]:
+        yield np.stack([-1.8 * spoke, 1.8 * spoke]) + height * _DOWN
+
+
+def write_preview(
+    lifted: Lifted,
+    poses: Poses,
+    path: str | Path,
+    out: str | Path,
+    *,
+    progress: Callable[[int], object] | None = None,
+) -> None:
+    """Write the clip with its 2D joints beside the turning 3D skeleton.
+
+    Parameters
+    ----------
+    lifted, poses
+        of the clip.
+    path
+        the clip, a video or a folder of frames.
+    out
+        an ``.mp4``, ``.mov`` or ``.mkv``.
+    progress
+        called with the number of frames written, after each.
+
+    Raises
+    ------
+    VipeError
+        if the clip cannot be read or the video cannot be written; nothing is left behind then.
+    """
+    times, joints = lifted.times, lifted.in_camera()
+    fps = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 30.0
+    scale = min(1.0, _LARGEST / poses.size[1])
+    width, height = (max(2, 2 * round(side * scale / 2)) for side in poses.size)
+    side = max(height * 3 // 4 // 2 * 2, 2)
+    centre = joints - (joints.min(axis=1, keepdims=True) + joints.max(axis=1, keepdims=True)) / 2
+    low = np.nanpercentile(centre[..., 1].max(axis=1), 80) if np.isfinite(centre).any() else 1.5
+    picture = np.empty((height, width + side, 3), np.uint8)
+    with VideoWriter(
+        out, size=(width + side, height), fps=fps, audio_from=path, inputs=(path,)
+    ) as writer:
+        frames = read_frames(path, size=(width, height))
+        for i, ((time_s, image), points) in enumerate(zip(frames, centre, strict=False)):
+            picture[:, :width], picture[:, width:] = image, BACKGROUND
+            draw_skeleton(picture[:, :width], poses.xy[i] * scale, poses.score[i])
+            panel = picture[:, width:]
+            azimuth = 360 * (time_s - times[0]) / _TURN_S
+            draw_pose(panel, points, azimuth_deg=azimuth, floor=low, std=lifted.std[i])
+            writer.write(picture)
+            if progress:
+                progress(i + 1)
+
+
+def sheet(rows: Sequence[np.ndarray], labels: Sequence[str], *, cell: int = 220) -> np.ndarray:
+    """One picture of many poses, each from the front and from the side.
+
+    Parameters
+    ----------
+    rows
+        canonical poses (13, 3), torso units.
+    labels
+        what stands below each.
+    cell
+        width of a pose, pixels.
+
+    Returns
+    -------
+    Shape (H, W, 3) uint8 BGR.
+    """
+    columns = max(1, min(len(rows), 5))
+    lines = -(-len(rows) // columns)
+    high = round(2.9 * cell)
+    image = np.full((lines * high, columns * cell, 3), BACKGROUND, np.uint8)
+    for i, (pose, label) in enumerate(zip(rows, labels, strict=True)):
+        top, left = i // columns * high, i % columns * cell
+        # as somebody who faces it sees it: the person's left on the right, y down
+        seen = pose * np.array([1.0, -1.0, -1.0])
+        seen = seen - (seen.min(axis=0) + seen.max(axis=0)) / 2
+        for view, azimuth in enumerate((0, 60)):
+            start = top + round(view * 1.3 * cell)
+            part = image[start : start + round(1.3 * cell), left : left + cell]
+            draw_pose(part, seen, azimuth_deg=azimuth, floor=float(seen[:, 1].max()))
+        at = (left + cell / 2, top + high - 0.12 * cell)
+        draw_text(image, label, at, cell / 14, _TEXT, anchor="middle")
+    return image

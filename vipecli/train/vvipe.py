@@ -1,0 +1,541 @@
+"""Training of V-VIPE: first the pose VAE in 3D, then the map from 2D into its latent."""
+
+import copy
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vipecli.errors import FormatError
+from vipecli.evaluate.views import HELD_OUT
+from vipecli.metrics import MATCH_AT
+from vipecli.train import losses
+from vipecli.train.augment import Augmentation, Augmenter
+from vipecli.train.calibrate import calibrate
+from vipecli.train.data import Mocap
+from vipecli.train.detected import Detections
+from vipecli.train.export import views, write
+from vipecli.train.loop import CALIBRATION_POSES, CHECKPOINT, load_config, pose_weights, split
+from vipecli.train.score import Retrieval
+from vipecli.train.vvipe_model import (
+    Gaussian,
+    Lifter,
+    Mapper,
+    PoseDecoder,
+    PoseEncoder,
+    canonical,
+)
+
+KINDS = ("vvipe", "direct")
+"""Values of `kind` in a config that are trained here."""
+
+CAMERA = (-1.0, -1.0, 1.0)  # the augmenter's left, up, away as right, down, forward
+_TEMPERATURE = 2.0  # of the squared distances of synchronised pictures
+_ALIKE = 0.05  # std of the joints of a triplet's positive, torso units
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of the networks."""
+
+    dims: int = 32
+    pose_width: int = 256
+    pose_blocks: int = 1
+    width: int = 512
+    blocks: int = 2
+    dropout: float = 0.05
+
+
+@dataclass(frozen=True)
+class Config:
+    """All that fixes a training of V-VIPE, or of the baseline that lifts directly.
+
+    Attributes
+    ----------
+    kind
+        ``vvipe``; or ``direct``, the baseline: the same data, straight to joints in camera axes.
+    realign, pretrain
+        False for the paper's ablations: poses in the axes of the camera; no VAE, the decoder
+        learnt with the map.
+    vae_steps, steps
+        of the two stages.
+    detected
+        share of each batch that comes from what the real detector said, where there is such data.
+    labels, views
+        limited supervision (Mitra et al.), with ``pretrain = false``: the share of the poses, in
+        whole clips, whose 3D is used; and the weight of the metric term, which sees pairs of
+        synchronised pictures of all poses and no 3D.
+    """
+
+    name: str = "vvipe"
+    kind: str = "vvipe"
+    seed: int = 1
+    vae_steps: int = 6000
+    steps: int = 12000
+    batch: int = 512
+    learning_rate: float = 1e-3
+    warmup: int = 300
+    weight_decay: float = 1e-4
+    average: float = 0.999
+    prior: float = 2e-4
+    triplet: float = 0.05
+    metric: float = 0.1
+    latent: float = 0.02
+    camera: float = 0.5
+    realign: bool = True
+    pretrain: bool = True
+    labels: float = 1.0
+    views: float = 0.0
+    detected: float = 0.25
+    rarity: float = 0.5
+    source_weights: dict[str, float] = field(default_factory=dict)
+    exclude: tuple[str, ...] = HELD_OUT
+    network: Sizes = field(default_factory=Sizes)
+    augment: Augmentation = field(default_factory=Augmentation)
+
+
+class Trainer:
+    """One run: networks, their averages, optimizer, data.
+
+    Parameters
+    ----------
+    config
+        what fixes the run.
+    mocap
+        3D poses to train on.
+    held_out
+        poses for the running score.
+    detections
+        what a real detector said about known poses; None = noise by rule alone.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        mocap: Mocap,
+        held_out: Retrieval,
+        detections: Detections | None = None,
+    ) -> None:
+        torch.manual_seed(config.seed)
+        self.config, self.held_out = config, held_out
+        self.trained_on = mocap.summary()
+        self.nets = nn.ModuleDict(_networks(config))
+        self.averaged = copy.deepcopy(self.nets)
+        self.augmenter = Augmenter(config.augment, seed=config.seed)
+        self.rng = np.random.default_rng(config.seed)
+        self.poses = torch.from_numpy(mocap.poses)
+        weights = pose_weights(config, mocap)
+        self.cumulative = np.cumsum(weights)
+        self.labelled = np.cumsum(weights * _labelled(mocap, config.labels, config.seed))
+        self.detections = detections
+        self.step = 0
+        first = "vae" if config.kind == "vvipe" and config.pretrain else "map"
+        self._begin(first)
+
+    # -- stages -------------------------------------------------------------------------------
+
+    def _begin(self, stage: str) -> None:
+        """Set up what this stage trains; the rest is frozen.
+
+        `pairs` are the averaged tensors and those of the networks, which share their storage.
+        """
+        self.stage, self.first = stage, self.step
+        self.moving = self._trained()
+        for name, net in self.nets.items():
+            net.requires_grad_(name in self.moving)
+        parameters = [p for name in self.moving for p in self.nets[name].parameters()]
+        self.pairs = tuple(
+            [
+                value
+                for name in self.moving
+                for value in nets[name].state_dict().values()
+                if value.is_floating_point()
+            ]
+            for nets in (self.averaged, self.nets)
+        )
+        self.optimizer = torch.optim.AdamW(
+            parameters,
+            lr=self.config.learning_rate,
+            weight_decay=self.config.weight_decay,
+            fused=True,
+        )
+
+    def _trained(self) -> tuple[str, ...]:
+        if self.stage == "vae":
+            return ("encoder", "decoder")
+        if self.config.kind == "direct":
+            return ("lifter",)
+        return ("mapper",) if self.config.pretrain else ("mapper", "decoder")
+
+    @property
+    def last(self) -> int:
+        """Step at which training ends."""
+        pretrained = self.config.kind == "vvipe" and self.config.pretrain
+        return self.config.steps + (self.config.vae_steps if pretrained else 0)
+
+    def train_step(self) -> dict[str, float]:
+        """One batch; returns the loss terms, unweighted."""
+        if self.stage == "vae" and self.step == self.config.vae_steps:
+            for name in self.moving:  # the second stage builds on the averaged weights
+                self.nets[name].load_state_dict(self.averaged[name].state_dict())
+            self._begin("map")
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * self._rate()
+        for name, net in self.nets.items():
+            net.train(name in self.moving)
+        terms = self._vae_terms() if self.stage == "vae" else self._map_terms()
+        total = sum(getattr(self.config, name, 1.0) * value for name, value in terms.items())
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        torch.nn.utils.clip_grad_norm_(parameters, 5.0)
+        self.optimizer.step()
+        self._average()
+        self.step += 1
+        return {name: float(value.detach()) for name, value in terms.items()}
+
+    def _rate(self) -> float:
+        steps = self.config.vae_steps if self.stage == "vae" else self.config.steps
+        done = (self.step - self.first) / steps
+        warm = min(1.0, (self.step - self.first + 1) / max(1, self.config.warmup))
+        return warm * 0.5 * (1 + math.cos(math.pi * done))
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        age = self.step - self.first
+        keep = min(self.config.average, (1 + age) / (10 + age))
+        torch._foreach_lerp_(*self.pairs, 1 - keep)
+
+    # -- losses -------------------------------------------------------------------------------
+
+    def draw(self, count: int, *, labelled: bool = False) -> Tensor:
+        """Mocap poses (count, 13, 3), drawn by their weights; of those with labels or of all."""
+        cumulative = self.labelled if labelled else self.cumulative
+        draw = self.rng.random(count) * cumulative[-1]
+        index = np.searchsorted(cumulative, draw).clip(0, len(self.poses) - 1)
+        return self.poses[torch.from_numpy(index)]
+
+    def _targets(self, poses: Tensor) -> tuple[Tensor, Tensor]:
+        """Poses the VAE knows, and rotations from there into the axes of the input."""
+        if self.config.realign:
+            return canonical(poses)
+        spine = poses[:, 1:3].mean(1) - poses[:, 7:9].mean(1)
+        centred = poses - poses[:, 7:9].mean(1, keepdim=True)
+        return centred / spine.norm(dim=-1)[:, None, None], torch.eye(3).expand(len(poses), 3, 3)
+
+    def _vae_terms(self) -> dict[str, Tensor]:
+        """Reconstruction, KL to the unit Gaussian, and triplets in the latent.
+
+        A positive is the pose with its joints a little moved; a negative is, among those of the
+        batch that differ in 3D, the one nearest in the latent.
+        """
+        poses = self.augmenter.poses(self.draw(self.config.batch))
+        if not self.config.realign:
+            poses = self.augmenter.film(self.augmenter.turned(poses))[1] * torch.tensor(CAMERA)
+        poses, _ = self._targets(poses)
+        half = poses[: self.config.batch // 2]
+        alike = half + _ALIKE * self.rng.random() * torch.randn_like(half)
+        mean, std = self.nets["encoder"](torch.cat([poses, self._targets(alike)[0]]))
+        own, positive = mean[: len(poses)], mean[len(poses) :]
+        latent = own + std[: len(poses)] * torch.randn_like(own)
+        rebuilt, _ = self.nets["decoder"](latent)
+        distance = torch.cdist(own[: len(half)], own)
+        apart = _apart(half, poses)
+        return {
+            "joints": (rebuilt - poses).norm(dim=-1).mean(),
+            "prior": losses.prior(mean, std),
+            "triplet": _triplet(distance, apart, (own[: len(half)] - positive).norm(dim=-1)),
+            "metric": nn.functional.smooth_l1_loss(distance, 4.0 * apart, beta=0.5),
+        }
+
+    def _map_terms(self) -> dict[str, Tensor]:
+        """Joints in canonical and in camera axes, and the latent of the true pose."""
+        joints, visibility, seen = self._views(self.config.batch)
+        if self.config.kind == "direct":
+            lifted = self.nets["lifter"](joints, visibility)[0].view(-1, 13, 3)
+            return {"joints": (lifted - seen).norm(dim=-1).mean()}
+        truth, turn = self._targets(seen)
+        mean, std, rotation = self.nets["mapper"](joints, visibility)
+        lifted, _ = self.nets["decoder"](mean)
+        terms = {"joints": (lifted - truth).norm(dim=-1).mean()}
+        if self.config.realign:
+            placed = lifted @ rotation.mT
+            terms["camera"] = (placed - seen).norm(dim=-1).mean() + (rotation - turn).abs().mean()
+        if self.config.pretrain:
+            with torch.no_grad():
+                target, _ = self.nets["encoder"](truth)
+            terms["latent"] = (0.5 * ((target - mean) / std).square() + std.log()).sum(-1).mean()
+        else:
+            terms["prior"] = losses.prior(mean, std)
+        if self.config.views:
+            terms["views"] = self._views_term()
+        return terms
+
+    def _views_term(self) -> Tensor:
+        """Each picture has to find its synchronised one among all of the batch, by the latent."""
+        poses = self.augmenter.poses(self.draw(self.config.batch // 2))
+        first, second = (
+            self.nets["mapper"](*self.augmenter.detect(self.augmenter.project(poses)))[0]
+            for _ in range(2)
+        )
+        logits = -torch.cdist(first, second).square() / _TEMPERATURE
+        own = torch.arange(len(poses))
+        both = nn.functional.cross_entropy(logits, own), nn.functional.cross_entropy(logits.T, own)
+        return (both[0] + both[1]) / 2
+
+    def _views(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Joints, visibility and the poses in camera axes: by rule, and from the detector."""
+        real = round(self.config.detected * count) if self.detections else 0
+        poses = self.augmenter.poses(self.draw(count - real, labelled=True))
+        poses = self.augmenter.turned(poses)
+        joints, seen = self.augmenter.film(poses)
+        joints, visibility = self.augmenter.detect(joints)
+        seen = seen * torch.tensor(CAMERA)
+        if not real:
+            return joints, visibility, seen
+        parts = self.detections.draw(real, self.rng)
+        return tuple(
+            torch.cat(pair) for pair in zip((joints, visibility, seen), parts, strict=True)
+        )
+
+    # -- score, checkpoints -------------------------------------------------------------------
+
+    @torch.no_grad()
+    def score(self) -> dict[str, float]:
+        """NP-MPJPE of the held-out poses, and Hit@1 of the latent, in percent."""
+        nets = self.averaged.eval()
+        truth = self.held_out.poses
+        if self.stage == "vae":
+            known = self._targets(truth)[0]
+            rebuilt = nets["decoder"](nets["encoder"](known)[0])[0]
+            return {"rebuilt": float((rebuilt - known).norm(dim=-1).mean())}
+        outputs = [self._lift(nets, v) for v in (0, 1)]
+        errors = [losses.np_mpjpe(truth, lifted).mean() for _, lifted in outputs]
+        nearest = torch.cdist(outputs[0][0], outputs[1][0]).argmin(1)
+        found = losses.np_mpjpe(truth, truth[nearest])
+        return {
+            "np_mpjpe": float(torch.stack(errors).mean()),
+            "hit_at_1": 100 * float((found <= MATCH_AT).float().mean()),
+            "nearest_np_mpjpe": float(found.mean()),
+        }
+
+    def _lift(self, nets: nn.ModuleDict, view: int) -> tuple[Tensor, Tensor]:
+        joints, visibility = self.held_out.joints[view], self.held_out.visibility[view]
+        if self.config.kind == "direct":
+            flat = nets["lifter"](joints, visibility)[0]
+            return flat, flat.view(-1, 13, 3)
+        mean = nets["mapper"](joints, visibility)[0]
+        return mean, nets["decoder"](mean)[0]
+
+    def save(self, path: Path) -> None:
+        """Write all that `resume` needs, atomically."""
+        state = {
+            "step": self.step,
+            "stage": self.stage,
+            "first": self.first,
+            "nets": self.nets.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "torch_rng": torch.get_rng_state(),
+            "augment_rng": self.augmenter.generator.get_state(),
+            "numpy_rng": json.dumps(self.rng.bit_generator.state),
+            "config": repr(self.config),
+        }
+        partial = path.with_name(path.name + ".part")
+        torch.save(state, partial)
+        os.replace(partial, path)
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint of the same config; the result equals an undisturbed run.
+
+        Raises
+        ------
+        FormatError
+            if the checkpoint is of another config or damaged.
+        """
+        try:
+            state = torch.load(path, weights_only=True)
+        except Exception as exc:
+            raise FormatError(f"{path}: damaged checkpoint ({exc}); delete it to begin") from exc
+        if state["config"] != repr(self.config):
+            raise FormatError(f"{path}: belongs to another config; choose another --out folder")
+        self.step = state["first"]
+        self._begin(state["stage"])
+        self.step = state["step"]
+        self.nets.load_state_dict(state["nets"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["torch_rng"])
+        self.augmenter.generator.set_state(state["augment_rng"])
+        self.rng.bit_generator.state = json.loads(state["numpy_rng"])
+
+
+def _networks(config: Config) -> dict[str, nn.Module]:
+    size = config.network
+    if config.kind == "direct":
+        return {"lifter": Lifter(width=size.width, blocks=size.blocks, dropout=size.dropout)}
+    pose = {"dims": size.dims, "width": size.pose_width, "blocks": size.pose_blocks}
+    return {
+        "encoder": PoseEncoder(**pose),
+        "decoder": PoseDecoder(**pose, realign=config.realign),
+        "mapper": Mapper(
+            dims=size.dims, width=size.width, blocks=size.blocks, dropout=size.dropout
+        ),
+    }
+
+
+def _labelled(mocap: Mocap, share: float, seed: int) -> np.ndarray:
+    """Which poses (P,) have 3D labels: those of random clips, about `share` of all."""
+    order = np.random.default_rng(seed).permutation(len(mocap.names))
+    count = np.bincount(mocap.clip, minlength=len(order))[order]
+    chosen = order[: 1 + int((np.cumsum(count) < share * count.sum()).sum())]
+    return np.isin(mocap.clip, chosen)
+
+
+def _apart(a: Tensor, b: Tensor) -> Tensor:
+    """Mean distance of the joints (A, B) of all pairs of canonical poses."""
+    gap = a[:, None] - b[None]
+    return gap.square().sum(-1).add(1e-10).sqrt().mean(-1)
+
+
+def _triplet(distance: Tensor, apart: Tensor, positive: Tensor, margin: float = 0.3) -> Tensor:
+    """Hinge on positives (A,) and the nearest of the latents (A, B) that differ in 3D."""
+    other = torch.where(apart >= MATCH_AT, distance, torch.inf).amin(1)
+    usable = other.isfinite()
+    hinge = torch.relu(positive - other + margin)
+    return hinge[usable].mean() if usable.any() else distance.sum() * 0
+
+
+def start(
+    config: Config,
+    paths: list[Path],
+    out: Path,
+    *,
+    detected: list[Path] | None = None,
+    device: str = "cpu",
+) -> Trainer:
+    """Trainer on mocap files, gone on from the checkpoint in `out` if there is one.
+
+    Parameters
+    ----------
+    paths
+        see `data.load_mocap`.
+    out
+        folder of the run; made if missing.
+    detected
+        files of ``python -m examples.make_detected``.
+    device
+        ``cpu``: these networks are too small to gain from another.
+
+    Raises
+    ------
+    FormatError
+        if mocap, detections or checkpoint cannot be used.
+    """
+    if device != "cpu":
+        raise FormatError(f"--device {device}: the lifting is trained on the cpu")
+    mocap, held_out = split(config, paths)
+    out.mkdir(parents=True, exist_ok=True)
+    detections = Detections.load(detected) if detected else None
+    trainer = Trainer(config, mocap, held_out, detections)
+    if (out / CHECKPOINT).exists():
+        trainer.resume(out / CHECKPOINT)
+    return trainer
+
+
+def run(
+    trainer: Trainer,
+    out: Path,
+    *,
+    report: Callable[[dict[str, float]], None] | None = None,
+    every: int = 100,
+    checkpoint_every: int = 1000,
+) -> None:
+    """Train to the end; checkpoint and log in `out`, as `loop.run`.
+
+    A line of ``log.jsonl`` holds step, seconds, mean loss terms and, with each checkpoint, the
+    error on the held-out poses.
+    """
+    sums: dict[str, float] = {}
+    started = time.monotonic()
+    while trainer.step < trainer.last:
+        for name, value in trainer.train_step().items():
+            sums[name] = sums.get(name, 0.0) + value / every
+        save = trainer.step % checkpoint_every == 0 or trainer.step == trainer.last
+        if trainer.step % every == 0 or save:
+            row = {"step": trainer.step, "seconds": round(time.monotonic() - started, 1), **sums}
+            if save:
+                trainer.save(out / CHECKPOINT)
+                row |= trainer.score()
+            with (out / "log.jsonl").open("a") as log:
+                log.write(json.dumps(row) + "\n")
+            if report:
+                report(row)
+            sums = {}
+
+
+def read_config(path: Path, *, steps: int | None = None) -> Config:
+    """Config from a TOML file; `steps` replaces those of the second stage."""
+    return load_config(path, steps=steps, kind=Config, network=Sizes)
+
+
+def finish(trainer: Trainer, out: Path) -> list[Path]:
+    """Write the averaged networks: the map with its decoder and encoder, or the baseline.
+
+    Before, the sigmoid of the matching probability is fitted to the latent, and how far errors
+    exceed what the latent's std says.
+
+    Returns
+    -------
+    The files.
+    """
+    config, nets = trainer.config, trainer.averaged.eval()
+    run_id = hashlib.sha256(repr(config).encode()).hexdigest()[:8]
+    about = {
+        "name": config.name,
+        "run": run_id,
+        "trained_on": trainer.trained_on,
+        "settings": dataclasses.asdict(config),
+    }
+    if config.kind == "direct":
+        net, path = nets["lifter"], out / f"{config.name}.onnx"
+        more = {"kind": "lifting", "dims": 39, "sigmoid": [net.a.item(), net.b.item()]}
+        write(net, path, views(), ("mean", "std"), about | more)
+        return [path]
+    mapper = nets["mapper"]
+    whole = dataclasses.replace(config.augment, drop_joint=0.0, drop_limb=0.0)
+    calibrate(
+        Gaussian(mapper), trainer.draw(CALIBRATION_POSES), Augmenter(whole, seed=config.seed + 1)
+    )
+    more = {
+        "kind": "vvipe",
+        "dims": config.network.dims,
+        "uses_visibility": True,
+        "sigmoid": [mapper.a.item(), mapper.b.item()],
+        "latent_std": _latent_std(trainer),
+    }
+    paths = [out / f"{config.name}{part}.onnx" for part in ("", "_decoder", "_encoder")]
+    rng = np.random.default_rng(0)
+    latent = {"latent": rng.normal(size=(64, config.network.dims)).astype(np.float32)}
+    pose = {"pose": canonical(trainer.draw(64))[0].numpy()}
+    write(mapper, paths[0], views(), ("mean", "std", "rotation"), about | more)
+    write(nets["decoder"], paths[1], latent, ("pose", "lengths"), about | {"kind": "decoder"})
+    write(nets["encoder"], paths[2], pose, ("mean", "std"), about | {"kind": "encoder"})
+    return paths
+
+
+@torch.no_grad()
+def _latent_std(trainer: Trainer) -> list[float]:
+    """How far the latents of the training poses spread, per dimension."""
+    known = canonical(trainer.augmenter.poses(trainer.draw(CALIBRATION_POSES)))[0]
+    mean, _ = trainer.averaged["encoder"].eval()(known)
+    return [round(value, 4) for value in mean.std(0).tolist()]
