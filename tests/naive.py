@@ -20,7 +20,8 @@ def matching(a, b, draws=1 << 14):
         for j in range(len(b)):
             std = np.sqrt(a.std[i].astype(float) ** 2 + b.std[j].astype(float) ** 2)
             r = np.linalg.norm(a.mean[i].astype(float) - b.mean[j] + std * noise, axis=1)
-            out[i, j] = 0.9 * np.mean(1 / (1 + np.exp(slope * r - offset))) + 0.05
+            p = 1 / (1 + np.exp(np.minimum(slope * r - offset, 80)))
+            out[i, j] = 0.9 * np.mean(p) + 0.05
     return out
 
 

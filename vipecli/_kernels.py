@@ -14,10 +14,12 @@ from numba import njit, prange
 # Not fastmath=True: that deletes the tests for NaN and infinity, and both are used.
 _FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
 
-# Frames of b handled at a time: three rows of moments stay in the first-level cache.
+# Frames of b handled at a time: five rows of products stay in the first-level cache.
 _BLOCK = 256
 
 _F = np.float32
+_LOG2E = _F(1.4426950)
+_LARGEST = _F(1e30)  # products beyond leave a mean below 1e-7, and would overflow
 
 
 def _jit(function=None, *, parallel=False):
@@ -76,94 +78,126 @@ def _log(x):
 
 
 @_jit
-def _moments(mean, var, mean_t, var_t, start, k1, k2, k3):
-    """First three cumulants of |z1 - z2|^2 of one frame against a block of frames.
+def _decay(mean, var, mean_t, var_t, start, rate, weight, scratch, out):
+    """Add the mean of weight exp(-rate r^2 / 2) for one frame against a block of frames.
 
-    For a difference d with variance v per dimension they are the sums over the dimensions of
-    v + d^2, 2 (v^2 + 2 v d^2) and 8 (v^3 + 3 v^2 d^2). One pass over the dimensions, each over
-    contiguous frames of b (`mean_t` is (D, M)), so that it vectorises; differences are taken
-    before squaring, which a matrix product of expanded squares could not do in float32.
+    A product over the dimensions, see `vipecli.sigmoid`; p is that of the 1 + rate v, s / p the sum
+    of d^2 / (1 + rate v), so that nothing is divided per dimension. Two dimensions at a time, each
+    over contiguous frames of b (`mean_t` is (D, M)), so that it vectorises.
     """
-    n = len(k1)
-    for j in range(n):
-        k1[j] = _F(0.0)
-        k2[j] = _F(0.0)
-        k3[j] = _F(0.0)
-    for dim in range(len(mean)):
-        m, v1 = mean[dim], var[dim]
-        row = mean_t[dim, start : start + n]
-        row_var = var_t[dim, start : start + n]
+    n, dims = len(out), len(mean)
+    p, s = scratch[0, :n], scratch[1, :n]
+    p[:], s[:] = _F(1.0), _F(0.0)
+    for dim in range(0, dims, 2):
+        other = min(dim + 1, dims - 1)
+        both = _F(1.0) if other > dim else _F(0.0)
+        m0, m1, v0, v1 = mean[dim], mean[other], var[dim], var[other]
+        row0, row1 = mean_t[dim, start : start + n], mean_t[other, start : start + n]
+        var0, var1 = var_t[dim, start : start + n], var_t[other, start : start + n]
         for j in range(n):
-            d = m - row[j]
-            v = v1 + row_var[j]
-            q = d * d
-            k1[j] += v + q
-            k2[j] += v * (v + _F(2.0) * q)
-            k3[j] += v * v * (v + _F(3.0) * q)
+            d0, d1 = m0 - row0[j], both * (m1 - row1[j])
+            f0, f1 = _F(1.0) + rate * (v0 + var0[j]), _F(1.0) + both * rate * (v1 + var1[j])
+            s[j] = s[j] * (f0 * f1) + p[j] * (d0 * d0 * f1 + d1 * d1 * f0)
+            p[j] *= f0 * f1
+    for j in range(n):
+        power = min(_F(0.5) * _LOG2E * rate * s[j] / p[j], _F(100.0))
+        # a product too large for its numerator: the mean is nothing
+        out[j] += weight * _exp2(-power) / np.sqrt(p[j]) if p[j] < _LARGEST else _F(0.0)
 
 
 @_jit
-def _gamma_shape(k1, k2, k3):
-    """Turn cumulants into shift, scale and root of r^2 = shift + scale y^3, in place.
+def _wave(mean, var, mean_t, var_t, start, wave, scratch, out):
+    """Add the mean of Re[w exp(-rate r^2 / 2)] for one frame against a block of frames.
 
-    y is normal with mean 1 - root^2 and standard deviation root (see `_expected`).
+    As `_decay` with complex numbers. Each 1 + rate v has its angle in [0, pi / 2), and the root of
+    the product changes sign where the angle of the product passes pi (modulo 2 pi).
     """
-    for j in range(len(k1)):
-        second = max(k2[j], _F(1e-20))
-        # bounded: near-certain frames would overflow
-        ratio = min(second / max(k3[j], _F(1e-30)), _F(1e6))
-        # shape alpha = 4 K2^3 / K3^2 >= 1/2, scale theta = K3 / (2 K2), K2 = 2 k2 and K3 = 8 k3
-        scale = second * ratio
-        k1[j] -= scale
-        k2[j] = scale
-        k3[j] = min(_F(1.0) / (_F(3.0) * np.sqrt(_F(0.5) * scale * ratio)), _F(0.4714))
+    n, dims = len(out), len(mean)
+    re, im = wave[0], wave[1]
+    p_re, p_im, s_re, s_im = scratch[0, :n], scratch[1, :n], scratch[2, :n], scratch[3, :n]
+    sign = scratch[4, :n]
+    p_re[:], p_im[:], s_re[:], s_im[:], sign[:] = _F(1.0), _F(0.0), _F(0.0), _F(0.0), _F(1.0)
+    for dim in range(0, dims, 2):
+        other = min(dim + 1, dims - 1)
+        both = _F(1.0) if other > dim else _F(0.0)
+        m0, m1, v0, v1 = mean[dim], mean[other], var[dim], var[other]
+        row0, row1 = mean_t[dim, start : start + n], mean_t[other, start : start + n]
+        var0, var1 = var_t[dim, start : start + n], var_t[other, start : start + n]
+        for j in range(n):
+            d0, d1 = m0 - row0[j], both * (m1 - row1[j])
+            sum0, sum1 = v0 + var0[j], both * (v1 + var1[j])
+            a0, b0, a1, b1 = _F(1.0) + re * sum0, im * sum0, _F(1.0) + re * sum1, im * sum1
+            f_re, f_im = a0 * a1 - b0 * b1, a0 * b1 + b0 * a1
+            q0, q1 = d0 * d0, d1 * d1
+            g_re, g_im = q0 * a1 + q1 * a0, q0 * b1 + q1 * b0
+            x, y = p_re[j], p_im[j]
+            real = s_re[j] * f_re - s_im[j] * f_im + x * g_re - y * g_im
+            s_im[j] = s_re[j] * f_im + s_im[j] * f_re + x * g_im + y * g_re
+            s_re[j] = real
+            p_re[j] = x * f_re - y * f_im
+            imaginary = x * f_im + y * f_re
+            p_im[j] = imaginary
+            sign[j] = -sign[j] if (y >= _F(0.0)) & (imaginary < _F(0.0)) else sign[j]
+    _add_wave(wave, p_re, p_im, s_re, s_im, sign, out)
 
 
 @_jit
-def _add_node(shift, scale, root, node, weight, a, b, out):
-    """Add weight / (1 + 2^(a r - b)) at the two nodes +-node of the unit normal."""
+def _add_wave(wave, p_re, p_im, s_re, s_im, sign, out):
+    """Add Re[w exp(-rate s / (2 p)) / sqrt(p)], where `sign` tells the branch of the root."""
+    re, im, w_re, w_im = wave[0], wave[1], wave[2], wave[3]
     for j in range(len(out)):
-        centre = _F(1.0) - root[j] * root[j]
-        low, high = centre - root[j] * node, centre + root[j] * node
-        near = np.sqrt(max(shift[j] + scale[j] * low * low * low, _F(0.0)))
-        far = np.sqrt(max(shift[j] + scale[j] * high * high * high, _F(0.0)))
-        below = _F(1.0) + _exp2(min(max(a * near - b, _F(-60.0)), _F(60.0)))
-        above = _F(1.0) + _exp2(min(max(a * far - b, _F(-60.0)), _F(60.0)))
-        out[j] += weight * (below + above) / (below * above)
+        x, y = p_re[j], p_im[j]
+        square = x * x + y * y
+        size, inverse = np.sqrt(square), _F(0.5) / square
+        q_re = (s_re[j] * x + s_im[j] * y) * inverse
+        q_im = (s_im[j] * x - s_re[j] * y) * inverse
+        power = min(max(_LOG2E * (re * q_re - im * q_im), _F(0.0)), _F(100.0))
+        root_re = np.sqrt(max(_F(0.5) * (size + x), _F(0.0)))
+        root_im = np.sqrt(max(_F(0.5) * (size - x), _F(0.0)))
+        root_im = -root_im if y < _F(0.0) else root_im
+        cos, sin = _cos_sin(re * q_im + im * q_re)
+        real = cos * root_re - sin * root_im
+        imaginary = -cos * root_im - sin * root_re
+        value = sign[j] * _exp2(-power) / size * (w_re * real - w_im * imaginary)
+        out[j] += value if square < _LARGEST else _F(0.0)
 
 
 @_jit
-def _expected(k1, k2, k3, a, b, out):
-    """Mean of p for r^2 with cumulants k1, 2 k2 and 8 k3, which are overwritten.
-
-    r^2 is taken as a shifted gamma variable with these three cumulants (exact for equal variances
-    and no offset); Wilson and Hilferty's cube maps it to a unit normal, over which 6 Gauss-Hermite
-    nodes take the mean. `a` and `b` come divided by log 2. Loops over the block, not over the
-    nodes of one pair, so that each of them vectorises.
-    """
-    _gamma_shape(k1, k2, k3)
-    out[:] = _F(0.05)
-    _add_node(k1, k2, k3, _F(0.61670659), _F(0.9 * 0.40882847), a, b, out)
-    _add_node(k1, k2, k3, _F(1.88917588), _F(0.9 * 0.08861575), a, b, out)
-    _add_node(k1, k2, k3, _F(3.32425743), _F(0.9 * 0.00255578), a, b, out)
+def _cos_sin(angle):
+    """Cosine and sine, float32, error 1e-5 for angles up to some hundreds; vectorises."""
+    turn = angle * _F(0.15915494)
+    turn -= np.floor(turn + _F(0.5))
+    y = turn * turn
+    cos = _F(58.912094) - y * _F(21.282148)
+    cos = _F(-85.295888) + y * cos
+    cos = _F(64.930608) + y * cos
+    cos = _F(0.99999944) + y * (_F(-19.739034) + y * cos)
+    sin = _F(41.285757) - y * _F(12.395176)
+    sin = _F(-76.599000) + y * sin
+    sin = _F(81.598128) + y * sin
+    sin = turn * (_F(6.2831838) + y * (_F(-41.341504) + y * sin))
+    return cos, sin
 
 
 @_jit
-def _distance_row(mean, var, mean_t, var_t, a, b, as_cost, k1, k2, k3, out):
+def _distance_row(mean, var, mean_t, var_t, waves, decays, as_cost, scratch, out):
     """Fill one row of `matching`, a block of frames at a time."""
     m = mean_t.shape[1]
     for start in range(0, m, _BLOCK):
-        n = min(_BLOCK, m - start)
-        s1, s2, s3, part = k1[:n], k2[:n], k3[:n], out[start : start + n]
-        _moments(mean, var, mean_t, var_t, start, s1, s2, s3)
-        _expected(s1, s2, s3, a, b, part)
-        if as_cost:
-            for j in range(n):
-                part[j] = -_log(part[j])
+        part = out[start : min(start + _BLOCK, m)]
+        part[:] = _F(0.05)
+        for k in range(len(waves)):
+            _wave(mean, var, mean_t, var_t, start, waves[k], scratch, part)
+        for k in range(len(decays)):
+            rate, weight = decays[k, 0], decays[k, 1]
+            _decay(mean, var, mean_t, var_t, start, rate, weight, scratch, part)
+        for j in range(len(part)):
+            p = min(max(part[j], _F(0.05)), _F(0.95))
+            part[j] = -_log(p) if as_cost else p
 
 
 @_jit
-def matching(mean_a, var_a, mean_t, var_t, a, b, as_cost):
+def matching(mean_a, var_a, mean_t, var_t, waves, decays, as_cost):
     """Compute p, or -log p, of every frame of a with every frame of b.
 
     Parameters
@@ -172,20 +206,19 @@ def matching(mean_a, var_a, mean_t, var_t, a, b, as_cost):
         shape (N, D) float32, no NaN.
     mean_t, var_t
         shape (D, M) float32, C order, no NaN.
-    a, b
-        slope and offset of the sigmoid, both divided by log 2, float32.
+    waves, decays
+        shapes (W, 4) and (R, 2) float32: the sigmoid, from `sigmoid.exponentials`.
     as_cost
         -log p instead of p.
 
     Returns
     -------
-    shape (N, M) float32. Beside it, three blocks of 256 floats.
+    shape (N, M) float32. Beside it, five blocks of 256 floats.
     """
     out = np.empty((len(mean_a), mean_t.shape[1]), np.float32)
-    blocks = np.empty((3, _BLOCK), np.float32)
-    k1, k2, k3 = blocks[0], blocks[1], blocks[2]
+    scratch = np.empty((5, _BLOCK), np.float32)
     for i in range(len(mean_a)):
-        _distance_row(mean_a[i], var_a[i], mean_t, var_t, a, b, as_cost, k1, k2, k3, out[i])
+        _distance_row(mean_a[i], var_a[i], mean_t, var_t, waves, decays, as_cost, scratch, out[i])
     return out
 
 
@@ -456,17 +489,17 @@ def dtw_mean(cost, limit, sums, lengths):
 
 @_jit
 def _rank_group(
-    mean, var, mean_t, var_t, known, known_t, gap, starts, taps, group_taps, a, b, missing, out
-):
+    mean, var, mean_t, var_t, known, known_t, gap, starts, taps, group_taps, waves, decays,
+    missing, out,
+):  # fmt: skip
     """Mean atrous distance of a query to the clips of one group: see `rank`."""
     n, m, top = len(mean), mean_t.shape[1], np.abs(taps).max()
     padded = np.full((n + 2 * top, m), _F(np.nan))
-    blocks = np.empty((3, _BLOCK), np.float32)
-    k1, k2, k3 = blocks[0], blocks[1], blocks[2]
+    scratch = np.empty((5, _BLOCK), np.float32)
     for i in range(n):
         if known[i]:
             row = padded[top + i]
-            _distance_row(mean[i], var[i], mean_t, var_t, a, b, True, k1, k2, k3, row)
+            _distance_row(mean[i], var[i], mean_t, var_t, waves, decays, True, scratch, row)
             for j in range(m):
                 row[j] = row[j] if known_t[j] else _F(np.nan)
     smooth = np.empty((n, m - 2 * gap), np.float32)
@@ -480,7 +513,7 @@ def _rank_group(
 @_jit(parallel=True)
 def rank(
     mean, var, known, taps, packed_mean, packed_var, packed_known, gap, starts, groups, group_taps,
-    a, b, missing,
+    waves, decays, missing,
 ):  # fmt: skip
     """Distance of one query to every clip of a packed index, in parallel over groups of clips.
 
@@ -524,8 +557,8 @@ def rank(
             starts[first:last],
             taps,
             group_taps[g],
-            a,
-            b,
+            waves,
+            decays,
             missing,
             out[first:last],
         )

