@@ -219,7 +219,8 @@ def _refined(table: _Table, shift: float, rate: float) -> float:
     """Shift between two frames: the bottom of a parabola through the mean distances around.
 
     The shifts are whole frames apart, so that each falls between two frames in the same place, and
-    the smoothing of the interpolation is the same for all.
+    the smoothing of the interpolation is the same for all. The bottom is at most 1.5 frames away:
+    frames that b does not show at all these shifts have no say here, in a short overlap many.
     """
     steps = max(1, round(WINDOW_S / table.step))
     around = np.arange(-steps, steps + 1) * table.step
@@ -229,4 +230,4 @@ def _refined(table: _Table, shift: float, rate: float) -> float:
         return shift
     bend, slope, _ = np.polyfit(around, values[:, seen].mean(axis=1), 2)
     bottom = -slope / (2 * bend) if bend > 0 else 0.0
-    return shift + float(np.clip(bottom, -WINDOW_S, WINDOW_S))
+    return shift + float(np.clip(bottom, -1.5 * table.step, 1.5 * table.step))
