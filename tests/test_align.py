@@ -235,6 +235,41 @@ def test_speeds_are_told():
     assert [(s.start_s, round(s.ratio, 3)) for s in same] == [(0.0, 1.0)]
 
 
+def bodies(at):
+    """Joints in space of the same movement: limbs that swing at speeds of their own."""
+    rng = np.random.default_rng(9)
+    rest, swing = rng.normal(size=(2, 13, 3))
+    phase = np.asarray(at)[:, None, None] * rng.uniform(1, 3, (13, 3))
+    return (rest + 0.3 * swing * np.sin(phase)).astype(np.float32)
+
+
+def test_joints_in_space_guide_the_path():
+    """Embeddings that look alike every second: the joints in space know which second it is."""
+    at_a, at_b = np.arange(0, 4, 1 / 30), np.arange(1, 4, 1 / 30)
+    a, b = (movement(np.sin(2 * np.pi * at), noise=0.05) for at in (at_a, at_b))
+    alone = align(a, b)
+    a, b = (dataclasses.replace(c, world=bodies(at)) for c, at in ((a, at_a), (b, at_b)))
+    got = align(a, b)
+    truth = np.interp(a.times, at_b, b.times)
+    shown = at_a >= 1
+    error, before = (np.abs(warp(m, a.times) - truth)[shown] for m in (got, alone))
+    assert np.median(error) < 0.02 < 0.3 < np.median(before)
+    assert got.cost < 1, "the distance is that of the embeddings"
+    b.world[::9] = np.nan
+    np.testing.assert_allclose(warp(align(a, b), a.times)[shown], truth[shown], atol=0.1)
+
+
+def test_a_part_of_a_clip_keeps_what_belongs_to_its_frames():
+    clip = dataclasses.replace(movement(np.arange(20) / 30), world=bodies(np.arange(20) / 30))
+    part = clip.part(slice(3, 12, 2))
+    assert len(part) == len(part.world) == 5
+    np.testing.assert_array_equal(part.world[1], clip.world[5])
+    np.testing.assert_array_equal(part.mean[1], clip.mean[5])
+    assert part.times[1] == clip.times[5]
+    with pytest.raises(FormatError, match="world"):
+        dataclasses.replace(clip, world=clip.world[:4])
+
+
 def test_bad_arguments():
     a = movement(np.arange(5) / 30)
     empty = movement(np.zeros(0))

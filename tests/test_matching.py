@@ -8,7 +8,7 @@ from test_align import moments, movement
 
 from vipecli.matching import align_either_side, mirrored, same_action
 from vipecli.poses import Poses
-from vipecli.skeleton import LEFT_WRIST, RIGHT_WRIST
+from vipecli.skeleton import LEFT_WRIST, MIRROR, RIGHT_WRIST, from_mediapipe
 
 
 def test_the_same_action_is_told_from_another():
@@ -34,6 +34,18 @@ def test_mirrored_poses_by_hand():
     assert np.isnan(got.xy[0, 0]).all()
     assert got.score[0, 0] == 0
     np.testing.assert_array_equal(mirrored(got).xy, poses.xy)
+
+
+def test_landmarks_in_space_are_mirrored_with_the_joints():
+    rng = np.random.default_rng(0)
+    xy = rng.uniform(0, 80, (2, 13, 2)).astype(np.float32)
+    world = rng.normal(size=(2, 33, 3)).astype(np.float32)
+    poses = Poses(xy, np.ones((2, 13), np.float32), np.arange(2.0), (100, 80), world=world)
+    got = mirrored(poses)
+    np.testing.assert_array_equal(mirrored(got).world, world)
+    plain, flipped = from_mediapipe(world), from_mediapipe(got.world)
+    np.testing.assert_allclose(flipped[:, LEFT_WRIST], plain[:, RIGHT_WRIST] * [-1, 1, 1])
+    np.testing.assert_allclose(flipped, plain[:, list(MIRROR)] * [-1, 1, 1], atol=1e-6)
 
 
 def test_the_side_that_fits_is_taken():

@@ -237,6 +237,4 @@ def part(
         raise FormatError(f"{name}: nobody is seen in this part")
     keep = {"xy": poses.xy[inside], "score": poses.score[inside], "times": poses.times[inside]}
     more = {f: None for f in ("landmarks", "landmark_score", "world")}
-    return replace(poses, **keep, **more), replace(
-        clip, mean=clip.mean[inside], std=clip.std[inside], times=clip.times[inside]
-    )
+    return replace(poses, **keep, **more), clip.part(inside)

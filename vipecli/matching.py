@@ -23,6 +23,12 @@ the sides apart, 28 %.
 DIFFERENT = 0.2
 """Below this the user is warned, wrongly for 6 % of the pairs of one action; at 0.5 for 14 %."""
 
+# MediaPipe's 33 landmarks: the nose; three of each eye, the ears, the mouth; then left and right in
+# turn from the shoulders to the toes.
+_MIRROR_LANDMARKS = [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9]
+_MIRROR_LANDMARKS += [i + 1 if i % 2 else i - 1 for i in range(11, 33)]
+_FLIP = np.float32([-1, 1, 1])
+
 # Logistic regression over 4,615 pairs of `benchmarks.same_action`, both classes weighing the same.
 _DISTANCE, _UNRELATED, _PROBABILITY, _CONSTANT = -5.64, 3.59, 13.65, 0.88
 
@@ -67,7 +73,7 @@ def same_action(a: Embeddings, b: Embeddings) -> float:
 def mirrored(poses: Poses) -> Poses:
     """Poses as a mirror shows them: x flipped, left and right joints exchanged.
 
-    Landmarks of the detector are dropped.
+    The detector's landmarks in the picture are dropped, those in space are mirrored, too.
     """
     xy = poses.xy[:, list(MIRROR)] * np.float32([-1, 1]) + np.float32([poses.size[0], 0])
     return replace(
@@ -76,7 +82,7 @@ def mirrored(poses: Poses) -> Poses:
         score=poses.score[:, list(MIRROR)],
         landmarks=None,
         landmark_score=None,
-        world=None,
+        world=None if poses.world is None else poses.world[:, _MIRROR_LANDMARKS] * _FLIP,
     )
 
 

@@ -87,8 +87,7 @@ def _nearest(smooth: np.ndarray, start: int, end: int, price: float) -> tuple[in
 
 
 def _part(clip: Embeddings, first: int, last: int) -> Embeddings:
-    chosen = slice(first, last + 1)
-    return replace(clip, mean=clip.mean[chosen], std=clip.std[chosen], times=clip.times[chosen])
+    return clip.part(slice(first, last + 1))
 
 
 def _aligned(a: Embeddings, b: Embeddings, first: int, last: int) -> Alignment:

@@ -18,6 +18,7 @@ from vipecli.errors import VideoWarning, VipeError
 
 COMMANDS = (
     "align",
+    "compare",
     "classify",
     "index",
     "embed",

@@ -221,7 +221,8 @@ def alignment(
     with _result(json) as finish:
         models = _models(weights, compare)
         methods = [*protocol.BASELINES]
-        methods += [protocol.embedding(name, model) for name, model in models.items()]
+        for name, model in models.items():
+            methods += protocol.embedding(name, model)
         with _bars() as bar:
             takes = _takes(clips, person, pose_model, bar)
             count = sum(1 for _ in protocol.pairs(takes))

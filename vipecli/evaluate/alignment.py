@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from vipecli.align import Alignment, align_costs, warp
+from vipecli.align import Alignment, align_costs, guide, warp
 from vipecli.distance import frame_costs, order_distance
-from vipecli.embed import Model, embed
+from vipecli.embed import Embeddings, Model, embed
 from vipecli.errors import FormatError
 from vipecli.metrics import kendall_tau, np_mpjpe
 from vipecli.poses import Poses
@@ -77,17 +77,23 @@ class Take:
 class Method:
     """A frame distance: prepares the poses of a clip once, then compares two clips.
 
-    `costs` gives (N, M) float32, NaN where a frame says nothing.
+    `costs` gives (N, M) float32, NaN where a frame says nothing; `guide`, too, what the path
+    follows beside it, see `align.align_costs`.
     """
 
     name: str
     prepare: Callable[[Poses], Any]
     costs: Callable[[Any, Any], np.ndarray]
+    guide: Callable[[Any, Any], np.ndarray | None] = lambda a, b: None
 
 
-def embedding(name: str, model: Model) -> Method:
-    """Frame distance of an embedding, as `vipe align` uses it."""
-    return Method(name, lambda poses: embed(poses, model), frame_costs)
+def embedding(name: str, model: Model) -> tuple[Method, Method]:
+    """Frame distance of an embedding, as `vipe align` uses it, and without joints in space."""
+
+    def prepare(poses: Poses) -> Embeddings:
+        return embed(poses, model)
+
+    return Method(name, prepare, frame_costs, guide), Method(f"{name} alone", prepare, frame_costs)
 
 
 def _normalised(poses: Poses) -> np.ndarray:
@@ -292,8 +298,11 @@ def alignment(
         for one in methods:
             ready = one.prepare(a.poses)
             for target in targets:
-                costs = one.costs(ready, one.prepare(target.poses))
-                matched = align_costs(costs, a.poses.times, target.poses.times, ends=ends)
+                other = one.prepare(target.poses)
+                costs, lead = one.costs(ready, other), one.guide(ready, other)
+                matched = align_costs(
+                    costs, a.poses.times, target.poses.times, guide=lead, ends=ends
+                )
                 error = errors_s(matched, a, target)
                 gaps[one.name].append(error)
                 frames[one.name].append(error * _rate(target.poses.times))

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,7 @@ _BLOCK = 50  # clips compared with all clips after the first of them
 
 def thinned(clip: Embeddings, every: int) -> Embeddings:
     """Every so many frames of a clip."""
-    part = slice(None, None, every)
-    return replace(clip, mean=clip.mean[part], std=clip.std[part], times=clip.times[part])
+    return clip.part(slice(None, None, every))
 
 
 def distances(

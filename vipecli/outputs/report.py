@@ -19,6 +19,7 @@ from vipecli.embed import Embeddings
 from vipecli.encode import VideoWriter, exact_rate
 from vipecli.errors import VipeError
 from vipecli.files import check_output, replacing
+from vipecli.formats import is_pose_file
 from vipecli.outputs.report_data import (
     clip_states,
     events,
@@ -305,7 +306,7 @@ def _encoded(
     path: Path, times: np.ndarray, fps: float, rate: int, tick: Callable[[], object]
 ) -> bytes:
     """Clip as a small H.264 file, one frame per time; empty where there is nothing to play."""
-    if not path.is_dir() and path.suffix.lower() in _KEYPOINTS:
+    if is_pose_file(path):
         return b""
     info = probe(path)
     height = min([HEIGHT, info.height, *(h for below, h in _SMALL if rate < below)])
@@ -325,9 +326,6 @@ def _encoded(
                 tick()
         frames.close()
         return target.read_bytes()
-
-
-_KEYPOINTS = (".npz", ".json", ".csv", ".h5", ".pkl", ".npy", ".trc")  # poses without pictures
 
 
 def _clip(side: Side, times: np.ndarray, fps: float) -> dict[str, Any]:
