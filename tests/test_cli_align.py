@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_align import movement
 
-import vipecli.embed
+import vipecli.session
 from vipecli import clip
 from vipecli.align import SMOOTH_S
 from vipecli.cli.app import main
@@ -26,7 +26,7 @@ def align(capfd, monkeypatch, tmp_path):
 
     def run(a, b, *args, b_mirrored=None):
         takes = [seen(a), seen(b)]
-        monkeypatch.setattr(vipecli.embed, "embed", lambda *_: b_mirrored or b)
+        monkeypatch.setattr(vipecli.session, "embed", lambda *_: b_mirrored or b)
         monkeypatch.setattr(clip.Recipe, "load_model", lambda _: None)
         monkeypatch.setattr(
             clip, "check_clip", lambda path: VideoInfo(path, 100, 100, 30.0, 9, 1.0, 0, False)
@@ -74,11 +74,12 @@ def test_smooth_reaches_the_video(align, monkeypatch):
     from vipecli.outputs import synced
 
     seen = []
-    monkeypatch.setattr(synced, "write_synced", lambda alignment, *_, **__: seen.append(alignment))
-    a = movement(np.arange(60) / 30)
-    assert align(a, a, "--out", "x.mp4", "--smooth", "0.8")[0] == 0
-    assert align(a, a, "--out", "x.mp4")[0] == 0
-    assert [one.smooth_s for one in seen] == [0.8, SMOOTH_S]
+    monkeypatch.setattr(synced, "write_reel", lambda reel, *_, **__: seen.append(reel))
+    a, b = movement(np.arange(60) / 30), movement(np.arange(60) / 40)
+    for args in (["--smooth", "0.8"], ["--smooth", SMOOTH_S], []):
+        assert align(a, b, "--out", "x.mp4", *map(str, args))[0] == 0
+    smooth, usual, default = (reel.takes[1].times for reel in seen)
+    assert (usual == default).all() and np.abs(smooth - usual).max() > 1e-3
 
 
 def test_mirror(align):

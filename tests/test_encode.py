@@ -90,7 +90,7 @@ def test_sound_goes_along_in_step(tmp_path, codec, suffix, written, start_s):
         tmp_path / f"source{suffix}", range(0, 2000, 100), codec=video_codec, audio=codec, audio_s=2
     )
     starts_s = tone_starts_s(source)
-    path = write(tmp_path / "out.mp4", 50, audio_from=source, audio_start_s=start_s)
+    path = write(tmp_path / "out.mp4", 50, audio_from=source, audio_times=np.array([start_s]))
     found = streams(path)
     assert found["video"] == ("h264", pytest.approx(2.0, abs=1e-3))
     assert found["audio"] == (written, pytest.approx(2.0 - max(0, start_s), abs=0.06))

@@ -1,8 +1,7 @@
 """Write videos that play anywhere: H.264 with sound, whole or not at all."""
 
 import contextlib
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -11,9 +10,10 @@ import av
 import cv2
 import numpy as np
 
-from vipecli.container import check_input, open_container, origin_s
+from vipecli.container import check_input, open_container
 from vipecli.errors import VideoError
 from vipecli.files import check_output, replacing
+from vipecli.sound import Silence, Sound, add_sound
 
 CONTAINERS = (".mp4", ".mov", ".mkv")
 """Extensions of videos that can be written."""
@@ -22,8 +22,6 @@ CRF = 20  # x264's quality, visually close to the source; +6 halves the size
 PRESET = "veryfast"
 LONGEST_SIDE = 16384  # pixels, the limit of the encoder
 
-_COPIED_AUDIO = ("aac", "mp3")  # what browsers play from all three containers
-_AUDIO_RATE = 48000  # Hz, of sound that has to be encoded anew
 _BT709 = 1  # number of the HD colour matrix, primaries and curve in H.264
 _LIMITED_RANGE = 1  # luma from 16 to 235
 _RATES = [Fraction(n) for n in (10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 200, 240)]
@@ -77,8 +75,11 @@ class VideoWriter:
         media file whose first sound track goes along, cut to the length of the video; without
         sound there, or with a folder of frames, the video is silent. AAC and MP3 are copied,
         the rest becomes AAC.
-    audio_start_s
-        moment of that file's timeline that belongs to the first picture, seconds; may be below 0.
+    audio_times
+        moments of that file's timeline that belong to the pictures, seconds, (F,); one of them:
+        that of the first picture, may be below 0; None: the file's own. See `sound.add_sound`.
+    chapters
+        (first frame, frame behind the last, name) of chapters, in order.
     inputs
         files that must not be replaced, `audio_from` among them without being named.
     crf, preset
@@ -107,7 +108,8 @@ class VideoWriter:
         size: tuple[int, int],
         fps: float | Fraction,
         audio_from: str | Path | None = None,
-        audio_start_s: float = 0.0,
+        audio_times: np.ndarray | None = None,
+        chapters: Sequence[tuple[int, int, str]] = (),
         inputs: tuple[str | Path, ...] = (),
         crf: int = CRF,
         preset: str = PRESET,
@@ -123,8 +125,9 @@ class VideoWriter:
         self.size = size
         self.fps = fps if isinstance(fps, Fraction) else exact_rate(fps)
         self.frames = 0
-        self._audio_start_s = audio_start_s
         self._options = {"crf": str(crf), "preset": preset, **(options or {})}
+        self._audio_times = np.zeros(1) if audio_times is None else audio_times
+        self._chapters = chapters
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> "VideoWriter":
@@ -138,6 +141,7 @@ class VideoWriter:
             stack.callback(self._close_quietly)
             self._stream = self._add_video()
             self._audio = self._add_audio(stack)
+            self._add_chapters()
             self._open = stack.pop_all()
         return self
 
@@ -203,13 +207,25 @@ class VideoWriter:
         context.color_range = _LIMITED_RANGE
         return stream
 
-    def _add_audio(self, stack: contextlib.ExitStack) -> "_Audio | _Silence":
+    def _add_audio(self, stack: contextlib.ExitStack) -> Silence | Sound:
         if self._audio_from is None or self._audio_from.is_dir():
-            return _Silence()
+            return Silence()
         source = stack.enter_context(open_container(self._audio_from))
-        if not source.streams.audio:
-            return _Silence()
-        return _Audio(source, self._container, self._audio_start_s)
+        return add_sound(source, self._container, self._audio_times, float(self.fps))
+
+    def _add_chapters(self) -> None:
+        self._container.set_chapters(
+            [
+                {
+                    "id": number,
+                    "start": start,
+                    "end": end,
+                    "time_base": 1 / self.fps,
+                    "metadata": {"title": title},
+                }
+                for number, (start, end, title) in enumerate(self._chapters, start=1)
+            ]
+        )
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
@@ -219,86 +235,3 @@ class VideoWriter:
         except (av.FFmpegError, OSError) as exc:
             reason = exc.strerror or str(exc)
             raise VideoError(f"{self.path}: could not be written ({reason})") from exc
-
-
-class _Silence:
-    """No sound."""
-
-    def write_until(self, end_s: float) -> None:
-        pass
-
-    def finish(self) -> None:
-        pass
-
-
-class _Audio:
-    """The sound track of a file on its way into another, in step with the pictures."""
-
-    def __init__(
-        self,
-        source: "av.container.InputContainer",
-        target: "av.container.OutputContainer",
-        start_s: float,
-    ) -> None:
-        track = source.streams.audio[0]
-        self._target, self._end_s = target, 0.0
-        self._shift_s = origin_s(source) + start_s
-        if start_s > 1:
-            with contextlib.suppress(av.FFmpegError):
-                source.seek(int((self._shift_s - 0.5) / track.time_base), stream=track)
-        if track.codec_context.codec.canonical_name in _COPIED_AUDIO:
-            self._stream = target.add_stream_from_template(track)
-            self._parts = self._copied(source, track)
-        else:
-            self._stream = target.add_stream("aac", rate=_AUDIO_RATE)
-            self._stream.layout = "mono" if track.codec_context.channels == 1 else "stereo"
-            self._parts = self._encoded(source, track)
-        self._next = next(self._parts, None)
-
-    def write_until(self, end_s: float) -> None:
-        """Write the sound that starts before a time of the new video."""
-        self._end_s = end_s
-        while self._next is not None and self._next[0] < end_s:
-            self._target.mux(self._next[1])
-            self._next = next(self._parts, None)
-
-    def finish(self) -> None:
-        """Write what the encoder still holds."""
-        self._parts.close()
-        if self._stream.codec_context.is_encoder and self._stream.codec_context.is_open:
-            for packet in self._stream.encode(None):
-                if float(packet.pts * packet.time_base) < self._end_s:
-                    self._target.mux(packet)
-
-    def _copied(
-        self, source: "av.container.InputContainer", track: "av.AudioStream"
-    ) -> Iterator[tuple[float, "av.Packet"]]:
-        """Packets as they are, with their new times; the one before the start comes along."""
-        shift = round(self._shift_s / track.time_base)
-        with contextlib.suppress(av.FFmpegError):  # damaged sound ends early
-            for packet in source.demux(track):
-                if packet.pts is None or packet.dts is None:
-                    continue
-                packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
-                if packet.pts + 2 * (packet.duration or 0) <= 0:
-                    continue
-                time_s = float(packet.pts * packet.time_base)
-                packet.stream = self._stream
-                yield time_s, packet
-
-    def _encoded(
-        self, source: "av.container.InputContainer", track: "av.AudioStream"
-    ) -> Iterator[tuple[float, list["av.Packet"]]]:
-        """Decoded, resampled and encoded sound; gaps between packets stay where they are."""
-        resampler = av.AudioResampler("fltp", self._stream.layout, _AUDIO_RATE)
-        with contextlib.suppress(av.FFmpegError):
-            for frame in source.decode(track):
-                if frame.pts is None:
-                    continue
-                start_s = float(frame.pts * frame.time_base) - self._shift_s
-                if start_s + frame.samples / frame.sample_rate <= 0:
-                    continue
-                frame.pts = max(0, math.floor(start_s * _AUDIO_RATE))
-                frame.time_base = Fraction(1, _AUDIO_RATE)
-                for resampled in resampler.resample(frame):
-                    yield start_s, self._stream.encode(resampled)

@@ -36,7 +36,9 @@ _FALLBACK_FONTS = (  # for names that Pillow's own font cannot write, which has 
 )
 
 
-def draw_skeleton(image: np.ndarray, xy: np.ndarray, score: np.ndarray) -> None:
+def draw_skeleton(
+    image: np.ndarray, xy: np.ndarray, score: np.ndarray, colour: Colour | None = None
+) -> None:
     """Draw one person's joints and bones into a picture.
 
     Parameters
@@ -47,6 +49,8 @@ def draw_skeleton(image: np.ndarray, xy: np.ndarray, score: np.ndarray) -> None:
         shape (13, 2), pixels; joints with NaN, and bones that end in them, are left out.
     score
         shape (13,); joints below `HIDDEN_SCORE` are drawn thin.
+    colour
+        of all of it; None = one for each of the person's sides.
     """
     known = np.isfinite(xy).all(axis=1) & (np.abs(np.nan_to_num(xy)) < _FARTHEST_PX).all(axis=1)
     if not known.any():
@@ -54,13 +58,14 @@ def draw_skeleton(image: np.ndarray, xy: np.ndarray, score: np.ndarray) -> None:
     thick = _bone_thickness(xy[known])
     bones = _bones(xy, score, known)
     for outline in (True, False):
-        for start, end, seen, colour in bones:
-            _line(image, start, end, thick, seen, OUTLINE if outline else colour, outline)
+        for start, end, seen, own in bones:
+            tint = OUTLINE if outline else colour or own
+            _line(image, start, end, thick, seen, tint, outline)
     for joint in np.flatnonzero(known):
         seen = score[joint] >= HIDDEN_SCORE
         radius = thick * (1.7 if joint == sk.HEAD else 0.95) * (1.0 if seen else 0.6)
         _dot(image, xy[joint], radius + max(1.0, 0.3 * thick), OUTLINE)
-        _dot(image, xy[joint], radius, _colour(joint))
+        _dot(image, xy[joint], radius, colour or _colour(joint))
         _dot(image, xy[joint], 0.5 * radius, MIDDLE)
 
 

@@ -8,6 +8,7 @@ import re
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from vipecli.encode import VideoWriter, exact_rate
 from vipecli.errors import VipeError
 from vipecli.files import check_output, replacing
 from vipecli.formats import is_pose_file
+from vipecli.outputs.reel import time_base
 from vipecli.outputs.report_data import (
     clip_states,
     events,
@@ -30,7 +32,7 @@ from vipecli.outputs.report_data import (
     speed_of_b,
     steps_at,
 )
-from vipecli.outputs.synced import Follower, time_base
+from vipecli.outputs.screen import Follower
 from vipecli.poses import Poses
 from vipecli.video import probe, read_frames
 
@@ -184,7 +186,8 @@ def write_report(
         raise ValueError(f"onto is {onto!r}; use 'a', 'b' or 'both'")
     out, words = Path(out), words or Words()
     check_page(out, a.path, b.path)
-    moments_a, moments_b, fps = time_base(alignment, a.poses.times, b.poses.times, onto)
+    frames = [a.poses.times, b.poses.times]
+    (moments_a, moments_b), fps = time_base([alignment], frames, onto)
     clips = _Clips((a, b), progress)
     data = {
         **_words(alignment, a, b, words, {"a": moments_a, "b": moments_b}),
@@ -318,13 +321,12 @@ def _encoded(
     }
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "clip.mp4"
-        frames = read_frames(path, size=size)
+        follower = Follower(partial(read_frames, path, size=size), float(times[0]))
         with VideoWriter(target, size=size, fps=fps, crf=_CRF, options=options) as writer:
-            follower = Follower(frames)
             for time_s in times:
-                writer.write(follower.at(float(time_s))[1])
+                writer.write(follower.nearest(float(time_s))[1])
                 tick()
-        frames.close()
+        follower.close()
         return target.read_bytes()
 
 

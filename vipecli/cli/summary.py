@@ -1,0 +1,104 @@
+"""What `vipe align` tells in the terminal."""
+
+from pathlib import Path
+
+from vipecli.align import Alignment, speed
+from vipecli.matching import DIFFERENT
+from vipecli.outputs.report import Words
+from vipecli.poses import missing_spans
+from vipecli.session import Match, Session
+
+TELL_S = 0.2  # shorter stretches without a counterpart are only in the JSON, seconds
+
+
+def summary(session: Session, written: list[Path]) -> list[str]:
+    """Lines: files that were written, match, speeds, and what could not be seen."""
+    lines = [f"Wrote {path}" for path in written]
+    if len(session.clips) == 2:
+        match = session.others[0]
+        lines += [_match(match.alignment), *_details(match, "a", "b")]
+    else:
+        names = [chr(ord("a") + i) for i in range(len(session.clips))]
+        own = names[session.reference]
+        lines.append(f"{session.common.path} ({own}) is the reference")
+        for name, match in zip(names, session.matches, strict=True):
+            if match:
+                lines.append(f"{match.clip.path} ({name}): {_match(match.alignment)}")
+                lines += _details(match, own, name)
+    return lines + _unseen(session)
+
+
+def page_words(match: Match) -> Words:
+    """What the page of two takes says besides the figures of the path."""
+    facts = []
+    if match.shift:
+        facts += [("offset", f"{match.shift.shift_s:.6g} s"), ("rate", f"{match.shift.rate:.6g}")]
+        facts.append(("overlap", f"{match.shift.overlap_s:.6g} s"))
+    if match.every:
+        facts.append(("repetitions of A in B", str(len(match.repetitions))))
+    warnings = []
+    if match.same_action is not None:
+        facts.append(("same action", f"{match.same_action:.0%}"))
+        if match.same_action < DIFFERENT:
+            warnings.append("These look like two different actions.")
+    mean = f"Match {match.alignment.similarity.mean():.0%} on average"
+    return Words(
+        summary=mean + (", B is taken mirrored" if match.mirrored else ""),
+        warnings=tuple(warnings),
+        facts=tuple(facts),
+    )
+
+
+def _match(alignment: Alignment) -> str:
+    mean = alignment.similarity.mean()
+    return f"Match {mean:.0%} on average, distance {alignment.cost:.2f}"
+
+
+def _details(match: Match, a: str, b: str) -> list[str]:
+    """How one take fits the reference; a and b are their letters."""
+    lines = []
+    if match.shift:
+        rate = "" if match.shift.rate == 1 else f"{match.shift.rate:.4f} x "
+        lines.append(f"  time in {b} = {rate}time in {a} {match.shift.shift_s:+.3f} s")
+    if match.mirrored:
+        lines.append(f"  {b} is taken mirrored, its left for its right (--mirror no: as it is)")
+    if match.same_action is not None and match.same_action < DIFFERENT:
+        lines.append(
+            f"  these look like two different actions (same action: {match.same_action:.0%})"
+        )
+    if match.every:
+        lines.insert(0, f"  {a} {len(match.repetitions)}x in {b}")
+        lines += [
+            f"  {b} {part.times_b[0]:6.2f} - {part.times_b[-1]:.2f} s   distance {part.cost:.2f}"
+            for part in match.repetitions
+        ]
+    elif not match.shift:
+        lines += [
+            f"  {a} {part.start_s:6.2f} - {part.end_s:.2f} s   {b} {_in_words(part.ratio, a)}"
+            for part in speed(match.alignment)
+        ]
+    names = {"a": (a, b), "b": (b, a)}
+    lines += [
+        f"  {names[span.clip][0]} {span.start_s:6.2f} - {span.end_s:.2f} s   "
+        f"not in {names[span.clip][1]}"
+        for span in match.alignment.unmatched
+        if span.end_s - span.start_s >= TELL_S
+    ]
+    return lines
+
+
+def _unseen(session: Session) -> list[str]:
+    return [
+        f"  nobody seen in {chr(ord('a') + i)} from {start:.2f} to {end:.2f} s"
+        for i, clip in enumerate(session.clips)
+        for start, end in missing_spans(clip.poses)
+    ]
+
+
+def _in_words(ratio: float, a: str) -> str:
+    """Say how the speed of a take compares with that of a; `speed` gives 16 at most."""
+    if ratio >= 16:
+        return "stays at one moment"
+    if 1 / 1.07 < ratio < 1.07:
+        return f"as fast as {a}"
+    return f"{ratio:.1f}x faster" if ratio > 1 else f"{1 / ratio:.1f}x slower"

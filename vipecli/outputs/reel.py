@@ -1,0 +1,336 @@
+"""What a synchronised video shows when: takes on one clock."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from vipecli.align import Alignment, warp
+from vipecli.compare import ANGLES, SOURCES, smoothed_angles, turning_points
+from vipecli.encode import exact_rate
+from vipecli.poses import Poses
+from vipecli.session import MOST_CLIPS, Match, Session
+
+ONTO = "a", "b", "both"
+
+_KNOWN = 0.8  # share of a clip in which an angle is known that gives it chapters
+_SPEED_S = 0.25  # over which the speed that is shown is taken, seconds on both sides
+
+
+@dataclass(frozen=True)
+class Take:
+    """One clip as it runs in a synchronised video.
+
+    Attributes
+    ----------
+    path
+        video, or folder of frames.
+    times
+        shape (F,), the moment of the clip that each frame of the video shows, seconds; where it
+        falls back the clip starts over.
+    poses
+        joints, as filmed; None = unknown.
+    label
+        what stands above it; empty = the name of the file.
+    mirrored
+        shown as a mirror shows it.
+    match
+        shape (F,), similarity to the reference at each frame, in [0, 1]; None = it is the
+        reference, or not known.
+    """
+
+    path: Path
+    times: np.ndarray
+    poses: Poses | None = None
+    label: str = ""
+    mirrored: bool = False
+    match: np.ndarray | None = None
+
+    @property
+    def title(self) -> str:
+        """What stands above it."""
+        return self.label or self.path.name
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A chapter of a video: its first frame, and its name."""
+
+    frame: int
+    title: str
+
+
+@dataclass(frozen=True)
+class Reel:
+    """Everything that a synchronised video shows.
+
+    Attributes
+    ----------
+    takes
+        the clips, with F times each.
+    match
+        shape (F,), similarity at each frame, in [0, 1].
+    fps
+        frames per second of the video.
+    reference
+        number of the take whose time is kept, or that the others were matched with.
+    cuts
+        frames at which all takes start over, the first one left out.
+    marks
+        chapters, in order.
+    """
+
+    takes: tuple[Take, ...]
+    match: np.ndarray
+    fps: float
+    reference: int = 0
+    cuts: tuple[int, ...] = ()
+    marks: tuple[Mark, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the shapes once.
+
+        Raises
+        ------
+        ValueError
+            if there are no frames, or their numbers differ.
+        """
+        frames = len(self.match)
+        if not self.takes or not frames or any(len(t.times) != frames for t in self.takes):
+            raise ValueError("every take needs one time per frame, and there must be one at least")
+
+    def __len__(self) -> int:
+        """Return the number of frames, F."""
+        return len(self.match)
+
+    def speeds(self, take: int) -> np.ndarray:
+        """How fast a take runs at every frame (F,), seconds of it per second of the video."""
+        edges = [0, *self.cuts, len(self)]
+        parts = [self.takes[take].times[i:j] for i, j in pairwise(edges)]
+        return np.concatenate([_slopes(part, self.fps) for part in parts])
+
+    @property
+    def chapters(self) -> list[tuple[int, int, str]]:
+        """(First frame, frame behind the last, name) of chapters that cover all of the video."""
+        marks = list(self.marks)
+        if marks and marks[0].frame > 0:
+            marks.insert(0, Mark(0, "Start"))
+        ends = [*(mark.frame for mark in marks[1:]), len(self)][: len(marks)]
+        return [(mark.frame, end, mark.title) for mark, end in zip(marks, ends, strict=True)]
+
+    def labelled(self, labels: Sequence[str]) -> "Reel":
+        """Return the reel with other names above its takes; fewer of them leave the rest."""
+        filled = [*labels, *[""] * len(self.takes)]
+        return replace(
+            self,
+            takes=tuple(
+                replace(take, label=label or take.label)
+                for take, label in zip(self.takes, filled, strict=False)
+            ),
+        )
+
+
+def reel_of(session: Session, *, onto: str = "a", apart: bool = False) -> Reel:
+    """Put the takes of a session on one clock.
+
+    Parameters
+    ----------
+    session
+        takes, each matched with the reference. Where every repetition was sought they follow one
+        another, the reference starts over each time, and each is a chapter.
+    onto
+        ``a``: the time of the reference is kept, and the others are warped; ``b``: that of the
+        other one of two takes; ``both``: every moment lasts the mean of what it lasts in all.
+    apart
+        show repetitions at once, each as a take of its own: the nearest eight, in order.
+
+    Raises
+    ------
+    ValueError
+        if `onto` is none of the above, or ``b`` and there are more than two takes.
+    """
+    if onto not in ONTO:
+        raise ValueError(f"onto is {onto!r}; use 'a', 'b' or 'both'")
+    if onto == "b" and len(session.clips) > 2:
+        raise ValueError("with more than two takes onto is 'a' or 'both'; choose the reference")
+    match = session.others[0]
+    if match.repetitions:
+        return (_beside if apart else _in_turn)(session, match, onto)
+    return _reel(session, session.others, onto)
+
+
+def _reel(session: Session, matches: Sequence[Match], onto: str) -> Reel:
+    """Reference and takes, each running once."""
+    reference = session.common
+    frames = [reference.poses.times] + [_frames(match) for match in matches]
+    times, fps = time_base([match.alignment for match in matches], frames, onto)
+    takes = [Take(reference.path, times[0], reference.poses)]
+    for match, there in zip(matches, times[1:], strict=True):
+        similarity = _match_at(match.alignment, there if onto == "b" else times[0], onto)
+        clip = match.clip
+        takes.append(Take(clip.path, there, clip.poses, "", match.mirrored, similarity))
+    mean = np.mean([take.match for take in takes[1:]], axis=0)
+    place = session.reference if len(matches) == len(session.clips) - 1 else 0
+    takes.insert(place, takes.pop(0))
+    return Reel(tuple(takes), mean, fps, place)
+
+
+def _beside(session: Session, match: Match, onto: str) -> Reel:
+    """Reference and repetitions, all at once."""
+    parts = match.repetitions
+    nearest = sorted(range(len(parts)), key=lambda i: parts[i].cost)[: MOST_CLIPS - 1]
+    chosen = [replace(match, alignment=parts[i]) for i in sorted(nearest)]
+    reel = _reel(session, chosen, "a" if onto == "b" else onto)
+    names = [f"{i + 1} of {len(parts)}" for i in sorted(nearest)]
+    return reel.labelled(["", *names])
+
+
+def _in_turn(session: Session, match: Match, onto: str) -> Reel:
+    """Reference beside one repetition after the other."""
+    parts = match.repetitions
+    reels = [_reel(session, [replace(match, alignment=part)], onto) for part in parts]
+    starts = np.cumsum([0, *map(len, reels)])
+    takes = [
+        replace(
+            first,
+            times=np.concatenate([reel.takes[i].times for reel in reels]),
+            match=None
+            if first.match is None
+            else np.concatenate([reel.takes[i].match for reel in reels]),
+        )
+        for i, first in enumerate(reels[0].takes)
+    ]
+    marks = [
+        Mark(int(start), f"Repetition {i} of {len(parts)}")
+        for i, start in enumerate(starts[:-1], start=1)
+    ]
+    similarity = np.concatenate([reel.match for reel in reels])
+    cuts = tuple(int(start) for start in starts[1:-1])
+    return Reel(tuple(takes), similarity, reels[0].fps, reels[0].reference, cuts, tuple(marks))
+
+
+def _frames(match: Match) -> np.ndarray:
+    """Times of the frames that a match is about: all of them, or those of the repetition."""
+    times = match.clip.poses.times
+    if not match.repetitions:
+        return times
+    first, last = match.alignment.times_b[[0, -1]]
+    return times[(times >= first) & (times <= last)]
+
+
+def pair_reel(
+    alignment: Alignment,
+    a: tuple[str | Path, Poses],
+    b: tuple[str | Path, Poses],
+    *,
+    onto: str = "a",
+) -> Reel:
+    """Put two aligned clips, paths and poses, on one clock; see `reel_of`.
+
+    Raises
+    ------
+    ValueError
+        if `onto` is not known.
+    """
+    if onto not in ONTO:
+        raise ValueError(f"onto is {onto!r}; use 'a', 'b' or 'both'")
+    times, fps = time_base([alignment], [a[1].times, b[1].times], onto)
+    match = _match_at(alignment, times[onto == "b"], onto)
+    first, second = (
+        Take(Path(path), own, poses) for (path, poses), own in zip((a, b), times, strict=True)
+    )
+    return Reel((first, replace(second, match=match)), match, fps)
+
+
+def turning_marks(reel: Reel) -> Reel:
+    """Return the reel with chapters at the turning points of the movement, if it has none yet.
+
+    They are those of the angle of the reference that sweeps the widest range, in space where the
+    detector tells, else in the picture; none where no angle is known throughout.
+    """
+    poses = reel.takes[reel.reference].poses
+    if reel.marks or poses is None or not len(poses):
+        return reel
+    angles = smoothed_angles(poses, SOURCES["3d" if poses.world is not None else "2d"])
+    known = np.isfinite(angles).mean(axis=0) >= _KNOWN
+    if not known.any():
+        return reel
+    widths = [np.ptp(a[np.isfinite(a)]) if k else 0 for a, k in zip(angles.T, known, strict=True)]
+    widest = int(np.argmax(widths))
+    name = list(ANGLES)[widest].capitalize()
+    own = reel.takes[reel.reference].times
+    marks = [
+        Mark(int(np.abs(own - time_s).argmin()), f"{name} at its {kind}")
+        for time_s, kind, _ in turning_points(poses.times, angles[:, widest])
+    ]
+    return replace(reel, marks=tuple({mark.frame: mark for mark in marks}.values()))
+
+
+# --- time ----------------------------------------------------------------------------------------
+
+
+def time_base(
+    alignments: Sequence[Alignment], frames: Sequence[np.ndarray], onto: str
+) -> tuple[list[np.ndarray], float]:
+    """Moments of all takes at every frame of a video (F,), and its rate.
+
+    Parameters
+    ----------
+    alignments
+        of the reference with each of the others.
+    frames
+        times of the frames of the reference, and of the others, seconds.
+    onto
+        as in `reel_of`.
+    """
+    if onto == "b":
+        base, fps = _grid(frames[1])
+        return [warp(alignments[0], base, onto="b"), base], fps
+    base, fps = _grid(frames[0])
+    times = [base, *(warp(alignment, base) for alignment in alignments)]
+    if onto == "a":
+        return times, fps
+    mean = np.mean([own - own[0] for own in times], axis=0)  # increases strictly, as `base` does
+    fps = max(rate(own) for own in frames)
+    even = np.arange(round(mean[-1] * fps) + 1) / fps
+    return [np.interp(even, mean, own) for own in times], fps
+
+
+def _grid(times: np.ndarray) -> tuple[np.ndarray, float]:
+    """Evenly spaced times from the first to the last frame of a clip, and their rate."""
+    fps = rate(times)
+    count = round((times[-1] - times[0]) * fps) + 1
+    return np.minimum(times[0] + np.arange(count) / fps, times[-1]), fps
+
+
+def rate(times: np.ndarray) -> float:
+    """Frame rate of a clip; where it varies that of most frames, not the average."""
+    if len(times) < 2:
+        return 30.0
+    mean, typical = float(np.diff(times).mean()), float(np.median(np.diff(times)))
+    # Timestamps in whole milliseconds make the typical step coarse: 33 ms for 30 frames/s.
+    step = mean if abs(typical - mean) < 0.05 * mean else typical
+    return float(exact_rate(min(max(1 / step, 1.0), 240.0)))
+
+
+def _match_at(alignment: Alignment, times: np.ndarray, onto: str) -> np.ndarray:
+    """Similarity at times of a, or of b if that is the base (F,).
+
+    0 where the other clip has no counterpart and waits.
+    """
+    source = alignment.times_b if onto == "b" else alignment.times_a
+    knots, owner, count = np.unique(source, return_inverse=True, return_counts=True)
+    mean = np.bincount(owner, alignment.similarity) / count
+    return np.interp(times, knots, mean, left=0.0, right=0.0)
+
+
+def _slopes(times: np.ndarray, fps: float) -> np.ndarray:
+    """Seconds of a clip per second of the video, taken over `_SPEED_S` on both sides."""
+    reach = min(max(1, round(_SPEED_S * fps)), len(times) - 1)
+    if reach < 1:
+        return np.ones(len(times))
+    at = np.arange(len(times))
+    low, high = (at - reach).clip(0), (at + reach).clip(max=len(times) - 1)
+    return (times[high] - times[low]) * fps / (high - low)

@@ -1,0 +1,224 @@
+"""One clip as it is shown: the picture of every moment, with the skeleton in it."""
+
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import cv2
+import numpy as np
+
+from vipecli.formats import is_pose_file
+from vipecli.matching import mirrored
+from vipecli.outputs.draw import Colour, draw_skeleton
+from vipecli.outputs.reel import Take
+from vipecli.outputs.strip import GRAPH
+from vipecli.video import probe, read_frames
+
+RESAMPLE = "nearest", "blend"
+"""How the picture of a moment between two frames comes about, see `Screen`."""
+
+_REWIND_S = 1.0  # a clip that starts over is read from this long before the moment
+_MOST_STEPS = 4.0  # half-width of the window of blending, in frames of the clip
+_SAME = 0.02  # a moment this near to a frame, in frames, is that frame
+
+Frame = tuple[float, np.ndarray]
+Reader = Callable[..., Iterator[Frame]]
+
+
+class Screen:
+    """One clip in the video.
+
+    Parameters
+    ----------
+    take
+        the clip and its moments.
+    size
+        (width, height) of its picture, pixels.
+    speeds
+        shape (F,), how fast it runs at each frame.
+    fps
+        frames per second of the video.
+    resample
+        ``nearest``: the frame nearest to the moment, as filmed; ``blend``: the frames around it
+        mixed, weighted by how near they are: the two neighbours where the clip runs slower than
+        the video, more where it runs faster.
+    stack
+        closes the clip.
+    """
+
+    def __init__(
+        self,
+        take: Take,
+        size: tuple[int, int],
+        speeds: np.ndarray,
+        fps: float,
+        resample: str,
+        stack: contextlib.ExitStack,
+    ) -> None:
+        self.take, self.size = take, size
+        self._poses = take.poses
+        if take.mirrored and take.poses is not None:
+            self._poses = mirrored(take.poses)
+        self._blend = resample == "blend"
+        self._step_s = speeds / fps
+        read = partial(read_frames, take.path, size=size)
+        self._blank = is_pose_file(take.path)
+        if self._blank:
+            read = partial(_blank, take.times, size)
+        self._follower = Follower(read, float(take.times[0]))
+        stack.callback(self._follower.close)
+        self._shown_s = 0.0
+
+    def picture(self, frame: int) -> np.ndarray:
+        """Picture of one frame of the video, (height, width, 3) uint8 BGR; not to be changed."""
+        moment = float(self.take.times[frame])
+        if self._blend:
+            self._shown_s = moment
+            picture = self._follower.mixed(moment, float(self._step_s[frame]))
+        else:
+            self._shown_s, picture = self._follower.nearest(moment)
+            if self._blank:
+                self._shown_s = moment
+        return cv2.flip(picture, 1) if self.take.mirrored else picture
+
+    def draw_skeleton(
+        self,
+        image: np.ndarray,
+        corner: tuple[int, int] = (0, 0),
+        colour: Colour | None = None,
+    ) -> None:
+        """Draw the joints of the moment that `picture` gave last.
+
+        Parameters
+        ----------
+        image
+            changed in place.
+        corner
+            (x, y) of the picture's corner in it.
+        colour
+            of the whole skeleton; None = one for each side.
+        """
+        poses = self._poses
+        if poses is None or not len(poses):
+            return
+        scale = np.divide(self.size, poses.size)
+        xy, score = _pose_at(poses.times, poses.xy, poses.score, self._shown_s, self._blend)
+        draw_skeleton(image, xy * scale + corner, score, colour)
+
+
+def picture_size(take: Take) -> tuple[int, int]:
+    """Width and height of a clip, pixels; of a keypoint file those of the picture it was made of.
+
+    Raises
+    ------
+    VideoError
+        if it cannot be read.
+    """
+    if is_pose_file(take.path) and take.poses is not None:
+        return take.poses.size
+    info = probe(take.path)
+    return info.width, info.height
+
+
+def _blank(
+    times: np.ndarray, size: tuple[int, int], *, start_s: float | None = None
+) -> Iterator[Frame]:
+    """One empty picture for all moments: a keypoint file has none."""
+    yield float(times.min()), np.full((size[1], size[0], 3), GRAPH, np.uint8)
+
+
+def _pose_at(
+    times: np.ndarray, xy: np.ndarray, score: np.ndarray, time_s: float, between: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Joints (13, 2) and scores (13,) at a moment: of the nearest frame, or between two."""
+    right = int(np.searchsorted(times, time_s).clip(1, max(1, len(times) - 1)))
+    left = min(right - 1, len(times) - 1)
+    right = min(right, len(times) - 1)
+    share = float(np.clip((time_s - times[left]) / max(times[right] - times[left], 1e-9), 0, 1))
+    if not between:
+        i = right if share >= 0.5 else left
+        return xy[i], score[i]
+    mixed = (1 - share) * xy[left] + share * xy[right]
+    return mixed, np.minimum(score[left], score[right])
+
+
+class Follower:
+    """A clip that is read forward, and opened again where the moments fall back.
+
+    Parameters
+    ----------
+    read
+        gives the frames from ``start_s`` on, all of them for None.
+    first_s
+        first moment that will be asked for.
+    """
+
+    def __init__(self, read: Reader, first_s: float) -> None:
+        self._read = read
+        self._open(first_s)
+
+    def _open(self, time_s: float) -> None:
+        """Read from a little before a moment on."""
+        from_s = time_s - _REWIND_S
+        self._frames = self._read(start_s=from_s if from_s > 0 else None)
+        first = next(self._frames, None)
+        if first is None:  # the clip ends before
+            self._frames = self._read(start_s=None)
+            first = next(self._frames)
+        second = next(self._frames, None)
+        self._held = deque([first, second] if second else [first])
+        self._gap_s = second[0] - first[0] if second else 0.0
+        self._asked_s = time_s
+
+    def close(self) -> None:
+        """Close the clip."""
+        self._frames.close()
+
+    def _around(self, time_s: float, reach_s: float) -> list[Frame]:
+        """Frames from the last one not after a window to the first one not before its end."""
+        if time_s < self._asked_s - 1e-9:
+            self.close()
+            self._open(time_s)
+        self._asked_s, held = time_s, self._held
+        while held[-1][0] < time_s + reach_s and (ahead := next(self._frames, None)):
+            held.append(ahead)
+            while held[1][0] <= time_s - reach_s and len(held) > 2:
+                held.popleft()
+        while len(held) > 1 and held[1][0] <= time_s - reach_s:
+            held.popleft()
+        return list(held)
+
+    def nearest(self, time_s: float) -> Frame:
+        """Time and picture of the frame nearest to a moment, the later one of equals."""
+        frames = self._around(time_s, 0.0)
+        return min(reversed(frames), key=lambda frame: round(abs(frame[0] - time_s), 9))
+
+    def mixed(self, time_s: float, step_s: float) -> np.ndarray:
+        """Mean of the frames around a moment, weighted by a triangle.
+
+        Its half-width is the distance of the frames, or `step_s` where that is more, up to
+        `_MOST_STEPS` frames.
+        """
+        reach = float(np.clip(step_s, self._gap_s, _MOST_STEPS * self._gap_s))
+        frames = self._around(time_s, reach)
+        times = np.array([t for t, _ in frames])
+        away = np.abs(times - time_s)
+        near = int(away.argmin())
+        if len(frames) == 1 or (reach < 1.5 * self._gap_s and away[near] < _SAME * self._gap_s):
+            return frames[near][1]
+        right = int(np.searchsorted(times, time_s).clip(1, len(times) - 1))
+        reach = max(reach, times[right] - times[right - 1])  # the rate of phones varies
+        weights = (1 - away / reach).clip(0)
+        if not weights.any():
+            return frames[near][1]
+        return _mean([image for _, image in frames], weights / weights.sum())
+
+
+def _mean(images: list[np.ndarray], weights: np.ndarray) -> np.ndarray:
+    """Mean of pictures, uint8, with weights that add up to 1."""
+    total = np.zeros(images[0].shape, np.float32)
+    for weight, image in zip(weights, images, strict=True):
+        if weight:
+            cv2.scaleAdd(image.astype(np.float32), float(weight), total, total)
+    return np.rint(total).astype(np.uint8)
