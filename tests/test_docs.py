@@ -17,7 +17,13 @@ def _options(command):
     group = typer.main.get_command(app)
     command = group.get_command(None, command)
     commands = [command, *getattr(command, "commands", {}).values()]
-    return {name for c in commands for p in c.params for name in p.opts if "--" in name}
+    return {
+        name
+        for c in commands
+        for p in c.params
+        for name in (*p.opts, *p.secondary_opts)
+        if "--" in name
+    }
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -26,7 +32,7 @@ def test_every_command_stands_in_the_readme(command):
 
 
 def test_every_option_in_the_readme_exists():
-    known = set().union(*map(_options, COMMANDS)) | {"--no-skeleton", "--help"}
+    known = set().union(*map(_options, COMMANDS)) | {"--help"}
     text = re.sub(r"\$? ?pip .*|apt-get .*", "", README)
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
     assert named
