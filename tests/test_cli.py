@@ -141,7 +141,7 @@ def test_version(vipe):
 
 
 def test_unexpected_errors_are_one_line_and_a_trace_on_request(vipe, monkeypatch, material):
-    def broken(path):
+    def broken(path, recipe):
         raise RuntimeError("two\nlines")
 
     monkeypatch.setattr("vipecli.clip.check_clip", broken)
@@ -153,7 +153,7 @@ def test_unexpected_errors_are_one_line_and_a_trace_on_request(vipe, monkeypatch
 
 
 def test_interrupted(vipe, monkeypatch):
-    def interrupted(path):
+    def interrupted(path, recipe):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("vipecli.clip.check_clip", interrupted)

@@ -44,7 +44,7 @@ def detected(monkeypatch):
         return Embeddings(ones, ones, poses.times, model.id, (1.0, 0.0))
 
     monkeypatch.setattr(library, "read_clip", read_clip)
-    monkeypatch.setattr(library, "check_clip", lambda path: type("Info", (), {"frames": 3}))
+    monkeypatch.setattr(library, "check_clip", lambda path, recipe: type("Info", (), {"frames": 3}))
     monkeypatch.setattr(library, "embed", embed)
     monkeypatch.setattr(library, "detector_key", lambda recipe: f"detector {recipe.person}")
     monkeypatch.setattr(Recipe, "load_model", lambda recipe: _Model(f"m:{recipe.weights}"))
@@ -145,7 +145,7 @@ def test_a_link_to_nothing_and_a_pipe_are_bad_videos(folder, detected):
     (folder / "walk/link.mp4").symlink_to("gone.mp4")
     os.mkfifo(folder / "walk/pipe.mp4")
     done = fill(folder)
-    assert "no such file" in str(done["walk/link.mp4"])
+    assert "a link that leads to no file" in str(done["walk/link.mp4"])
     assert "neither a file nor a folder" in str(done["walk/pipe.mp4"])
     assert done["walk/a.mp4"] is True
 

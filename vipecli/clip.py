@@ -1,15 +1,19 @@
-"""From a video to poses and embeddings: the first half of every command."""
+"""From a video or a keypoint file to poses and embeddings: the first half of every command."""
 
 import functools
+import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
+from vipecli.container import check_input
 from vipecli.embed import Embeddings, Model, embed
-from vipecli.errors import VideoError
-from vipecli.poses import Poses, detect, fill_gaps
+from vipecli.errors import FormatError, VideoError
+from vipecli.footage import tell_canvas, tell_rate
+from vipecli.formats import JointMap, is_pose_file, load_joint_map, load_scene
+from vipecli.poses import Poses, Scene, detect_everyone, fill_gaps
 from vipecli.video import VideoInfo, probe
 
 
@@ -20,16 +24,37 @@ class Recipe:
     Attributes
     ----------
     person
-        ``largest``, ``center`` or N, as in `poses.detect`.
+        whom to take, as in `people.choose`.
     pose_model
         MediaPipe bundle; None = as in `landmarker.model_path`.
     weights
         embedding model; None = the one that comes with vipe.
+    joints
+        what the points of a keypoint file are, as in `formats.load_joint_map`; None = the file
+        tells.
+    start_s, end_s
+        part of the clip, seconds; None = from its start, to its end.
+    fps
+        frames per second to look at, at most; of a folder of frames or a keypoint file without
+        times: the rate at which it was taken.
     """
 
     person: str = "largest"
     pose_model: Path | None = None
     weights: Path | None = None
+    joints: Path | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+    fps: float | None = None
+
+    @property
+    def part(self) -> str:
+        """What a clip's poses depend on besides person and detector; empty as a rule."""
+        limits = {"start": self.start_s, "end": self.end_s, "fps": self.fps}
+        words = [f"{name}={value!r}" for name, value in limits.items() if value is not None]
+        if self.joints is not None:
+            words.append(f"joints={hashlib.sha256(self.joints.read_bytes()).hexdigest()}")
+        return " ".join(words)
 
     def load_model(self) -> Model:
         """Embedding model, read once per process.
@@ -45,18 +70,76 @@ class Recipe:
 _load_model = functools.cache(Model.load)
 
 
-def check_clip(path: Path) -> VideoInfo:
+def check_clip(path: Path, recipe: Recipe | None = None) -> VideoInfo:
     """Look at a clip and refuse one that cannot be compared, before minutes go into it.
 
     Raises
     ------
+    FormatError
+        if it is a keypoint file that cannot be read.
     VideoError
         if it cannot be read, or holds a single frame.
     """
+    _tell(path, recipe or Recipe())
     info = probe(path)
     if info.frames == 1:
         raise _single_frame(path)
     return info
+
+
+def read_scene(path: Path, recipe: Recipe, tick: Callable[[int], object] | None = None) -> Scene:
+    """Everyone in a video, a folder of frames or a keypoint file.
+
+    Parameters
+    ----------
+    path, recipe, tick
+        as in `read_clip`.
+
+    Raises
+    ------
+    FormatError, NoPoseError, VideoError, WeightsError
+        as `read_clip`.
+    """
+    _tell(path, recipe)
+    if is_pose_file(path):
+        scene = _keypoints(path, recipe)
+        if tick:
+            tick(len(scene.times))
+        return scene.part(recipe.start_s, recipe.end_s, recipe.fps)
+    return detect_everyone(
+        path,
+        model=recipe.pose_model,
+        start_s=recipe.start_s,
+        end_s=recipe.end_s,
+        fps=recipe.fps,
+        progress=(lambda done: tick(1)) if tick else None,
+    )
+
+
+def _tell(path: Path, recipe: Recipe) -> None:
+    """Let the readers of pictures know what the recipe says about a clip."""
+    check_input(path)
+    if is_pose_file(path):
+        scene = _keypoints(path, recipe)
+        tell_canvas(path, scene.size, scene.times)
+    elif recipe.fps and path.is_dir():
+        tell_rate(path, recipe.fps)
+
+
+def _keypoints(path: Path, recipe: Recipe) -> Scene:
+    """Scene of a keypoint file; what was read last is kept, since it is asked for twice."""
+    joint_map = load_joint_map(recipe.joints) if recipe.joints else None
+    try:
+        files = [path, *sorted(path.iterdir())] if path.is_dir() else [path]
+        stamp = tuple((file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+    except OSError as exc:
+        raise FormatError(f"{path}: cannot be read ({exc.strerror or exc})") from exc
+    return _load_scene(path, stamp, joint_map, recipe.fps)
+
+
+@functools.lru_cache(maxsize=4)
+def _load_scene(path: Path, stamp: tuple, joint_map: JointMap | None, fps: float | None) -> Scene:
+    return load_scene(path, joint_map=joint_map, fps=fps)
 
 
 def read_clip(
@@ -67,7 +150,7 @@ def read_clip(
     Parameters
     ----------
     path
-        video, or folder of frames.
+        video, folder of frames or keypoint file.
     recipe
         person and models.
     tick
@@ -75,6 +158,8 @@ def read_clip(
 
     Raises
     ------
+    FormatError
+        if it is a keypoint file that cannot be read.
     NoPoseError
         if nobody is found.
     VideoError
@@ -83,15 +168,10 @@ def read_clip(
         if a model cannot be read.
     """
     model = recipe.load_model()
-    poses = detect(
-        path,
-        person=recipe.person,
-        model=recipe.pose_model,
-        progress=(lambda done: tick(1)) if tick else None,
-    )
-    if len(poses) < 2:
+    scene = read_scene(path, recipe, tick)
+    if len(scene.times) < 2:
         raise _single_frame(path)
-    poses = fill_gaps(poses)
+    poses = fill_gaps(scene.choose(recipe.person, path=path))
     return poses, embed(poses, model)
 
 
@@ -100,7 +180,9 @@ class _StoppedError(Exception):
 
 
 def read_clips(
-    paths: Sequence[Path], recipe: Recipe, tick: Callable[[int, int], object]
+    paths: Sequence[Path],
+    recipe: Recipe | Sequence[Recipe],
+    tick: Callable[[int, int], object],
 ) -> list[tuple[Poses, Embeddings]]:
     """Poses and embeddings of a few clips, read side by side.
 
@@ -110,9 +192,9 @@ def read_clips(
     Parameters
     ----------
     paths
-        videos, or folders of frames.
+        videos, folders of frames or keypoint files.
     recipe
-        person and models.
+        person and models, one for all or one for each.
     tick
         called with the number of the clip, from 0, and the frames done since its last call.
 
@@ -121,7 +203,9 @@ def read_clips(
     VipeError
         as `read_clip`, for the first clip that fails.
     """
-    recipe.load_model()  # once, before the threads ask for it
+    recipes = [recipe] * len(paths) if isinstance(recipe, Recipe) else recipe
+    for one in recipes:
+        one.load_model()  # once, before the threads ask for it
     stop = threading.Event()
 
     def advance(clip: int, steps: int) -> None:
@@ -131,8 +215,8 @@ def read_clips(
 
     with ThreadPoolExecutor(len(paths)) as pool:
         futures = [
-            pool.submit(read_clip, path, recipe, functools.partial(advance, clip))
-            for clip, path in enumerate(paths)
+            pool.submit(read_clip, path, one, functools.partial(advance, clip))
+            for clip, (path, one) in enumerate(zip(paths, recipes, strict=True))
         ]
         try:
             wait(futures, return_when=FIRST_EXCEPTION)

@@ -13,6 +13,7 @@ import numpy as np
 from vipecli.container import check_input, open_container
 from vipecli.errors import VideoError
 from vipecli.files import check_output, replacing
+from vipecli.footage import told
 from vipecli.sound import Silence, Sound, add_sound
 
 CONTAINERS = (".mp4", ".mov", ".mkv")
@@ -208,7 +209,8 @@ class VideoWriter:
         return stream
 
     def _add_audio(self, stack: contextlib.ExitStack) -> Silence | Sound:
-        if self._audio_from is None or self._audio_from.is_dir():
+        path = self._audio_from
+        if path is None or path.is_dir() or told(path).size is not None:
             return Silence()
         source = stack.enter_context(open_container(self._audio_from))
         return add_sound(source, self._container, self._audio_times, float(self.fps))

@@ -20,7 +20,14 @@ from vipecli import engine
 from vipecli.clip import Recipe, check_clip, read_clip
 from vipecli.embed import Embeddings, embed
 from vipecli.errors import FormatError, VideoError, VideoWarning, VipeError
-from vipecli.formats import load_embeddings, load_poses, read_key, save_poses
+from vipecli.formats import (
+    is_pose_file,
+    load_embeddings,
+    load_poses,
+    looks_like_poses,
+    read_key,
+    save_poses,
+)
 from vipecli.landmarker import model_path
 from vipecli.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, check_input
 
@@ -97,6 +104,8 @@ class _Job:
 def find_videos(folder: Path) -> list[Path]:
     """Every video below a folder, sorted by path; hidden files and folders are passed over.
 
+    Where a folder has none, the keypoint files in it count as videos.
+
     A folder that holds pictures, and neither videos nor folders, is a video too.
 
     Raises
@@ -109,13 +118,22 @@ def find_videos(folder: Path) -> list[Path]:
     found: list[Path] = []
     for where, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        if is_pose_file(where):  # OpenPose's, a file per frame
+            found.append(Path(where))
+            folders.clear()
+            continue
         videos = [name for name in files if _has_suffix(name, VIDEO_SUFFIXES)]
+        videos = videos or [name for name in files if _is_keypoints(Path(where, name))]
         found += [Path(where, name) for name in videos]
         if not videos and not folders and any(_has_suffix(f, IMAGE_SUFFIXES) for f in files):
             found.append(Path(where))
     if not found:
         raise VideoError(f"{folder}: holds no video ({', '.join(sorted(VIDEO_SUFFIXES))})")
     return sorted(found)
+
+
+def _is_keypoints(path: Path) -> bool:
+    return not path.name.startswith(".") and looks_like_poses(path)
 
 
 def _has_suffix(name: str, suffixes: frozenset[str]) -> bool:
@@ -138,7 +156,10 @@ def slots(inputs: Sequence[Path], out: Path | None = None) -> list[Slot]:
     VideoError
         if an input is missing, a folder holds no video, or two videos would share a file.
     """
-    videos = {path: find_videos(path) if path.is_dir() else [check_input(path)] for path in inputs}
+    videos = {
+        path: find_videos(path) if path.is_dir() and not is_pose_file(path) else [check_input(path)]
+        for path in inputs
+    }
     roots = {path: path.parent if found == [path] else path for path, found in videos.items()}
     several = sum(path == root for path, root in roots.items()) > 1
     found: dict[Path, Slot] = {}
@@ -239,7 +260,7 @@ def fill(
                     settled.append(engine.Outcome(slot, Entry(slot, key, fresh=False)))
                     continue
                 if not stored:
-                    planned(check_clip(slot.video).frames or 0)
+                    planned(check_clip(slot.video, recipe).frames or 0)
             except VipeError as exc:
                 settled.append(engine.Outcome(slot, error=exc))
                 continue
@@ -330,7 +351,8 @@ def detector_key(recipe: Recipe) -> str:
     """What the poses of a clip depend on besides the clip: person, detector and its model."""
     bundle = hashlib.sha256(model_path(recipe.pose_model).read_bytes()).hexdigest()
     version = importlib.metadata.version("mediapipe")
-    return f"{_KEY_FORMAT} {recipe.person} mediapipe-{version} {bundle}\n"
+    part = f" {recipe.part}" if recipe.part else ""
+    return f"{_KEY_FORMAT} {recipe.person} mediapipe-{version} {bundle}{part}\n"
 
 
 def load_clips(entries: Iterable[Entry]) -> list[tuple[str, str, Embeddings]]:

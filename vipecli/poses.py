@@ -143,6 +143,40 @@ class Scene:
                 + (", or choose another --person" if self.tracks.tracks else "")
             ) from exc
 
+    def part(
+        self, start_s: float | None = None, end_s: float | None = None, fps: float | None = None
+    ) -> "Scene":
+        """Frames with start_s <= time < end_s, at most fps of them per second.
+
+        Raises
+        ------
+        NoPoseError
+            if no frame is left.
+        """
+        keep = np.ones(len(self.times), bool)
+        if start_s is not None:
+            keep &= self.times >= start_s
+        if end_s is not None:
+            keep &= self.times < end_s
+        if fps:
+            kept = _thinned(((t, i) for i, t in enumerate(self.times) if keep[i]), fps)
+            chosen = [i for _, i in kept]
+            keep[:] = False
+            keep[chosen] = True
+        if keep.all():
+            return self
+        if not keep.any():
+            raise NoPoseError(f"{self.source}: no frame lies in the part that was asked for")
+        tracks, places = Tracks(), np.cumsum(keep) - 1
+        for track in self.tracks.tracks:
+            part = Track()
+            for frame, person in zip(track.frames, track.people, strict=True):
+                if keep[frame]:
+                    part.add(int(places[frame]), float(self.times[frame]), person)
+            if part.frames:
+                tracks.tracks.append(part)
+        return replace(self, tracks=tracks, times=self.times[keep])
+
     def everyone(self) -> list[Poses]:
         """Poses of each person, from left to right by the place of first appearance."""
         return [self._poses(track) for track in present(self.tracks.tracks)]
@@ -251,9 +285,7 @@ def detect_everyone(
     return Scene(tracks, np.array(times), size, Path(path).name, detector)
 
 
-def _thinned(
-    frames: Iterator[tuple[float, np.ndarray]], fps: float
-) -> Iterator[tuple[float, np.ndarray]]:
+def _thinned(frames: Iterator[tuple[float, _Item]], fps: float) -> Iterator[tuple[float, _Item]]:
     """Frames at no more than a rate: each is the first at or after its moment."""
     due = -np.inf
     with closing(frames):

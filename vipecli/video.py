@@ -21,6 +21,7 @@ import av
 import cv2
 import numpy as np
 
+from vipecli import footage
 from vipecli.container import check_input, decode, open_container, origin_s, picture_stream
 from vipecli.errors import VideoError, VideoWarning
 
@@ -80,15 +81,16 @@ class VideoInfo:
     has_audio: bool
 
 
-def probe(path: str | Path, *, fps: float = FOLDER_FPS) -> VideoInfo:
+def probe(path: str | Path, *, fps: float | None = None) -> VideoInfo:
     """Size, rate and length of a video or a folder of frames; reads its first picture.
 
     Parameters
     ----------
     path
-        video, or folder of frames.
+        video, folder of frames, or keypoint file of which a canvas is told in `footage`.
     fps
-        rate of a folder of frames; ignored for a video.
+        rate of a folder of frames, ignored for a video; None = as told in `footage`, or
+        `FOLDER_FPS`.
 
     Raises
     ------
@@ -96,8 +98,11 @@ def probe(path: str | Path, *, fps: float = FOLDER_FPS) -> VideoInfo:
         if there is nothing to read.
     """
     path = check_input(path)
+    known = footage.told(path)
+    if known.size is not None:
+        return _probe_canvas(path, known)
     if path.is_dir():
-        return _probe_folder(path, fps)
+        return _probe_folder(path, fps or known.fps or FOLDER_FPS)
     with open_container(path) as container:
         if picture_stream(container) is None:
             raise VideoError(f"{path}: holds no picture, only sound or text")
@@ -113,7 +118,7 @@ def read_frames(
     start_s: float | None = None,
     end_s: float | None = None,
     size: tuple[int, int] | None = None,
-    fps: float = FOLDER_FPS,
+    fps: float | None = None,
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Frames of a video or a folder one by one, upright, with their presentation times.
 
@@ -124,13 +129,14 @@ def read_frames(
     Parameters
     ----------
     path
-        video, or folder of frames in natural order (9 before 10).
+        video, folder of frames in natural order (9 before 10), or keypoint file of which a
+        canvas is told in `footage`.
     start_s, end_s
         frames with start_s <= time < end_s; None = from the first, to the last.
     size
         (width, height) to scale to; None = as filmed.
     fps
-        rate of a folder of frames; ignored for a video.
+        as in `probe`.
 
     Yields
     ------
@@ -148,9 +154,13 @@ def read_frames(
     ...     print(time_s, image.shape)
     """
     path = check_input(path)
-    read = (
-        _read_folder(path, fps, size) if path.is_dir() else _read_video(path, start_s, end_s, size)
-    )
+    known = footage.told(path)
+    if known.size is not None:
+        read = _read_canvas(known, size)
+    elif path.is_dir():
+        read = _read_folder(path, fps or known.fps or FOLDER_FPS, size)
+    else:
+        read = _read_video(path, start_s, end_s, size)
     return _between(read, -math.inf if start_s is None else start_s, end_s)
 
 
@@ -373,3 +383,21 @@ def _probe_folder(folder: Path, fps: float) -> VideoInfo:
     height, width = image.shape[:2]
     length_s = _moments(paths, fps)[-1] + 1 / fps
     return VideoInfo(folder, width, height, fps, len(paths), length_s, 0, False)
+
+
+# --- keypoint files ------------------------------------------------------------------------------
+
+
+def _read_canvas(
+    known: footage.Footage, size: tuple[int, int] | None
+) -> Iterator[tuple[float, np.ndarray]]:
+    width, height = size or known.size
+    for time_s in known.times.tolist():
+        yield time_s, np.full((height, width, 3), footage.CANVAS_COLOUR, np.uint8)
+
+
+def _probe_canvas(path: Path, known: footage.Footage) -> VideoInfo:
+    times = known.times
+    length_s = float(times[-1] - times[0]) if len(times) > 1 else 0.0
+    fps = (len(times) - 1) / length_s if length_s > 0 else FOLDER_FPS
+    return VideoInfo(path, *known.size, fps, len(times), length_s + 1 / fps, 0, False)

@@ -1,13 +1,24 @@
 """`vipe align`: clips of one movement on one time base."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vipecli.cli.options import Json, Person, PoseModel, Weights
+from vipecli.cli.options import (
+    EndOfEach,
+    Joints,
+    Json,
+    Person,
+    PoseModel,
+    Rate,
+    StartOfEach,
+    Weights,
+    for_each,
+)
 
 if TYPE_CHECKING:
     from vipecli.clip import Recipe
@@ -73,7 +84,7 @@ def _check_audio(value: str) -> str:
 
 def align(
     clips: Annotated[
-        list[Path], typer.Argument(metavar="A B [C ...]", help="Videos, or folders of frames.")
+        list[Path], typer.Argument(metavar="A B [C ...]", help="Videos, frames or keypoint files.")
     ],
     out: Annotated[
         Path | None,
@@ -169,6 +180,10 @@ def align(
         ),
     ] = None,
     person: Person = "largest",
+    start: StartOfEach = None,
+    end: EndOfEach = None,
+    fps: Rate = None,
+    joints: Joints = None,
     pose_model: PoseModel = None,
     weights: Weights = None,
 ) -> None:
@@ -186,13 +201,19 @@ def align(
     from vipecli.session import Settings
 
     _check_usage(clips, reference, onto, every, offset or drift, style, audio, report)
-    infos = _check_inputs(clips)
+    recipe = Recipe(person=person, pose_model=pose_model, weights=weights, joints=joints, fps=fps)
+    recipes = [
+        replace(recipe, start_s=start_s, end_s=end_s)
+        for start_s, end_s in zip(
+            for_each(start, len(clips), "--start"), for_each(end, len(clips), "--end"), strict=True
+        )
+    ]
+    infos = _check_inputs(clips, recipes)
     others = [path for path in (csv, report) if path]
     out = out or (None if others or json or every else DEFAULT_OUT)
     written = [path for path in (out, *others) if path]
     _check_outputs(clips, out, report, written)
     check_json(json, *clips, *written)
-    recipe = Recipe(person=person, pose_model=pose_model, weights=weights)
     settings = Settings(
         ends=ends.value,
         mirror=mirror.value,
@@ -201,7 +222,7 @@ def align(
         smooth_s=smooth,
     )
     with progress_bars() as bars:
-        session = _read_and_match(clips, infos, recipe, settings, reference, bars)
+        session = _read_and_match(clips, infos, recipes, settings, reference, bars)
         if session.others[0].alignment is None:
             raise NoPoseError(
                 f"{clips[1]}: shows nothing like {clips[0]}; `vipe align` without --all tells more"
@@ -265,10 +286,10 @@ def _check_usage(
             raise typer.BadParameter(text)
 
 
-def _check_inputs(clips: Sequence[Path]) -> "list[VideoInfo]":
+def _check_inputs(clips: Sequence[Path], recipes: "Sequence[Recipe]") -> "list[VideoInfo]":
     from vipecli.clip import check_clip
 
-    return [check_clip(path) for path in clips]
+    return [check_clip(*clip) for clip in zip(clips, recipes, strict=True)]
 
 
 def _check_outputs(
@@ -293,7 +314,7 @@ def _check_outputs(
 def _read_and_match(
     clips: Sequence[Path],
     infos: "Sequence[VideoInfo]",
-    recipe: "Recipe",
+    recipes: "Sequence[Recipe]",
     settings: "Settings",
     reference: str,
     bars: Any,
@@ -306,11 +327,11 @@ def _read_and_match(
         bars.add_task(f"poses of {info.path.name}", total=info.frames, unit="frames")
         for info in infos
     ]
-    seen = read_clips(clips, recipe, lambda clip, steps: bars.advance(tasks[clip], steps))
+    seen = read_clips(clips, recipes, lambda clip, steps: bars.advance(tasks[clip], steps))
     takes = [Clip(path, *found) for path, found in zip(clips, seen, strict=True)]
     return match_clips(
         takes,
-        recipe.load_model,
+        recipes[0].load_model,
         reference="best" if reference == "best" else int(reference) - 1,
         settings=settings,
     )

@@ -22,6 +22,7 @@ COMMANDS = (
     "classify",
     "index",
     "embed",
+    "poses",
     "lift",
     "generate",
     "evaluate",

@@ -1,19 +1,29 @@
 """`vipe classify`: the action in a clip, from labelled clips."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vipecli.cli.options import Jobs, Json, Person, PoseModel, Weights
+from vipecli.cli.options import (
+    End,
+    Jobs,
+    Joints,
+    Json,
+    Person,
+    PoseModel,
+    Rate,
+    Start,
+    Weights,
+)
 
 if TYPE_CHECKING:
     from vipecli.classify import Ranking
 
 
 def classify(
-    clip: Annotated[Path, typer.Argument(metavar="CLIP", help="Video, or folder of frames.")],
+    clip: Annotated[Path, typer.Argument(metavar="CLIP", help="Video, frames or keypoint file.")],
     index: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Videos, in one sub-folder per label.")
     ],
@@ -28,12 +38,17 @@ def classify(
     jobs: Jobs = 1,
     json: Json = None,
     person: Person = "largest",
+    start: Start = None,
+    end: End = None,
+    fps: Rate = None,
+    joints: Joints = None,
     pose_model: PoseModel = None,
     weights: Weights = None,
 ) -> None:
     """Label a clip by the labelled clips that are nearest to it.
 
-    The index is embedded on first use, into FOLDER/.vipe; --person is for the clip and the index.
+    The index is embedded on first use, into FOLDER/.vipe; --person is for the clip and the index,
+    --start and --end are for the clip.
     A copy of the clip in the index does not vote.
     """
     from vipecli.classify import classify as rank
@@ -43,11 +58,12 @@ def classify(
     from vipecli.formats import load_embeddings
     from vipecli.library import content_key, detector_key, labelled, load_clips
 
-    info = check_clip(clip)
+    recipe = Recipe(person=person, pose_model=pose_model, weights=weights, joints=joints, fps=fps)
+    part = replace(recipe, start_s=start, end_s=end)
+    info = check_clip(clip, part)
     check_json(json, clip)
-    recipe = Recipe(person=person, pose_model=pose_model, weights=weights)
     entries, _ = fill_with_progress(labelled(index, exclude=exclude or ()), recipe, jobs=jobs)
-    key = content_key(clip, detector_key(recipe))
+    key = content_key(clip, detector_key(part))
     copies = [entry for entry in entries if entry.key == key]
     for copy in copies:
         note(f"{copy.slot.name} is the clip itself and does not vote")
@@ -56,7 +72,7 @@ def classify(
     else:
         with progress_bars() as bars:
             bar = bars.add_task(f"poses of {clip.name}", total=info.frames, unit="frames")
-            _, query = read_clip(clip, recipe, lambda steps: bars.advance(bar, steps))
+            _, query = read_clip(clip, part, lambda steps: bars.advance(bar, steps))
     ranking = rank(query, load_clips(entry for entry in entries if entry.key != key), k=k)
     if json:
         write_json(as_json(ranking), json)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vipecli.cli.options import Jobs, Person, PoseModel, Weights
+from vipecli.cli.options import End, Jobs, Joints, Person, PoseModel, Rate, Start, Weights
 
 
 def embed(
@@ -24,6 +24,10 @@ def embed(
     jobs: Jobs = 1,
     force: Annotated[bool, typer.Option("--force", help="Make again what is there.")] = False,
     person: Person = "largest",
+    start: Start = None,
+    end: End = None,
+    fps: Rate = None,
+    joints: Joints = None,
     pose_model: PoseModel = None,
     weights: Weights = None,
 ) -> None:
@@ -39,7 +43,15 @@ def embed(
     from vipecli.clip import Recipe
     from vipecli.library import slots
 
-    recipe = Recipe(person=person, pose_model=pose_model, weights=weights)
+    recipe = Recipe(
+        person=person,
+        pose_model=pose_model,
+        weights=weights,
+        joints=joints,
+        start_s=start,
+        end_s=end,
+        fps=fps,
+    )
     wanted = slots(inputs, out)
     entries, failures = fill_with_progress(wanted, recipe, jobs=jobs, force=force)
     fresh = sum(entry.fresh for entry in entries)

@@ -1,5 +1,6 @@
 """Options that several commands share, as type aliases."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -7,18 +8,100 @@ import typer
 
 
 def _check_person(value: str) -> str:
-    """Refuse anything but largest, center and numbers from 1."""
-    if value in ("largest", "center") or (value.isdecimal() and int(value) > 0):
+    """Refuse what is no choice of a person."""
+    if value in ("largest", "center", "longest") or _PERSON.fullmatch(value):
         return value
-    raise typer.BadParameter(f"{value!r} is not largest, center or a number from 1")
+    raise typer.BadParameter(
+        f"{value!r} is not largest, center, longest, a number from 1 or a point x,y in pixels"
+    )
+
+
+_PERSON = re.compile(r"0*[1-9]\d{0,8}|\d{1,6}(\.\d+)?,\d{1,6}(\.\d+)?")
+_CLOCK = re.compile(r"((?P<h>\d{1,3}):)?((?P<m>\d{1,4}):)?(?P<s>\d{1,9}(\.\d+)?)")
+
+
+def seconds(text: str) -> float:
+    """Seconds from 12.5, 1:02.5 or 1:00:02.5.
+
+    Raises
+    ------
+    typer.BadParameter
+        if it is none of these.
+    """
+    parts = str(text).split(":")
+    if not _CLOCK.fullmatch(str(text)) or len(parts) > 3:
+        raise typer.BadParameter(f"{text!r} is no time; use seconds (12.5) or minutes (1:02.5)")
+    return sum(float(part) * 60**i for i, part in enumerate(reversed(parts)))
+
+
+def _several(text: str) -> tuple[float, ...]:
+    """Times with commas between them."""
+    return text if isinstance(text, tuple) else tuple(map(seconds, text.split(",")))
+
+
+def for_each(times: tuple[float, ...] | None, count: int, option: str) -> tuple[float | None, ...]:
+    """One time for each clip, from one for all or one for each.
+
+    Raises
+    ------
+    typer.BadParameter
+        if there are more or fewer.
+    """
+    if times is None or len(times) == 1:
+        return (times or (None,)) * count
+    if len(times) != count:
+        raise typer.BadParameter(f"{option}: {len(times)} times for {count} clips")
+    return times
 
 
 Person = Annotated[
     str,
     typer.Option(
         callback=_check_person,
-        metavar="largest|center|N",
-        help="Whom to follow; N counts from the left, 1 is leftmost.",
+        metavar="largest|center|longest|N|X,Y",
+        help="Whom to follow; N counts from the left, X,Y is a point on the person, in pixels.",
+    ),
+]
+Start = Annotated[
+    float | None,
+    typer.Option("--start", parser=seconds, metavar="TIME", help="Leave out what is before."),
+]
+End = Annotated[
+    float | None,
+    typer.Option("--end", parser=seconds, metavar="TIME", help="Leave out what is after."),
+]
+StartOfEach = Annotated[
+    tuple | None,
+    typer.Option(
+        "--start",
+        parser=_several,
+        metavar="TIME[,...]",
+        help="Leave out what is before, of all clips, or of A, B, ...",
+    ),
+]
+EndOfEach = Annotated[
+    tuple | None,
+    typer.Option(
+        "--end",
+        parser=_several,
+        metavar="TIME[,...]",
+        help="Leave out what is after, of all clips, or of A, B, ...",
+    ),
+]
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        "--fps",
+        min=0.1,
+        max=1000,
+        metavar="N",
+        help="Look at N frames per second at most; the rate of frames and files that tell none.",
+    ),
+]
+Joints = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="MAP.toml", help="What the points of a keypoint file are, where that is not known."
     ),
 ]
 PoseModel = Annotated[

@@ -96,14 +96,15 @@ class JointMap:
     Attributes
     ----------
     joints
-        points, by name or number from 0, of which each of `skeleton.JOINTS` is the mean.
+        pairs of a joint's name, one of `skeleton.JOINTS`, and the points, by name or number from
+        0, of which it is the mean.
     size
         width and height of the picture, pixels, where the pose file does not say.
     fps
         frames per second, where the pose file does not say.
     """
 
-    joints: dict[str, tuple[str | int, ...]]
+    joints: tuple[tuple[str, tuple[str | int, ...]], ...]
     size: tuple[int, int] | None = None
     fps: float | None = None
 
@@ -132,7 +133,7 @@ def load_joint_map(path: Path) -> JointMap:
     if not isinstance(joints, dict) or (unknown := sorted(set(joints) - set(JOINTS))):
         wrong = unknown[0] if isinstance(joints, dict) else "joints"
         raise FormatError(f"{path}: {wrong} is none of the joints {', '.join(JOINTS)}")
-    points = {joint: _points(path, joint, value) for joint, value in joints.items()}
+    points = tuple((joint, _points(path, joint, value)) for joint, value in joints.items())
     if joints and (missing := [joint for joint in _NEEDED if joint not in joints]):
         raise FormatError(f"{path}: says nothing of {', '.join(missing)}, which are needed")
     return JointMap(points, *_size_and_rate(path, table))
@@ -205,10 +206,10 @@ def sources(
 def _from_map(path: Path, count: int, names: Sequence[str] | None, joint_map: JointMap) -> Sources:
     places = {name: i for i, name in enumerate(names or _BY_COUNT.get(count, ()))}
     places = {canonical_name(name): i for name, i in places.items()} | places
-    out = []
+    out, chosen = [], dict(joint_map.joints)
     for joint in JOINTS:
         indices = []
-        for point in joint_map.joints.get(joint, ()):
+        for point in chosen.get(joint, ()):
             index = point if isinstance(point, int) else places.get(point)
             if isinstance(point, str) and index is None:
                 index = places.get(canonical_name(point))

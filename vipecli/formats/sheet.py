@@ -140,7 +140,9 @@ def _in_pixels(
         points[..., :3] *= np.float32([size[0], size[1], size[0]])
         return points, size
     if size is None:
-        most = np.maximum(np.ceil(np.percentile(known, 99.9, axis=0)), 2)
+        # As much room on the right as on the left, and below as above.
+        least, most = np.percentile(known, [0.1, 99.9], axis=0)
+        most = np.maximum(np.ceil(most + np.clip(least, 0, most)), 2)
         width, height = np.maximum(most, most[::-1] / _ASPECT_LIMIT).astype(int).tolist()
         size = (width, height)
     return points, size

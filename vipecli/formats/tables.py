@@ -10,6 +10,7 @@ import numpy as np
 
 from vipecli.errors import FormatError
 from vipecli.formats.joints import canonical_name
+from vipecli.formats.matlab import load_mat
 from vipecli.formats.sheet import Sheet
 from vipecli.formats.text import numbers, picture_size, read_text, whole
 from vipecli.skeleton import JOINTS, MIRROR
@@ -34,6 +35,7 @@ _POINT += ("landmark_index", "index", "id")
 HIDDEN_SCORE = 0.5
 """Score of a joint that Penn Action labels as not visible, but at a place."""
 
+_PENN_ARRAYS = ("x", "y", "visibility", "dimensions")
 _PENN_FPS = 30.0  # the labels do not say it
 _METRES_LIMIT = 10.0  # in a flat .trc, a body that is larger than this is in pixels, y down
 _FLAT = 1e-6  # spread of z, of that of x and y, up to which a .trc is flat
@@ -244,6 +246,7 @@ def read_trc(path: Path) -> Sheet:
     if not table:
         raise FormatError(f"{path}: holds no frames")
     xyz = np.array(table, np.float64).reshape(-1, len(names), 3)
+    xyz[~np.isfinite(xyz).all(axis=2)] = np.nan
     return _marker_sheet(path, xyz, times, names)
 
 
@@ -321,7 +324,9 @@ def read_penn(path: Path) -> Sheet:
     ValueError, TypeError, LookupError
         if something in it is not what it should be.
     """
-    mat = _load_mat(path)
+    mat = load_mat(path)
+    if missing := [name for name in _PENN_ARRAYS if not isinstance(mat.get(name), np.ndarray)]:
+        raise FormatError(f"{path}: not a label file of Penn Action (no {', '.join(missing)})")
     xy = np.stack([mat["x"], mat["y"]], axis=-1).astype(np.float64)
     seen = np.asarray(mat["visibility"], np.float64) > 0
     if xy.ndim != 3 or xy.shape[1:] != (13, 2) or seen.shape != xy.shape[:2]:
@@ -329,7 +334,7 @@ def read_penn(path: Path) -> Sheet:
     dimensions = np.ravel(mat["dimensions"])
     sheet = Sheet("labelled", names=list(JOINTS), fps=_PENN_FPS)
     sheet.size = picture_size(float(dimensions[1]), float(dimensions[0]))
-    if "times" in mat:
+    if isinstance(mat.get("times"), np.ndarray):
         sheet.times = dict(enumerate(np.ravel(mat["times"]).astype(float).tolist()))
     missing = ~seen & (xy <= 1).all(axis=-1)  # outside of the picture
     score = np.where(missing, 0, np.where(seen, 1, HIDDEN_SCORE))
@@ -339,33 +344,3 @@ def read_penn(path: Path) -> Sheet:
         if (points[:, 2] > 0).any():
             sheet.add(frame, points)
     return sheet
-
-
-_MAT_WANTED = ("x", "y", "visibility", "dimensions", "times")
-_MAT_MOST = 1 << 26  # numbers in one array
-
-
-def _load_mat(path: Path) -> dict[str, np.ndarray]:
-    """Arrays of numbers of a MATLAB file, none larger than it should be."""
-    from scipy.io import loadmat, whosmat
-    from scipy.io.matlab import MatReadError
-
-    try:
-        with path.open("rb") as file:
-            listed = {name: (shape, kind) for name, shape, kind in whosmat(file)}
-            for name in _MAT_WANTED[:4]:
-                shape, kind = listed[name]
-                if int(np.prod(shape, dtype=object)) > _MAT_MOST or kind in ("cell", "struct"):
-                    raise FormatError(f"{path}: {name} is a {kind} of {shape}; damaged?")
-            file.seek(0)
-            mat = loadmat(file, variable_names=_MAT_WANTED)
-    except NotImplementedError as exc:
-        raise FormatError(f"{path}: saved as MATLAB 7.3; save it with -v7") from exc
-    except KeyError as exc:
-        raise FormatError(f"{path}: not a label file of Penn Action (no {exc})") from exc
-    except MatReadError as exc:
-        raise FormatError(f"{path}: not a MATLAB file, or damaged ({exc})") from exc
-    arrays = {name: mat[name] for name in _MAT_WANTED if name in mat}
-    if any(not isinstance(a, np.ndarray) or a.dtype.kind not in "uifb" for a in arrays.values()):
-        raise FormatError(f"{path}: its labels are no numbers")
-    return arrays

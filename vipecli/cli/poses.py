@@ -1,0 +1,202 @@
+"""`vipe poses`: find people, list them, and convert poses between formats."""
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vipecli.cli.options import End, Joints, Json, Person, PoseModel, Rate, Start
+
+if TYPE_CHECKING:
+    from vipecli.outputs.people import Sighting
+    from vipecli.poses import Scene
+
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+class PoseFormat(str, Enum):
+    """Formats that can be written; a test compares them with `formats.FORMATS`."""
+
+    NPZ = "npz"
+    COCO = "coco"
+    OPENPOSE = "openpose"
+    MMPOSE = "mmpose"
+    ALPHAPOSE = "alphapose"
+    HALPE26 = "halpe26"
+    MEDIAPIPE = "mediapipe"
+    MEDIAPIPE_CSV = "mediapipe-csv"
+    PENN = "penn"
+    TRC = "trc"
+
+
+def poses(
+    clip: Annotated[Path, typer.Argument(metavar="CLIP", help="Video, frames or keypoint file.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="Poses, or with --list a picture of each person."
+        ),
+    ] = None,
+    pose_format: Annotated[
+        PoseFormat | None,
+        typer.Option("--format", help="Format of --out.  [default: as its name ends]"),
+    ] = None,
+    listing: Annotated[
+        bool, typer.Option("--list", help="Show who is there, for --person.")
+    ] = False,
+    all_people: Annotated[
+        bool, typer.Option("--all-people", help="Everyone, not one person.")
+    ] = False,
+    json: Json = None,
+    person: Person = "largest",
+    start: Start = None,
+    end: End = None,
+    fps: Rate = None,
+    joints: Joints = None,
+    pose_model: PoseModel = None,
+) -> None:
+    """Find the people in a clip: list them, or write the poses of one or all to a file.
+
+    Reads and writes vipe's .npz, COCO, OpenPose, MMPose, AlphaPose, MediaPipe, Penn Action and
+    .trc; keypoint files are converted. Poses are written as found: gaps stay gaps.
+    """
+    from vipecli.cli.console import check_json, progress_bars
+    from vipecli.clip import Recipe, check_clip, read_scene
+
+    recipe = Recipe(
+        person=person, pose_model=pose_model, joints=joints, start_s=start, end_s=end, fps=fps
+    )
+    if not listing and out is None:
+        raise typer.BadParameter("give --out FILE, or --list to see who is there")
+    if listing and all_people:
+        raise typer.BadParameter("--list shows everyone; leave out --all-people")
+    name = _check_out(out, pose_format, clip, listing=listing)
+    info = check_clip(clip, recipe)
+    check_json(json, clip, *([out] if out else []))
+    with progress_bars() as bars:
+        bar = bars.add_task(f"poses of {clip.name}", total=info.frames, unit="frames")
+        scene = read_scene(clip, recipe, lambda steps: bars.advance(bar, steps))
+    if listing:
+        _list(clip, scene, out, json)
+    else:
+        _write(clip, scene, person, out, name, all_people=all_people, json=json)
+
+
+def _check_out(
+    out: Path | None, pose_format: PoseFormat | None, clip: Path, *, listing: bool
+) -> str | None:
+    """Refuse an output that could not be written; return the name of its format."""
+    from vipecli.files import check_output
+    from vipecli.formats import FORMATS, format_of
+
+    if out is None:
+        return None
+    if listing:
+        if out.suffix.lower() not in _PICTURES:
+            raise typer.BadParameter(f"with --list, --out is a picture ({', '.join(_PICTURES)})")
+        check_output(out, clip)
+        return None
+    name = format_of(out, pose_format and pose_format.value)
+    if FORMATS[name].suffix or not out.is_dir():
+        check_output(out, clip)
+    return name
+
+
+def _list(clip: Path, scene: "Scene", out: Path | None, json: Path | None) -> None:
+    """Show everyone as a table, and as a picture where one is asked for."""
+    from vipecli.cli.console import STDOUT, write_json
+    from vipecli.outputs.people import sightings, write_contact_sheet
+
+    scene.choose("largest", path=clip)  # nobody at all is an error
+    people = sightings(scene)
+    if out:
+        write_contact_sheet(clip, scene, people, out)
+    if json:
+        write_json(_listed(clip, scene, people), json)
+    if json != STDOUT:
+        _show(people)
+        if out:
+            typer.echo(f"Wrote {out}")
+
+
+def _listed(clip: Path, scene: "Scene", people: "list[Sighting]") -> dict[str, Any]:
+    rows = [
+        {
+            "person": one.number,
+            "start_s": round(one.start_s, 6),
+            "end_s": round(one.end_s, 6),
+            "frames": one.frames,
+            "share": round(one.share, 4),
+            "center": [round(value, 1) for value in one.centre],
+            "size": [round(value, 1) for value in one.size],
+            "score": round(one.score, 4),
+            "choices": list(one.choices),
+        }
+        for one in people
+    ]
+    return {
+        "input": str(clip),
+        "size": list(scene.size),
+        "frames": len(scene.times),
+        "detector": scene.detector,
+        "people": rows,
+    }
+
+
+def _show(people: "list[Sighting]") -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("person", "in view", "frames", "middle", "size", "score"):
+        table.add_column(heading, justify="right")
+    table.add_column("--person")
+    for one in people:
+        table.add_row(
+            str(one.number),
+            f"{one.start_s:.2f} - {one.end_s:.2f} s",
+            f"{one.share:.0%}",
+            f"{one.centre[0]:.0f},{one.centre[1]:.0f}",
+            f"{one.size[0]:.0f} x {one.size[1]:.0f}",
+            f"{one.score:.2f}",
+            ", ".join(one.choices),
+        )
+    Console(markup=False, highlight=False, emoji=False).print(table)
+
+
+def _write(
+    clip: Path,
+    scene: "Scene",
+    person: str,
+    out: Path,
+    name: str,
+    *,
+    all_people: bool,
+    json: Path | None,
+) -> None:
+    """Write one person, or everyone: into one file, or one each where a format holds one."""
+    from vipecli.cli.console import STDOUT, write_json
+    from vipecli.formats import FORMATS, save_poses
+
+    chosen = [scene.choose(person, path=clip)]
+    if all_people:
+        chosen = scene.everyone()
+    if len(chosen) == 1 or FORMATS[name].several:
+        files = {out: chosen}
+    else:
+        files = {
+            out.with_name(f"{out.stem}.{number}{out.suffix}"): [one]
+            for number, one in enumerate(chosen, start=1)
+        }
+    for path, people in files.items():
+        save_poses(people, path, format=name)
+    if json:
+        written = [str(path) for path in files]
+        write_json({"input": str(clip), "format": name, "files": written}, json)
+    people = "1 person" if len(chosen) == 1 else f"{len(chosen)} people"
+    frames = f"{int(sum(one.found.sum() for one in chosen))} of {len(scene.times)} frames"
+    for path in files:
+        typer.echo(f"Wrote {path}", err=json == STDOUT)
+    typer.echo(f"  {people}, {name}, seen in {frames}", err=json == STDOUT)
