@@ -82,6 +82,27 @@ def test_smooth_reaches_the_video(align, monkeypatch):
     assert (usual == default).all() and np.abs(smooth - usual).max() > 1e-3
 
 
+def test_the_page_gets_what_was_matched(align, monkeypatch):
+    from vipecli.outputs import report
+
+    seen = []
+    monkeypatch.setattr(report, "write_report", lambda *args, **more: seen.append((args, more)))
+    a, b = movement(np.arange(90) / 30), movement(np.arange(90) / 30, noise=0.1)
+    other = movement(np.arange(90) / 30, seed=3)
+    args = "--report", "page.html", "--onto", "b"
+    code, got, _ = align(a, other, *args, "--mirror", "yes", b_mirrored=b)
+    assert code == 0
+    (alignment, left, right, out), more = seen[0]
+    assert (left.name, right.name, str(out)) == ("a.mp4", "b.mp4", "page.html")
+    assert alignment.times_a.tolist() == pytest.approx(got["times_a"], abs=1e-6)
+    assert left.embeddings is a and right.embeddings is b
+    assert more["mirrored"] is True and more["onto"] == "b"
+    assert ("same action", f"{got['same_action']:.0%}") in more["words"].facts
+    align(a, other, *args)
+    assert seen[1][1]["words"].warnings == ("These look like two different actions.",)
+    assert align(a, b, "--report", "page.pdf")[0] == 1
+
+
 def test_mirror(align):
     a, b = movement(np.arange(90) / 30), movement(np.arange(90) / 30, noise=0.1)
     other = movement(np.arange(90) / 30, seed=3)

@@ -16,7 +16,8 @@ from tests.media import make_video, number
 from vipecli.align import Span, warp
 from vipecli.embed import Embeddings
 from vipecli.errors import VideoError, VipeError
-from vipecli.outputs.report import Chart, Side, Words, write_report
+from vipecli.outputs.report import Chart, Side, Words, write_explanation, write_report
+from vipecli.outputs.report_clips import MOST_BITS_S, encode_clips
 from vipecli.outputs.report_data import clearness, clip_states, matrix, speed_of_b
 
 NAME = "</script><img src=x onerror=alert(1)>{{data}}&amp;.mp4"
@@ -96,6 +97,16 @@ def test_a_name_that_is_not_text_can_be_written(sides, tmp_path):
     assert data_of(tmp_path / "page.html")["clips"][0]["name"] == "take ?"
 
 
+def test_poses_without_pictures(sides, tmp_path):
+    path = tmp_path / "a.npz"
+    path.touch()
+    a = Side(path, sides[0].poses, sides[0].embeddings)
+    write_report(half_speed(), a, sides[1], tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert 'id="clip-0"' not in text and 'id="clip-1"' in text
+    assert data_of(tmp_path / "page.html")["clips"][0]["frames"] == 10
+
+
 def test_where_the_pose_is_unclear_or_nobody_is_seen(sides):
     clip = embeddings(10)
     clip.std[7] = 0.4
@@ -138,6 +149,17 @@ def test_what_is_left_out_is_told(sides, tmp_path):
     assert not any("B shows" in text for text in texts)
 
 
+def test_an_explanation_names_label_and_votes(sides, tmp_path):
+    out = tmp_path / "why.html"
+    votes = [("squat/b.mp4", "squat", 0.5), ("jump/c.mp4", "jump", 1.5)]
+    write_explanation(*sides, out, label="squat", share=0.75, votes=votes)
+    data = data_of(out)
+    assert data["title"] == f"{NAME}: squat"
+    assert data["summary"].startswith("75% of the vote")
+    assert ["squat/b.mp4 (squat)", "0.500"] in data["facts"]
+    assert data["path"]["a"][0] == 0
+
+
 def test_refuses(sides, tmp_path):
     a, b = sides
     with pytest.raises(VipeError, match=r"ends in \.html"):
@@ -148,6 +170,15 @@ def test_refuses(sides, tmp_path):
     with pytest.raises(VideoError, match=r"gone\.mp4"):
         write_report(half_speed(), gone, b, tmp_path / "page.html")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_noise_keeps_to_the_bit_rate(tmp_path):
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (480, 640, 3), np.uint8) for _ in range(60)]
+    path = make_video(tmp_path / "noise.mp4", range(0, 2400, 40), size=(640, 480), images=images)
+    clip = encode_clips([(path, np.arange(60) / 25)])[0]
+    assert len(clip.video) < (2.4 + 1) * MOST_BITS_S / 8  # a second may be ahead of its time
 
 
 # --- in a browser --------------------------------------------------------------------------------
@@ -339,6 +370,16 @@ def test_dark_and_light(opened):
     dark = opened.evaluate(background)
     assert [sum(map(int, re.findall(r"\d+", c))) > 380 for c in (light, dark)] == [True, False]
     assert opened.evaluate(matrix_corner) != light_matrix
+
+
+def test_the_clips_stay_in_view_below(opened):
+    stage = opened.locator("#stage")
+    opened.locator("#angles canvas").first.scroll_into_view_if_needed()
+    opened.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    opened.wait_for_function("() => document.getElementById('stage').className === 'docked'")
+    assert stage.bounding_box()["y"] > 0
+    opened.evaluate("window.scrollTo(0, 0)")
+    opened.wait_for_function("() => document.getElementById('stage').className === ''")
 
 
 def test_it_fits_a_phone(opened):

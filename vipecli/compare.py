@@ -43,6 +43,9 @@ REST_DEG = 1.0
 NEAR_S = 0.5
 """Turns of a and b belong together if they are at most this far apart on the time map, seconds."""
 
+LEAST_KNOWN = 0.25
+"""Share of the matched time in which an angle is known in both clips, to be worth a word."""
+
 APART_S = 0.4
 """Least distance of two moments of large difference in one angle, seconds."""
 
@@ -140,7 +143,7 @@ class Comparison:
     a_deg, b_deg
         shape (F, 8), the angles in the order of `ANGLES`; NaN where a joint is not seen.
     moments
-        where they differ most, largest first.
+        where they differ most, largest first, in angles known for `LEAST_KNOWN` of the time.
     turns
         turning points that both show, in the order of a.
     ranges
@@ -288,6 +291,7 @@ def _moments(
 ) -> tuple[Moment, ...]:
     """Largest differences, no two of them in one angle within `APART_S`."""
     size = np.nan_to_num(np.abs(b - a), nan=-1.0)
+    size[:, np.isfinite(b - a).mean(axis=0) < LEAST_KNOWN] = -1.0
     found = []
     while len(found) < most and size.max(initial=-1.0) > 0:
         i, k = np.unravel_index(int(size.argmax()), size.shape)

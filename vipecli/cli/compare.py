@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from vipecli.embed import Embeddings
     from vipecli.poses import Poses
 
-LEAST_KNOWN = 0.25  # share of the time; angles seen less are not in the table
 TURNS_SHOWN = 12  # the rest is in the JSON
 
 
@@ -219,6 +218,8 @@ def _show(
 
 
 def _ranges_table(found: "Comparison") -> Any:
+    from vipecli.compare import LEAST_KNOWN
+
     table = _table("Angles, degrees", "angle", ("A", "B", "mean difference", "seen in both"))
     for one in found.ranges:
         if one.known < LEAST_KNOWN:

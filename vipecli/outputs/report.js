@@ -12,7 +12,13 @@ const LINKS = [[1, 2], [7, 8], [1, 7], [2, 8], [1, 3], [3, 5], [2, 4], [4, 6], [
 const LEFT = "#ff9836", RIGHT = "#42c4ff", MIDDLE = "#f0f0f0", OUTLINE = "#12141890";
 
 const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
-const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const colours = new Map(); // of the scheme in use, by their name in the style
+
+function css(name) {
+  if (!colours.has(name)) colours.set(name, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+  return colours.get(name);
+}
+
 const percent = (x) => `${Math.round(100 * x)}%`;
 
 function bytes(text) {
@@ -226,12 +232,13 @@ function drawSkeleton({ ctx, width, height }, take) {
 /** A canvas drawn once per size and colour scheme, with a mark on top that moves. */
 class Plot {
   constructor(box, label, { draw, mark, pick }) {
-    Object.assign(this, { box, paint: draw, mark, pick, still: document.createElement("canvas") });
+    Object.assign(this, { box, paint: draw, mark, pick, visible: true, still: document.createElement("canvas") });
     this.canvas = element("canvas");
     this.canvas.setAttribute("role", "img");
     this.canvas.setAttribute("aria-label", label);
     box.append(this.canvas);
     new ResizeObserver(() => this.redraw()).observe(box);
+    new IntersectionObserver(([entry]) => { this.visible = entry.isIntersecting; this.tick(); }).observe(box);
     box.addEventListener("pointerdown", (event) => {
       if (event.button) return;
       box.setPointerCapture(event.pointerId);
@@ -256,6 +263,7 @@ class Plot {
   }
 
   tick() {
+    if (!this.visible) return;
     const drawing = context(this.canvas);
     if (!drawing || !this.still.width) return;
     drawing.ctx.drawImage(this.still, 0, 0, drawing.width, drawing.height);
@@ -417,7 +425,7 @@ function addChart(parent, chart) {
   if (chart.note) caption.append(element("p", "", chart.note));
   const legend = element("div", "legend");
   for (const one of chart.curves) {
-    if (chart.curves.length === 1) break;
+    if (chart.curves.length === 1 || chart.between) break; // A and B have the colours of their badges
     const item = element("span", "", one.name);
     item.style.setProperty("--swatch", `var(${one.colour})`);
     legend.append(item);
@@ -499,14 +507,18 @@ function fillBelow(ctx, one, f, x, y) {
   ctx.globalAlpha = 1;
 }
 
+/** Shade what lies between two curves, run by run where both are known. */
 function fillBetween(ctx, first, second, x, y) {
   ctx.fillStyle = css("--dim");
   ctx.globalAlpha = 0.22;
-  for (let i = 0; i < LAST; i++) {
-    if ([first[i], first[i + 1], second[i], second[i + 1]].includes(null)) continue;
+  let run = [];
+  for (let i = 0; i <= LAST + 1; i++) {
+    if (i <= LAST && first[i] !== null && second[i] !== null) { run.push(i); continue; }
     ctx.beginPath();
-    for (const [k, v] of [[i, first[i]], [i + 1, first[i + 1]], [i + 1, second[i + 1]], [i, second[i]]]) ctx.lineTo(x(k), y(v));
+    run.forEach((k) => ctx.lineTo(x(k), y(first[k])));
+    run.reverse().forEach((k) => ctx.lineTo(x(k), y(second[k])));
     ctx.fill();
+    run = [];
   }
   ctx.globalAlpha = 1;
 }
@@ -574,7 +586,7 @@ const player = {
 
   step(now) {
     if (!this.playing) return;
-    const elapsed = Math.min(now - this.before, 250) / 1000;
+    const elapsed = clamp(now - this.before, 0, 250) / 1000; // a frame may have begun before `play`
     this.before = now;
     this.position += elapsed * data.fps * this.rate;
     if (this.position >= LAST) {
@@ -673,8 +685,19 @@ function fillWords() {
   $("made").textContent = data.made;
 }
 
+/** Keep the clips in a corner in view while the figures below them are looked at. */
+function dock() {
+  const place = $("stage-place"), stage = $("stage");
+  new IntersectionObserver(([entry]) => {
+    const above = !entry.isIntersecting && entry.boundingClientRect.top < 0;
+    place.style.minHeight = above ? `${entry.boundingClientRect.height}px` : "";
+    stage.classList.toggle("docked", above);
+  }).observe(place);
+}
+
 function start() {
   fillWords();
+  dock();
   const aspects = data.clips.map((clip) => clip.width / clip.height);
   $("stage").classList.toggle("wide", Math.min(...aspects) > 1.2);
   player.takes = [new Take(0), new Take(1)];
@@ -687,7 +710,10 @@ function start() {
   for (const id of ["play", "skeleton", "mirror", "loop"]) $(id).addEventListener("click", () => player.toggle(id));
   $("rate").addEventListener("change", (event) => { player.rate = Number(event.target.value); });
   document.addEventListener("keydown", onKey);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => player.plots.forEach((plot) => plot.redraw()));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    colours.clear();
+    player.plots.forEach((plot) => plot.redraw());
+  });
   for (const take of player.takes) new ResizeObserver(() => take.draw()).observe(take.view);
   player.buttons();
   player.go(0);

@@ -5,23 +5,20 @@ import hashlib
 import html
 import json
 import re
-import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vipecli import __version__
-from vipecli.align import Alignment
+from vipecli.align import Alignment, align
 from vipecli.embed import Embeddings
-from vipecli.encode import VideoWriter, exact_rate
 from vipecli.errors import VipeError
 from vipecli.files import check_output, replacing
-from vipecli.formats import is_pose_file
 from vipecli.outputs.reel import time_base
+from vipecli.outputs.report_clips import SmallClip, encode_clips
 from vipecli.outputs.report_data import (
     clip_states,
     events,
@@ -32,27 +29,7 @@ from vipecli.outputs.report_data import (
     speed_of_b,
     steps_at,
 )
-from vipecli.outputs.screen import Follower
 from vipecli.poses import Poses
-from vipecli.video import probe, read_frames
-
-HEIGHT = 480
-"""Height of the pictures in the page, pixels; less where a long clip would make it too large."""
-
-MOST_BITS_S = 3_500_000
-"""Highest bit rate of a clip: two of 10 s stay below 13 MB in the page, whatever they show."""
-
-MOST_BYTES = 40_000_000
-"""Both clips together, before base64; longer ones get a lower rate and smaller pictures."""
-
-MOST_FPS = 60.0
-"""Frame rate of the clips in the page."""
-
-KEY_FRAME_S = 0.25
-"""From key frame to key frame: what a player decodes at most to show another moment."""
-
-_CRF = 25  # x264's quality; pictures of this size are looked at beside curves
-_SMALL = ((1_000_000, 360), (400_000, 240))  # below this bit rate, this height
 
 _TEMPLATE = "report.html"
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
@@ -134,14 +111,6 @@ class Words:
     charts_note: str = ""
 
 
-@dataclass(frozen=True)
-class _Page:
-    """What the template is filled with."""
-
-    data: dict[str, Any]
-    clips: list[bytes] = field(default_factory=list)
-
-
 def write_report(
     alignment: Alignment,
     a: Side,
@@ -186,15 +155,16 @@ def write_report(
         raise ValueError(f"onto is {onto!r}; use 'a', 'b' or 'both'")
     out, words = Path(out), words or Words()
     check_page(out, a.path, b.path)
-    frames = [a.poses.times, b.poses.times]
+    sides = a, b
+    frames = [side.poses.times for side in sides]
     (moments_a, moments_b), fps = time_base([alignment], frames, onto)
-    clips = _Clips((a, b), progress)
+    small = encode_clips([(side.path, side.poses.times) for side in sides], progress)
     data = {
         **_words(alignment, a, b, words, {"a": moments_a, "b": moments_b}),
         "fps": fps,
         "moments": {"a": numbers(moments_a, 4), "b": numbers(moments_b, 4)},
         "mirrored": mirrored,
-        "clips": clips.data,
+        "clips": [_clip(*pair) for pair in zip(sides, small, strict=True)],
         "charts": _alignment_charts(alignment, moments_a, moments_b, fps, onto),
         "angles": [_chart(one, moments_a) for one in charts],
         "angles_note": words.charts_note,
@@ -202,7 +172,46 @@ def write_report(
         "path": {"a": numbers(alignment.times_a, 3), "b": numbers(alignment.times_b, 3)},
     }
     with replacing(out) as part:
-        part.write_bytes(_page(data, clips.videos))
+        part.write_bytes(_page(data, [clip.video for clip in small]))
+
+
+def write_explanation(
+    query: Side,
+    nearest: Side,
+    out: str | Path,
+    *,
+    label: str,
+    share: float,
+    votes: Sequence[tuple[str, str, float]] = (),
+    progress: Callable[[int, int], object] | None = None,
+) -> None:
+    """Write a page that shows why a clip got its label: in step with the clip nearest to it.
+
+    Parameters
+    ----------
+    query, nearest
+        the clip, and the labelled one nearest to it.
+    out
+        an ``.html``.
+    label, share
+        what the clip was labelled, and the share of the vote.
+    votes
+        name, label and distance of every clip that voted, nearest first.
+    progress
+        called with the number of frames written, and of all frames, after each frame.
+
+    Raises
+    ------
+    VipeError
+        as `write_report`.
+    """
+    alignment = align(query.embeddings, nearest.embeddings)
+    words = Words(
+        title=f"{query.name}: {label}",
+        summary=f"{share:.0%} of the vote. Beside it the clip nearest to it, {nearest.name}.",
+        facts=tuple((f"{name} ({its})", f"{distance:.3f}") for name, its, distance in votes),
+    )
+    write_report(alignment, query, nearest, out, words=words, progress=progress)
 
 
 def check_page(out: Path, *inputs: Path) -> None:
@@ -240,7 +249,7 @@ def _page(data: dict[str, Any], videos: Sequence[bytes]) -> bytes:
             if video
         ),
     }
-    return _PLACE.sub(lambda place: parts[place[1]], template).encode("utf-8")
+    return _PLACE.sub(lambda place: parts[place[1]], template).encode("utf-8", "replace")
 
 
 def _policy(style: str, script: str) -> str:
@@ -269,83 +278,22 @@ def _json(data: dict[str, Any]) -> str:
     return text
 
 
-# --- the clips -----------------------------------------------------------------------------------
+# --- words and curves ----------------------------------------------------------------------------
 
 
-class _Clips:
-    """Both clips as the page carries them: small videos, and what is drawn over them."""
-
-    def __init__(
-        self, sides: Sequence[Side], progress: Callable[[int, int], object] | None
-    ) -> None:
-        lengths = [float(side.poses.times[-1] - side.poses.times[0]) for side in sides]
-        rate = int(min(MOST_BITS_S, MOST_BYTES * 8 / max(sum(lengths), 0.1)))
-        grids = [_grid(side.poses.times) for side in sides]
-        total, done = sum(len(times) for times, _ in grids), 0
-
-        def tick() -> None:
-            nonlocal done
-            done += 1
-            if progress:
-                progress(done, total)
-
-        self.videos, self.data = [], []
-        for side, (times, fps) in zip(sides, grids, strict=True):
-            self.videos.append(_encoded(side.path, times, fps, rate, tick))
-            self.data.append(_clip(side, times, fps))
-
-
-def _grid(times: np.ndarray) -> tuple[np.ndarray, float]:
-    """Evenly spaced times from the first frame of a clip to the last, and their rate."""
-    typical = float(np.median(np.diff(times))) if len(times) > 1 else 1 / 30
-    mean = (times[-1] - times[0]) / max(1, len(times) - 1)
-    step = mean if abs(typical - mean) < 0.05 * mean else typical  # as the timestamps are rounded
-    fps = float(exact_rate(min(max(1 / max(step, 1e-3), 1.0), MOST_FPS)))
-    count = int((times[-1] - times[0]) * fps + 1e-6) + 1
-    return times[0] + np.arange(count) / fps, fps
-
-
-def _encoded(
-    path: Path, times: np.ndarray, fps: float, rate: int, tick: Callable[[], object]
-) -> bytes:
-    """Clip as a small H.264 file, one frame per time; empty where there is nothing to play."""
-    if is_pose_file(path):
-        return b""
-    info = probe(path)
-    height = min([HEIGHT, info.height, *(h for below, h in _SMALL if rate < below)])
-    size = max(2, round(height * info.width / info.height)), height
-    options = {
-        "g": str(max(1, round(KEY_FRAME_S * fps))),
-        "maxrate": str(rate),
-        "bufsize": str(rate),
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "clip.mp4"
-        follower = Follower(partial(read_frames, path, size=size), float(times[0]))
-        with VideoWriter(target, size=size, fps=fps, crf=_CRF, options=options) as writer:
-            for time_s in times:
-                writer.write(follower.nearest(float(time_s))[1])
-                tick()
-        follower.close()
-        return target.read_bytes()
-
-
-def _clip(side: Side, times: np.ndarray, fps: float) -> dict[str, Any]:
+def _clip(side: Side, small: SmallClip) -> dict[str, Any]:
     unsure, missing = clip_states(side.poses, side.embeddings)
     return {
         "name": side.name,
         "width": side.poses.size[0],
         "height": side.poses.size[1],
-        "fps": fps,
-        "start": round(float(times[0]), 6),
-        "frames": len(times),
+        "fps": small.fps,
+        "start": round(float(small.times[0]), 6),
+        "frames": len(small.times),
         "poses": packed_poses(side.poses),
         "unsure": unsure,
         "missing": missing,
     }
-
-
-# --- words and curves ----------------------------------------------------------------------------
 
 
 def _words(
