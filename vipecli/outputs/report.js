@@ -401,10 +401,7 @@ function readMatrix(event) {
   const u = (event.clientX - box.left - f.x) / f.w, v = 1 - (event.clientY - box.top - f.y) / f.h;
   if (u < 0 || u > 1 || v < 0 || v > 1) return;
   const between = ([start, end], share) => start + (end - start) * share;
-  const i = Math.min(matrix.rows - 1, Math.floor(u * matrix.rows));
-  const j = Math.min(matrix.columns - 1, Math.floor(v * matrix.columns));
-  const distance = between(matrix.range, matrix.cells[i * matrix.columns + j] / 255);
-  $("readout").textContent = `A ${stopwatch(between(matrix.a, u))}  ·  B ${stopwatch(between(matrix.b, v))}  ·  distance ${distance.toFixed(2)}`;
+  $("readout").textContent = `A ${stopwatch(between(matrix.a, u))}  ·  B ${stopwatch(between(matrix.b, v))}`;
 }
 
 function addMatrix() {

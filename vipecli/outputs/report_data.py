@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from vipecli.align import WINDOW_S, Alignment, speed
+from vipecli.align import WINDOW_S, Alignment, guide, speed
 from vipecli.distance import FLOOR, atrous, frame_costs, matching_probability
 from vipecli.embed import Embeddings
 from vipecli.poses import Poses, missing_spans
@@ -64,10 +64,7 @@ def clearness(clip: Embeddings) -> np.ndarray:
     """
     parts = []
     for start in range(0, len(clip), _SLICE):
-        part = slice(start, start + _SLICE)
-        few = Embeddings(
-            clip.mean[part], clip.std[part], clip.times[part], clip.model, clip.sigmoid
-        )
+        few = clip.part(slice(start, start + _SLICE))
         parts.append(np.diagonal(matching_probability(few, few)))
     return np.concatenate([np.zeros(0, np.float32), *parts])
 
@@ -135,15 +132,17 @@ def speed_of_b(a: np.ndarray, b: np.ndarray, fps: float) -> np.ndarray:
 
 
 def matrix(a: Embeddings, b: Embeddings) -> dict[str, Any]:
-    """Distances that the alignment minimises, all of a against all of b, in 256 steps.
+    """What the alignment minimises, all of a against all of b, in 256 steps.
 
     Returns
     -------
-    `cells`, rows of a, near = 0; `range`, the distances of 0 and 255; `a`, `b`, the times of the
-    edges in seconds. Of clips longer than `MOST_CELLS` frames an even choice of frames.
+    `cells`, rows of a, near = 0; `a`, `b`, the times of the edges in seconds. Of clips longer than
+    `MOST_CELLS` frames an even choice of frames.
     """
     a, b = _thinned(a), _thinned(b)
-    distance = atrous(frame_costs(a, b), a.times, b.times, window_s=WINDOW_S)
+    costs, beside = frame_costs(a, b), guide(a, b)
+    costs = costs if beside is None else costs + beside
+    distance = atrous(costs, a.times, b.times, window_s=WINDOW_S)
     low, high = (float(v) for v in np.percentile(distance, (0.5, 99.5)))
     high = max(high, low + 1e-3)
     cells = (255 * (distance - low) / (high - low)).round().clip(0, 255).astype(np.uint8)
@@ -151,7 +150,6 @@ def matrix(a: Embeddings, b: Embeddings) -> dict[str, Any]:
         "rows": len(a),
         "columns": len(b),
         "cells": packed(cells),
-        "range": [round(low, 4), round(high, 4)],
         "a": [float(a.times[0]), float(a.times[-1])],
         "b": [float(b.times[0]), float(b.times[-1])],
     }
@@ -161,7 +159,7 @@ def _thinned(clip: Embeddings) -> Embeddings:
     if len(clip) <= MOST_CELLS:
         return clip
     kept = np.linspace(0, len(clip) - 1, MOST_CELLS).round().astype(int)
-    return Embeddings(clip.mean[kept], clip.std[kept], clip.times[kept], clip.model, clip.sigmoid)
+    return clip.part(kept)
 
 
 def events(alignment: Alignment) -> list[tuple[str, float, str]]:
