@@ -424,6 +424,10 @@ def test_2d_joints_match_the_same_picture_only():
     query = replace(settings, hide=4, hide_in="query")
     half = retrieval.retrieval(poses, [retrieval.JOINTS_2D], query)
     assert hidden[0]["hit_at_1"] <= half[0]["hit_at_1"] < exact["hit_at_1"]
+    same = replace(settings, hide=4, hide_in="same")
+    (_, first), (_, second), *_ = retrieval.pictures(poses, "chest", same, noisy=True)
+    np.testing.assert_array_equal(first, second)
+    assert (first == 0).sum(1).tolist() == [4] * len(poses)
 
 
 def test_methods_of_model_files():

@@ -70,6 +70,7 @@ class HideIn(str, Enum):
 
     BOTH = "both"
     QUERY = "query"
+    SAME = "same"
 
 
 class Cameras(str, Enum):
@@ -94,7 +95,11 @@ def retrieval(
     poses: Count = 2000,
     hide: Hide = 0,
     hide_in: Annotated[
-        HideIn, typer.Option(help="Hide joints in the pictures of both cameras, or of the query.")
+        HideIn,
+        typer.Option(
+            help="both: hide joints in both pictures, others in each; same: the same ones; query: "
+            "in the picture of the query only."
+        ),
     ] = HideIn.BOTH,
     exact: Annotated[bool, typer.Option(help="Measure with exact joints too.")] = True,
     seed: Seed = 0,

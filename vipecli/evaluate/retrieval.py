@@ -53,7 +53,8 @@ class Settings:
     hide
         joints hidden in each picture.
     hide_in
-        ``both``: in the pictures of both cameras; ``query``: in those of the first only.
+        ``both``: in the pictures of every camera, others in each; ``query``: in those of the first
+        of a pair only; ``same``: the same joints of a pose in every camera, as under a desk.
     seed
         fixes places, errors and hidden joints.
     """
@@ -156,6 +157,8 @@ def pictures(
         xy = project(room, camera)
         if noisy:
             xy = detected(xy, settings.noise, seed=seed)
+        if settings.hide_in == "same":
+            seed = settings.seed * 1000
         out.append((xy, hidden(len(poses), settings.hide, seed=seed + 500)))
     return out
 
