@@ -1,8 +1,10 @@
 """Do one task for many items: in this process, or in a pool of processes."""
 
 import multiprocessing
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -151,6 +153,13 @@ def _start(steps: Any) -> None:
     global _steps
     _steps = steps
     signal.signal(signal.SIGINT, _stop)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone: a killed one cannot tell its pool to."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def _stop(*_: object) -> None:

@@ -1,12 +1,18 @@
 """Writing files: whole or not at all, and never over an input."""
 
 import os
+import re
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vipecli.errors import VipeError
+
+_LEFTOVER = re.compile(r"\..*-(\d+)-[a-z0-9_]+\.part(\.\w+)?")
+_STALE_S = 3600.0  # after which a temporary file counts as left over, whoever made it
+_LONGEST = 150  # characters of a name that a temporary one repeats
 
 
 @contextmanager
@@ -16,7 +22,9 @@ def replacing(target: Path) -> Iterator[Path]:
     It has the target's extension, and the permissions that a file made by `open` would have.
     """
     handle, name = tempfile.mkstemp(
-        dir=target.parent, prefix=f".{target.stem}-", suffix=f".part{target.suffix}"
+        dir=target.parent,
+        prefix=f".{target.stem[:_LONGEST]}-{os.getpid()}-",
+        suffix=f".part{target.suffix}",
     )
     os.close(handle)
     part = Path(name)
@@ -26,6 +34,29 @@ def replacing(target: Path) -> Iterator[Path]:
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files that killed processes left in a folder and below it."""
+    for path in folder.rglob(".*.part*"):
+        if (match := _LEFTOVER.fullmatch(path.name)) is None:
+            continue
+        with suppress(OSError):  # another process may have finished it, or swept it, meanwhile
+            if not _lives(int(match[1])) or time.time() - path.stat().st_mtime > _STALE_S:
+                path.unlink()
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process of this machine lives, as far as can be told."""
+    if os.name != "posix":
+        return True  # there os.kill would end it
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _umask() -> int:

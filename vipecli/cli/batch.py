@@ -1,14 +1,21 @@
 """Work through many clips with progress bars, and tell at the end what failed."""
 
+import contextlib
+import json
+import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TextIO
 
 from vipecli.cli.console import debugging, note, progress_bars
 from vipecli.clip import Recipe
 from vipecli.engine import Outcome
 from vipecli.errors import VipeError
-from vipecli.files import check_writable
+from vipecli.files import check_output, check_writable, sweep
 from vipecli.library import Entry, Slot, fill
+
+_REPORT_S = 30.0  # between lines about the progress, where there is no terminal for bars
 
 
 def fill_with_progress(
@@ -18,8 +25,17 @@ def fill_with_progress(
     jobs: int = 1,
     force: bool = False,
     moved: bool = True,
+    log: Path | None = None,
 ) -> tuple[list[Entry], list[Outcome]]:
     """Make the files of all slots; list the failures on standard error.
+
+    Parameters
+    ----------
+    wanted, recipe, jobs, force, moved
+        as in `library.fill`.
+    log
+        receives each failure and each damaged video as it comes, a JSON object per line; None =
+        no file.
 
     Returns
     -------
@@ -38,10 +54,14 @@ def fill_with_progress(
                 f"{store}: cannot be made ({exc.strerror}); choose another folder with --out"
             ) from exc
         check_writable(store)
+        sweep(store)
+    if log is not None:
+        check_output(log, *(slot.video for slot in wanted))
     order = {slot: i for i, slot in enumerate(wanted)}
     entries: list[Entry] = []
     failures: list[Outcome] = []
-    with progress_bars() as bars:
+    with progress_bars() as bars, _log(log) as lines:
+        pace = _Pace(len(wanted), silent=not bars.disable)
         files = bars.add_task("clips", total=len(wanted), unit="files")
         frames = bars.add_task("poses", total=0, unit="frames", visible=False)
 
@@ -58,12 +78,71 @@ def fill_with_progress(
             tick=lambda steps: bars.advance(frames, steps),
         ):
             bars.advance(files)
-            failures.append(outcome) if outcome.error else entries.append(outcome.result)
+            pace.advance()
+            _write(lines, outcome)
+            if outcome.error:
+                _forget(outcome.error)
+                failures.append(outcome)
+            else:
+                entries.append(outcome.result)
     for entry in entries:
         for remark in entry.remarks:
             note(remark)
     list_failures(failures, len(wanted))
     return sorted(entries, key=lambda entry: order[entry.slot]), failures
+
+
+class _Pace:
+    """Tells now and then how far it is, at what pace, and how long it will take."""
+
+    def __init__(self, total: int, *, silent: bool) -> None:
+        self._total, self._done, self._silent = total, 0, silent
+        self._start = self._told = time.monotonic()
+
+    def advance(self) -> None:
+        """One more file is done."""
+        self._done += 1
+        now = time.monotonic()
+        if self._silent or now - self._told < _REPORT_S or self._done == self._total:
+            return
+        self._told = now
+        rate = self._done / (now - self._start)
+        minutes, seconds = divmod(round((self._total - self._done) / rate), 60)
+        hours, minutes = divmod(minutes, 60)
+        note(
+            f"{self._done} of {self._total} clips, {60 * rate:.1f} per minute, "
+            f"{hours}:{minutes:02d}:{seconds:02d} left"
+        )
+
+
+@contextlib.contextmanager
+def _log(path: Path | None) -> Iterator[TextIO | None]:
+    if path is None:
+        yield None
+        return
+    with path.open("w", encoding="utf-8", buffering=1) as file:  # line by line: it may be killed
+        yield file
+
+
+def _write(lines: TextIO | None, outcome: Outcome) -> None:
+    """Log what came of a video that failed, or of which only a part could be read."""
+    if lines is None:
+        return
+    if error := outcome.error:
+        kind = type(error).__name__
+        records = [{"video": str(outcome.item.video), "error": kind, "message": str(error)}]
+    else:
+        video = str(outcome.result.slot.video)
+        records = [{"video": video, "warning": remark} for remark in outcome.result.remarks]
+    for record in records:
+        lines.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def _forget(error: BaseException | None) -> None:
+    """Free what the frames of a trace hold, such as the poses of the clip; the trace stays."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def list_failures(failures: list[Outcome], total: int) -> None:

@@ -53,9 +53,15 @@ def progress_bars() -> Iterator[Any]:
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        ProgressColumn,
+        Task,
         TextColumn,
         TimeRemainingColumn,
     )
+
+    class _Speed(ProgressColumn):
+        def render(self, task: Task) -> str:
+            return f"{task.speed:.1f}/s" if task.speed else ""
 
     console = Console(stderr=True)
     columns = (
@@ -63,6 +69,7 @@ def progress_bars() -> Iterator[Any]:
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[unit]}"),
+        _Speed(),
         TimeRemainingColumn(),
     )
     with Progress(

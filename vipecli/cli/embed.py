@@ -23,6 +23,10 @@ def embed(
     ] = None,
     jobs: Jobs = 1,
     force: Annotated[bool, typer.Option("--force", help="Make again what is there.")] = False,
+    log: Annotated[
+        Path | None,
+        typer.Option("--log", metavar="FILE", help="List what failed there, as JSON lines."),
+    ] = None,
     person: Person = "largest",
     start: Start = None,
     end: End = None,
@@ -36,8 +40,9 @@ def embed(
     Writes one .npz per video: poses (xy, score, times), embeddings (mean, std) and the name of
     the model. The file of FOLDER/walk/a.mp4 is FOLDER/.vipe/walk/a.mp4.npz, where `vipe classify`
     looks for it, or OUT/walk/a.mp4.npz. What is done already is recognised by the content of the
-    video, the models and --person, so that a renamed video keeps its file. Videos that cannot be
-    used are listed at the end, with exit code 1.
+    video, the models and --person, so that a renamed video keeps its file, and a run that was
+    stopped, however roughly, goes on where it was. Videos that cannot be used do not stop it: they
+    are listed at the end, with exit code 1, and in the --log as they come.
     """
     from vipecli.cli.batch import fill_with_progress
     from vipecli.clip import Recipe
@@ -53,7 +58,7 @@ def embed(
         fps=fps,
     )
     wanted = slots(inputs, out)
-    entries, failures = fill_with_progress(wanted, recipe, jobs=jobs, force=force)
+    entries, failures = fill_with_progress(wanted, recipe, jobs=jobs, force=force, log=log)
     fresh = sum(entry.fresh for entry in entries)
     stores = ", ".join(sorted({str(slot.store) for slot in wanted}))
     typer.echo(f"{fresh} embedded, {len(entries) - fresh} were done already, in {stores}")
