@@ -12,11 +12,15 @@ from vipecli.errors import VipeError
 from vipecli.files import check_output, replacing
 from vipecli.outputs.report import Chart
 
+_DEPTH = (
+    "one camera shows no depth, and the same movement seen from two sides differs by about 10 "
+    "degrees, by more in one of ten."
+)
 CAVEAT = {
     "2d": "Angles as the camera shows them: of clips filmed from two sides they differ where the "
     "movements do not.",
-    "3d": "Angles in space as the detector guesses them from one camera: of the same movement seen "
-    "from two sides they differ by 9 degrees in the median, by 21 in one of ten.",
+    "lifted": f"Angles of the pose lifted to space: {_DEPTH}",
+    "world": f"Angles in space as the detector guesses them: {_DEPTH}",
 }
 """What has to be said beside the figures, by the source of the joints."""
 
