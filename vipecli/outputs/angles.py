@@ -122,7 +122,6 @@ def write_picture(found: Comparison, out: Path, *, names: tuple[str, str], cavea
     caveat
         line below.
     """
-    import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -134,9 +133,16 @@ def write_picture(found: Comparison, out: Path, *, names: tuple[str, str], cavea
     for plot in axes[-2:]:
         plot.set_xlabel("time of A, s")
     handles, labels = axes[0].get_legend_handles_labels()
-    labels = [f"{letter}  {_shown(file)}" for letter, file in zip(labels, names, strict=True)]
+    labels = [f"{letter}  {shown_name(file)}" for letter, file in zip(labels, names, strict=True)]
     figure.legend(handles, labels, loc="outside upper left", ncols=2, frameon=False)
     figure.supxlabel(caveat, fontsize=8, color="#5b6672", x=0.01, ha="left")
+    save_figure(figure, out)
+
+
+def save_figure(figure: Any, out: Path) -> None:
+    """Write a figure of matplotlib, the same bytes every time."""
+    import matplotlib as mpl
+
     kind = out.suffix.lower()
     with replacing(out) as part, mpl.rc_context({"svg.hashsalt": "vipe"}):
         figure.savefig(part, dpi=150, format=kind[1:], metadata=_STAMPS[kind])
@@ -161,7 +167,7 @@ def _draw(plot: Any, found: Comparison, k: int, name: str) -> None:
     plot.spines[["top", "right"]].set_visible(False)
 
 
-def _shown(name: str) -> str:
+def shown_name(name: str) -> str:
     """Name as matplotlib shows it: a dollar would start a formula."""
     text = name.encode("utf-8", "replace").decode("utf-8").replace("$", r"\$")
     return text if len(text) <= 50 else f"{text[:30]}…{text[-18:]}"
