@@ -136,6 +136,28 @@ def test_camera_axes_are_those_of_the_camera():
     assert np.allclose(lifted.rotation @ np.swapaxes(lifted.rotation, 1, 2), np.eye(3), atol=1e-5)
 
 
+def test_the_detectors_own_landmarks_are_taken_into_account():
+    room = placed(waving(), seed=3)
+    truth = in_camera(room, CAMERAS["chest"][1])
+    world = np.full((len(room), 33, 3), np.nan, np.float32)
+    at = [7, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28]
+    world[:, at] = truth - truth[:, 7:9].mean(1, keepdims=True)
+    world[:, 8] = world[:, 7]
+    world[5] = np.nan  # it found nobody in one frame
+    poses = replace(seen(room, 1), world=world)
+    lifted, alone = lift(poses, smooth_s=0), lift(poses, smooth_s=0, world=False)
+    assert np.isfinite(lifted.joints).all()
+    assert np.array_equal(lifted.joints[5], alone.joints[5])
+    assert not np.allclose(lifted.joints[6], alone.joints[6], atol=1e-3)
+    pairs = np.repeat(np.arange(len(room))[:, None], 2, axis=1)
+    errors = [
+        np_mpjpe_pairs(x.joints, room.astype(np.float32), pairs).mean() for x in (lifted, alone)
+    ]
+    assert errors[0] < 0.15
+    turned = lifted.rotation @ np.swapaxes(lifted.rotation, 1, 2)
+    assert np.allclose(turned, np.eye(3), atol=1e-5)
+
+
 def test_smoothing_gives_constant_bones_and_fills_short_gaps_only():
     poses = seen(waving(60))
     score, xy = poses.score.copy(), poses.xy.copy()

@@ -10,7 +10,7 @@ import numpy as np
 
 from vipecli import skeleton as sk
 from vipecli.anatomy import bones, put_together
-from vipecli.canonical import canonical, rotation_onto
+from vipecli.canonical import canonical, rotation_onto, torso
 from vipecli.embed import BATCH, MIN_JOINTS, Model, default_weights, open_network
 from vipecli.errors import WeightsError
 from vipecli.poses import Poses
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import onnxruntime
 
 LIFT_WEIGHTS = "vvipe.onnx"
-SMOOTH_S = 0.1
+SMOOTH_S = 0.05
 """Std of the Gaussian that lifted joints are smoothed with, seconds."""
 
 SAMPLES = 16
@@ -30,7 +30,7 @@ _LONGEST_GAP_S = 0.5  # frames without a person farther from others than this st
 
 @dataclass(frozen=True)
 class Lifter:
-    """V-VIPE's networks, from three ONNX files that belong together.
+    """V-VIPE's networks, from ONNX files that belong together.
 
     Attributes
     ----------
@@ -41,8 +41,8 @@ class Lifter:
         latent to a canonical pose and bone lengths.
     encoder
         canonical pose to the latent's Gaussian.
-    world_weight
-        shape (13,): how much the detector's own 3D landmarks count per joint, where it gives any.
+    refiner
+        pose, and the detector's own 3D landmarks, to a better pose; None = there is none.
     spread
         shape (13,): how many times larger errors are than the samples of the latent say.
     latent_std
@@ -52,18 +52,20 @@ class Lifter:
     mapper: Model
     decoder: "onnxruntime.InferenceSession"
     encoder: "onnxruntime.InferenceSession"
-    world_weight: np.ndarray
+    refiner: "onnxruntime.InferenceSession | None"
     spread: np.ndarray
     latent_std: np.ndarray
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Lifter":
-        """Read ``NAME.onnx`` with ``NAME_decoder.onnx`` and ``NAME_encoder.onnx`` beside it.
+        """Read ``NAME.onnx``, and ``NAME_decoder.onnx``, ``NAME_encoder.onnx`` beside it.
+
+        ``NAME_refiner.onnx`` too, where it is there.
 
         Parameters
         ----------
         path
-            the first of the three; None = the model that comes with vipe.
+            the first of them; None = the model that comes with vipe.
 
         Raises
         ------
@@ -76,21 +78,20 @@ class Lifter:
         if meta.get("kind") != "vvipe":
             raise WeightsError(f"{path}: embeds but does not lift; give a file of kind vvipe")
         sessions = []
-        for part in ("decoder", "encoder"):
+        for part in ("decoder", "encoder", "refiner"):
             file = path.with_name(f"{path.stem}_{part}.onnx")
+            if part == "refiner" and not file.exists():
+                sessions.append(None)
+                continue
             _, session = open_network(file)
             if session.get_modelmeta().custom_metadata_map.get("run") != meta.get("run"):
                 raise WeightsError(f"{file}: not trained together with {path.name}")
             sessions.append(session)
-        weight, spread, latent_std = (
-            np.array(json.loads(meta.get(key, default)), np.float64) * np.ones(size)
-            for key, default, size in (
-                ("world_weight", "0.0", len(sk.JOINTS)),
-                ("spread", "1.0", len(sk.JOINTS)),
-                ("latent_std", "1.0", mapper.dims),
-            )
+        spread, latent_std = (
+            np.array(json.loads(meta.get(key, "1.0")), np.float64) * np.ones(size)
+            for key, size in (("spread", len(sk.JOINTS)), ("latent_std", mapper.dims))
         )
-        return cls(mapper, *sessions, weight, spread, latent_std)
+        return cls(mapper, *sessions, spread, latent_std)
 
     @property
     def dims(self) -> int:
@@ -184,8 +185,8 @@ def lift(
     mean, std, rotation = _map(poses, lifter)
     joints = lifter.decode(mean)[0].astype(np.float64)
     error = _uncertainty(mean, std, lifter)
-    if world and poses.world is not None:
-        joints, rotation = _with_world(joints, rotation, sk.from_mediapipe(poses.world), lifter)
+    if world and poses.world is not None and lifter.refiner is not None:
+        joints, rotation = _refined(joints, rotation, poses, lifter)
     nobody = (poses.score > 0).sum(axis=1) < MIN_JOINTS
     for array in (joints, rotation, error, mean, std):
         array[nobody] = np.nan
@@ -222,22 +223,29 @@ def _uncertainty(mean: np.ndarray, std: np.ndarray, lifter: Lifter, seed: int = 
     return np.sqrt(variance) * lifter.spread
 
 
-def _with_world(
-    joints: np.ndarray, rotation: np.ndarray, world: np.ndarray, lifter: Lifter
+def _refined(
+    joints: np.ndarray, rotation: np.ndarray, poses: Poses, lifter: Lifter
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of the lifted joints (T, 13, 3) and the detector's, weighted by joint.
+    """Poses and rotations with the detector's own 3D landmarks taken into account.
 
-    The detector's are in camera axes (right, down, forward): their rotation counts, too.
+    Those are in camera axes, too, right, down and forward: the rotation is the mean of what the
+    network says and of what brings the pose onto them.
     """
-    usable = np.isfinite(world).all(axis=(1, 2))
-    if not usable.any() or not lifter.world_weight.any():
+    world = sk.from_mediapipe(poses.world)
+    usable = np.isfinite(world).all(axis=(1, 2)) & (torso(world) > 0)
+    if not usable.any():
         return joints, rotation
-    joints, rotation = joints.copy(), rotation.copy()
-    own, theirs = joints[usable], canonical(world[usable].astype(np.float64))[0]
-    theirs = theirs @ np.swapaxes(rotation_onto(theirs, own), -1, -2)
-    mixed = own + lifter.world_weight[:, None] * (theirs - own)
-    joints[usable], turn = canonical(mixed)
-    rotation[usable] = rotation[usable] @ turn
+    joints, rotation, world = joints.copy(), rotation.copy(), world[usable]
+    feed = {
+        "pose": joints[usable],
+        "world": world,
+        "visibility": poses.score[usable],
+        "camera": rotation[usable][:, 2],
+    }
+    feed = {name: values.astype(np.float32) for name, values in feed.items()}
+    joints[usable] = _in_batches(lifter.refiner, ("refined",), feed)[0]
+    theirs = rotation_onto(joints[usable], world.astype(np.float64))
+    rotation[usable] = _nearest_rotation(rotation[usable] + theirs)
     return joints, rotation
 
 

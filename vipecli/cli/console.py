@@ -1,5 +1,6 @@
 """What the terminal shows: results on standard output, progress and notes on standard error."""
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -9,8 +10,7 @@ from typing import Any
 
 import typer
 
-from vipecli import files
-from vipecli.files import check_output, json_text
+from vipecli.files import check_output, replacing
 
 STDOUT = Path("-")
 
@@ -33,10 +33,16 @@ def check_json(target: Path | None, *inputs: Path) -> None:
 
 def write_json(data: dict[str, Any], target: Path) -> None:
     """Write a result as JSON, one line per key; the target ``-`` is standard output."""
+    lines = [
+        f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False, allow_nan=False)}"
+        for key, value in data.items()
+    ]
+    text = "{\n" + ",\n".join(lines) + "\n}\n"
     if target == STDOUT:
-        sys.stdout.write(json_text(data))
-    else:
-        files.write_json(data, target)
+        sys.stdout.write(text)
+        return
+    with replacing(target) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def lift(
     ] = None,
     smooth: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="Of the rows that are smoothed.")
-    ] = 0.1,
+    ] = 0.05,
     poses: Annotated[
         int, typer.Option("--poses", min=50, help="Different poses of MOCAP, at most.")
     ] = 1000,

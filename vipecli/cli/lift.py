@@ -42,7 +42,7 @@ def lift(
     ] = False,
     smooth: Annotated[
         float, typer.Option(min=0, max=5, metavar="SECONDS", help="Smooth over time; 0 = not.")
-    ] = 0.1,
+    ] = 0.05,
     torso: Annotated[
         float,
         typer.Option(min=0.01, metavar="METRES", help="From mid-hip to mid-shoulder."),

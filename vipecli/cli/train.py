@@ -45,6 +45,7 @@ def train(
         import torch
 
         from vipecli.train import loop, vvipe
+        from vipecli.train.detected import Detections
     except ModuleNotFoundError as exc:
         raise MissingExtraError(
             f"training needs the package {exc.name}; install it with: pip install 'vipe[train]'"
@@ -53,9 +54,10 @@ def train(
         torch.set_num_threads(threads)
     if loop.kind_of(config) in vvipe.KINDS:
         lifting = vvipe.read_config(config, steps=steps)
-        trainer = vvipe.start(lifting, mocap, out, detected=detected, device=device)
+        film = Detections.load(detected) if detected else None
+        trainer = vvipe.start(lifting, mocap, out, device=device)
         _run(vvipe, trainer, out)
-        for path in vvipe.finish(trainer, out):
+        for path in vvipe.finish(trainer, out, detections=film):
             typer.echo(str(path))
         return
     settings = loop.load_config(config, steps=steps)

@@ -1,4 +1,4 @@
-"""What a real detector said about poses that are known, to train and to measure on."""
+"""What a real detector said about poses that are known, and the network that learns from it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,10 +6,15 @@ from zipfile import BadZipFile
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vipecli import skeleton as sk
 from vipecli.errors import FormatError
+from vipecli.train.vvipe_model import Mapper, PoseDecoder, canonical
+
+EPOCHS, BATCH, RATE = 40, 256, 1e-3
+_ROLL_DEG = 12.0  # std of the rotation in the picture's plane that varies the film
+_JITTER = 0.01  # std of the noise on what is found, torso units
 
 
 @dataclass(frozen=True)
@@ -20,13 +25,19 @@ class Detections:
     ----------
     joints, visibility
         shapes (P, 13, 2) pixels and (P, 13).
+    world
+        shape (P, 13, 3): the detector's own 3D joints, axes right, down, forward.
     seen
-        shape (P, 13, 3): true joints about the mid-hip, axes right, down, forward, spine 1.
+        shape (P, 13, 3): true joints about the mid-hip, the same axes, spine 1.
+    take
+        shape (P,): which stretch of film each frame is of.
     """
 
     joints: Tensor
     visibility: Tensor
+    world: Tensor
     seen: Tensor
+    take: Tensor
 
     @classmethod
     def load(cls, paths: list[Path]) -> "Detections":
@@ -37,34 +48,155 @@ class Detections:
         FormatError
             if a file is none.
         """
-        parts = []
+        names = "xy", "score", "world", "seen", "take"
+        parts, takes = [], 0
         for path in paths:
             try:
                 with np.load(path, allow_pickle=False) as archive:
-                    parts.append([archive[name] for name in ("xy", "score", "seen")])
-            except (OSError, ValueError, KeyError, BadZipFile) as exc:
+                    arrays = [archive[name] for name in names]
+            except (OSError, ValueError, KeyError, AttributeError, BadZipFile) as exc:
                 raise FormatError(f"{path}: not a file of detections ({exc})") from exc
-        joints, score, seen = (
-            torch.from_numpy(np.concatenate(p)) for p in zip(*parts, strict=True)
-        )
+            arrays[-1] = arrays[-1] + takes
+            takes = arrays[-1].max() + 1
+            parts.append(arrays)
+        columns = zip(*parts, strict=True)
+        joints, score, world, seen, take = (torch.from_numpy(np.concatenate(c)) for c in columns)
         spine = seen[:, [sk.LEFT_SHOULDER, sk.RIGHT_SHOULDER]].mean(1).norm(dim=-1)
-        return cls(joints, score, seen / spine[:, None, None])
+        return cls(joints, score, world, seen / spine[:, None, None], take)
 
-    def draw(self, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Joints, visibility and poses of random frames, half mirrored, all rolled a little."""
-        index = torch.from_numpy(rng.integers(len(self.joints), size=count))
-        joints, visibility, seen = self.joints[index], self.visibility[index], self.seen[index]
+    def varied(self, rng: np.random.Generator) -> "Detections":
+        """The same film, half of the frames mirrored, all rolled a little."""
+        count = len(self.joints)
         flip = torch.from_numpy(rng.random(count) < 0.5)
-        mirror = list(sk.MIRROR)
-        joints, visibility, seen = (
-            torch.where(flip.view(-1, *[1] * (x.dim() - 1)), y, x)
-            for x, y in (
-                (joints, joints[:, mirror] * torch.tensor([-1.0, 1.0])),
-                (visibility, visibility[:, mirror]),
-                (seen, seen[:, mirror] * torch.tensor([-1.0, 1.0, 1.0])),
-            )
-        )
-        angle = torch.from_numpy(rng.normal(0, np.radians(12), count)).float()
+
+        def mirrored(x: Tensor, *signs: float) -> Tensor:
+            other = x[:, list(sk.MIRROR)] * (torch.tensor(signs) if signs else 1)
+            return torch.where(flip.view(-1, *[1] * (x.dim() - 1)), other, x)
+
+        angle = torch.from_numpy(rng.normal(0, np.radians(_ROLL_DEG), count)).float()
         c, s, zero, one = angle.cos(), angle.sin(), torch.zeros(count), torch.ones(count)
-        roll = torch.stack([c, -s, zero, s, c, zero, zero, zero, one], -1).view(-1, 3, 3)
-        return joints @ roll[:, :2, :2].mT, visibility, seen @ roll.mT
+        roll = torch.stack([c, -s, zero, s, c, zero, zero, zero, one], -1).view(-1, 3, 3).mT
+        return Detections(
+            mirrored(self.joints, -1.0, 1.0) @ roll[:, :2, :2],
+            mirrored(self.visibility),
+            mirrored(self.world, -1.0, 1.0, 1.0) @ roll,
+            mirrored(self.seen, -1.0, 1.0, 1.0) @ roll,
+            self.take,
+        )
+
+
+class Refiner(nn.Module):
+    """A pose from the one lifted from 2D and the detector's own 3D landmarks.
+
+    It corrects the lifted pose by what it has learnt of both one's errors; from where the camera
+    looks tells along which way the two are worst.
+    """
+
+    def __init__(self, *, width: int = 256, dropout: float = 0.2) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(3 * 39 + 13 + 3, width),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(width, width),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+        )
+        self.head = nn.Linear(width, 39)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, pose: Tensor, world: Tensor, visibility: Tensor, camera: Tensor) -> Tensor:
+        """Canonical poses (B, 13, 3).
+
+        Parameters
+        ----------
+        pose, world
+            shape (B, 13, 3): lifted, and the detector's; both are brought into the canonical frame.
+        visibility
+            shape (B, 13).
+        camera
+            shape (B, 3): the way the camera looks, in the canonical frame.
+        """
+        pose, world = canonical(pose)[0], canonical(world)[0]
+        parts = pose.flatten(1), world.flatten(1), (world - pose).flatten(1), visibility, camera
+        change = self.head(self.layers(torch.cat(parts, dim=1))).view(-1, 13, 3)
+        return canonical((pose + world) / 2 + change)[0]
+
+
+def train_refiner(
+    detections: Detections, mapper: Mapper, decoder: PoseDecoder, *, seed: int = 0
+) -> tuple[Refiner, dict[str, float]]:
+    """Refiner for a mapper and its decoder, which stay as they are.
+
+    Returns
+    -------
+    The network, and mean errors in torso units on a tenth of the takes that it was not trained on:
+    of the mapper alone (``lifted``), of the detector (``world``), of the refiner (``refined``).
+    """
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    kept = _kept(detections)
+    net = Refiner()
+    optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=1e-2)
+    steps = EPOCHS * (len(kept) // BATCH + 1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2 * RATE, total_steps=steps)
+    for _ in range(EPOCHS):
+        feed, truth = inputs(detections.varied(rng), mapper, decoder)
+        order = torch.from_numpy(rng.permutation(np.flatnonzero(~kept)))
+        net.train()
+        for batch in order.split(BATCH):
+            pose, world, visibility, camera = (x[batch] for x in feed)
+            pose = pose + _JITTER * torch.randn_like(pose)
+            world = world + _JITTER * torch.randn_like(world)
+            loss = (net(pose, world, visibility, camera) - truth[batch]).norm(dim=-1).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    net.eval()
+    feed, truth = inputs(detections, mapper, decoder)
+    with torch.no_grad():
+        found = {"lifted": feed[0], "world": canonical(feed[1])[0], "refined": net(*feed)}
+    return net, {
+        name: float((pose - truth)[kept].norm(dim=-1).mean()) for name, pose in found.items()
+    }
+
+
+def _kept(detections: Detections) -> Tensor:
+    """Frames (P,) of the tenth of the takes that is not trained on."""
+    return detections.take % 10 == 9
+
+
+@torch.no_grad()
+def spread(
+    detections: Detections,
+    mapper: Mapper,
+    decoder: PoseDecoder,
+    refiner: Refiner,
+    *,
+    samples: int = 16,
+) -> list[float]:
+    """How many times the samples of the latent have to be wider to be as wide as the errors are.
+
+    Per joint (13,), root mean squares over the takes that were not trained on.
+    """
+    kept = _kept(detections)
+    feed, truth = inputs(detections, mapper, decoder)
+    error = (refiner(*feed) - truth)[kept].square().sum(-1).mean(0)
+    mean, std, _ = mapper(detections.joints[kept], detections.visibility[kept])
+    drawn = [decoder(mean + std * torch.randn_like(std))[0] for _ in range(samples)]
+    wide = torch.stack(drawn).var(0).sum(-1).mean(0)
+    return [round(value, 4) for value in (error / wide.clamp_min(1e-6)).sqrt().tolist()]
+
+
+@torch.no_grad()
+def inputs(
+    detections: Detections, mapper: Mapper, decoder: PoseDecoder
+) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor], Tensor]:
+    """What a refiner is given for every frame, and the true canonical poses."""
+    mean, _, rotation = mapper.eval()(detections.joints, detections.visibility)
+    pose, _ = decoder.eval()(mean)
+    unit = detections.world.norm(dim=-1).mean(1)[:, None, None].clamp_min(1e-6)
+    feed = pose, detections.world / unit, detections.visibility, rotation[:, 2]
+    return feed, canonical(detections.seen)[0]

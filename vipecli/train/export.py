@@ -59,6 +59,8 @@ def write(
     feed: dict[str, np.ndarray],
     outputs: tuple[str, ...],
     metadata: dict,
+    *,
+    tolerance: float = TOLERANCE,
 ) -> float:
     """Write any network in inference mode, atomically, and check it.
 
@@ -70,10 +72,12 @@ def write(
         names of what it gives.
     metadata
         beside format and joint order.
+    tolerance
+        largest relative difference to torch that is let pass.
 
     Returns
     -------
-    Largest relative difference to torch on `feed`, at most `TOLERANCE`.
+    Largest relative difference to torch on `feed`, at most `tolerance`.
 
     Raises
     ------
@@ -104,7 +108,7 @@ def write(
         node.doc_string = ""
     onnx.save(model, partial)
     difference = parity(net, partial, feed, outputs)
-    if difference > TOLERANCE:
+    if difference > tolerance:
         partial.unlink()
         raise WeightsError(f"{path}: ONNX differs from torch by {difference:.1e}; not written")
     os.replace(partial, path)
@@ -128,6 +132,7 @@ def parity(
     got = session.run(list(outputs), feed)
     with torch.no_grad():
         ref = net.eval()(*(torch.from_numpy(values) for values in feed.values()))
+    ref = ref if isinstance(ref, tuple) else (ref,)
     return max(
         float(np.abs(g - r.numpy()).max() / np.abs(r.numpy()).max())
         for g, r in zip(got, ref, strict=True)

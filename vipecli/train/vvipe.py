@@ -22,7 +22,7 @@ from vipecli.train import losses
 from vipecli.train.augment import Augmentation, Augmenter
 from vipecli.train.calibrate import calibrate
 from vipecli.train.data import Mocap
-from vipecli.train.detected import Detections
+from vipecli.train.detected import Detections, inputs, spread, train_refiner
 from vipecli.train.export import views, write
 from vipecli.train.loop import CALIBRATION_POSES, CHECKPOINT, load_config, pose_weights, split
 from vipecli.train.score import Retrieval
@@ -39,6 +39,7 @@ KINDS = ("vvipe", "direct")
 """Values of `kind` in a config that are trained here."""
 
 CAMERA = (-1.0, -1.0, 1.0)  # the augmenter's left, up, away as right, down, forward
+_ROTATION_TOLERANCE = 1e-4
 _TEMPERATURE = 2.0  # of the squared distances of synchronised pictures
 _ALIKE = 0.05  # std of the joints of a triplet's positive, torso units
 
@@ -68,8 +69,6 @@ class Config:
         learnt with the map.
     vae_steps, steps
         of the two stages.
-    detected
-        share of each batch that comes from what the real detector said, where there is such data.
     labels, views
         limited supervision (Mitra et al.), with ``pretrain = false``: the share of the poses, in
         whole clips, whose 3D is used; and the weight of the metric term, which sees pairs of
@@ -95,7 +94,6 @@ class Config:
     pretrain: bool = True
     labels: float = 1.0
     views: float = 0.0
-    detected: float = 0.25
     rarity: float = 0.5
     source_weights: dict[str, float] = field(default_factory=dict)
     exclude: tuple[str, ...] = HELD_OUT
@@ -114,8 +112,6 @@ class Trainer:
         3D poses to train on.
     held_out
         poses for the running score.
-    detections
-        what a real detector said about known poses; None = noise by rule alone.
     """
 
     def __init__(
@@ -123,7 +119,6 @@ class Trainer:
         config: Config,
         mocap: Mocap,
         held_out: Retrieval,
-        detections: Detections | None = None,
     ) -> None:
         torch.manual_seed(config.seed)
         self.config, self.held_out = config, held_out
@@ -136,7 +131,6 @@ class Trainer:
         weights = pose_weights(config, mocap)
         self.cumulative = np.cumsum(weights)
         self.labelled = np.cumsum(weights * _labelled(mocap, config.labels, config.seed))
-        self.detections = detections
         self.step = 0
         first = "vae" if config.kind == "vvipe" and config.pretrain else "map"
         self._begin(first)
@@ -293,19 +287,10 @@ class Trainer:
         return (both[0] + both[1]) / 2
 
     def _views(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Joints, visibility and the poses in camera axes: by rule, and from the detector."""
-        real = round(self.config.detected * count) if self.detections else 0
-        poses = self.augmenter.poses(self.draw(count - real, labelled=True))
-        poses = self.augmenter.turned(poses)
-        joints, seen = self.augmenter.film(poses)
-        joints, visibility = self.augmenter.detect(joints)
-        seen = seen * torch.tensor(CAMERA)
-        if not real:
-            return joints, visibility, seen
-        parts = self.detections.draw(real, self.rng)
-        return tuple(
-            torch.cat(pair) for pair in zip((joints, visibility, seen), parts, strict=True)
-        )
+        """Joints and visibility as a detector gives them, and the poses in camera axes."""
+        poses = self.augmenter.poses(self.draw(count, labelled=True))
+        joints, seen = self.augmenter.film(self.augmenter.turned(poses))
+        return *self.augmenter.detect(joints), seen * torch.tensor(CAMERA)
 
     # -- score, checkpoints -------------------------------------------------------------------
 
@@ -420,7 +405,6 @@ def start(
     paths: list[Path],
     out: Path,
     *,
-    detected: list[Path] | None = None,
     device: str = "cpu",
 ) -> Trainer:
     """Trainer on mocap files, gone on from the checkpoint in `out` if there is one.
@@ -431,8 +415,6 @@ def start(
         see `data.load_mocap`.
     out
         folder of the run; made if missing.
-    detected
-        files of ``python -m examples.make_detected``.
     device
         ``cpu``: these networks are too small to gain from another.
 
@@ -445,8 +427,7 @@ def start(
         raise FormatError(f"--device {device}: the lifting is trained on the cpu")
     mocap, held_out = split(config, paths)
     out.mkdir(parents=True, exist_ok=True)
-    detections = Detections.load(detected) if detected else None
-    trainer = Trainer(config, mocap, held_out, detections)
+    trainer = Trainer(config, mocap, held_out)
     if (out / CHECKPOINT).exists():
         trainer.resume(out / CHECKPOINT)
     return trainer
@@ -488,11 +469,12 @@ def read_config(path: Path, *, steps: int | None = None) -> Config:
     return load_config(path, steps=steps, kind=Config, network=Sizes)
 
 
-def finish(trainer: Trainer, out: Path) -> list[Path]:
+def finish(trainer: Trainer, out: Path, *, detections: Detections | None = None) -> list[Path]:
     """Write the averaged networks: the map with its decoder and encoder, or the baseline.
 
-    Before, the sigmoid of the matching probability is fitted to the latent, and how far errors
-    exceed what the latent's std says.
+    Before, the sigmoid of the matching probability is fitted to the latent; with what a real
+    detector said about known poses, so is the network that takes the detector's own 3D landmarks
+    into account.
 
     Returns
     -------
@@ -523,13 +505,26 @@ def finish(trainer: Trainer, out: Path) -> list[Path]:
         "sigmoid": [mapper.a.item(), mapper.b.item()],
         "latent_std": _latent_std(trainer),
     }
+    refiner = None
+    if detections:
+        decoder = nets["decoder"]
+        refiner, found = train_refiner(detections, mapper, decoder, seed=config.seed)
+        more["spread"] = spread(detections, mapper, decoder, refiner)
     paths = [out / f"{config.name}{part}.onnx" for part in ("", "_decoder", "_encoder")]
     rng = np.random.default_rng(0)
     latent = {"latent": rng.normal(size=(64, config.network.dims)).astype(np.float32)}
     pose = {"pose": canonical(trainer.draw(64))[0].numpy()}
-    write(mapper, paths[0], views(), ("mean", "std", "rotation"), about | more)
+    # a rotation from two nearly parallel vectors has few digits
+    outputs = "mean", "std", "rotation"
+    write(mapper, paths[0], views(), outputs, about | more, tolerance=_ROTATION_TOLERANCE)
     write(nets["decoder"], paths[1], latent, ("pose", "lengths"), about | {"kind": "decoder"})
     write(nets["encoder"], paths[2], pose, ("mean", "std"), about | {"kind": "encoder"})
+    if refiner:
+        feed, _ = inputs(detections, mapper, nets["decoder"])
+        names = "pose", "world", "visibility", "camera"
+        example = {name: x[:64].numpy() for name, x in zip(names, feed, strict=True)}
+        paths.append(out / f"{config.name}_refiner.onnx")
+        write(refiner, paths[-1], example, ("refined",), about | {"kind": "refiner"} | found)
     return paths
 
 
