@@ -1,7 +1,12 @@
 """Match videos of human movement across camera views."""
 
 import importlib
+import os
 from typing import Any
+
+# From 1.29 on onnxruntime reports to its makers what it runs, unless this is set before it is
+# imported; its own `disable_telemetry_events` comes too late to stop that.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 __version__ = "0.1.0"
 
