@@ -7,6 +7,8 @@ const data = JSON.parse($("data").textContent);
 const LETTERS = ["A", "B"];
 const LAST = data.moments.a.length - 1;
 const HIDDEN_SCORE = 0.5; // joints seen less surely are drawn thin
+const LATE_S = 0.1; // a clip farther behind is waited for,
+const MOST_WAIT_S = 1; // but no longer than this
 const MISSING = -32768; // coordinate of a joint that is missing
 const LINKS = [[1, 2], [7, 8], [1, 7], [2, 8], [1, 3], [3, 5], [2, 4], [4, 6], [7, 9], [9, 11], [8, 10], [10, 12]];
 const LEFT = "#ff9836", RIGHT = "#42c4ff", MIDDLE = "#f0f0f0", OUTLINE = "#12141890";
@@ -144,12 +146,13 @@ class Take {
     this.draw();
   }
 
-  /** Run at a rate, and catch up or wait until the video shows the moment. */
+  /** Run at a rate, and catch up or wait until the video shows the moment; seconds that it is late. */
   follow(moment, rate) {
     this.moment = moment;
     const video = this.video;
+    let late = 0;
     if (video && video.readyState >= 1) {
-      const late = this.inFile(moment) - video.currentTime;
+      late = this.inFile(moment) - video.currentTime;
       const speed = rate + 3 * late;
       if (Math.abs(late) > 0.3 || speed < 0.07) {
         if (!video.paused) video.pause();
@@ -160,6 +163,7 @@ class Take {
       }
     }
     this.draw();
+    return late;
   }
 
   get shown() {
@@ -554,6 +558,8 @@ const player = {
   takes: [],
   plots: [],
   before: 0,
+  late: 0, // seconds that the slower clip is behind
+  waited: 0, // seconds spent waiting for it
 
   moment(number) {
     return at(number ? data.moments.b : data.moments.a, this.position);
@@ -569,7 +575,7 @@ const player = {
     if (this.playing || !LAST) return;
     if (this.position >= LAST) this.go(0);
     this.playing = true;
-    this.before = performance.now();
+    Object.assign(this, { before: performance.now(), late: 0, waited: 0 });
     requestAnimationFrame((now) => this.step(now));
     this.buttons();
   },
@@ -583,8 +589,12 @@ const player = {
 
   step(now) {
     if (!this.playing) return;
-    const elapsed = clamp(now - this.before, 0, 250) / 1000; // a frame may have begun before `play`
+    let elapsed = clamp(now - this.before, 0, 250) / 1000; // a frame may have begun before `play`
     this.before = now;
+    if (this.late > LATE_S && this.waited < MOST_WAIT_S) {
+      this.waited += elapsed; // a slow machine plays slower, but in step
+      elapsed = 0;
+    } else this.waited = 0;
     this.position += elapsed * data.fps * this.rate;
     if (this.position >= LAST) {
       if (!this.loop) {
@@ -594,10 +604,11 @@ const player = {
       }
       this.go(0);
     }
-    this.takes.forEach((take, number) => {
-      const times = number ? data.moments.b : data.moments.a, i = Math.min(Math.floor(this.position), LAST - 1);
-      take.follow(this.moment(number), (times[i + 1] - times[i]) * data.fps * this.rate);
-    });
+    const i = Math.min(Math.floor(this.position), LAST - 1);
+    this.late = Math.max(...this.takes.map((take, number) => {
+      const times = number ? data.moments.b : data.moments.a;
+      return take.follow(this.moment(number), (times[i + 1] - times[i]) * data.fps * this.rate);
+    }));
     this.show();
     requestAnimationFrame((time) => this.step(time));
   },
