@@ -14,9 +14,9 @@ import numpy as np
 from benchmarks import peers
 from vipecli import _kernels
 from vipecli.align import align
-from vipecli.classify import Packed
 from vipecli.distance import atrous, frame_distance, matching_probability
 from vipecli.embed import Embeddings
+from vipecli.packed import Packed
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@ _FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
 # Frames of b handled at a time: five rows of products stay in the first-level cache.
 _BLOCK = 256
 
+CLIP_BLOCK = 4
+"""Frames of a clip in one box of `floors`."""
+
 _F = np.float32
 _LOG2E = _F(1.4426950)
 _LARGEST = _F(1e30)  # products beyond leave a mean below 1e-7, and would overflow
@@ -562,6 +565,386 @@ def rank(
             missing,
             out[first:last],
         )
+    return out
+
+
+# --- nearest clips of an index --------------------------------------------------------------------
+
+_SLACK = _F(1e-3)  # of a bound, far above what float32 can be off
+
+
+@_jit
+def _least_costs(kappa, vmax, a, b, out):
+    """Lower bound of -log p, for every pair of frames whose E r^2 is at least `kappa`.
+
+    Of the six nodes of `_expected` three lie at r^2 >= k1, and the others at
+    r^2 = k1 - s (1 - (1 - t)^3) with t = root^2 + root x. As (1 - t)^3 >= 1 - 3 t for t <= 3,
+    s root^2 = 2 k3 / 9 k2 <= v / 3 and s root = sqrt(2 k2) / 3 <= 2 sqrt(v k1) / 3, where v is
+    the largest variance of one dimension, r^2 >= k1 - 2 x sqrt(v k1) - v there. Both grow with k1
+    wherever they are positive, and p falls with every r.
+    """
+    for j in range(len(out)):
+        k = min(kappa[j], _F(1e6))
+        width, v = _F(2.0) * np.sqrt(vmax[j] * k), vmax[j]
+        r0 = np.sqrt(k)
+        r1 = np.sqrt(max(k - _F(0.61670659) * width - v, _F(0.0)))
+        r2 = np.sqrt(max(k - _F(1.88917588) * width - v, _F(0.0)))
+        r3 = np.sqrt(max(k - _F(3.32425743) * width - v, _F(0.0)))
+        p = _F(0.05) + _F(0.45) / (_F(1.0) + _exp2(min(max(a * r0 - b, _F(-60.0)), _F(60.0))))
+        p += _F(0.367945638) / (_F(1.0) + _exp2(min(max(a * r1 - b, _F(-60.0)), _F(60.0))))
+        p += _F(0.079754175) / (_F(1.0) + _exp2(min(max(a * r2 - b, _F(-60.0)), _F(60.0))))
+        p += _F(0.002300202) / (_F(1.0) + _exp2(min(max(a * r3 - b, _F(-60.0)), _F(60.0))))
+        out[j] = -_log(p)
+
+
+@_jit
+def _least_moments(low, high, total, block_low, block_high, block_total, first, out):
+    """Least E r^2 of a block of query frames with each of many blocks: of boxes that hold them."""
+    n = len(out)
+    totals = block_total[first : first + n]
+    for j in range(n):
+        out[j] = total + totals[j]
+    for dim in range(len(low)):
+        below, above = low[dim], high[dim]
+        lows, highs = block_low[dim, first : first + n], block_high[dim, first : first + n]
+        for j in range(n):
+            gap = max(max(lows[j] - above, below - highs[j]), _F(0.0))
+            out[j] += gap * gap
+
+
+@_jit
+def _least_of_taps(raw, taps, whole, out):
+    """Lower bound of every atrous row from those of the rows (N,) that it is the mean of.
+
+    Where no frame is missing and the clip is longer than the window, only taps at one end of it can
+    be cut off by the ends of the clip; otherwise any of them may be the only one.
+    """
+    n = len(raw)
+    for i in range(n):
+        least = np.inf
+        for k in range(7):
+            x = i + taps[k]
+            if 0 <= x < n:
+                least = min(least, raw[x])
+        if whole:
+            ahead, behind, before, after = 0.0, 0.0, 0, 0
+            for k in range(7):
+                x = i + taps[k]
+                if 0 <= x < n:
+                    ahead, before = ahead + raw[x], before + 1
+            behind, after = ahead, before
+            best = ahead / before
+            for k in range(3):
+                x, y = i + taps[k], i + taps[6 - k]
+                if 0 <= x < n:
+                    ahead, before = ahead - raw[x], before - 1
+                if 0 <= y < n:
+                    behind, after = behind - raw[y], after - 1
+                best = min(best, min(ahead / before, behind / after))
+            least = max(least, best - 1e-5)
+        out[i] = least
+
+
+@_jit
+def _least_mean(rows, cells):
+    """Least mean of a path that crosses every row and has at most so many cells."""
+    total, least = 0.0, np.inf
+    for i in range(len(rows)):
+        total += rows[i]
+        least = min(least, rows[i])
+    return (total + (cells - len(rows)) * least) / cells
+
+
+@_jit
+def _floor_group(
+    low, high, total, vmax, step, taps, block_low, block_high, block_total, blocks, lengths,
+    clip_vmax, whole, reach, a, b, bounds, rows,
+):  # fmt: skip
+    """Bounds of the clips of one group: see `floors`."""
+    first, last = blocks[0, 0], blocks[-1, 1]
+    queries, n = len(low), rows.shape[1]
+    kappa = np.empty((queries, last - first), np.float32)
+    for i in range(queries):
+        _least_moments(
+            low[i], high[i], total[i], block_low, block_high, block_total, first, kappa[i]
+        )
+    across, along = np.empty(queries, np.float32), np.empty(queries, np.float32)
+    v, raw = np.empty(queries, np.float32), np.empty(n, np.float32)
+    for c in range(len(blocks)):
+        begin, end, m = blocks[c, 0] - first, blocks[c, 1] - first, lengths[c]
+        for i in range(queries):
+            across[i] = np.inf
+            v[i] = vmax[i] + clip_vmax[c]
+            for j in range(begin, end):
+                across[i] = min(across[i], kappa[i, j])
+        _least_costs(across, v, a, b, along)
+        for i in range(n):
+            raw[i] = along[i // step]
+        _least_of_taps(raw, taps, whole[c], rows[c])
+        bound = _least_mean(rows[c], n + m - 1)
+        if m > n:
+            columns = _least_columns(kappa[:, begin:end], v.max(), reach[c], m, a, b)
+            bound = max(bound, _least_mean(columns, n + m - 1))
+        bounds[c] = bound * (_F(1.0) - _SLACK) - _SLACK
+
+
+@_jit
+def _least_columns(kappa, vmax, reach, m, a, b):
+    """Lower bound of every atrous column, from the blocks that its window touches."""
+    count = kappa.shape[1]
+    least, v = np.full(count, _F(np.inf)), np.full(count, vmax)
+    for i in range(len(kappa)):
+        for j in range(count):
+            least[j] = min(least[j], kappa[i, j])
+    cost, out = np.empty(count, np.float32), np.empty(m, np.float32)
+    _least_costs(least, v, a, b, cost)
+    for j in range(m):
+        value = _F(np.inf)
+        for block in range(
+            max(j - reach, 0) // CLIP_BLOCK, min(j + reach, m - 1) // CLIP_BLOCK + 1
+        ):
+            value = min(value, cost[block])
+        out[j] = value
+    return out
+
+
+@_jit(parallel=True)
+def floors(
+    low, high, total, vmax, step, taps, n, block_low, block_high, block_total, blocks, lengths,
+    clip_vmax, whole, reach, groups, a, b,
+):  # fmt: skip
+    """Lower bounds of the distance of one query to every clip, and of every row of their tables.
+
+    A few frames in a row are a box in the space of the embedding; between two boxes E r^2 has a
+    least value, from which `_least_costs` follows. A row of the atrous table is bounded by the rows
+    that it is the mean of, and a path of at most N + M - 1 cells crosses every row once.
+
+    Parameters
+    ----------
+    low, high
+        shape (B, D) float32, boxes of `step` frames of the query each; `total` (B,) the least sum
+        of the variances of a frame, `vmax` (B,) the largest variance of a dimension.
+    taps
+        shape (7,), as in `rank`.
+    n
+        frames of the query, N.
+    block_low, block_high
+        shape (D, E) float32, boxes of `CLIP_BLOCK` frames of the clips; `block_total` (E,) as
+        above. A block without known frames has an empty box, from inf to -inf, and total inf.
+    blocks
+        shape (C, 2): clip c has the blocks [blocks[c, 0], blocks[c, 1]).
+    lengths, clip_vmax, whole, reach
+        shape (C,): frames, largest variance, whether no frame is missing in clip and query and the
+        clip is longer than its window, and the half-width of that in frames.
+    groups
+        shape (G + 1,): group g holds the clips [groups[g], groups[g + 1]).
+
+    Returns
+    -------
+    shape (C,) float64 and (C, N) float32.
+    """
+    bounds = np.empty(len(blocks))
+    rows = np.empty((len(blocks), n), np.float32)
+    for g in prange(len(groups) - 1):
+        x, y = groups[g], groups[g + 1]
+        _floor_group(
+            low, high, total, vmax, step, taps, block_low, block_high, block_total, blocks[x:y],
+            lengths[x:y], clip_vmax[x:y], whole[x:y], reach[x:y], a, b, bounds[x:y], rows[x:y],
+        )  # fmt: skip
+    return bounds, rows
+
+
+@_jit
+def _refined_floor(
+    mean, total, vmax, known, mean_t, totals, first, last, clip_vmax, taps, clip_taps, whole, a, b,
+    floor,
+):  # fmt: skip
+    """Bound of one clip as by `floors`, from frames instead of boxes; raises `floor` (N,)."""
+    n, m = len(mean), last - first
+    least_row, v = np.full(n, _F(np.inf)), np.full(n, vmax + clip_vmax)
+    least_column, kappa = np.full(m, _F(np.inf)), np.empty(m, np.float32)
+    for i in range(n):
+        if not known[i]:
+            continue
+        for j in range(m):
+            kappa[j] = total[i] + totals[first + j]
+        for dim in range(mean.shape[1]):
+            x, row = mean[i, dim], mean_t[dim, first:last]
+            for j in range(m):
+                d = x - row[j]
+                kappa[j] += d * d
+        least = _F(np.inf)
+        for j in range(m):
+            least = min(least, kappa[j])
+            least_column[j] = min(least_column[j], kappa[j])
+        least_row[i] = least
+    raw, tight = np.empty(n, np.float32), np.empty(n, np.float32)
+    _least_costs(least_row, v, a, b, raw)
+    _least_of_taps(raw, taps, whole, tight)
+    for i in range(n):
+        floor[i] = max(floor[i], tight[i])
+    bound = _least_mean(floor, n + m - 1)
+    if m > n:
+        v, raw, tight = np.full(m, v[0]), np.empty(m, np.float32), np.empty(m, np.float32)
+        _least_costs(least_column, v, a, b, raw)
+        _least_of_taps(raw, clip_taps, whole and n > 2 * taps.max(), tight)
+        bound = max(bound, _least_mean(tight, n + m - 1))
+    return bound * (_F(1.0) - _SLACK) - _SLACK
+
+
+@_jit
+def _cost_row(mean, var, mean_t, var_t, first, a, b, k1, k2, k3, out):
+    """Fill -log p of one frame with the frames from `first` on; blocks as in `_distance_row`."""
+    m = len(out)
+    for start in range(0, m, _BLOCK):
+        n = min(_BLOCK, m - start)
+        s1, s2, s3, part = k1[:n], k2[:n], k3[:n], out[start : start + n]
+        _moments(mean, var, mean_t, var_t, first + start, s1, s2, s3)
+        _expected(s1, s2, s3, a, b, part)
+        for j in range(n):
+            part[j] = -_log(part[j])
+
+
+@_jit
+def _bounded_distance(
+    mean, var, known, mean_t, var_t, known_t, first, last, taps, clip_taps, floor, a, b, missing,
+    limit,
+):  # fmt: skip
+    """Mean atrous distance along the warping path to one clip; inf once it must exceed `limit`.
+
+    As `dtw_mean`, but the table is made row by row, and of the rows still to come their lower
+    bounds `floor` (N,) are known: a path at (i, j) has N-1-i of them ahead, and M-1-j cells more
+    at most, none below the least bound.
+    """
+    n, m = len(mean), last - first
+    top, gap = taps.max(), clip_taps.max()
+    padded = np.full((n + 2 * top, m + 2 * gap), _F(np.nan))
+    blocks = np.empty((3, _BLOCK), np.float32)
+    k1, k2, k3 = blocks[0], blocks[1], blocks[2]
+    smooth = np.empty((1, m), np.float32)
+    sums, lengths = np.empty((2, m)), np.empty((2, m), np.int32)
+    least, rest = np.inf, 0.0
+    for i in range(n):
+        least, rest = min(least, floor[i]), rest + floor[i]
+    done = 0
+    for i in range(n):
+        while done < min(i + top + 1, n):
+            if known[done]:
+                row = padded[top + done, gap : gap + m]
+                _cost_row(mean[done], var[done], mean_t, var_t, first, a, b, k1, k2, k3, row)
+                for j in range(m):
+                    row[j] = row[j] if known_t[first + j] else _F(np.nan)
+            done += 1
+        _atrous_padded(padded[i : i + 2 * top + 1], top, gap, taps, clip_taps, missing, smooth)
+        above, here = sums[(i + 1) & 1], sums[i & 1]
+        length_above, length_here = lengths[(i + 1) & 1], lengths[i & 1]
+        _mean_row(i == 0, smooth[0], above, here, length_above, length_here)
+        rest -= floor[i]
+        if i & 3 == 3 and i < n - 1:
+            bound = np.inf
+            for j in range(m):
+                extra = m - 1 - j
+                part = here[j] + rest + extra * least
+                bound = min(bound, part / (length_here[j] + n - 1 - i + extra))
+            if bound * (1.0 - 1e-6) > limit:
+                return np.inf
+    return sums[(n - 1) & 1, m - 1] / lengths[(n - 1) & 1, m - 1]
+
+
+@_jit
+def _mean_row(is_first, cost, above, here, length_above, length_here):
+    """One row of `dtw_mean`: sums and lengths of the best paths from those of the row above."""
+    left, left_length = np.inf, 0
+    corner, corner_length = np.inf, 0
+    for j in range(len(cost)):
+        best, length = corner, corner_length
+        corner, corner_length = (np.inf, 0) if is_first else (above[j], length_above[j])
+        if corner < best:
+            best, length = corner, corner_length
+        if left < best:
+            best, length = left, left_length
+        if is_first and j == 0:
+            best, length = 0.0, 0
+        left, left_length = best + cost[j], length + 1
+        here[j], length_here[j] = left, left_length
+
+
+@_jit
+def _keep_best(best, score):
+    """Put a score among the best ones, ascending; the largest of them falls out."""
+    for x in range(len(best)):
+        if score < best[x]:
+            best[x], score = score, best[x]
+
+
+@_jit(parallel=True)
+def nearest(
+    mean, var, known, taps, packed_mean, packed_var, packed_known, starts, clip_taps, total,
+    vmax, packed_total, clip_vmax, whole, order, bounds, rows, shift, lift, last_near, hub_count,
+    k, chunk, a, b, missing,
+):  # fmt: skip
+    """Distances to the clips that may be among the k of least score; inf for all others.
+
+    The score of a clip is its distance less `shift`; of a query that is itself one of the clips,
+    see `last_near`. Clips come in the order of their least scores, and the search ends where those
+    exceed the k-th best found.
+
+    Parameters
+    ----------
+    mean, var, known, taps, packed_mean, packed_var, packed_known, starts
+        as in `rank`.
+    clip_taps
+        shape (C, 7) int64, as `taps` for every clip.
+    total, packed_total
+        shapes (N,) and (F,): sums of the variances of each frame, inf for a missing one.
+    vmax, clip_vmax, whole
+        as in `floors`; `vmax` is that of the whole query.
+    order
+        shape (O,) int64: clips to look at, by their least scores.
+    bounds, rows
+        from `floors`.
+    shift
+        shape (C,): what is taken off a distance.
+    lift
+        shape (C,): the most that may be taken off.
+    last_near
+        shape (C, 2): of a clip whose distance d is at most the first, another half of what the
+        second exceeds d by is taken off, divided by `hub_count`; -inf = never.
+    k
+        how many.
+    chunk
+        clips looked at side by side between two looks at the k-th best.
+
+    Returns
+    -------
+    shape (C,) float64; the same for any `chunk` where the score is among the k best.
+    """
+    out = np.full(len(starts), np.inf)
+    best = np.full(k, np.inf)
+    for begin in range(0, len(order), chunk):
+        end = min(begin + chunk, len(order))
+        if bounds[order[begin]] - lift[order[begin]] > best[k - 1]:
+            break
+        for x in prange(begin, end):
+            c = order[x]
+            limit = best[k - 1] + lift[c]
+            bound = bounds[c]
+            if bound <= limit and limit < np.inf:
+                bound = _refined_floor(
+                    mean, total, vmax, known, packed_mean, packed_total, starts[c, 0],
+                    starts[c, 1], clip_vmax[c], taps, clip_taps[c], whole[c], a, b, rows[c],
+                )  # fmt: skip
+            if bound <= limit:
+                out[c] = _bounded_distance(
+                    mean, var, known, packed_mean, packed_var, packed_known, starts[c, 0],
+                    starts[c, 1], taps, clip_taps[c], rows[c], a, b, missing, limit,
+                )  # fmt: skip
+        for x in range(begin, end):
+            c = order[x]
+            score = out[c] - shift[c]
+            if out[c] <= last_near[c, 0]:
+                score -= 0.5 * (last_near[c, 1] - out[c]) / hub_count
+            _keep_best(best, score)
     return out
 
 

@@ -1,31 +1,41 @@
 """The action in a clip, from the labelled clips nearest to it."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.optimize import minimize
 
-from vipecli import _kernels
 from vipecli.align import align
-from vipecli.distance import (
-    MISSING_COST,
-    SOFTNESS,
-    atrous,
-    check_same_model,
-    constant_taps,
-    filled,
-    frame_costs,
-    kernel_sigmoid,
-    known_frames,
-)
+from vipecli.distance import known_frames
 from vipecli.embed import Embeddings
-from vipecli.errors import FormatError, NoPoseError
+from vipecli.errors import NoPoseError
+from vipecli.packed import Hubs, Packed
 
-VOTE_POWER = 8
-"""A neighbour's vote is (nearest distance / its distance) to this power: steep, because an index
-may hold fewer clips of the right label than neighbours are asked for."""
+NONE_SHARE = 0.1
+"""Share of clips that show none of the labels, as calibration takes it."""
 
-_GROUP = 1024  # frames of the index per table; with a query of 56 frames, half a megabyte
+_UNSURE = 0.01  # least probability that a true label counts with in calibration
+_PRIOR = 1.0  # weight of the default calibration, in clips per parameter
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How scores become probabilities.
+
+    A clip of score s votes for its label with weight exp(-s / temperature), and "none of these"
+    has the weight of one clip of score `none_at`.
+    """
+
+    temperature: float = 0.12
+    none_at: float = 1.6
+
+    @classmethod
+    def default(cls, hubs: Hubs | None) -> "Calibration":
+        """For an index that is too small to tell, and scores that are corrected or not."""
+        shift = 0.5 * float(np.mean(hubs.mean)) if hubs is not None and hubs.count else 0.0
+        return cls(none_at=cls.none_at - shift)
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,8 @@ class Neighbour:
         as in the index.
     distance
         mean atrous frame distance along the warping path, in [0.05, 3.0].
+    score
+        the distance, corrected for hubs if so asked; may be negative.
     match_probability
         mean matching probability of the frames along the path, in (0.05, 0.95).
     """
@@ -45,6 +57,7 @@ class Neighbour:
     clip: str
     label: str
     distance: float
+    score: float
     match_probability: float
 
 
@@ -55,120 +68,33 @@ class Ranking:
     Attributes
     ----------
     label
-        the one with the largest vote; of equal votes, that of the nearer clip.
+        the most probable; None for "none of these".
     confidence
-        its share of the vote, in [0, 1].
+        its probability, in [0, 1].
+    probabilities
+        of every label among the neighbours, the most probable first.
+    none
+        probability of "none of these".
     neighbours
-        the k nearest clips, nearest first.
+        the k nearest clips by score, nearest first.
     """
 
-    label: str
+    label: str | None
     confidence: float
-    neighbours: tuple[Neighbour, ...]
-
-
-class Packed:
-    """Labelled clips laid out for one pass: made once, asked many times.
-
-    Attributes
-    ----------
-    names, labels
-        tuples of C strings.
-    clips
-        the C embeddings, all of one model.
-    """
-
-    def __init__(self, clips: Sequence[tuple[str, str, Embeddings]]) -> None:
-        """Pack (name, label, embeddings) of every clip.
-
-        Raises
-        ------
-        FormatError
-            if there are none, one is without frames, or they come from different models.
-        """
-        if not clips:
-            raise FormatError("the index holds no clips; add labelled videos to it")
-        self.names, self.labels, self.clips = map(tuple, zip(*clips, strict=True))
-        for name, clip in zip(self.names, self.clips, strict=True):
-            check_same_model(self.clips[0], clip)
-            if not len(clip):
-                raise FormatError(f"{name}: a clip without frames; remove it from the index")
-        self._lay_out()
-
-    def _lay_out(self) -> None:
-        """Put clips of constant rate side by side, those of one rate together, with gaps."""
-        taps = {c: constant_taps(clip.times) for c, clip in enumerate(self.clips)}
-        self._uneven = [c for c, offsets in taps.items() if offsets is None]
-        even = [c for c, offsets in taps.items() if offsets is not None]
-        self._order = sorted(even, key=lambda c: tuple(taps[c]))
-        self._gap = max((int(taps[c].max()) for c in even), default=0)
-        ends = np.cumsum([len(self.clips[c]) + self._gap for c in self._order], dtype=np.int64)
-        lengths = np.array([len(self.clips[c]) for c in self._order], np.int64)
-        self._starts = np.stack([ends - lengths, ends], axis=1)
-        frames = int(ends[-1]) + self._gap if even else 0
-        dims = self.clips[0].mean.shape[1]
-        self._mean = np.zeros((dims, frames), np.float32)
-        self._var = np.zeros((dims, frames), np.float32)
-        self._known = np.zeros(frames, bool)
-        for c, (first, last) in zip(self._order, self._starts, strict=True):
-            mean, var = filled(self.clips[c])
-            self._mean[:, first:last], self._var[:, first:last] = mean.T, var.T
-            self._known[first:last] = known_frames(self.clips[c])
-        self._groups = _groups(self._starts, [tuple(taps[c]) for c in self._order])
-        firsts = [self._order[g] for g in self._groups[:-1]]
-        self._group_taps = np.array([taps[c] for c in firsts], np.int64).reshape(-1, 7)
-
-    def __len__(self) -> int:
-        """Return the number of clips, C."""
-        return len(self.clips)
-
-    def distances(self, query: Embeddings) -> np.ndarray:
-        """Mean atrous frame distance of the query to every clip along the warping path.
-
-        Returns
-        -------
-        shape (C,) float64, in [0.05, 3.0].
-
-        Raises
-        ------
-        FormatError
-            if the query was embedded by another model.
-        """
-        check_same_model(self.clips[0], query)
-        taps = constant_taps(query.times)
-        out = np.empty(len(self))
-        slow = self._uneven if taps is not None else range(len(self))
-        for c in slow:
-            out[c] = _one_distance(query, self.clips[c])
-        if taps is not None and self._order:
-            out[self._order] = _kernels.rank(
-                *filled(query),
-                known_frames(query),
-                taps,
-                self._mean,
-                self._var,
-                self._known,
-                self._gap,
-                self._starts,
-                self._groups,
-                self._group_taps,
-                *kernel_sigmoid(query, softness=SOFTNESS),
-                np.float32(MISSING_COST),
-            )
-        return out
-
-
-def _groups(starts: np.ndarray, taps: Sequence[tuple[int, ...]]) -> np.ndarray:
-    """First clip of every group and the number of clips: one rate and few frames per group."""
-    groups = []
-    for c, (first, _) in enumerate(starts):
-        if not groups or taps[c] != taps[groups[-1]] or first - starts[groups[-1], 0] > _GROUP:
-            groups.append(c)
-    return np.array([*groups, len(starts)], np.int64)
+    probabilities: dict[str, float] = field(default_factory=dict)
+    none: float = 0.0
+    neighbours: tuple[Neighbour, ...] = ()
 
 
 def classify(
-    query: Embeddings, clips: Packed | Sequence[tuple[str, str, Embeddings]], *, k: int = 5
+    query: Embeddings,
+    clips: Packed | Sequence[tuple[str, str, Embeddings]],
+    *,
+    k: int = 5,
+    hubs: Hubs | None = None,
+    calibration: Calibration | None = None,
+    leave_out: np.ndarray | None = None,
+    exhaustive: bool = False,
 ) -> Ranking:
     """Label a clip by the labelled clips nearest to it (paper, section 4.3).
 
@@ -180,10 +106,18 @@ def classify(
         labelled clips: (name, label, embeddings) of each, or `Packed` for many queries.
     k
         how many neighbours vote, at least 1; fewer where the index holds fewer.
+    hubs
+        correction for clips that are near to everything; None = no.
+    calibration
+        from `calibrate`; None = the default.
+    leave_out
+        shape (C,) bool: clips that have no vote, such as the query itself.
+    exhaustive
+        compute every distance; the result is the same.
 
     Returns
     -------
-    The vote of a neighbour falls steeply with its distance; see `VOTE_POWER`.
+    The vote of a neighbour falls exponentially with its score; see `Calibration`.
 
     Raises
     ------
@@ -199,32 +133,129 @@ def classify(
     packed = clips if isinstance(clips, Packed) else Packed(clips)
     if not known_frames(query).any():
         raise NoPoseError("nobody is seen in the clip, so it cannot be labelled")
-    distances = packed.distances(query)
-    nearest = sorted(range(len(packed)), key=lambda c: (distances[c], packed.names[c]))[:k]
+    member = leave_out is not None and bool(leave_out.any())
+    places, distances, scores = packed.nearest(
+        query, k, hubs=hubs, member=member, leave_out=leave_out, exhaustive=exhaustive
+    )
     neighbours = tuple(
         Neighbour(
             packed.names[c],
             packed.labels[c],
-            float(distances[c]),
+            float(distance),
+            float(score),
             float(align(query, packed.clips[c], ends="closed").match_probability.mean()),
         )
-        for c in nearest
+        for c, distance, score in zip(places, distances, scores, strict=True)
     )
-    label, confidence = _vote(neighbours)
-    return Ranking(label, confidence, neighbours)
+    return _vote(neighbours, calibration or Calibration.default(hubs))
 
 
-def _vote(neighbours: Sequence[Neighbour]) -> tuple[str, float]:
-    """Label with the largest share of the vote, and that share."""
+def _vote(neighbours: Sequence[Neighbour], calibration: Calibration) -> Ranking:
+    """Label with the largest share of the vote, and all shares."""
+    if not neighbours:
+        return Ranking(None, 1.0, {}, 1.0, ())
+    scores = np.array([one.score for one in neighbours])
+    weights, none = _weights(scores[None], calibration)
     votes: dict[str, float] = {}
-    for neighbour in neighbours:
-        weight = (neighbours[0].distance / neighbour.distance) ** VOTE_POWER
-        votes[neighbour.label] = votes.get(neighbour.label, 0.0) + weight
-    label = max(votes, key=votes.__getitem__)  # of equals the first, whose clip is the nearest
-    return label, votes[label] / sum(votes.values())
+    for one, weight in zip(neighbours, weights[0], strict=True):
+        votes[one.label] = votes.get(one.label, 0.0) + float(weight)
+    votes = dict(sorted(votes.items(), key=lambda item: -item[1]))  # equal: the nearer clip's
+    label, share = next(iter(votes.items()))
+    refused = float(none[0])
+    if refused > share:
+        return Ranking(None, refused, votes, refused, tuple(neighbours))
+    return Ranking(label, share, votes, refused, tuple(neighbours))
 
 
-def _one_distance(a: Embeddings, b: Embeddings) -> float:
-    """Distance of two clips, of which one has a variable frame rate."""
-    cost = atrous(frame_costs(a, b), a.times, b.times)
-    return _kernels.dtw_mean(cost, np.inf, np.empty((2, len(b))), np.empty((2, len(b)), np.int32))
+def _weights(scores: np.ndarray, calibration: Calibration) -> tuple[np.ndarray, np.ndarray]:
+    """Share of the vote of every neighbour (Q, k), and of none of them (Q,)."""
+    logits = np.column_stack([-scores, np.full(len(scores), -calibration.none_at)])
+    logits = (logits - logits.max(axis=1, keepdims=True)) / calibration.temperature
+    shares = np.exp(logits)
+    shares /= shares.sum(axis=1, keepdims=True)
+    return shares[:, :-1], shares[:, -1]
+
+
+def calibrate(
+    table: np.ndarray | Packed,
+    labels: np.ndarray,
+    hubs: Hubs,
+    k: int,
+    sample: np.ndarray | None = None,
+) -> Calibration:
+    """Temperature and threshold with which left-out clips of an index are judged best.
+
+    Every clip is left out once, and is to get its own label; and once together with all clips of
+    its label, and is to get none. Most likely parameters, drawn to the default ones where there
+    are few clips.
+
+    Parameters
+    ----------
+    table
+        shape (C, C), distances of the clips to each other; or the clips, which are then compared.
+    labels
+        shape (C,).
+    hubs
+        as in `classify`.
+    k
+        neighbours that vote.
+    sample
+        clips to leave out; None = each.
+    """
+    seen: list[tuple[np.ndarray, np.ndarray]] = []
+    unseen: list[np.ndarray] = []
+    places = np.arange(len(labels)) if sample is None else sample
+    for i in places:
+        same = labels == labels[i]
+        others = same & (np.arange(len(labels)) != i)
+        if others.any():
+            near, scores = _left_out(table, hubs, k, i, np.arange(len(labels)) == i)
+            seen.append((labels[near] == labels[i], scores))
+        if not same.all():
+            unseen.append(_left_out(table, hubs, k, i, same)[1])
+    return _fit(seen, unseen, k, Calibration.default(hubs))
+
+
+def _left_out(
+    table: np.ndarray | Packed, hubs: Hubs, k: int, i: int, without: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Nearest clips of clip i, and their scores, where some are left out."""
+    if isinstance(table, Packed):
+        near, _, scores = table.nearest(table.clips[i], k, leave_out=without)
+        return near, scores
+    scores = np.where(without, np.inf, hubs.scores(table[i].astype(np.float64), member=True))
+    near = np.argsort(scores, kind="stable")[:k]
+    near = near[scores[near] < np.inf]
+    return near, scores[near]
+
+
+def _fit(
+    seen: Sequence[tuple[np.ndarray, np.ndarray]],
+    unseen: Sequence[np.ndarray],
+    k: int,
+    default: Calibration,
+) -> Calibration:
+    def padded(rows: Sequence[np.ndarray], fill: float) -> np.ndarray:
+        out = np.full((len(rows), k), fill)
+        for row, values in zip(out, rows, strict=True):
+            row[: len(values)] = values
+        return out
+
+    right = padded([r for r, _ in seen], 0)
+    scores, strange = padded([s for _, s in seen], 1e3), padded(unseen, 1e3)
+
+    def loss(x: np.ndarray) -> float:
+        found = Calibration(math.exp(x[0]), x[1])
+        total = _PRIOR * ((x[0] - math.log(default.temperature)) ** 2)
+        total += _PRIOR * ((x[1] - default.none_at) / 0.3) ** 2
+        if len(seen):
+            p = (_weights(scores, found)[0] * right).sum(axis=1)
+            total -= (1 - NONE_SHARE) * np.log(_UNSURE + (1 - _UNSURE) * p).sum()
+        if len(unseen):
+            p = _weights(strange, found)[1]
+            total -= NONE_SHARE * np.log(_UNSURE + (1 - _UNSURE) * p).sum()
+        return total
+
+    start = [math.log(default.temperature), default.none_at]
+    best = minimize(loss, start, method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-4}).x
+    return Calibration(math.exp(best[0]), float(best[1]))

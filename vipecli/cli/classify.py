@@ -1,31 +1,48 @@
 """`vipe classify`: the action in a clip, from labelled clips."""
 
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vipecli.cli.options import (
-    End,
-    Jobs,
-    Joints,
-    Json,
-    Person,
-    PoseModel,
-    Rate,
-    Start,
-    Weights,
-)
+from vipecli.cli.options import Jobs, Json, Person, PoseModel, Weights
+from vipecli.cli.queries import Query, inputs, open_index, read_query
 
 if TYPE_CHECKING:
     from vipecli.classify import Ranking
+    from vipecli.embed import Embeddings
+    from vipecli.neighbours import Searchable
+    from vipecli.timeline import Stretch
+
+HUBS = 50  # as in `vipe evaluate penn`
+
+
+def _seconds(text: str | None) -> float | None:
+    """Seconds from "2" or "2s"."""
+    if text is None:
+        return None
+    try:
+        value = float(text.removesuffix("s"))
+        if value >= 0.1:
+            return value
+    except ValueError:
+        pass
+    raise typer.BadParameter(f"{text!r} is no time of 0.1 s or more, such as 2 or 2.5s")
 
 
 def classify(
-    clip: Annotated[Path, typer.Argument(metavar="CLIP", help="Video, frames or keypoint file.")],
+    clips: Annotated[
+        list[Path],
+        typer.Argument(metavar="CLIP...", help="Videos, keypoint files, folders of either."),
+    ],
     index: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Videos, in one sub-folder per label.")
+        Path,
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder with an index, or with one sub-folder of videos per label.",
+        ),
     ],
     k: Annotated[int, typer.Option("-k", min=1, help="How many of the nearest clips vote.")] = 5,
     exclude: Annotated[
@@ -35,63 +52,200 @@ def classify(
             help="Leave out clips whose path below the index matches; may be repeated.",
         ),
     ] = None,
+    hubs: Annotated[
+        int,
+        typer.Option(min=0, help="Correct for hubs by the N nearest index clips (CSLS); 0 = no."),
+    ] = HUBS,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Compute every distance; the result is the same.")
+    ] = False,
+    every: Annotated[
+        str | None,
+        typer.Option(metavar="SECONDS", callback=_seconds, help="Label the clip over time."),
+    ] = None,
+    timeline: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE", help="With --every, .json, .csv, .srt or .vtt; may be repeated."
+        ),
+    ] = None,
+    explain: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Show the clip beside its nearest: .mp4 or .html."),
+    ] = None,
     jobs: Jobs = 1,
     json: Json = None,
     person: Person = "largest",
-    start: Start = None,
-    end: End = None,
-    fps: Rate = None,
-    joints: Joints = None,
     pose_model: PoseModel = None,
     weights: Weights = None,
 ) -> None:
-    """Label a clip by the labelled clips that are nearest to it.
+    """Label clips by the labelled clips that are nearest to them, or say "none of these".
 
-    The index is embedded on first use, into FOLDER/.vipe; --person is for the clip and the index,
-    --start and --end are for the clip.
-    A copy of the clip in the index does not vote.
+    The index of a folder of videos is made on first use; --person is for clips and index.
+    Copies of a clip in the index do not vote.
     """
-    from vipecli.classify import classify as rank
-    from vipecli.cli.batch import fill_with_progress
-    from vipecli.cli.console import check_json, note, progress_bars, write_json
-    from vipecli.clip import Recipe, check_clip, read_clip
-    from vipecli.formats import load_embeddings
-    from vipecli.library import content_key, detector_key, labelled, load_clips
+    from vipecli.cli.console import check_json, write_json
+    from vipecli.clip import Recipe
 
-    recipe = Recipe(person=person, pose_model=pose_model, weights=weights, joints=joints, fps=fps)
-    part = replace(recipe, start_s=start, end_s=end)
-    info = check_clip(clip, part)
-    check_json(json, clip)
-    entries, _ = fill_with_progress(labelled(index, exclude=exclude or ()), recipe, jobs=jobs)
-    key = content_key(clip, detector_key(part))
-    copies = [entry for entry in entries if entry.key == key]
-    for copy in copies:
-        note(f"{copy.slot.name} is the clip itself and does not vote")
-    if copies:
-        query = load_embeddings(copies[0].slot.target)
-    else:
-        with progress_bars() as bars:
-            bar = bars.add_task(f"poses of {clip.name}", total=info.frames, unit="frames")
-            _, query = read_clip(clip, part, lambda steps: bars.advance(bar, steps))
-    ranking = rank(query, load_clips(entry for entry in entries if entry.key != key), k=k)
+    recipe = Recipe(person=person, pose_model=pose_model, weights=weights)
+    paths = inputs(clips)
+    outputs = [*(timeline or ()), *([explain] if explain else ())]
+    _check(paths, outputs, timeline, explain, every)
+    check_json(json, *paths, *outputs)
+    library = open_index(index, recipe, jobs, exclude or [], hubs=hubs, k=k)
+    results, failed = [], 0
+    for path in paths:
+        try:
+            query = read_query(path, recipe, library)
+            results.append(_one(query, library, k, exact, every))
+        except Exception as exc:
+            if len(paths) == 1:
+                raise
+            failed += _tell(path, exc)
+            continue
+        if json != Path("-"):
+            _show(results[-1], len(paths) > 1)
+    if timeline and results:
+        from vipecli.outputs.captions import write_captions
+
+        for target in timeline:
+            write_captions(results[0].stretches, target)
+    if explain and results:
+        _explain(results[0], library, explain)
     if json:
-        write_json(as_json(ranking), json)
-    if json != Path("-"):
-        _show(ranking)
+        rows = [result.as_json() for result in results]
+        write_json(rows[0] if len(paths) == 1 else {"clips": rows}, json)
+    if failed:
+        raise typer.Exit(1)
 
 
-def as_json(ranking: "Ranking") -> dict[str, Any]:
-    """Return the ranking as plain numbers and strings."""
-    return asdict(ranking)
+def _check(
+    paths: list[Path],
+    outputs: list[Path],
+    timeline: list[Path] | None,
+    explain: Path | None,
+    every: float | None,
+) -> None:
+    """Refuse what cannot be written, before minutes go into it."""
+    from vipecli.files import check_output
+
+    if timeline and not every:
+        raise typer.BadParameter("--timeline needs --every")
+    if outputs and len(paths) > 1:
+        raise typer.BadParameter("--timeline and --explain take one clip")
+    for path in timeline or ():
+        from vipecli.outputs.captions import check_captions
+
+        check_captions(path)
+    if explain and explain.suffix.lower() == ".html":
+        from vipecli.outputs.report import check_page
+
+        check_page(explain, *paths)
+    elif explain:
+        from vipecli.outputs.synced import check_container
+
+        check_container(explain)
+    for path in outputs:
+        check_output(path, *paths)
 
 
-def _show(ranking: "Ranking") -> None:
+# -- result ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What came out for one clip."""
+
+    query: Query
+    ranking: "Ranking"
+    stretches: "list[Stretch] | None" = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain numbers and strings."""
+        data = {"clip": str(self.query.path)} | asdict(self.ranking)
+        if self.stretches is not None:
+            from vipecli.outputs.captions import as_rows
+
+            data["timeline"] = as_rows(self.stretches)
+        return data
+
+
+def _one(query: Query, library: "Searchable", k: int, exact: bool, every: float | None) -> _Result:
+    """Label one clip, and over time if so asked."""
+    from vipecli.classify import classify as rank
+
+    def label(part: "Embeddings") -> "Ranking":
+        return rank(
+            part,
+            library.packed,
+            k=k,
+            hubs=library.hubs,
+            calibration=library.calibration,
+            leave_out=query.copies if query.copies.any() else None,
+            exhaustive=exact,
+        )
+
+    ranking = label(query.embeddings)
+    return _Result(query, ranking, _over_time(query, library, label, every) if every else None)
+
+
+def _over_time(
+    query: Query, library: "Searchable", label: "Callable[[Embeddings], Ranking]", every: float
+) -> "list[Stretch]":
+    from statistics import median
+
+    from vipecli.cli.console import progress_bars
+    from vipecli.timeline import label_over_time
+
+    window = median(float(clip.times[-1] - clip.times[0]) for clip in library.packed.clips)
+    times = query.embeddings.times
+    with progress_bars() as bars:
+        steps = int((times[-1] - times[0]) / every) + 1
+        bar = bars.add_task("timeline", total=steps, unit="moments")
+        return label_over_time(
+            query.embeddings,
+            label,
+            every_s=every,
+            window_s=window,
+            progress=lambda done: bars.advance(bar, done),
+        )
+
+
+def _tell(path: Path, exc: Exception) -> int:
+    """Print why one of several clips could not be labelled."""
+    import traceback
+
+    from vipecli.cli.console import debugging, note
+    from vipecli.errors import VipeError
+
+    if debugging():
+        traceback.print_exception(exc)
+    kind = "" if isinstance(exc, VipeError) else f"{path}: {type(exc).__name__}: "
+    note(f"{kind}{exc}")
+    return 1
+
+
+def _show(result: _Result, name: bool) -> None:
     """Print the label, how sure it is, and the clips that it rests on."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    typer.echo(f"{ranking.label}  ({ranking.confidence:.0%} of the vote)")
+    from vipecli.outputs.captions import NONE
+
+    ranking = result.ranking
+    head = f"{result.query.path}: " if name else ""
+    likely = next(iter(ranking.probabilities.items()), None)
+    more = ""
+    if ranking.label is None and likely:
+        more = f"; if one of them, {likely[0]}"
+    typer.echo(f"{head}{ranking.label or NONE}  ({ranking.confidence:.0%} sure{more})")
+    if result.stretches is not None:
+        for one in result.stretches:
+            typer.echo(
+                f"  {one.start_s:7.2f} - {one.end_s:.2f} s  {one.label or NONE}"
+                f"  ({one.confidence:.0%})"
+            )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("nearest clip", "label"):
         table.add_column(heading, overflow="fold")
@@ -100,3 +254,72 @@ def _show(ranking: "Ranking") -> None:
     for one in ranking.neighbours:
         table.add_row(one.clip, one.label, f"{one.distance:.3f}", f"{one.match_probability:.0%}")
     Console(markup=False, highlight=False, emoji=False).print(table)
+
+
+def _explain(result: _Result, library: "Searchable", out: Path) -> None:
+    """Write the clip beside its nearest one, aligned."""
+    from vipecli.align import align
+    from vipecli.cli.console import progress_bars
+    from vipecli.errors import VideoError
+    from vipecli.formats import is_pose_file
+    from vipecli.indexing import clip_path
+
+    query, ranking = result.query, result.ranking
+    if not ranking.neighbours:
+        raise VideoError(f"{query.path}: no clip is left to show beside it")
+    nearest = ranking.neighbours[0]
+    place = library.packed.names.index(nearest.clip)
+    facts = library.facts[place]
+    video = clip_path(facts, library.index.folder)
+    if out.suffix.lower() != ".html":
+        for path, what in ((query.path, query.path), (video, facts.path or nearest.clip)):
+            if path is None or is_pose_file(path):
+                raise VideoError(f"{what}: there is no video of it to show; an .html shows joints")
+    rows = {one.name: row for row, one in enumerate(library.index.facts())}
+    poses = library.index.poses([rows[facts.name]])[rows[facts.name]]
+    alignment = align(query.embeddings, library.packed.clips[place], ends="closed")
+    with progress_bars() as bars:
+        bar = bars.add_task(f"writing {out.name}", total=None, unit="frames")
+
+        def progress(done: int, total: int) -> None:
+            bars.update(bar, completed=done, total=total)
+
+        sides = (
+            (query.path, query.poses, query.embeddings),
+            (
+                video,
+                poses,
+                library.packed.clips[place],
+            ),
+        )
+        if out.suffix.lower() == ".html":
+            _write_page(alignment, sides, ranking, out, progress)
+        else:
+            from vipecli.outputs.synced import write_synced
+
+            (a, poses_a, _), (b, poses_b, _) = sides
+            write_synced(alignment, a, b, poses_a, poses_b, out, progress=progress)
+    typer.echo(f"Wrote {out}", err=True)
+
+
+def _write_page(
+    alignment: Any,
+    sides: Any,
+    ranking: "Ranking",
+    out: Path,
+    progress: Callable[[int, int], object],
+) -> None:
+    from vipecli.outputs.captions import NONE
+    from vipecli.outputs.report import Side, Words, write_report
+
+    neighbours = [
+        (f"{i}. {one.label}", f"{one.clip}, distance {one.distance:.3f}")
+        for i, one in enumerate(ranking.neighbours, start=1)
+    ]
+    words = Words(
+        title=f"{ranking.label or NONE} ({ranking.confidence:.0%} sure)",
+        summary="The clip, A, beside the nearest of the index, B",
+        facts=tuple(neighbours),
+    )
+    a, b = (Side(*side) for side in sides)
+    write_report(alignment, a, b, out, words=words, progress=progress)

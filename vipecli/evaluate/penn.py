@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from vipecli.classify import Packed
 from vipecli.embed import Embeddings, Model, embed
 from vipecli.errors import FormatError
 from vipecli.evaluate.penn_order import tau, tau_count, tau_pairs
 from vipecli.metrics import one_nn_correct, one_view_accuracy, without_hubs
+from vipecli.packed import Packed
 from vipecli.penn_labels import PennClip, load
 
 __all__ = ["PennClip", "distances", "evaluate", "load", "score", "split", "tau", "tau_pairs"]

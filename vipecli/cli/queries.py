@@ -1,0 +1,122 @@
+"""What `classify` and `search` ask with, and the index that they ask."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from vipecli.clip import Recipe
+    from vipecli.embed import Embeddings
+    from vipecli.index import Index
+    from vipecli.neighbours import Searchable
+    from vipecli.poses import Poses
+    from vipecli.rows import Facts
+
+
+@dataclass(frozen=True)
+class Query:
+    """A clip to label: its poses, its embeddings, and the clips of the index that are itself."""
+
+    path: Path
+    poses: "Poses"
+    embeddings: "Embeddings"
+    copies: "np.ndarray"
+
+
+def inputs(clips: list[Path]) -> list[Path]:
+    """Clips that are meant: those named, and those in folders."""
+    from vipecli.clip import check_clip
+    from vipecli.formats import is_pose_file
+    from vipecli.sources import find_clips
+
+    out: list[Path] = []
+    for clip in clips:
+        inside = find_clips(clip) if clip.is_dir() else []
+        if inside and inside != [clip]:
+            out += inside
+            continue
+        if not is_pose_file(clip):
+            check_clip(clip)
+        out.append(clip)
+    return out
+
+
+def open_index(
+    folder: Path, recipe: "Recipe", jobs: int, exclude: list[str], *, hubs: int, k: int
+) -> "Searchable":
+    """Index of a folder, brought up to date where it was made from sub-folders of videos."""
+    from fnmatch import fnmatchcase
+
+    from vipecli.cli.console import progress_bars
+    from vipecli.neighbours import open_for_search
+
+    index = up_to_date(folder, recipe, jobs, exclude)
+    with progress_bars() as bars:
+        bar = bars.add_task("distances", total=None, unit="pairs", visible=False)
+        return open_for_search(
+            index,
+            hubs=hubs,
+            k=k,
+            leave_out=lambda facts: any(fnmatchcase(facts.name, p) for p in exclude),
+            progress=lambda done, total: bars.update(bar, advance=done, total=total, visible=True),
+        )
+
+
+def up_to_date(folder: Path, recipe: "Recipe", jobs: int, exclude: list[str]) -> "Index":
+    """Index of a folder; one of sub-folders with videos is made, or told what is new."""
+    from vipecli import sources
+    from vipecli.cli.index import update
+    from vipecli.errors import VideoError
+    from vipecli.index import Index, exists, load
+
+    there = exists(folder)
+    index = load(folder, model=recipe.load_model().id) if there else Index(folder)
+    origin = index.source or {"kind": "folders", "path": str(folder.resolve())}
+    if origin.get("kind") != "folders" or origin.get("path") != str(folder.resolve()):
+        return index
+    if there and not any(path.parent != folder for path in sources.find_clips(folder)):
+        return index  # the videos are elsewhere, or gone
+    if not there and folder.is_dir() and sources.kind_of(folder) != "folders":
+        raise VideoError(f"{folder}: make its index first, with `vipe index build {folder}`")
+    kept = origin.get("exclude", [])
+    items = sources.find(folder, exclude=[*exclude, *kept])
+    present = {item.name for item in sources.find(folder, exclude=kept)}
+    items = [item for item in items if item.name not in index.excluded]
+    return update(index, items, recipe, jobs=jobs, present=present, source=origin)[0]
+
+
+def read_query(path: Path, recipe: "Recipe", library: "Searchable") -> Query:
+    """Poses and embeddings of a clip: those in the index, if it is there."""
+    import numpy as np
+
+    from vipecli.cli.console import note, progress_bars
+    from vipecli.clip import check_clip, read_clip
+    from vipecli.formats import is_pose_file
+    from vipecli.indexing import read_keypoints
+    from vipecli.library import content_key, detector_key
+
+    if is_pose_file(path):
+        poses, embeddings, key = read_keypoints(path, recipe)
+    else:
+        key = content_key(path, detector_key(recipe))
+    copies = np.array([facts.key == key for facts in library.facts])
+    for place in np.flatnonzero(copies):
+        note(f"{library.facts[place].name} is the clip itself and does not vote")
+    if is_pose_file(path):
+        return Query(path, poses, embeddings, copies)
+    whole = [i for i in np.flatnonzero(copies) if _is_whole(library.facts[i])]
+    if whole:
+        rows = {facts.name: row for row, facts in enumerate(library.index.facts())}
+        row = rows[library.facts[whole[0]].name]
+        return Query(path, library.index.poses([row])[row], library.packed.clips[whole[0]], copies)
+    info = check_clip(path)
+    with progress_bars() as bars:
+        bar = bars.add_task(f"poses of {path.name}", total=info.frames, unit="frames")
+        poses, embeddings = read_clip(path, recipe, lambda steps: bars.advance(bar, steps))
+    return Query(path, poses, embeddings, copies)
+
+
+def _is_whole(facts: "Facts") -> bool:
+    return facts.start_s is None and facts.end_s is None

@@ -1,0 +1,358 @@
+"""Labelled clips laid out for search: the distance to all of them, or to the nearest ones only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numba
+import numpy as np
+
+from vipecli import _kernels
+from vipecli.distance import (
+    MISSING_COST,
+    SOFTNESS,
+    atrous,
+    check_same_model,
+    constant_taps,
+    filled,
+    frame_costs,
+    kernel_sigmoid,
+    known_frames,
+)
+from vipecli.embed import Embeddings
+from vipecli.errors import FormatError
+
+_GROUP = 1024  # frames of the index per table; with a query of 56 frames, half a megabyte
+_QUERY_BLOCK = 2  # frames of the query in one box
+_CHUNK = 4  # clips per thread between two looks at the best
+
+
+@dataclass(frozen=True)
+class Hubs:
+    """How near the clips of an index are to each other; see `metrics.without_hubs`.
+
+    Attributes
+    ----------
+    mean
+        shape (C,): mean distance of each clip to its `count` nearest others.
+    last, following
+        shape (C,): distance to the last of those, and to the next one.
+    count
+        neighbours; 0 = no correction.
+    """
+
+    mean: np.ndarray
+    last: np.ndarray
+    following: np.ndarray
+    count: int
+
+    @classmethod
+    def none(cls, clips: int) -> "Hubs":
+        """No correction."""
+        return cls(np.zeros(clips), np.full(clips, -np.inf), np.zeros(clips), 0)
+
+    @classmethod
+    def of(cls, table: np.ndarray, count: int) -> "Hubs":
+        """From the distances (C, C) of the clips to each other; the diagonal is not read."""
+        table = np.array(table, np.float64)
+        np.fill_diagonal(table, np.inf)
+        count = min(count, len(table) - 2)
+        if count < 1:
+            return cls.none(len(table))
+        nearest = np.partition(table, (count - 1, count), axis=1)[:, : count + 1]
+        nearest.sort(axis=1)
+        return cls(nearest[:, :count].mean(1), nearest[:, count - 1], nearest[:, count], count)
+
+    def scores(self, distances: np.ndarray, *, member: bool) -> np.ndarray:
+        """Corrected distances (C,); a query that is itself a clip is no neighbour of the others."""
+        if not self.count:
+            return distances
+        mean = self.mean
+        if member:
+            enters = distances <= self.last
+            mean = mean + np.where(enters, self.following - distances, 0) / self.count
+        return distances - 0.5 * mean
+
+
+class Packed:
+    """Labelled clips laid out for one pass: made once, asked many times.
+
+    Attributes
+    ----------
+    names, labels
+        tuples of C strings.
+    clips
+        the C embeddings, all of one model.
+    """
+
+    def __init__(self, clips: Sequence[tuple[str, str, Embeddings]]) -> None:
+        """Pack (name, label, embeddings) of every clip.
+
+        Raises
+        ------
+        FormatError
+            if there are none, one is without frames, or they come from different models.
+        """
+        if not clips:
+            raise FormatError("the index holds no clips; add labelled videos to it")
+        self.names, self.labels, self.clips = map(tuple, zip(*clips, strict=True))
+        for name, clip in zip(self.names, self.clips, strict=True):
+            check_same_model(self.clips[0], clip)
+            if not len(clip):
+                raise FormatError(f"{name}: a clip without frames; remove it from the index")
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Put clips of constant rate side by side, those of one rate together, with gaps."""
+        taps = {c: constant_taps(clip.times) for c, clip in enumerate(self.clips)}
+        self._uneven = [c for c, offsets in taps.items() if offsets is None]
+        even = [c for c, offsets in taps.items() if offsets is not None]
+        self._order = sorted(even, key=lambda c: tuple(taps[c]))
+        self._gap = max((int(taps[c].max()) for c in even), default=0)
+        ends = np.cumsum([len(self.clips[c]) + self._gap for c in self._order], dtype=np.int64)
+        lengths = np.array([len(self.clips[c]) for c in self._order], np.int64)
+        self._starts = np.stack([ends - lengths, ends], axis=1)
+        frames = int(ends[-1]) + self._gap if even else 0
+        dims = self.clips[0].mean.shape[1]
+        self._mean = np.zeros((dims, frames), np.float32)
+        self._var = np.zeros((dims, frames), np.float32)
+        self._known = np.zeros(frames, bool)
+        for c, (first, last) in zip(self._order, self._starts, strict=True):
+            mean, var = filled(self.clips[c])
+            self._mean[:, first:last], self._var[:, first:last] = mean.T, var.T
+            self._known[first:last] = known_frames(self.clips[c])
+        self._groups = _groups(self._starts, [tuple(taps[c]) for c in self._order])
+        firsts = [self._order[g] for g in self._groups[:-1]]
+        self._group_taps = np.array([taps[c] for c in firsts], np.int64).reshape(-1, 7)
+        self._clip_taps = np.array([taps[c] for c in self._order], np.int64).reshape(-1, 7)
+
+    def __len__(self) -> int:
+        """Return the number of clips, C."""
+        return len(self.clips)
+
+    def distances(self, query: Embeddings) -> np.ndarray:
+        """Mean atrous frame distance of the query to every clip along the warping path.
+
+        Returns
+        -------
+        shape (C,) float64, in [0.05, 3.0].
+
+        Raises
+        ------
+        FormatError
+            if the query was embedded by another model.
+        """
+        check_same_model(self.clips[0], query)
+        taps = constant_taps(query.times)
+        out = np.empty(len(self))
+        slow = self._uneven if taps is not None else range(len(self))
+        for c in slow:
+            out[c] = _one_distance(query, self.clips[c])
+        if taps is not None and self._order:
+            out[self._order] = _kernels.rank(
+                *filled(query),
+                known_frames(query),
+                taps,
+                self._mean,
+                self._var,
+                self._known,
+                self._gap,
+                self._starts,
+                self._groups,
+                self._group_taps,
+                *kernel_sigmoid(query, softness=SOFTNESS),
+                np.float32(MISSING_COST),
+            )
+        return out
+
+    def nearest(
+        self,
+        query: Embeddings,
+        k: int,
+        *,
+        hubs: Hubs | None = None,
+        member: bool = False,
+        leave_out: np.ndarray | None = None,
+        exhaustive: bool = False,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The k clips of least score; most others are ruled out without computing their distance.
+
+        Exact: the same clips as by `distances`, for any number of threads.
+
+        Parameters
+        ----------
+        query
+            the clip to look for.
+        k
+            how many; fewer where there are fewer.
+        hubs
+            what is taken off the distances; None = nothing, the score is the distance.
+        member
+            the query is one of the clips, as for `Hubs.scores`.
+        leave_out
+            shape (C,) bool: clips not to look at.
+        exhaustive
+            compute every distance.
+
+        Returns
+        -------
+        Places, distances and scores, shape (K,), by score; of equal ones in the order of the names.
+
+        Raises
+        ------
+        FormatError
+            if the query was embedded by another model.
+        """
+        hubs = hubs or Hubs.none(len(self))
+        wanted = np.ones(len(self), bool) if leave_out is None else ~leave_out
+        taps = constant_taps(query.times)
+        if exhaustive or taps is None or not self._order:
+            found = self.distances(query)
+        else:
+            check_same_model(self.clips[0], query)
+            found = self._pruned(query, taps, min(k, len(self)), hubs, member, wanted)
+        scores = np.where(wanted & (found < np.inf), hubs.scores(found, member=member), np.inf)
+        worst = np.partition(scores, min(k, len(self)) - 1)[min(k, len(self)) - 1]
+        near = np.flatnonzero((scores <= worst) & (scores < np.inf))
+        near = np.array(sorted(near, key=lambda c: (scores[c], self.names[c]))[:k], np.int64)
+        return near, found[near], scores[near]
+
+    def _pruned(
+        self,
+        query: Embeddings,
+        taps: np.ndarray,
+        k: int,
+        hubs: Hubs,
+        member: bool,
+        wanted: np.ndarray,
+    ) -> np.ndarray:
+        """Distances (C,), inf for clips that are sure not to be among the nearest."""
+        out = np.full(len(self), np.inf)
+        for c in self._uneven:
+            out[c] = _one_distance(query, self.clips[c]) if wanted[c] else np.inf
+        mean, var = filled(query)
+        known = known_frames(query)
+        sigmoid = kernel_sigmoid(query, softness=SOFTNESS)
+        bounds, rows = self._floors(mean, var, known, taps, sigmoid)
+        shift = 0.5 * hubs.mean[self._order]
+        lift, near = shift, np.full((len(shift), 2), -np.inf)
+        if member and hubs.count:
+            near = np.stack([hubs.last, hubs.following], axis=1)[self._order]
+            lift = shift + 0.5 * near[:, 1] / hubs.count
+        least = np.where(wanted[self._order], bounds - lift, np.inf)
+        order = np.argsort(least, kind="stable")[: np.isfinite(least).sum()]
+        threads, boxes = numba.get_num_threads(), self._clip_boxes
+        out[self._order] = _kernels.nearest(
+            mean,
+            var,
+            known,
+            taps,
+            self._mean,
+            self._var,
+            self._known,
+            self._starts,
+            self._clip_taps,
+            np.where(known, var.sum(axis=1), np.float32(np.inf)),
+            var.max(),
+            boxes.totals,
+            boxes.vmax,
+            boxes.whole & bool(known.all()),
+            order,
+            bounds,
+            rows,
+            shift,
+            lift,
+            near,
+            max(hubs.count, 1),
+            k,
+            1 if threads == 1 else _CHUNK * threads,
+            *sigmoid,
+            np.float32(MISSING_COST),
+        )
+        return out
+
+    def _floors(
+        self,
+        mean: np.ndarray,
+        var: np.ndarray,
+        known: np.ndarray,
+        taps: np.ndarray,
+        sigmoid: tuple[np.float32, np.float32],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Lower bounds of the distance to every clip (C,), and of the rows of its table (C, N)."""
+        low, high, total = _boxes(mean.T, var.T, known, np.arange(0, len(mean), _QUERY_BLOCK))
+        largest = np.maximum.reduceat(var.max(axis=1), np.arange(0, len(mean), _QUERY_BLOCK))
+        boxes = self._clip_boxes
+        return _kernels.floors(
+            np.ascontiguousarray(low.T),
+            np.ascontiguousarray(high.T),
+            total,
+            largest,
+            _QUERY_BLOCK,
+            taps,
+            len(mean),
+            boxes.low,
+            boxes.high,
+            boxes.total,
+            boxes.blocks,
+            self._starts[:, 1] - self._starts[:, 0],
+            boxes.vmax,
+            boxes.whole & bool(known.all()),
+            self._clip_taps.max(axis=1),
+            self._groups,
+            *sigmoid,
+        )
+
+    @cached_property
+    def _clip_boxes(self) -> "_Boxes":
+        """Boxes of a few frames of all clips, in the order in which they are laid out."""
+        lengths = self._starts[:, 1] - self._starts[:, 0]
+        counts = -(-lengths // _kernels.CLIP_BLOCK)
+        ends = np.cumsum(counts)
+        blocks = np.stack([ends - counts, ends], axis=1)
+        within = np.arange(ends[-1]) - np.repeat(blocks[:, 0], counts)
+        at = np.repeat(self._starts[:, 0], counts) + within * _kernels.CLIP_BLOCK
+        low, high, total = _boxes(self._mean, self._var, self._known, at)
+        vmax = np.maximum.reduceat(self._var.max(axis=0), self._starts[:, 0])
+        missing = np.add.reduceat(~self._known, self._starts.ravel()[:-1])[::2]
+        whole = (missing == 0) & (lengths > 2 * self._clip_taps.max(axis=1))
+        totals = np.where(self._known, self._var.sum(axis=0), np.float32(np.inf))
+        return _Boxes(low, high, total, totals, blocks, vmax, whole)
+
+
+@dataclass(frozen=True)
+class _Boxes:
+    """What `_kernels.floors` takes of the clips."""
+
+    low: np.ndarray
+    high: np.ndarray
+    total: np.ndarray
+    totals: np.ndarray
+    blocks: np.ndarray
+    vmax: np.ndarray
+    whole: np.ndarray
+
+
+def _boxes(
+    mean: np.ndarray, var: np.ndarray, known: np.ndarray, at: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Least and largest means (D, E), least sums of variances (E,), of the frames from `at` on."""
+    low = np.minimum.reduceat(np.where(known, mean, np.float32(np.inf)), at, axis=1)
+    high = np.maximum.reduceat(np.where(known, mean, np.float32(-np.inf)), at, axis=1)
+    total = np.minimum.reduceat(np.where(known, var.sum(axis=0), np.float32(np.inf)), at)
+    return low, high, total
+
+
+def _groups(starts: np.ndarray, taps: Sequence[tuple[int, ...]]) -> np.ndarray:
+    """First clip of every group and the number of clips: one rate and few frames per group."""
+    groups = []
+    for c, (first, _) in enumerate(starts):
+        if not groups or taps[c] != taps[groups[-1]] or first - starts[groups[-1], 0] > _GROUP:
+            groups.append(c)
+    return np.array([*groups, len(starts)], np.int64)
+
+
+def _one_distance(a: Embeddings, b: Embeddings) -> float:
+    """Distance of two clips, of which one has a variable frame rate."""
+    cost = atrous(frame_costs(a, b), a.times, b.times)
+    return _kernels.dtw_mean(cost, np.inf, np.empty((2, len(b))), np.empty((2, len(b)), np.int32))
