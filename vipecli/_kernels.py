@@ -574,42 +574,40 @@ _SLACK = _F(1e-3)  # of a bound, far above what float32 can be off
 
 
 @_jit
-def _least_costs(kappa, vmax, a, b, out):
-    """Lower bound of -log p, for every pair of frames whose E r^2 is at least `kappa`.
+def _least_costs(kappa, terms, out):
+    """Lower bound of -log p of every pair of frames whose kappa is at least that given.
 
-    Of the six nodes of `_expected` three lie at r^2 >= k1, and the others at
-    r^2 = k1 - s (1 - (1 - t)^3) with t = root^2 + root x. As (1 - t)^3 >= 1 - 3 t for t <= 3,
-    s root^2 = 2 k3 / 9 k2 <= v / 3 and s root = sqrt(2 k2) / 3 <= 2 sqrt(v k1) / 3, where v is
-    the largest variance of one dimension, r^2 >= k1 - 2 x sqrt(v k1) - v there. Both grow with k1
-    wherever they are positive, and p falls with every r.
+    p = 0.05 + sum_k w_k prod_d (1 + t v_d)^(-1/2) exp(-t d^2 / 2 (1 + t v_d)) over some rates t_k,
+    v_d the sum of the variances x of a frame and y of another. With 1 + t (x + y) at most
+    (1 + t x) (1 + t y) and, as the logarithm is concave, at least the root of
+    (1 + 2 t x) (1 + 2 t y), a product is at most exp(-t kappa / 2), where
+    kappa = sum_d d^2 / (1 + t x) (1 + t y) + (log (1 + 2 t x) + log (1 + 2 t y)) / 2 t
+    falls as t grows. So kappa of the second rate does for the first, too, and rates above it count
+    as that one. `terms` are the two weights and the two rates times log2(e) / 2.
     """
+    w1, w2, c1, c2 = terms[0], terms[1], terms[2], terms[3]
     for j in range(len(out)):
-        k = min(kappa[j], _F(1e6))
-        width, v = _F(2.0) * np.sqrt(vmax[j] * k), vmax[j]
-        r0 = np.sqrt(k)
-        r1 = np.sqrt(max(k - _F(0.61670659) * width - v, _F(0.0)))
-        r2 = np.sqrt(max(k - _F(1.88917588) * width - v, _F(0.0)))
-        r3 = np.sqrt(max(k - _F(3.32425743) * width - v, _F(0.0)))
-        p = _F(0.05) + _F(0.45) / (_F(1.0) + _exp2(min(max(a * r0 - b, _F(-60.0)), _F(60.0))))
-        p += _F(0.367945638) / (_F(1.0) + _exp2(min(max(a * r1 - b, _F(-60.0)), _F(60.0))))
-        p += _F(0.079754175) / (_F(1.0) + _exp2(min(max(a * r2 - b, _F(-60.0)), _F(60.0))))
-        p += _F(0.002300202) / (_F(1.0) + _exp2(min(max(a * r3 - b, _F(-60.0)), _F(60.0))))
-        out[j] = -_log(p)
+        k = min(kappa[j], _F(1e4))
+        p = _F(0.05) + w1 * _exp2(max(-c1 * k, _F(-60.0))) + w2 * _exp2(max(-c2 * k, _F(-60.0)))
+        out[j] = -_log(min(p, _F(0.95)))
 
 
 @_jit
-def _least_moments(low, high, total, block_low, block_high, block_total, first, out):
-    """Least E r^2 of a block of query frames with each of many blocks: of boxes that hold them."""
+def _least_moments(
+    low, high, shrink, total, block_low, block_high, block_shrink, block_total, first, out
+):
+    """Least kappa of a block of query frames with each of many blocks: of boxes that hold them."""
     n = len(out)
     totals = block_total[first : first + n]
     for j in range(n):
         out[j] = total + totals[j]
     for dim in range(len(low)):
-        below, above = low[dim], high[dim]
+        below, above, scale = low[dim], high[dim], shrink[dim]
         lows, highs = block_low[dim, first : first + n], block_high[dim, first : first + n]
+        scales = block_shrink[dim, first : first + n]
         for j in range(n):
             gap = max(max(lows[j] - above, below - highs[j]), _F(0.0))
-            out[j] += gap * gap
+            out[j] += gap * gap * (scale * scales[j])
 
 
 @_jit
@@ -657,8 +655,8 @@ def _least_mean(rows, cells):
 
 @_jit
 def _floor_group(
-    low, high, total, vmax, step, taps, block_low, block_high, block_total, blocks, lengths,
-    clip_vmax, whole, reach, a, b, bounds, rows,
+    low, high, shrink, total, step, taps, block_low, block_high, block_shrink, block_total, blocks,
+    lengths, whole, reach, terms, bounds, rows,
 ):  # fmt: skip
     """Bounds of the clips of one group: see `floors`."""
     first, last = blocks[0, 0], blocks[-1, 1]
@@ -666,38 +664,38 @@ def _floor_group(
     kappa = np.empty((queries, last - first), np.float32)
     for i in range(queries):
         _least_moments(
-            low[i], high[i], total[i], block_low, block_high, block_total, first, kappa[i]
-        )
+            low[i], high[i], shrink[i], total[i], block_low, block_high, block_shrink,
+            block_total, first, kappa[i],
+        )  # fmt: skip
     across, along = np.empty(queries, np.float32), np.empty(queries, np.float32)
-    v, raw = np.empty(queries, np.float32), np.empty(n, np.float32)
+    raw = np.empty(n, np.float32)
     for c in range(len(blocks)):
         begin, end, m = blocks[c, 0] - first, blocks[c, 1] - first, lengths[c]
         for i in range(queries):
             across[i] = np.inf
-            v[i] = vmax[i] + clip_vmax[c]
             for j in range(begin, end):
                 across[i] = min(across[i], kappa[i, j])
-        _least_costs(across, v, a, b, along)
+        _least_costs(across, terms, along)
         for i in range(n):
             raw[i] = along[i // step]
         _least_of_taps(raw, taps, whole[c], rows[c])
         bound = _least_mean(rows[c], n + m - 1)
         if m > n:
-            columns = _least_columns(kappa[:, begin:end], v.max(), reach[c], m, a, b)
+            columns = _least_columns(kappa[:, begin:end], reach[c], m, terms)
             bound = max(bound, _least_mean(columns, n + m - 1))
         bounds[c] = bound * (_F(1.0) - _SLACK) - _SLACK
 
 
 @_jit
-def _least_columns(kappa, vmax, reach, m, a, b):
+def _least_columns(kappa, reach, m, terms):
     """Lower bound of every atrous column, from the blocks that its window touches."""
     count = kappa.shape[1]
-    least, v = np.full(count, _F(np.inf)), np.full(count, vmax)
+    least = np.full(count, _F(np.inf))
     for i in range(len(kappa)):
         for j in range(count):
             least[j] = min(least[j], kappa[i, j])
     cost, out = np.empty(count, np.float32), np.empty(m, np.float32)
-    _least_costs(least, v, a, b, cost)
+    _least_costs(least, terms, cost)
     for j in range(m):
         value = _F(np.inf)
         for block in range(
@@ -710,34 +708,37 @@ def _least_columns(kappa, vmax, reach, m, a, b):
 
 @_jit(parallel=True)
 def floors(
-    low, high, total, vmax, step, taps, n, block_low, block_high, block_total, blocks, lengths,
-    clip_vmax, whole, reach, groups, a, b,
+    low, high, shrink, total, step, taps, n, block_low, block_high, block_shrink, block_total,
+    blocks, lengths, whole, reach, groups, terms,
 ):  # fmt: skip
     """Lower bounds of the distance of one query to every clip, and of every row of their tables.
 
-    A few frames in a row are a box in the space of the embedding; between two boxes E r^2 has a
+    A few frames in a row are a box in the space of the embedding; between two boxes kappa has a
     least value, from which `_least_costs` follows. A row of the atrous table is bounded by the rows
     that it is the mean of, and a path of at most N + M - 1 cells crosses every row once.
 
     Parameters
     ----------
-    low, high
-        shape (B, D) float32, boxes of `step` frames of the query each; `total` (B,) the least sum
-        of the variances of a frame, `vmax` (B,) the largest variance of a dimension.
+    low, high, shrink
+        shape (B, D) float32, boxes of `step` frames of the query each, and the least
+        1 / (1 + t v) of their variances; `total` (B,) the least sum of log(1 + 2 t v) / 2 t.
     taps
         shape (7,), as in `rank`.
     n
         frames of the query, N.
-    block_low, block_high
-        shape (D, E) float32, boxes of `CLIP_BLOCK` frames of the clips; `block_total` (E,) as
-        above. A block without known frames has an empty box, from inf to -inf, and total inf.
+    block_low, block_high, block_shrink
+        shape (D, E) float32, the same of boxes of `CLIP_BLOCK` frames of the clips, and
+        `block_total` (E,). A block without known frames has an empty box, from inf to -inf, and
+        total inf.
     blocks
         shape (C, 2): clip c has the blocks [blocks[c, 0], blocks[c, 1]).
-    lengths, clip_vmax, whole, reach
-        shape (C,): frames, largest variance, whether no frame is missing in clip and query and the
-        clip is longer than its window, and the half-width of that in frames.
+    lengths, whole, reach
+        shape (C,): frames, whether no frame is missing in clip and query and the clip is longer
+        than its window, and the half-width of that in frames.
     groups
         shape (G + 1,): group g holds the clips [groups[g], groups[g + 1]).
+    terms
+        shape (4,) float32, see `_least_costs`.
 
     Returns
     -------
@@ -748,67 +749,85 @@ def floors(
     for g in prange(len(groups) - 1):
         x, y = groups[g], groups[g + 1]
         _floor_group(
-            low, high, total, vmax, step, taps, block_low, block_high, block_total, blocks[x:y],
-            lengths[x:y], clip_vmax[x:y], whole[x:y], reach[x:y], a, b, bounds[x:y], rows[x:y],
+            low, high, shrink, total, step, taps, block_low, block_high, block_shrink, block_total,
+            blocks[x:y], lengths[x:y], whole[x:y], reach[x:y], terms, bounds[x:y], rows[x:y],
         )  # fmt: skip
     return bounds, rows
 
 
 @_jit
 def _refined_floor(
-    mean, total, vmax, known, mean_t, totals, first, last, clip_vmax, taps, clip_taps, whole, a, b,
-    floor,
+    mean, shrink, total, known, mean_t, shrink_t, total_t, first, last, taps, clip_taps, whole,
+    terms, floor,
 ):  # fmt: skip
     """Bound of one clip as by `floors`, from frames instead of boxes; raises `floor` (N,)."""
     n, m = len(mean), last - first
-    least_row, v = np.full(n, _F(np.inf)), np.full(n, vmax + clip_vmax)
-    least_column, kappa = np.full(m, _F(np.inf)), np.empty(m, np.float32)
+    least_row, least_column = np.full(n, _F(np.inf)), np.full(m, _F(np.inf))
+    kappa = np.empty(m, np.float32)
     for i in range(n):
         if not known[i]:
             continue
         for j in range(m):
-            kappa[j] = total[i] + totals[first + j]
+            kappa[j] = total[i] + total_t[first + j]
         for dim in range(mean.shape[1]):
-            x, row = mean[i, dim], mean_t[dim, first:last]
+            x, scale = mean[i, dim], shrink[i, dim]
+            row, scales = mean_t[dim, first:last], shrink_t[dim, first:last]
             for j in range(m):
                 d = x - row[j]
-                kappa[j] += d * d
+                kappa[j] += d * d * (scale * scales[j])
         least = _F(np.inf)
         for j in range(m):
             least = min(least, kappa[j])
             least_column[j] = min(least_column[j], kappa[j])
         least_row[i] = least
     raw, tight = np.empty(n, np.float32), np.empty(n, np.float32)
-    _least_costs(least_row, v, a, b, raw)
+    _least_costs(least_row, terms, raw)
     _least_of_taps(raw, taps, whole, tight)
     for i in range(n):
         floor[i] = max(floor[i], tight[i])
     bound = _least_mean(floor, n + m - 1)
-    if m > n:
-        v, raw, tight = np.full(m, v[0]), np.empty(m, np.float32), np.empty(m, np.float32)
-        _least_costs(least_column, v, a, b, raw)
-        _least_of_taps(raw, clip_taps, whole and n > 2 * taps.max(), tight)
-        bound = max(bound, _least_mean(tight, n + m - 1))
+    raw, tight = np.empty(m, np.float32), np.empty(m, np.float32)
+    _least_costs(least_column, terms, raw)
+    _least_of_taps(raw, clip_taps, whole and n > 2 * taps.max(), tight)
+    bound = max(bound, _crossing_mean(floor, tight), _crossing_mean(tight, floor))
     return bound * (_F(1.0) - _SLACK) - _SLACK
 
 
 @_jit
-def _cost_row(mean, var, mean_t, var_t, first, a, b, k1, k2, k3, out):
-    """Fill -log p of one frame with the frames from `first` on; blocks as in `_distance_row`."""
+def _crossing_mean(rows, columns):
+    """Least mean of a path that crosses every row, and a new column wherever it stays in one."""
+    n, m = len(rows), len(columns)
+    total = 0.0
+    for i in range(n):
+        total += rows[i]
+    least = np.inf if m > n else total / n
+    for extra, value in enumerate(np.sort(columns)[: m - 1]):
+        total += value
+        if extra + 1 >= m - n:
+            least = min(least, total / (n + extra + 1))
+    return least
+
+
+@_jit
+def _cost_row(mean, var, mean_t, var_t, first, waves, decays, scratch, out):
+    """Fill -log p of one frame with the frames from `first` on; otherwise as `_distance_row`."""
     m = len(out)
     for start in range(0, m, _BLOCK):
-        n = min(_BLOCK, m - start)
-        s1, s2, s3, part = k1[:n], k2[:n], k3[:n], out[start : start + n]
-        _moments(mean, var, mean_t, var_t, first + start, s1, s2, s3)
-        _expected(s1, s2, s3, a, b, part)
-        for j in range(n):
-            part[j] = -_log(part[j])
+        part = out[start : min(start + _BLOCK, m)]
+        part[:] = _F(0.05)
+        for k in range(len(waves)):
+            _wave(mean, var, mean_t, var_t, first + start, waves[k], scratch, part)
+        for k in range(len(decays)):
+            rate, weight = decays[k, 0], decays[k, 1]
+            _decay(mean, var, mean_t, var_t, first + start, rate, weight, scratch, part)
+        for j in range(len(part)):
+            part[j] = -_log(min(max(part[j], _F(0.05)), _F(0.95)))
 
 
 @_jit
 def _bounded_distance(
-    mean, var, known, mean_t, var_t, known_t, first, last, taps, clip_taps, floor, a, b, missing,
-    limit,
+    mean, var, known, mean_t, var_t, known_t, first, last, taps, clip_taps, floor, waves, decays,
+    missing, limit,
 ):  # fmt: skip
     """Mean atrous distance along the warping path to one clip; inf once it must exceed `limit`.
 
@@ -819,9 +838,7 @@ def _bounded_distance(
     n, m = len(mean), last - first
     top, gap = taps.max(), clip_taps.max()
     padded = np.full((n + 2 * top, m + 2 * gap), _F(np.nan))
-    blocks = np.empty((3, _BLOCK), np.float32)
-    k1, k2, k3 = blocks[0], blocks[1], blocks[2]
-    smooth = np.empty((1, m), np.float32)
+    scratch, smooth = np.empty((5, _BLOCK), np.float32), np.empty((1, m), np.float32)
     sums, lengths = np.empty((2, m)), np.empty((2, m), np.int32)
     least, rest = np.inf, 0.0
     for i in range(n):
@@ -831,7 +848,7 @@ def _bounded_distance(
         while done < min(i + top + 1, n):
             if known[done]:
                 row = padded[top + done, gap : gap + m]
-                _cost_row(mean[done], var[done], mean_t, var_t, first, a, b, k1, k2, k3, row)
+                _cost_row(mean[done], var[done], mean_t, var_t, first, waves, decays, scratch, row)
                 for j in range(m):
                     row[j] = row[j] if known_t[first + j] else _F(np.nan)
             done += 1
@@ -846,7 +863,7 @@ def _bounded_distance(
                 extra = m - 1 - j
                 part = here[j] + rest + extra * least
                 bound = min(bound, part / (length_here[j] + n - 1 - i + extra))
-            if bound * (1.0 - 1e-6) > limit:
+            if bound * (1.0 - 1e-3) - 1e-3 > limit:
                 return np.inf
     return sums[(n - 1) & 1, m - 1] / lengths[(n - 1) & 1, m - 1]
 
@@ -879,9 +896,9 @@ def _keep_best(best, score):
 
 @_jit(parallel=True)
 def nearest(
-    mean, var, known, taps, packed_mean, packed_var, packed_known, starts, clip_taps, total,
-    vmax, packed_total, clip_vmax, whole, order, bounds, rows, shift, lift, last_near, hub_count,
-    k, chunk, a, b, missing,
+    mean, var, known, taps, packed_mean, packed_var, packed_known, starts, clip_taps, shrink, total,
+    packed_shrink, packed_total, whole, order, bounds, rows, shift, lift, last_near, hub_count, k,
+    chunk, terms, waves, decays, missing,
 ):  # fmt: skip
     """Distances to the clips that may be among the k of least score; inf for all others.
 
@@ -895,10 +912,8 @@ def nearest(
         as in `rank`.
     clip_taps
         shape (C, 7) int64, as `taps` for every clip.
-    total, packed_total
-        shapes (N,) and (F,): sums of the variances of each frame, inf for a missing one.
-    vmax, clip_vmax, whole
-        as in `floors`; `vmax` is that of the whole query.
+    shrink, total, packed_shrink, packed_total
+        shapes (N, D), (N,), (D, F) and (F,): as in `floors`, of every frame; `whole` as there.
     order
         shape (O,) int64: clips to look at, by their least scores.
     bounds, rows
@@ -914,6 +929,8 @@ def nearest(
         how many.
     chunk
         clips looked at side by side between two looks at the k-th best.
+    terms, waves, decays
+        of the sigmoid, as in `_least_costs` and `matching`.
 
     Returns
     -------
@@ -931,13 +948,14 @@ def nearest(
             bound = bounds[c]
             if bound <= limit and limit < np.inf:
                 bound = _refined_floor(
-                    mean, total, vmax, known, packed_mean, packed_total, starts[c, 0],
-                    starts[c, 1], clip_vmax[c], taps, clip_taps[c], whole[c], a, b, rows[c],
+                    mean, shrink, total, known, packed_mean, packed_shrink, packed_total,
+                    starts[c, 0], starts[c, 1], taps, clip_taps[c], whole[c], terms, rows[c],
                 )  # fmt: skip
             if bound <= limit:
                 out[c] = _bounded_distance(
                     mean, var, known, packed_mean, packed_var, packed_known, starts[c, 0],
-                    starts[c, 1], taps, clip_taps[c], rows[c], a, b, missing, limit,
+                    starts[c, 1], taps, clip_taps[c], rows[c], waves, decays, missing,
+                    limit,
                 )  # fmt: skip
         for x in range(begin, end):
             c = order[x]

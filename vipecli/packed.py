@@ -206,7 +206,7 @@ class Packed:
         hubs = hubs or Hubs.none(len(self))
         wanted = np.ones(len(self), bool) if leave_out is None else ~leave_out
         taps = constant_taps(query.times)
-        if exhaustive or taps is None or not self._order:
+        if exhaustive or taps is None or not self._order or self._terms is None:
             found = self.distances(query)
         else:
             check_same_model(self.clips[0], query)
@@ -230,10 +230,8 @@ class Packed:
         out = np.full(len(self), np.inf)
         for c in self._uneven:
             out[c] = _one_distance(query, self.clips[c]) if wanted[c] else np.inf
-        mean, var = filled(query)
-        known = known_frames(query)
-        sigmoid = kernel_sigmoid(query, softness=SOFTNESS)
-        bounds, rows = self._floors(mean, var, known, taps, sigmoid)
+        asked = _Asked.of(query, self._terms[1])
+        bounds, rows = self._floors(asked, taps)
         shift = 0.5 * hubs.mean[self._order]
         lift, near = shift, np.full((len(shift), 2), -np.inf)
         if member and hubs.count:
@@ -243,20 +241,20 @@ class Packed:
         order = np.argsort(least, kind="stable")[: np.isfinite(least).sum()]
         threads, boxes = numba.get_num_threads(), self._clip_boxes
         out[self._order] = _kernels.nearest(
-            mean,
-            var,
-            known,
+            asked.mean,
+            asked.var,
+            asked.known,
             taps,
             self._mean,
             self._var,
             self._known,
             self._starts,
             self._clip_taps,
-            np.where(known, var.sum(axis=1), np.float32(np.inf)),
-            var.max(),
-            boxes.totals,
-            boxes.vmax,
-            boxes.whole & bool(known.all()),
+            asked.shrink,
+            asked.total,
+            boxes.frame_shrink,
+            boxes.frame_total,
+            boxes.whole & bool(asked.known.all()),
             order,
             bounds,
             rows,
@@ -266,42 +264,54 @@ class Packed:
             max(hubs.count, 1),
             k,
             1 if threads == 1 else _CHUNK * threads,
-            *sigmoid,
+            self._terms[0],
+            *kernel_sigmoid(query, softness=SOFTNESS),
             np.float32(MISSING_COST),
         )
         return out
 
-    def _floors(
-        self,
-        mean: np.ndarray,
-        var: np.ndarray,
-        known: np.ndarray,
-        taps: np.ndarray,
-        sigmoid: tuple[np.float32, np.float32],
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _floors(self, asked: "_Asked", taps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Lower bounds of the distance to every clip (C,), and of the rows of its table (C, N)."""
-        low, high, total = _boxes(mean.T, var.T, known, np.arange(0, len(mean), _QUERY_BLOCK))
-        largest = np.maximum.reduceat(var.max(axis=1), np.arange(0, len(mean), _QUERY_BLOCK))
+        at = np.arange(0, len(asked.mean), _QUERY_BLOCK)
+        low, high, shrink, total = _boxes(
+            asked.mean.T, asked.shrink.T, asked.total, asked.known, at
+        )
         boxes = self._clip_boxes
         return _kernels.floors(
             np.ascontiguousarray(low.T),
             np.ascontiguousarray(high.T),
+            np.ascontiguousarray(shrink.T),
             total,
-            largest,
             _QUERY_BLOCK,
             taps,
-            len(mean),
+            len(asked.mean),
             boxes.low,
             boxes.high,
+            boxes.shrink,
             boxes.total,
             boxes.blocks,
             self._starts[:, 1] - self._starts[:, 0],
-            boxes.vmax,
-            boxes.whole & bool(known.all()),
+            boxes.whole & bool(asked.known.all()),
             self._clip_taps.max(axis=1),
             self._groups,
-            *sigmoid,
+            self._terms[0],
         )
+
+    @cached_property
+    def _terms(self) -> tuple[np.ndarray, np.float32] | None:
+        """What `_kernels.floors` takes of the sigmoid, and the second rate; None = no bounds.
+
+        There are bounds where the sigmoid is a sum of decays with positive weights, as a softened
+        one is.
+        """
+        waves, decays = kernel_sigmoid(self.clips[0], softness=SOFTNESS)
+        if len(waves) or not len(decays) or (decays[:, 1] < 0).any():
+            return None
+        (first, weight), *more = sorted(decays.tolist())
+        second = more[0][0] if more else first
+        scale = 0.5 * np.log2(np.e)
+        weights = [weight, sum(w for _, w in more)]
+        return np.float32([*weights, scale * first, scale * second]), np.float32(second)
 
     @cached_property
     def _clip_boxes(self) -> "_Boxes":
@@ -312,35 +322,61 @@ class Packed:
         blocks = np.stack([ends - counts, ends], axis=1)
         within = np.arange(ends[-1]) - np.repeat(blocks[:, 0], counts)
         at = np.repeat(self._starts[:, 0], counts) + within * _kernels.CLIP_BLOCK
-        low, high, total = _boxes(self._mean, self._var, self._known, at)
-        vmax = np.maximum.reduceat(self._var.max(axis=0), self._starts[:, 0])
+        shrink, total = _shrinkage(self._var, self._known, self._terms[1])
         missing = np.add.reduceat(~self._known, self._starts.ravel()[:-1])[::2]
         whole = (missing == 0) & (lengths > 2 * self._clip_taps.max(axis=1))
-        totals = np.where(self._known, self._var.sum(axis=0), np.float32(np.inf))
-        return _Boxes(low, high, total, totals, blocks, vmax, whole)
+        boxes = _boxes(self._mean, shrink, total, self._known, at)
+        return _Boxes(*boxes, shrink, total, blocks, whole)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A query as the kernels take it."""
+
+    mean: np.ndarray
+    var: np.ndarray
+    known: np.ndarray
+    shrink: np.ndarray
+    total: np.ndarray
+
+    @classmethod
+    def of(cls, query: Embeddings, rate: np.float32) -> "_Asked":
+        mean, var = filled(query)
+        known = known_frames(query)
+        shrink, total = _shrinkage(var.T, known, rate)
+        return cls(mean, var, known, np.ascontiguousarray(shrink.T), total)
 
 
 @dataclass(frozen=True)
 class _Boxes:
-    """What `_kernels.floors` takes of the clips."""
+    """What `_kernels.floors` takes of the clips, in blocks and frame by frame."""
 
     low: np.ndarray
     high: np.ndarray
+    shrink: np.ndarray
     total: np.ndarray
-    totals: np.ndarray
+    frame_shrink: np.ndarray
+    frame_total: np.ndarray
     blocks: np.ndarray
-    vmax: np.ndarray
     whole: np.ndarray
 
 
+def _shrinkage(
+    var: np.ndarray, known: np.ndarray, rate: np.float32
+) -> tuple[np.ndarray, np.ndarray]:
+    """1 / (1 + t v), shape (D, F), and the sum of log(1 + 2 t v) / 2 t, inf where missing."""
+    total = np.log1p(2 * rate * var).sum(axis=0) / (2 * rate)
+    return 1 / (1 + rate * var), np.where(known, total, np.float32(np.inf))
+
+
 def _boxes(
-    mean: np.ndarray, var: np.ndarray, known: np.ndarray, at: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Least and largest means (D, E), least sums of variances (E,), of the frames from `at` on."""
+    mean: np.ndarray, shrink: np.ndarray, total: np.ndarray, known: np.ndarray, at: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Least and largest means (D, E), least shrinkages and totals (E,), of the frames from `at`."""
     low = np.minimum.reduceat(np.where(known, mean, np.float32(np.inf)), at, axis=1)
     high = np.maximum.reduceat(np.where(known, mean, np.float32(-np.inf)), at, axis=1)
-    total = np.minimum.reduceat(np.where(known, var.sum(axis=0), np.float32(np.inf)), at)
-    return low, high, total
+    shrink = np.minimum.reduceat(shrink, at, axis=1)
+    return low, high, shrink, np.minimum.reduceat(total, at)
 
 
 def _groups(starts: np.ndarray, taps: Sequence[tuple[int, ...]]) -> np.ndarray:
