@@ -173,19 +173,6 @@ def test_two_videos_never_share_a_file(folder, tmp_path):
         library.slots([folder / "run/c.mp4", other], tmp_path / "out")
 
 
-def test_labels_are_the_first_folders(folder):
-    (folder / "stray.mp4").touch()
-    slots = library.labelled(folder)
-    assert [(s.name, s.label) for s in slots] == [
-        ("run/c.mp4", "run"),
-        ("walk/a.mp4", "walk"),
-        ("walk/b.MOV", "walk"),
-    ]
-    assert [s.name for s in library.labelled(folder, exclude=["walk/*", "x"])] == ["run/c.mp4"]
-    with pytest.raises(VideoError, match="every clip is excluded"):
-        library.labelled(folder, exclude=["*"])
-
-
 def test_the_key_is_the_content(folder):
     a = library.content_key(folder / "walk/a.mp4", "d")
     assert a != library.content_key(folder / "walk/b.MOV", "d")

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from vipecli.clip import Recipe
+from vipecli.clip import Recipe, read_clip
 from vipecli.embed import Embeddings, embed
 from vipecli.engine import Outcome
 from vipecli.errors import FormatError, VipeError
 from vipecli.formats import is_pose_file, load_embeddings, load_poses
 from vipecli.index import STORE, Index
 from vipecli.library import Entry, Slot, content_key, detector_key
-from vipecli.poses import Poses, fill_gaps
+from vipecli.poses import Poses
 from vipecli.rows import Facts, Record
 from vipecli.sources import Item
 
@@ -115,8 +115,8 @@ def _stamp(item: Item, recipe: Recipe) -> str:
     except OSError:
         return ""  # whoever reads it tells what is wrong
     size, time = sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0)
-    how = recipe.person if is_pose_file(path) else detector_key(recipe)
-    return f"{len(files)} {size} {time} {hashlib.sha256(how.encode()).hexdigest()[:8]}"
+    how = hashlib.sha256(detector_key(recipe).encode()).hexdigest()[:8]
+    return f"{len(files)} {size} {time} {how}"
 
 
 def poses_key(poses: Poses) -> str:
@@ -201,18 +201,10 @@ def read_keypoints(path: Path, recipe: Recipe) -> tuple[Poses, Embeddings, str]:
 
     Raises
     ------
-    FormatError
-        if it cannot be read, or nobody is in it.
+    FormatError, NoPoseError, VideoError
+        as `clip.read_clip`.
     """
-    poses = load_poses(path, person=recipe.person)
-    if not poses.found.any():
-        raise FormatError(f"{path}: nobody is seen in it; leave it out")
-    poses = fill_gaps(poses)
-    return (
-        poses,
-        embed(poses, recipe.load_model()),
-        content_key(path, f"poses of {recipe.person}\n"),
-    )
+    return *read_clip(path, recipe), content_key(path, detector_key(recipe))
 
 
 def part(

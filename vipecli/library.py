@@ -11,18 +11,16 @@ import importlib.metadata
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from vipecli import engine
 from vipecli.clip import Recipe, check_clip, read_clip
-from vipecli.embed import Embeddings, embed
+from vipecli.embed import embed
 from vipecli.errors import FormatError, VideoError, VideoWarning, VipeError
 from vipecli.formats import (
     is_pose_file,
-    load_embeddings,
     load_poses,
     looks_like_poses,
     read_key,
@@ -178,35 +176,6 @@ def slots(inputs: Sequence[Path], out: Path | None = None) -> list[Slot]:
     return list(found.values())
 
 
-def labelled(folder: Path, *, exclude: Iterable[str] = ()) -> list[Slot]:
-    """Slots of the videos in a folder that has one sub-folder per label.
-
-    Parameters
-    ----------
-    folder
-        the name of a sub-folder is the label of all videos in it.
-    exclude
-        shell patterns; a video whose path below the folder matches one is left out.
-
-    Raises
-    ------
-    VideoError
-        if the folder is missing, or no labelled video is left.
-    """
-    patterns = list(exclude)
-    kept = [
-        slot
-        for slot in slots([folder])
-        if slot.label and not any(fnmatchcase(slot.name, pattern) for pattern in patterns)
-    ]
-    if not kept:
-        reason = "every clip is excluded" if patterns else "no sub-folder holds a video"
-        raise VideoError(
-            f"{folder}: {reason}; an index has one sub-folder per label, with videos of it"
-        )
-    return kept
-
-
 def fill(
     wanted: Sequence[Slot],
     recipe: Recipe,
@@ -353,16 +322,3 @@ def detector_key(recipe: Recipe) -> str:
     version = importlib.metadata.version("mediapipe")
     part = f" {recipe.part}" if recipe.part else ""
     return f"{_KEY_FORMAT} {recipe.person} mediapipe-{version} {bundle}{part}\n"
-
-
-def load_clips(entries: Iterable[Entry]) -> list[tuple[str, str, Embeddings]]:
-    """Name, label and embeddings of every entry, as `classify` takes them.
-
-    Raises
-    ------
-    FormatError
-        if a file is damaged.
-    """
-    return [
-        (entry.slot.name, entry.slot.label, load_embeddings(entry.slot.target)) for entry in entries
-    ]

@@ -15,6 +15,7 @@ from vipecli.embed import Embeddings
 from vipecli.files import replacing
 from vipecli.index import Index, store
 from vipecli.packed import Hubs, Packed
+from vipecli.poses import Poses
 from vipecli.rows import Facts
 
 FILE = "_neighbours.npz"
@@ -46,6 +47,12 @@ class Searchable:
     packed: Packed
     hubs: Hubs
     calibration: Calibration
+
+    def poses(self, place: int) -> Poses:
+        """Poses of one of the clips."""
+        name = self.facts[place].name
+        row = next(i for i, one in enumerate(self.index.facts()) if one.name == name)
+        return self.index.poses([row])[row]
 
 
 def open_for_search(

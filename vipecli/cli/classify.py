@@ -1,13 +1,23 @@
 """`vipe classify`: the action in a clip, from labelled clips."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vipecli.cli.options import Jobs, Json, Person, PoseModel, Weights
+from vipecli.cli.options import (
+    End,
+    Jobs,
+    Joints,
+    Json,
+    Person,
+    PoseModel,
+    Rate,
+    Start,
+    Weights,
+)
 from vipecli.cli.queries import Query, inputs, open_index, read_query
 
 if TYPE_CHECKING:
@@ -73,6 +83,10 @@ def classify(
         Path | None,
         typer.Option(metavar="FILE", help="Show the clip beside its nearest: .mp4 or .html."),
     ] = None,
+    start: Start = None,
+    end: End = None,
+    fps: Rate = None,
+    joints: Joints = None,
     jobs: Jobs = 1,
     json: Json = None,
     person: Person = "largest",
@@ -81,14 +95,16 @@ def classify(
 ) -> None:
     """Label clips by the labelled clips that are nearest to them, or say "none of these".
 
-    The index of a folder of videos is made on first use; --person is for clips and index.
+    The index of a folder of videos is made on first use; --person is for clips and index,
+    --start and --end are for the clips.
     Copies of a clip in the index do not vote.
     """
     from vipecli.cli.console import check_json, write_json
     from vipecli.clip import Recipe
 
-    recipe = Recipe(person=person, pose_model=pose_model, weights=weights)
-    paths = inputs(clips)
+    recipe = Recipe(person=person, pose_model=pose_model, weights=weights, joints=joints, fps=fps)
+    part = replace(recipe, start_s=start, end_s=end)
+    paths = inputs(clips, part)
     outputs = [*(timeline or ()), *([explain] if explain else ())]
     _check(paths, outputs, timeline, explain, every)
     check_json(json, *paths, *outputs)
@@ -96,7 +112,7 @@ def classify(
     results, failed = [], 0
     for path in paths:
         try:
-            query = read_query(path, recipe, library)
+            query = read_query(path, part, library)
             results.append(_one(query, library, k, exact, every))
         except Exception as exc:
             if len(paths) == 1:
@@ -275,8 +291,7 @@ def _explain(result: _Result, library: "Searchable", out: Path) -> None:
         for path, what in ((query.path, query.path), (video, facts.path or nearest.clip)):
             if path is None or is_pose_file(path):
                 raise VideoError(f"{what}: there is no video of it to show; an .html shows joints")
-    rows = {one.name: row for row, one in enumerate(library.index.facts())}
-    poses = library.index.poses([rows[facts.name]])[rows[facts.name]]
+    poses = library.poses(place)
     alignment = align(query.embeddings, library.packed.clips[place], ends="closed")
     with progress_bars() as bars:
         bar = bars.add_task(f"writing {out.name}", total=None, unit="frames")

@@ -25,10 +25,9 @@ class Query:
     copies: "np.ndarray"
 
 
-def inputs(clips: list[Path]) -> list[Path]:
+def inputs(clips: list[Path], part: "Recipe") -> list[Path]:
     """Clips that are meant: those named, and those in folders."""
     from vipecli.clip import check_clip
-    from vipecli.formats import is_pose_file
     from vipecli.sources import find_clips
 
     out: list[Path] = []
@@ -37,8 +36,7 @@ def inputs(clips: list[Path]) -> list[Path]:
         if inside and inside != [clip]:
             out += inside
             continue
-        if not is_pose_file(clip):
-            check_clip(clip)
+        check_clip(clip, part)
         out.append(clip)
     return out
 
@@ -87,34 +85,26 @@ def up_to_date(folder: Path, recipe: "Recipe", jobs: int, exclude: list[str]) ->
     return update(index, items, recipe, jobs=jobs, present=present, source=origin)[0]
 
 
-def read_query(path: Path, recipe: "Recipe", library: "Searchable") -> Query:
-    """Poses and embeddings of a clip: those in the index, if it is there."""
+def read_query(path: Path, part: "Recipe", library: "Searchable") -> Query:
+    """Poses of a clip, or of a part of it: those in the index, if it is there."""
     import numpy as np
 
     from vipecli.cli.console import note, progress_bars
     from vipecli.clip import check_clip, read_clip
-    from vipecli.formats import is_pose_file
-    from vipecli.indexing import read_keypoints
     from vipecli.library import content_key, detector_key
 
-    if is_pose_file(path):
-        poses, embeddings, key = read_keypoints(path, recipe)
-    else:
-        key = content_key(path, detector_key(recipe))
+    key = content_key(path, detector_key(part))
     copies = np.array([facts.key == key for facts in library.facts])
     for place in np.flatnonzero(copies):
         note(f"{library.facts[place].name} is the clip itself and does not vote")
-    if is_pose_file(path):
-        return Query(path, poses, embeddings, copies)
     whole = [i for i in np.flatnonzero(copies) if _is_whole(library.facts[i])]
     if whole:
-        rows = {facts.name: row for row, facts in enumerate(library.index.facts())}
-        row = rows[library.facts[whole[0]].name]
-        return Query(path, library.index.poses([row])[row], library.packed.clips[whole[0]], copies)
-    info = check_clip(path)
+        poses = library.poses(whole[0])
+        return Query(path, poses, library.packed.clips[whole[0]], copies)
+    info = check_clip(path, part)
     with progress_bars() as bars:
         bar = bars.add_task(f"poses of {path.name}", total=info.frames, unit="frames")
-        poses, embeddings = read_clip(path, recipe, lambda steps: bars.advance(bar, steps))
+        poses, embeddings = read_clip(path, part, lambda steps: bars.advance(bar, steps))
     return Query(path, poses, embeddings, copies)
 
 
