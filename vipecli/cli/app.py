@@ -21,6 +21,7 @@ COMMANDS = (
     "compare",
     "classify",
     "index",
+    "search",
     "embed",
     "poses",
     "lift",

@@ -1,0 +1,221 @@
+"""`vipe search`: the frames of an index that show a pose, from any side."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vipecli.cli.options import Jobs, Joints, Json, Person, PoseModel, Weights, seconds
+
+if TYPE_CHECKING:
+    from vipecli.clip import Recipe
+    from vipecli.embed import Embeddings
+    from vipecli.index import Index
+    from vipecli.poses import Poses
+    from vipecli.rows import Facts
+    from vipecli.search import Hit
+
+_AROUND_S = 0.35  # looked at on both sides of the moment asked for, to follow the person
+_PICTURES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
+
+
+def search(
+    query: Annotated[
+        str,
+        typer.Argument(
+            metavar="POSE",
+            help="Picture, video or keypoint file; VIDEO@12.5 or VIDEO@1:02.5 for a moment of it.",
+        ),
+    ],
+    index: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder with an index, see `vipe index`.")
+    ],
+    top: Annotated[int, typer.Option("--top", "-n", min=1, help="How many hits.")] = 12,
+    per_clip: Annotated[int, typer.Option(min=1, help="How many hits of one clip.")] = 1,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GLOB", help="Leave out clips whose name matches; may be repeated."),
+    ] = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.png", help="Contact sheet: pose and hits with their joints."),
+    ] = None,
+    json: Json = None,
+    joints: Joints = None,
+    jobs: Jobs = 1,
+    person: Person = "largest",
+    pose_model: PoseModel = None,
+    weights: Weights = None,
+) -> None:
+    """Find the moments in an index at which people hold a pose, whatever the camera.
+
+    At most one hit per clip unless told otherwise; a clip that is the query itself is left out.
+    """
+    from vipecli.cli.console import check_json, note, write_json
+    from vipecli.cli.queries import up_to_date
+    from vipecli.clip import Recipe
+    from vipecli.search import search as find
+
+    path, time_s = _where(query)
+    recipe = Recipe(person=person, pose_model=pose_model, weights=weights, joints=joints)
+    _check(path, sheet)
+    check_json(json, path, *([sheet] if sheet else []))
+    poses, frame = _pose(path, time_s, recipe)
+    library = up_to_date(index, recipe, jobs, exclude or [])
+    facts, clips = library.facts(), library.embeddings()
+    out = _left_out(facts, path, recipe, exclude or [])
+    for place in out[1]:
+        note(f"{facts[place].name} is the query itself and is left out")
+    hits = find(frame, clips, top=top, per_clip=per_clip, leave_out=out[0])
+    if sheet:
+        _write_sheet(path, poses, hits, library, facts, sheet)
+    if json:
+        rows = [_as_json(hit, facts[hit.place]) for hit in hits]
+        asked = {"query": str(path), "time_s": round(float(poses.times[0]), 6)}
+        write_json(asked | {"model": library.model, "hits": rows}, json)
+    if json != Path("-"):
+        _show(hits, facts, sheet)
+
+
+def _where(query: str) -> tuple[Path, float | None]:
+    """File and moment."""
+    path, at, time = query.rpartition("@")
+    if not at or Path(query).exists():
+        return Path(query), None
+    return Path(path), seconds(time)
+
+
+def _check(path: Path, sheet: Path | None) -> None:
+    from vipecli.errors import VipeError
+    from vipecli.files import check_output
+
+    if sheet:
+        if sheet.suffix.lower() != ".png":
+            raise VipeError(f"{sheet}: the contact sheet is a .png; choose such a name")
+        check_output(sheet, path)
+
+
+def _pose(path: Path, time_s: float | None, recipe: "Recipe") -> "tuple[Poses, Embeddings]":
+    """One frame of the query: its joints and its embedding."""
+    import numpy as np
+
+    from vipecli.clip import read_scene
+    from vipecli.embed import embed
+    from vipecli.errors import NoPoseError, VideoError
+    from vipecli.poses import Poses, fill_gaps
+    from vipecli.video import probe
+
+    part = recipe
+    if path.suffix.lower() not in _PICTURES or path.is_dir():
+        length = probe(path).duration_s if time_s is None and path.exists() else None
+        time_s = time_s if time_s is not None or length is None else length / 2
+        if time_s is not None:
+            around = max(0.0, time_s - _AROUND_S), time_s + _AROUND_S
+            part = replace(recipe, start_s=around[0], end_s=around[1])
+    scene = read_scene(path, part)
+    if not len(scene.times):
+        raise VideoError(f"{path}: no frame at {time_s:g} s")
+    poses = fill_gaps(scene.choose(recipe.person, path=path))
+    seen = np.flatnonzero(poses.found)
+    if not len(seen):
+        raise NoPoseError(f"{path}: nobody is seen there; choose another moment")
+    at = poses.times[0] if time_s is None else time_s
+    best = seen[np.argmin(np.abs(poses.times[seen] - at))]
+    one = slice(best, best + 1)
+    frame = Poses(
+        poses.xy[one],
+        poses.score[one],
+        poses.times[one],
+        poses.size,
+        poses.source,
+        poses.detector,
+    )
+    return frame, embed(frame, recipe.load_model())
+
+
+def _left_out(
+    facts: "list[Facts]", path: Path, recipe: "Recipe", exclude: list[str]
+) -> "tuple[Any, list[int]]":
+    """Clips not to look at (C,), and which of them are the query itself."""
+    from fnmatch import fnmatchcase
+
+    import numpy as np
+
+    from vipecli.library import content_key, detector_key
+
+    key = content_key(path, detector_key(recipe))
+    itself = [i for i, one in enumerate(facts) if one.key == key]
+    out = np.array([any(fnmatchcase(one.name, p) for p in exclude) for one in facts])
+    out[itself] = True
+    return out, itself
+
+
+def _as_json(hit: "Hit", facts: "Facts") -> dict[str, Any]:
+    return {
+        "clip": facts.name,
+        "label": facts.label,
+        "viewpoint": facts.viewpoint,
+        "time_s": round(hit.time_s, 6),
+        "frame": hit.frame,
+        "match_probability": round(hit.match_probability, 4),
+        "distance": round(hit.distance, 6),
+    }
+
+
+def _show(hits: "list[Hit]", facts: "list[Facts]", sheet: Path | None) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("clip", "label"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("time", "match", "distance"):
+        table.add_column(heading, justify="right")
+    for hit in hits:
+        one = facts[hit.place]
+        cells = f"{hit.time_s:.2f} s", f"{hit.match_probability:.0%}", f"{hit.distance:.3f}"
+        table.add_row(one.name, one.label, *cells)
+    Console(markup=False, highlight=False, emoji=False).print(table)
+    if sheet:
+        typer.echo(f"Wrote {sheet}")
+
+
+def _write_sheet(
+    path: Path,
+    poses: "Poses",
+    hits: "list[Hit]",
+    library: "Index",
+    facts: "list[Facts]",
+    out: Path,
+) -> None:
+    from vipecli.formats import is_pose_file
+    from vipecli.indexing import clip_path
+    from vipecli.outputs.sheet import Tile, write_sheet
+
+    joints = library.poses(hit.place for hit in hits)
+    tiles = []
+    for i, hit in enumerate(hits, start=1):
+        one, clip = facts[hit.place], joints[hit.place]
+        video = clip_path(one, library.folder)
+        if video is not None and is_pose_file(video):
+            video = None
+        tiles.append(
+            Tile(
+                clip.xy[hit.frame],
+                clip.score[hit.frame],
+                clip.size,
+                f"{i}. {one.label}, match {hit.match_probability:.0%}",
+                f"{one.name} at {hit.time_s:.2f} s",
+                video,
+                hit.time_s,
+            )
+        )
+    picture = None if is_pose_file(path) else path
+    time_s = float(poses.times[0])
+    asked = Tile(
+        poses.xy[0], poses.score[0], poses.size, "query", f"{path.name} at {time_s:.2f} s", picture,
+        time_s,
+    )  # fmt: skip
+    write_sheet(asked, tiles, out)
