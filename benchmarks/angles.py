@@ -4,11 +4,14 @@
 
 People are rendered while they squat, jump and press, each from four sides, and found by the real
 detector. Angles that `compare` would show are set against those of the joints that were rendered,
-and against those of the same movement seen from another side, which should be the same.
+and against those of the same movement seen from another side, which should be the same. So are
+those of the two clips of each movement in `examples/clips`, whose timing is known.
 """
 
 import argparse
+import functools
 import itertools
+import json
 import tempfile
 from pathlib import Path
 
@@ -18,16 +21,18 @@ from examples.film import Camera, Look, film
 from examples.motions import perform
 from vipecli.clip import Recipe, read_clip
 from vipecli.compare import SOURCES, joint_angles, smoothed_angles
+from vipecli.poses import Poses
 
 ACTIONS = "squat", "jumping_jack", "overhead_press"
 AZIMUTHS_DEG = 0, 40, 120, 200
+CLIPS = Path(__file__).parent.parent / "examples" / "clips"
 FPS = 20
 SIZE = (320, 320)
 
 
 def measure(seconds: float) -> dict[str, dict[str, np.ndarray]]:
     """Errors in degrees by source, against the truth and between views."""
-    found = {name: {"truth": [], "views": []} for name in SOURCES}
+    found = {name: {"truth": [], "views": [], "clips": _clips(name)} for name in SOURCES}
     with tempfile.TemporaryDirectory() as folder:
         for action in ACTIONS:
             motion = perform(action, seconds=seconds, fps=FPS, rng=np.random.default_rng(3))
@@ -47,6 +52,26 @@ def measure(seconds: float) -> dict[str, dict[str, np.ndarray]]:
         name: {kind: np.concatenate(parts).ravel() for kind, parts in errors.items()}
         for name, errors in found.items()
     }
+
+
+@functools.cache
+def _poses(name: str) -> Poses:
+    return read_clip(CLIPS / name, Recipe())[0]
+
+
+def _clips(source: str) -> list[np.ndarray]:
+    """Differences between the two example clips of each movement, at their true timing."""
+    truth = json.loads((CLIPS / "truth.json").read_text())
+    errors = []
+    for _, names in itertools.groupby(sorted(truth), lambda name: name.split("/")[0]):
+        a, b = names
+        at_a, at_b = (np.array(truth[name]["source_s"]) for name in (a, b))
+        both = (at_a > at_b[0]) & (at_a < at_b[-1])
+        in_b = np.interp(at_a[both], at_b, _poses(b).times)
+        left, right = (smoothed_angles(_poses(name), SOURCES[source]) for name in (a, b))
+        right = np.stack([np.interp(in_b, _poses(b).times, angle) for angle in right.T], axis=1)
+        errors.append(np.abs(left[both] - right))
+    return errors
 
 
 def main() -> None:

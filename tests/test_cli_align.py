@@ -29,7 +29,9 @@ def align(capfd, monkeypatch, tmp_path):
         monkeypatch.setattr(vipecli.session, "embed", lambda *_: b_mirrored or b)
         monkeypatch.setattr(clip.Recipe, "load_model", lambda _: None)
         monkeypatch.setattr(
-            clip, "check_clip", lambda path: VideoInfo(path, 100, 100, 30.0, 9, 1.0, 0, False)
+            clip,
+            "check_clip",
+            lambda path, _=None: VideoInfo(path, 100, 100, 30.0, 9, 1.0, 0, False),
         )
         monkeypatch.setattr(clip, "read_clips", lambda *_: takes)
         with pytest.raises(SystemExit) as left:
@@ -83,10 +85,10 @@ def test_smooth_reaches_the_video(align, monkeypatch):
 
 
 def test_the_page_gets_what_was_matched(align, monkeypatch):
-    from vipecli.outputs import report
+    from vipecli.outputs import saving
 
     seen = []
-    monkeypatch.setattr(report, "write_report", lambda *args, **more: seen.append((args, more)))
+    monkeypatch.setattr(saving, "write_report", lambda *args, **more: seen.append((args, more)))
     a, b = movement(np.arange(90) / 30), movement(np.arange(90) / 30, noise=0.1)
     other = movement(np.arange(90) / 30, seed=3)
     args = "--report", "page.html", "--onto", "b"

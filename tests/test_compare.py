@@ -13,6 +13,7 @@ from vipecli.compare import (
     ANGLES,
     compare,
     joint_angles,
+    lifted,
     picture,
     smoothed_angles,
     turning_points,
@@ -88,8 +89,22 @@ def test_unsure_joints_are_not_measured(squat):
     assert np.isnan(angles[10:20, elbow]).all()
     assert np.isfinite(np.delete(angles[:, elbow], np.s_[10:20])).all()
     assert np.isfinite(np.delete(angles, elbow, axis=1)).all()
-    with pytest.raises(NoPoseError, match="--pose 2d"):
+    with pytest.raises(NoPoseError, match="--pose lifted"):
         world(poses)
+
+
+def test_the_lifted_pose_turns_with_the_camera(squat):
+    """From the side and from the front a squat has the same knees, in space but not in 2D."""
+    joints = perform("squat", seconds=4, reps=2).joints
+    front = seen_from_the_side(joints[..., [2, 1, 0]] * [-1, 1, 1])
+    knee = NAMES.index("left knee")
+    apart = {
+        name: np.abs(np.subtract(*(smoothed_angles(p, source)[:, knee] for p in (squat, front))))
+        for name, source in (("2d", picture), ("3d", lifted))
+    }
+    assert np.median(apart["3d"]) < 0.7 * np.median(apart["2d"])
+    front.score[5] = 0.2
+    assert np.isnan(lifted(front)[5]).all() and np.isfinite(lifted(front)[6]).all()
 
 
 def test_smoothing_keeps_a_line_and_calms_noise(squat):

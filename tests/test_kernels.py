@@ -46,6 +46,21 @@ def test_open_ends_equal_twin(shape, ties, skips):
         assert total == pytest.approx(want_total)
 
 
+@pytest.mark.parametrize("skips", [(np.inf, np.inf), (0.5, 2), (0, 0)])
+@pytest.mark.parametrize("width", [1.0, 0.3, 0.05])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_costs_of_the_band_alone_give_the_same_path(shape, width, skips):
+    cost = costs(shape, ties=True)
+    low, high = _kernels.band_limits(*shape, width)
+    packed = np.full((shape[0], (high - low).max() + 1), np.nan, np.float32)
+    for i in range(shape[0]):
+        packed[i, : high[i] - low[i]] = cost[i, low[i] : high[i]]
+    path, total = _kernels.dtw_band(packed, shape[1], low, high, *skips, 1.25)
+    want, want_total = naive.dtw(cost, width, *skips, diagonal=1.25)
+    np.testing.assert_array_equal(path, want)
+    assert total == pytest.approx(want_total)
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_band_is_symmetric_and_equals_twin(shape):
     n, m = shape

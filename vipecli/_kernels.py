@@ -326,15 +326,15 @@ def _skipped(price, frames):
 
 
 @_jit
-def _first_row(cost, high, skip, diagonal, here, steps):
-    """Sums and steps of row 0; `here` is shifted by one column."""
+def _first_row(cost, low, skip, diagonal, here, steps):
+    """Sums and steps of row 0 from column `low` on; `here` is shifted by one column."""
     left = np.inf
-    for j in range(high):
-        start = _skipped(skip, j) + diagonal * cost[j]
+    for j in range(len(cost)):
+        start = _skipped(skip, low + j) + diagonal * cost[j]
         left += cost[j]
         steps[j] = _LEFT if left < start else _DIAGONAL
         left = min(left, start)
-        here[j + 1] = left
+        here[low + j + 1] = left
 
 
 @_jit
@@ -352,6 +352,45 @@ def _next_row(cost, diagonal, above, here, steps):
         here[j] = left
         steps[j] = step
         corner = above[j + 1]
+
+
+@_jit
+def _warped(cost, at, m, low, high, skip_a, skip_b, diagonal):
+    """Path and total of `dtw_path`; row i of `cost` starts at column at[i]."""
+    n = len(cost)
+    widest = 0
+    for i in range(n):
+        widest = max(widest, high[i] - low[i])
+    steps = np.empty((n, widest), np.uint8)
+    above, here = np.full(m + 1, np.inf), np.full(m + 1, np.inf)
+    _first_row(cost[0, low[0] - at[0] : high[0] - at[0]], low[0], skip_b, diagonal, above, steps[0])
+    side, row = np.inf, 0
+    if n > 1 and high[0] == m:
+        side = above[m] + _skipped(skip_a, n - 1)
+    for i in range(1, n):
+        first, last = low[i], high[i]
+        above[high[i - 1] + 1 : last + 1] = np.inf  # left by an earlier row
+        above[low[i - 1]] = np.inf
+        if first == 0:
+            above[0] = _skipped(skip_a, i)
+        _next_row(
+            cost[i, first - at[i] : last - at[i]],
+            diagonal,
+            above[first : last + 1],
+            here[first + 1 : last + 1],
+            steps[i],
+        )
+        above, here = here, above
+        if last == m and i < n - 1:
+            total = above[m] + _skipped(skip_a, n - 1 - i)
+            side, row = (total, i) if total < side else (side, row)
+    best, end = above[m] if high[n - 1] == m else np.inf, high[n - 1] - 1
+    for j in range(low[n - 1], min(high[n - 1], m - 1)):
+        total = above[j + 1] + _skipped(skip_b, m - 1 - j)
+        best, end = (total, j) if total < best else (best, end)
+    if side < best:
+        return _trace(steps, low, row, m - 1), side
+    return _trace(steps, low, n - 1, end), best
 
 
 @_jit
@@ -387,40 +426,18 @@ def dtw_path(cost, low, high, skip_a, skip_b, diagonal):
     -----
     Memory: two rows of float64 and one byte per cell within the limits.
     """
-    n, m = cost.shape
-    widest = 0
-    for i in range(n):
-        widest = max(widest, high[i] - low[i])
-    steps = np.empty((n, widest), np.uint8)
-    above, here = np.full(m + 1, np.inf), np.full(m + 1, np.inf)
-    _first_row(cost[0], high[0], skip_b, diagonal, above, steps[0])
-    side, row = np.inf, 0
-    if n > 1 and high[0] == m:
-        side = above[m] + _skipped(skip_a, n - 1)
-    for i in range(1, n):
-        first, last = low[i], high[i]
-        above[high[i - 1] + 1 : last + 1] = np.inf  # left by an earlier row
-        above[low[i - 1]] = np.inf
-        if first == 0:
-            above[0] = _skipped(skip_a, i)
-        _next_row(
-            cost[i, first:last],
-            diagonal,
-            above[first : last + 1],
-            here[first + 1 : last + 1],
-            steps[i],
-        )
-        above, here = here, above
-        if last == m and i < n - 1:
-            total = above[m] + _skipped(skip_a, n - 1 - i)
-            side, row = (total, i) if total < side else (side, row)
-    best, end = above[m], m - 1
-    for j in range(low[n - 1], m - 1):
-        total = above[j + 1] + _skipped(skip_b, m - 1 - j)
-        best, end = (total, j) if total < best else (best, end)
-    if side < best:
-        return _trace(steps, low, row, m - 1), side
-    return _trace(steps, low, n - 1, end), best
+    at = np.zeros(len(cost), np.int64)
+    return _warped(cost, at, cost.shape[1], low, high, skip_a, skip_b, diagonal)
+
+
+@_jit
+def dtw_band(cost, m, low, high, skip_a, skip_b, diagonal):
+    """`dtw_path` from the costs within the limits alone, for clips too long for a whole table.
+
+    `cost` is (N, W): row i holds the columns low[i] to high[i] of `m`, and anything behind them.
+    Starts and ends that the limits leave out are not looked at.
+    """
+    return _warped(cost, low, m, low, high, skip_a, skip_b, diagonal)
 
 
 @_jit

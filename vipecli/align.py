@@ -1,7 +1,7 @@
 """Match the frames of two clips in time, and the time map and speeds that follow from it."""
 
-import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -76,6 +76,12 @@ ends.
 
 LEAST_OVERLAP = 1 / 3
 """Share of the shorter clip that is matched at least."""
+
+LARGEST_TABLE = 9_000_000
+"""Pairs of frames up to which all are looked at (two clips of 100 s at 30 frames/s); beyond, the
+path is sought from coarse to fine, see `vipecli.long`."""
+
+_STEPS = 64  # of a path whose matching probabilities are computed at a time
 
 SPEED_STEP_S = 0.1
 """Grid on which `speed` looks for changes, seconds."""
@@ -215,12 +221,29 @@ def align(
     >>> align(clip, clip).path.tolist()
     [[0, 0], [1, 1]]
     """
+    if len(a) * len(b) > LARGEST_TABLE:
+        from vipecli.long import align_long  # it builds on this module
+
+        return align_long(a, b, ends=ends, band=band, match=match)
     costs = frame_costs(a, b, match=match)
     found = align_costs(
         costs, a.times, b.times, guide=guide(a, b), ends=ends, band=band, model=a.model
     )
-    p = matching_probability(a, b, match=match)[tuple(found.path.T)]
-    return replace(found, match_probability=np.where(np.isnan(p), np.float32(FLOOR), p))
+    return replace(found, match_probability=probability_along(a, b, found.path, match=match))
+
+
+def probability_along(
+    a: Embeddings, b: Embeddings, path: np.ndarray, *, match: str = "expected"
+) -> np.ndarray:
+    """Matching probability of each step of a path, shape (L,) float32; `FLOOR` without a person."""
+    parts = [np.zeros(0, np.float32)]
+    for start in range(0, len(path), _STEPS):
+        i, j = path[start : start + _STEPS].T
+        rows, columns = slice(i[0], i[-1] + 1), slice(j[0], j[-1] + 1)
+        p = matching_probability(a.part(rows), b.part(columns), match=match)
+        parts.append(p[i - i[0], j - j[0]])
+    p = np.concatenate(parts)
+    return np.where(np.isnan(p), np.float32(FLOOR), p)
 
 
 def align_costs(
@@ -257,10 +280,7 @@ def align_costs(
     """
     if not costs.size:
         raise ValueError("a clip without frames cannot be aligned")
-    if band is not None and not 0 < band <= 1:
-        raise ValueError(f"band is {band}; it is a fraction of the clip, above 0 and at most 1")
-    if ends not in ENDS:
-        raise ValueError(f"ends is {ends!r}; use 'auto', 'closed' or 'open'")
+    check_options(ends, band)
     smooth = atrous(costs, times_a, times_b, window_s=WINDOW_S)
     guided = smooth
     if guide is not None:
@@ -277,8 +297,16 @@ def align_costs(
         distance=smooth[i, j],
         match_probability=np.where(np.isnan(p), np.float32(FLOOR), p),
         model=model,
-        unmatched=(*_left_out("a", times_a, i), *_left_out("b", times_b, j)),
+        unmatched=(*left_out("a", times_a, i), *left_out("b", times_b, j)),
     )
+
+
+def check_options(ends: str, band: float | None) -> None:
+    """Refuse with a ValueError what `align` does not know."""
+    if band is not None and not 0 < band <= 1:
+        raise ValueError(f"band is {band}; it is a fraction of the clip, above 0 and at most 1")
+    if ends not in ENDS:
+        raise ValueError(f"ends is {ends!r}; use 'auto', 'closed' or 'open'")
 
 
 def guide(a: Embeddings, b: Embeddings) -> np.ndarray | None:
@@ -301,27 +329,44 @@ def skip_price(smooth: np.ndarray, share: float) -> float:
 def _find_path(smooth: np.ndarray, band: float, share: float | None, diagonal: float) -> np.ndarray:
     """Cheapest path, closed where `share` is None."""
     limits = _kernels.band_limits(*smooth.shape, band)
-    price = math.inf if share is None else skip_price(smooth, share)
-    shorter = int(np.argmin(smooth.shape))
-    least = LEAST_OVERLAP * smooth.shape[shorter]
+    return with_least_overlap(
+        lambda price: _kernels.dtw_path(smooth, *limits, price, price, diagonal)[0],
+        lambda path: smooth[tuple(path.T)],
+        smooth.shape,
+        math.inf if share is None else skip_price(smooth, share),
+    )
+
+
+def with_least_overlap(
+    search: Callable[[float], np.ndarray],
+    cost: Callable[[np.ndarray], np.ndarray],
+    frames: tuple[int, int],
+    price: float,
+) -> np.ndarray:
+    """Path that `search` finds, at a price raised until `LEAST_OVERLAP` is matched.
+
+    `cost` gives the distance at each step of a path (L, 2); an infinite price closes the ends.
+    """
+    shorter = int(np.argmin(frames))
+    least = LEAST_OVERLAP * frames[shorter]
     while True:
-        path, _ = _kernels.dtw_path(smooth, *limits, price, price, diagonal)
+        path = search(price)
         if math.isinf(price):
             return path
-        path = _trimmed(path, smooth)
+        path = _trimmed(path, cost)
         if path[-1, shorter] - path[0, shorter] + 1 >= least:
             return path
         price = 1.5 * price if price < 2 * MISSING_COST else math.inf
 
 
-def _trimmed(path: np.ndarray, smooth: np.ndarray) -> np.ndarray:
+def _trimmed(path: np.ndarray, cost: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Path without the frames that pile up on the first and last frame of the other clip.
 
     At an end that is missing the neighbours of the true end are still nearer than the price. Of
     the steps that stay on one frame only the nearest and those within are kept: on planted warps
     the ends are then off by 2.6 frames in the median, not 4.3.
     """
-    first, last = (int(smooth[tuple(walk[: _run(walk)].T)].argmin()) for walk in (path, path[::-1]))
+    first, last = (int(cost(walk[: _run(walk)]).argmin()) for walk in (path, path[::-1]))
     return path[first : max(len(path) - last, first + 1)]
 
 
@@ -330,7 +375,7 @@ def _run(walk: np.ndarray) -> int:
     return max(int((walk[:, clip] == walk[0, clip]).argmin()) or len(walk) for clip in (0, 1))
 
 
-def _left_out(clip: str, times: np.ndarray, frames: np.ndarray) -> list[Span]:
+def left_out(clip: str, times: np.ndarray, frames: np.ndarray) -> list[Span]:
     """Stretches of a clip before and behind the frames of the path."""
     first, last = times[frames[0]], times[frames[-1]]
     spans = [Span(clip, float(times[0]), float(first)), Span(clip, float(last), float(times[-1]))]
@@ -391,23 +436,23 @@ def speed(alignment: Alignment) -> list[Segment]:
     edges = np.linspace(start, end, steps + 1)
     there = warp(alignment, edges)
     cuts = _merge(edges, there)
+    edges, ratios = edges[cuts], _ratios(edges[cuts], there[cuts])
     return [
-        Segment(float(edges[i]), float(edges[j]), _ratio(edges, there, i, j))
-        for i, j in itertools.pairwise(cuts)
+        Segment(float(edges[k]), float(edges[k + 1]), float(ratio))
+        for k, ratio in enumerate(ratios)
     ]
 
 
-def _ratio(edges: np.ndarray, there: np.ndarray, i: int, j: int) -> float:
-    """Speed of b relative to a from grid point i to j, within 1/16 to 16."""
-    ratio = (edges[j] - edges[i]) / max(there[j] - there[i], 1e-9)
-    return float(np.clip(ratio, 1 / 16, 16))
+def _ratios(edges: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Speed of b relative to a from each moment to the next, within 1/16 to 16."""
+    return (np.diff(edges) / np.maximum(np.diff(there), 1e-9)).clip(1 / 16, 16)
 
 
-def _merge(edges: np.ndarray, there: np.ndarray) -> list[int]:
+def _merge(edges: np.ndarray, there: np.ndarray) -> np.ndarray:
     """Grid points at which the speed changes, the two ends included."""
-    cuts = list(range(len(edges)))
+    cuts = np.arange(len(edges))
     while len(cuts) > 2:
-        octaves = np.log2([_ratio(edges, there, i, j) for i, j in itertools.pairwise(cuts)])
+        octaves = np.log2(_ratios(edges[cuts], there[cuts]))
         lasts = np.diff(edges[cuts])
         shorter = np.minimum(lasts[1:], lasts[:-1])
         gap = np.abs(np.diff(octaves))
@@ -416,7 +461,7 @@ def _merge(edges: np.ndarray, there: np.ndarray) -> list[int]:
             break
         # what joining costs: the variance that two speeds in one segment leave
         loss = gap**2 * lasts[1:] * lasts[:-1] / (lasts[1:] + lasts[:-1])
-        cuts.pop(int(np.where(done, np.inf, loss).argmin()) + 1)
+        cuts = np.delete(cuts, int(np.where(done, np.inf, loss).argmin()) + 1)
     return cuts
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -213,7 +214,7 @@ def read_clips(
             raise _StoppedError
         tick(clip, steps)
 
-    with ThreadPoolExecutor(len(paths)) as pool:
+    with ThreadPoolExecutor(min(len(paths), max(2, os.cpu_count() or 2))) as pool:
         futures = [
             pool.submit(read_clip, path, one, functools.partial(advance, clip))
             for clip, (path, one) in enumerate(zip(paths, recipes, strict=True))

@@ -164,6 +164,16 @@ def picture(poses: Poses) -> np.ndarray:
     return np.where((poses.score >= SEEN)[..., None], poses.xy, np.nan)
 
 
+def lifted(poses: Poses) -> np.ndarray:
+    """Joints (T, 13, 3) lifted to space by V-VIPE, torso units; NaN where not surely seen.
+
+    Not smoothed by it: the angles are.
+    """
+    from vipecli.lift import lift
+
+    return np.where((poses.score >= SEEN)[..., None], lift(poses, smooth_s=0).joints, np.nan)
+
+
 def world(poses: Poses) -> np.ndarray:
     """Joints (T, 13, 3) as the detector guesses them in space, metres; NaN where not surely seen.
 
@@ -173,12 +183,24 @@ def world(poses: Poses) -> np.ndarray:
         if the poses hold no 3D joints, such as those of most keypoint files.
     """
     if poses.world is None:
-        raise NoPoseError(f"{poses.source or 'poses'}: hold no 3D joints; compare with --pose 2d")
+        raise NoPoseError(
+            f"{poses.source or 'poses'}: no joints in space from a detector; use --pose lifted"
+        )
     return np.where((poses.score >= SEEN)[..., None], from_mediapipe(poses.world), np.nan)
 
 
-SOURCES: dict[str, Source] = {"2d": picture, "3d": world}
+SOURCES: dict[str, Source] = {"2d": picture, "world": world, "lifted": lifted}
 """Where the joints come from, by name."""
+
+
+def best_source(a: Poses, b: Poses) -> str:
+    """Key of `SOURCES` that suits two clips: `world` where both have it, else `lifted`.
+
+    Large errors are rarer with `world`: of one movement seen from two sides the angles differ by 9
+    degrees in the median and 21 in the 90th percentile, with `lifted` by 7 and 25, on the example
+    clips by 12 and 28 against 12 and 41 (``python -m benchmarks.angles``).
+    """
+    return "lifted" if a.world is None or b.world is None else "world"
 
 
 def joint_angles(joints: np.ndarray) -> np.ndarray:
@@ -229,8 +251,8 @@ def compare(
         their poses.
     source
         where the joints come from. Angles of `picture` change with the camera: of one movement
-        seen from two of four sides they differ by 11 degrees in the median and 39 in the 90th
-        percentile, those of `world` by 9 and 21 (``python -m benchmarks.angles``).
+        seen from two sides they differ by 11 degrees in the median and 39 in the 90th percentile,
+        those of `world` by 9 and 21; see `best_source`.
     mirrored
         whether b was taken mirrored: then its left is compared with the right of a.
     most

@@ -1,12 +1,14 @@
 """Writing files: whole or not at all, and never over an input."""
 
+import json
 import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from vipecli.errors import VipeError
 
@@ -63,6 +65,21 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def json_text(data: Mapping[str, Any]) -> str:
+    """A result as JSON, one line per key."""
+    lines = [
+        f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False, allow_nan=False)}"
+        for key, value in data.items()
+    ]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def write_json(data: Mapping[str, Any], target: Path) -> None:
+    """Write a result as a JSON file, one line per key."""
+    with replacing(target) as part:
+        part.write_text(json_text(data), encoding="utf-8")
 
 
 def check_output(target: Path, *inputs: Path) -> None:

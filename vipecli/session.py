@@ -98,6 +98,8 @@ class Match:
     ----------
     clip
         the take, as it was filmed.
+    seen
+        what was matched: its embeddings, or those of its mirror image.
     alignment
         of the reference (a) with the take (b); of the nearest repetition if all were sought; None
         if there is none.
@@ -114,6 +116,7 @@ class Match:
     """
 
     clip: Clip
+    seen: Embeddings
     alignment: Alignment | None
     mirrored: bool = False
     same_action: float | None = None
@@ -219,14 +222,14 @@ def match_pair(
     if settings.clock:
         shift = find_offset(a.embeddings, b.embeddings, drift=settings.clock == "drift")
         alignment = alignment_at(a.embeddings, b.embeddings, shift)
-        return Match(b, _smoothed(alignment, settings), shift=shift)
+        return Match(b, b.embeddings, _smoothed(alignment, settings), shift=shift)
     alignment, side, flipped = _warped(a, b, model, settings)
     if settings.every:
         parts = tuple(_smoothed(part, settings) for part in find_all(a.embeddings, side))
         best = min(parts, key=lambda part: part.cost, default=None)
-        return Match(b, best, flipped, every=True, repetitions=parts)
+        return Match(b, side, best, flipped, every=True, repetitions=parts)
     score = same_action(a.embeddings, side)
-    return Match(b, _smoothed(alignment, settings), flipped, score)
+    return Match(b, side, _smoothed(alignment, settings), flipped, score)
 
 
 def _warped(

@@ -173,6 +173,18 @@ def align(
     csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the steps of the path as a table.")
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Picture (.png, .svg, .pdf): distances with path, match, speed."
+        ),
+    ] = None,
+    otio: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Timeline for editing programs: OpenTimelineIO (.otio), or .edl."
+        ),
+    ] = None,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -197,7 +209,9 @@ def align(
     from vipecli.clip import Recipe
     from vipecli.errors import NoPoseError
     from vipecli.outputs.mapping import as_json, write_csv
+    from vipecli.outputs.plot import write_plot
     from vipecli.outputs.reel import reel_of, turning_marks
+    from vipecli.outputs.timeline import write_timeline
     from vipecli.session import Settings
 
     _check_usage(clips, reference, onto, every, offset or drift, style, audio, report)
@@ -209,10 +223,10 @@ def align(
         )
     ]
     infos = _check_inputs(clips, recipes)
-    others = [path for path in (csv, report) if path]
+    others = [path for path in (csv, plot, otio, report) if path]
     out = out or (None if others or json or every else DEFAULT_OUT)
     written = [path for path in (out, *others) if path]
-    _check_outputs(clips, out, report, written)
+    _check_outputs(clips, out, written, plot=plot, otio=otio, report=report)
     check_json(json, *clips, *written)
     settings = Settings(
         ends=ends.value,
@@ -246,8 +260,12 @@ def align(
             )
         if csv:
             write_csv(session, csv)
+        if plot:
+            write_plot(session, plot)
+        if otio:
+            write_timeline(reel, otio)
         if report:
-            _write_page(session, report, recipe, bars, onto=onto.value)
+            _write_page(session, report, bars, onto=onto.value)
     if json:
         write_json(as_json(session, reel), json)
     for line in summary(session, written):
@@ -293,18 +311,21 @@ def _check_inputs(clips: Sequence[Path], recipes: "Sequence[Recipe]") -> "list[V
 
 
 def _check_outputs(
-    clips: Sequence[Path], out: Path | None, report: Path | None, written: Sequence[Path]
+    clips: Sequence[Path], out: Path | None, written: Sequence[Path], **special: Path | None
 ) -> None:
     """Refuse files that could not be written, and two results in one file."""
     from vipecli.files import check_output
+    from vipecli.outputs.angles import check_picture
+    from vipecli.outputs.report import check_page
     from vipecli.outputs.synced import check_container
+    from vipecli.outputs.timeline import check_timeline
 
     if out:
         check_container(out)
-    if report:
-        from vipecli.outputs.report import check_page
-
-        check_page(report, *clips)
+    checks = {"plot": check_picture, "otio": check_timeline, "report": check_page}
+    for name, path in special.items():
+        if path:
+            checks[name](path, *clips)
     for i, path in enumerate(written):
         check_output(path, *clips)
         if path.absolute() in [other.absolute() for other in written[:i]]:
@@ -344,21 +365,13 @@ def _write_video(reel: "Reel", out: Path, bars: Any, **options: Any) -> None:
     write_reel(reel, out, progress=lambda done, _: bars.update(writing, completed=done), **options)
 
 
-def _write_page(session: "Session", out: Path, recipe: "Recipe", bars: Any, *, onto: str) -> None:
-    from vipecli.cli.summary import page_words
-    from vipecli.outputs.report import Side, write_report
+def _write_page(session: "Session", out: Path, bars: Any, *, onto: str) -> None:
+    from vipecli.outputs.saving import write_page
 
     writing = bars.add_task(f"writing {out.name}", total=None, unit="frames")
-    a, match = session.common, session.others[0]
-    b = match.clip
-    seen = b.mirror_image(recipe.load_model) if match.mirrored else b.embeddings
-    write_report(
-        match.alignment,
-        Side(a.path, a.poses, a.embeddings),
-        Side(b.path, b.poses, seen),
+    write_page(
+        session,
         out,
         onto=onto,
-        mirrored=match.mirrored,
-        words=page_words(match),
         progress=lambda done, total: bars.update(writing, completed=done, total=total),
     )

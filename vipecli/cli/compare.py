@@ -1,5 +1,6 @@
 """`vipe compare`: what differs between two performances, once they are aligned."""
 
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,15 +8,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vipecli.cli.align import Ends, Mirror
-from vipecli.cli.options import Json, Person, PoseModel, Weights
+from vipecli.cli.options import (
+    EndOfEach,
+    Joints,
+    Json,
+    Person,
+    PoseModel,
+    Rate,
+    StartOfEach,
+    Weights,
+    for_each,
+)
 
 if TYPE_CHECKING:
-    from vipecli.align import Alignment
     from vipecli.clip import Recipe
     from vipecli.compare import Comparison
-    from vipecli.embed import Embeddings
-    from vipecli.poses import Poses
+    from vipecli.session import Clip, Match, Settings
 
+MIRRORED = "B is taken mirrored: its left is compared with the right of A."
 TURNS_SHOWN = 12  # the rest is in the JSON
 
 
@@ -23,17 +33,18 @@ class Pose(str, Enum):
     """Where the joints are measured."""
 
     PICTURE = "2d"
-    SPACE = "3d"
+    WORLD = "world"
+    LIFTED = "lifted"
 
 
 def compare(
-    a: Annotated[Path, typer.Argument(metavar="A", help="Video, or folder of frames.")],
+    a: Annotated[Path, typer.Argument(metavar="A", help="Video, frames or keypoint file.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="The other one.")],
     pose: Annotated[
         Pose | None,
         typer.Option(
-            help="2d: angles as the picture shows them; 3d: in space, as the detector guesses.  "
-            "[default: 3d where the poses have it]"
+            help="Angles as the picture shows them (2d), in space as the detector guesses it "
+            "(world), or of the lifted pose.  [default: world, lifted for keypoint files]"
         ),
     ] = None,
     ends: Annotated[Ends, typer.Option(help="As for align.")] = Ends.AUTO,
@@ -52,6 +63,10 @@ def compare(
     ] = None,
     json: Json = None,
     person: Person = "largest",
+    start: StartOfEach = None,
+    end: EndOfEach = None,
+    fps: Rate = None,
+    joints: Joints = None,
     pose_model: PoseModel = None,
     weights: Weights = None,
 ) -> None:
@@ -61,51 +76,59 @@ def compare(
     the moments of largest difference, and what turns earlier or later than the rest.
     """
     from vipecli.cli.console import check_json, progress_bars, write_json
-    from vipecli.clip import Recipe, check_clip, read_clips
-    from vipecli.compare import SOURCES
+    from vipecli.clip import Recipe
+    from vipecli.compare import SOURCES, best_source
     from vipecli.compare import compare as compare_poses
     from vipecli.outputs import angles
+    from vipecli.session import Settings
 
-    infos = [check_clip(path) for path in (a, b)]
+    limits = zip(for_each(start, 2, "--start"), for_each(end, 2, "--end"), strict=True)
+    recipe = Recipe(person=person, pose_model=pose_model, weights=weights, joints=joints, fps=fps)
+    recipes = [replace(recipe, start_s=start_s, end_s=end_s) for start_s, end_s in limits]
     _check_outputs(a, b, csv=csv, plot=plot, report=report)
     check_json(json, a, b, *(path for path in (csv, plot, report) if path))
-    recipe = Recipe(person=person, pose_model=pose_model, weights=weights)
+    settings = Settings(ends=ends.value, mirror=mirror.value)
     with progress_bars() as bars:
-        tasks = [
-            bars.add_task(f"poses of {info.path.name}", total=info.frames, unit="frames")
-            for info in infos
-        ]
-        (poses_a, embedded_a), (poses_b, embedded_b) = read_clips(
-            (a, b), recipe, lambda clip, steps: bars.advance(tasks[clip], steps)
-        )
-        alignment, embedded_b, more = _align(
-            embedded_a, (poses_b, embedded_b), recipe, ends=ends.value, mirror=mirror
-        )
-        in_space = all(poses.world is not None for poses in (poses_a, poses_b))
-        pose = pose or (Pose.SPACE if in_space else Pose.PICTURE)
-        found = compare_poses(
-            alignment, poses_a, poses_b, source=SOURCES[pose.value], mirrored=more["mirrored"]
-        )
-        caveat = angles.CAVEAT[pose.value]
+        own, match = _read_and_match((a, b), recipes, settings, bars)
+        pair = own.poses, match.clip.poses
+        name = pose.value if pose else best_source(*pair)
+        found = compare_poses(match.alignment, *pair, source=SOURCES[name], mirrored=match.mirrored)
+        caveat = angles.CAVEAT[name]
         if csv:
             angles.write_csv(found, csv)
         if plot:
             angles.write_picture(found, plot, names=(a.name, b.name), caveat=caveat)
         if report:
-            bar = bars.add_task(f"writing {report.name}", total=None, unit="frames")
-            _write_page(
-                found,
-                alignment,
-                ((a, poses_a, embedded_a), (b, poses_b, embedded_b)),
-                report,
-                more | {"caveat": caveat},
-                lambda done, total: bars.update(bar, completed=done, total=total),
-            )
+            _write_page(found, own, match, recipe, report, caveat, bars)
     if json:
-        steps = {"inputs": [str(a), str(b)], "model": alignment.model, "pose": pose.value}
-        write_json(steps | more | angles.as_data(found), json)
+        facts = {
+            "inputs": [str(a), str(b)],
+            "model": match.alignment.model,
+            "pose": name,
+            "mirrored": match.mirrored,
+            "same_action": round(match.same_action, 4),
+            "distance": round(match.alignment.cost, 6),
+        }
+        write_json(facts | angles.as_data(found), json)
     written = [path for path in (csv, plot, report) if path]
-    _show(found, more | {"caveat": caveat}, written, to_stderr=json == Path("-"))
+    _show(found, match, caveat, written, to_stderr=json == Path("-"))
+
+
+def _read_and_match(
+    paths: tuple[Path, Path], recipes: "list[Recipe]", settings: "Settings", bars: Any
+) -> "tuple[Clip, Match]":
+    """Find the poses of both clips, and match them."""
+    from vipecli.clip import check_clip, read_clips
+    from vipecli.session import Clip, match_pair
+
+    infos = [check_clip(*clip) for clip in zip(paths, recipes, strict=True)]
+    tasks = [
+        bars.add_task(f"poses of {info.path.name}", total=info.frames, unit="frames")
+        for info in infos
+    ]
+    seen = read_clips(paths, recipes, lambda clip, steps: bars.advance(tasks[clip], steps))
+    own, other = (Clip(path, *found) for path, found in zip(paths, seen, strict=True))
+    return own, match_pair(own, other, recipes[0].load_model, settings)
 
 
 def _check_outputs(
@@ -122,99 +145,70 @@ def _check_outputs(
         check_picture(plot, a, b)
     if report:
         check_page(report, a, b)
-
-
-def _align(
-    a: "Embeddings",
-    b: "tuple[Poses, Embeddings]",
-    recipe: "Recipe",
-    *,
-    ends: str,
-    mirror: Mirror,
-) -> "tuple[Alignment, Embeddings, dict[str, Any]]":
-    """Alignment, the embeddings of b that it rests on, and what is to be told of it."""
-    from vipecli.align import align
-    from vipecli.embed import embed
-    from vipecli.matching import align_either_side, mirrored, same_action
-
-    side, flipped = b[1], mirror is Mirror.YES
-    other = embed(mirrored(b[0]), recipe.load_model()) if mirror is not Mirror.NO else side
-    if mirror is Mirror.AUTO:
-        alignment, flipped = align_either_side(a, side, other, ends=ends)
-    else:
-        alignment = align(a, other, ends=ends)
-    side = other if flipped else side
-    more = {
-        "mirrored": flipped,
-        "same_action": round(same_action(a, side), 4),
-        "distance": round(alignment.cost, 6),
-    }
-    return alignment, side, more
+    named = [path.absolute() for path in (csv, plot, report) if path]
+    if len(set(named)) < len(named):
+        raise typer.BadParameter("two results are to be written into one file")
 
 
 def _write_page(
     found: "Comparison",
-    alignment: "Alignment",
-    clips: "tuple[tuple[Path, Poses, Embeddings], tuple[Path, Poses, Embeddings]]",
+    own: "Clip",
+    match: "Match",
+    recipe: "Recipe",
     out: Path,
-    more: dict[str, Any],
-    progress: Any,
+    caveat: str,
+    bars: Any,
 ) -> None:
     """Write the page: both clips, all angles, and the moments to look at."""
+    from vipecli.cli.summary import page_words
     from vipecli.outputs.angles import charts
-    from vipecli.outputs.report import Side, Words, write_report
+    from vipecli.outputs.report import Side, write_report
 
-    moments = [
+    bar = bars.add_task(f"writing {out.name}", total=None, unit="frames")
+    b = match.clip
+    seen = b.mirror_image(recipe.load_model) if match.mirrored else b.embeddings
+    moments = (
         (one.time_a, f"{one.angle}: A {one.a_deg:.0f}°, B {one.b_deg:.0f}°")
         for one in found.moments
-    ]
-    words = Words(
-        title=f"{clips[0][0].name} and {clips[1][0].name}, compared",
-        summary=f"Match {alignment.similarity.mean():.0%} on average"
-        + (", B is taken mirrored: its left is compared with the right of A" * more["mirrored"]),
-        warnings=tuple(_warnings(more)),
-        facts=(("same action", f"{more['same_action']:.0%}"),),
-        moments=tuple(moments),
-        charts_note=more["caveat"],
     )
-    sides = (Side(*clip) for clip in clips)
+    words = replace(
+        page_words(match),
+        title=f"{own.path.name} and {b.path.name}, compared",
+        moments=tuple(moments),
+        charts_note=f"{caveat} {MIRRORED}" if match.mirrored else caveat,
+    )
     write_report(
-        alignment,
-        *sides,
+        match.alignment,
+        Side(own.path, own.poses, own.embeddings),
+        Side(b.path, b.poses, seen),
         out,
-        mirrored=more["mirrored"],
+        mirrored=match.mirrored,
         words=words,
         charts=charts(found),
-        progress=progress,
+        progress=lambda done, total: bars.update(bar, completed=done, total=total),
     )
-
-
-def _warnings(more: dict[str, Any]) -> list[str]:
-    from vipecli.matching import DIFFERENT
-
-    score = more["same_action"]
-    differ = f"These look like two different actions (same action: {score:.0%})."
-    return [differ] if score < DIFFERENT else []
 
 
 def _show(
-    found: "Comparison", more: dict[str, Any], written: list[Path], *, to_stderr: bool
+    found: "Comparison", match: "Match", caveat: str, written: list[Path], *, to_stderr: bool
 ) -> None:
     """Print ranges, largest differences, turning points, and what to keep in mind."""
     from rich.console import Console
 
+    from vipecli.cli.summary import page_words
+
     console = Console(stderr=to_stderr, markup=False, highlight=False, emoji=False)
     for path in written:
         console.print(f"Wrote {path}", soft_wrap=True)
-    for text in _warnings(more):
+    for text in page_words(match).warnings:
         console.print(text)
-    if more["mirrored"]:
-        console.print("B is taken mirrored: its left is compared with the right of A.")
+    if match.mirrored:
+        console.print(MIRRORED)
     console.print(_ranges_table(found))
     console.print(_moments_table(found))
     if found.turns:
         console.print(_turns_table(found))
-    console.print(more["caveat"], style="dim")
+    console.print(caveat)
 
 
 def _ranges_table(found: "Comparison") -> Any:

@@ -1,6 +1,5 @@
 """What the terminal shows: results on standard output, progress and notes on standard error."""
 
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -10,7 +9,8 @@ from typing import Any
 
 import typer
 
-from vipecli.files import check_output, replacing
+from vipecli import files
+from vipecli.files import check_output, json_text
 
 STDOUT = Path("-")
 
@@ -33,16 +33,10 @@ def check_json(target: Path | None, *inputs: Path) -> None:
 
 def write_json(data: dict[str, Any], target: Path) -> None:
     """Write a result as JSON, one line per key; the target ``-`` is standard output."""
-    lines = [
-        f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False, allow_nan=False)}"
-        for key, value in data.items()
-    ]
-    text = "{\n" + ",\n".join(lines) + "\n}\n"
     if target == STDOUT:
-        sys.stdout.write(text)
-        return
-    with replacing(target) as part:
-        part.write_text(text, encoding="utf-8")
+        sys.stdout.write(json_text(data))
+    else:
+        files.write_json(data, target)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from vipecli.align import Alignment, speed
 from vipecli.matching import DIFFERENT
-from vipecli.outputs.report import Words
 from vipecli.poses import missing_spans
 from vipecli.session import Match, Session
 
@@ -26,27 +25,6 @@ def summary(session: Session, written: list[Path]) -> list[str]:
                 lines.append(f"{match.clip.path} ({name}): {_match(match.alignment)}")
                 lines += _details(match, own, name)
     return lines + _unseen(session)
-
-
-def page_words(match: Match) -> Words:
-    """What the page of two takes says besides the figures of the path."""
-    facts = []
-    if match.shift:
-        facts += [("offset", f"{match.shift.shift_s:.6g} s"), ("rate", f"{match.shift.rate:.6g}")]
-        facts.append(("overlap", f"{match.shift.overlap_s:.6g} s"))
-    if match.every:
-        facts.append(("repetitions of A in B", str(len(match.repetitions))))
-    warnings = []
-    if match.same_action is not None:
-        facts.append(("same action", f"{match.same_action:.0%}"))
-        if match.same_action < DIFFERENT:
-            warnings.append("These look like two different actions.")
-    mean = f"Match {match.alignment.similarity.mean():.0%} on average"
-    return Words(
-        summary=mean + (", B is taken mirrored" if match.mirrored else ""),
-        warnings=tuple(warnings),
-        facts=tuple(facts),
-    )
 
 
 def _match(alignment: Alignment) -> str:

@@ -12,11 +12,15 @@ from vipecli.errors import VipeError
 from vipecli.files import check_output, replacing
 from vipecli.outputs.report import Chart
 
+_DEPTH = (
+    "one camera shows no depth, and the same movement seen from two sides differs by about 10 "
+    "degrees, by more in one of ten."
+)
 CAVEAT = {
     "2d": "Angles as the camera shows them: of clips filmed from two sides they differ where the "
     "movements do not.",
-    "3d": "Angles in space as the detector guesses them from one camera: of the same movement seen "
-    "from two sides they differ by 9 degrees in the median, by 21 in one of ten.",
+    "lifted": f"Angles of the pose lifted to space: {_DEPTH}",
+    "world": f"Angles in space as the detector guesses them: {_DEPTH}",
 }
 """What has to be said beside the figures, by the source of the joints."""
 
@@ -118,7 +122,6 @@ def write_picture(found: Comparison, out: Path, *, names: tuple[str, str], cavea
     caveat
         line below.
     """
-    import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -130,9 +133,16 @@ def write_picture(found: Comparison, out: Path, *, names: tuple[str, str], cavea
     for plot in axes[-2:]:
         plot.set_xlabel("time of A, s")
     handles, labels = axes[0].get_legend_handles_labels()
-    labels = [f"{letter}  {_shown(file)}" for letter, file in zip(labels, names, strict=True)]
+    labels = [f"{letter}  {shown_name(file)}" for letter, file in zip(labels, names, strict=True)]
     figure.legend(handles, labels, loc="outside upper left", ncols=2, frameon=False)
     figure.supxlabel(caveat, fontsize=8, color="#5b6672", x=0.01, ha="left")
+    save_figure(figure, out)
+
+
+def save_figure(figure: Any, out: Path) -> None:
+    """Write a figure of matplotlib, the same bytes every time."""
+    import matplotlib as mpl
+
     kind = out.suffix.lower()
     with replacing(out) as part, mpl.rc_context({"svg.hashsalt": "vipe"}):
         figure.savefig(part, dpi=150, format=kind[1:], metadata=_STAMPS[kind])
@@ -157,7 +167,7 @@ def _draw(plot: Any, found: Comparison, k: int, name: str) -> None:
     plot.spines[["top", "right"]].set_visible(False)
 
 
-def _shown(name: str) -> str:
+def shown_name(name: str) -> str:
     """Name as matplotlib shows it: a dollar would start a formula."""
     text = name.encode("utf-8", "replace").decode("utf-8").replace("$", r"\$")
     return text if len(text) <= 50 else f"{text[:30]}…{text[-18:]}"

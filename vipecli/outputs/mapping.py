@@ -122,7 +122,7 @@ def write_csv(session: Session, target: Path) -> None:
     """Write every step of every path as a row of `COLUMNS`."""
     a = str(session.common.path)
     with replacing(target) as part, part.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
+        writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for match in session.others:
             parts = match.repetitions or [match.alignment]

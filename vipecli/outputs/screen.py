@@ -8,12 +8,10 @@ from functools import partial
 import cv2
 import numpy as np
 
-from vipecli.formats import is_pose_file
 from vipecli.matching import mirrored
 from vipecli.outputs.draw import Colour, draw_skeleton
 from vipecli.outputs.reel import Take
-from vipecli.outputs.strip import GRAPH
-from vipecli.video import probe, read_frames
+from vipecli.video import read_frames
 
 RESAMPLE = "nearest", "blend"
 """How the picture of a moment between two frames comes about, see `Screen`."""
@@ -63,9 +61,6 @@ class Screen:
         self._blend = resample == "blend"
         self._step_s = speeds / fps
         read = partial(read_frames, take.path, size=size)
-        self._blank = is_pose_file(take.path)
-        if self._blank:
-            read = partial(_blank, take.times, size)
         self._follower = Follower(read, float(take.times[0]))
         stack.callback(self._follower.close)
         self._shown_s = 0.0
@@ -78,8 +73,6 @@ class Screen:
             picture = self._follower.mixed(moment, float(self._step_s[frame]))
         else:
             self._shown_s, picture = self._follower.nearest(moment)
-            if self._blank:
-                self._shown_s = moment
         return cv2.flip(picture, 1) if self.take.mirrored else picture
 
     def draw_skeleton(
@@ -105,27 +98,6 @@ class Screen:
         scale = np.divide(self.size, poses.size)
         xy, score = _pose_at(poses.times, poses.xy, poses.score, self._shown_s, self._blend)
         draw_skeleton(image, xy * scale + corner, score, colour)
-
-
-def picture_size(take: Take) -> tuple[int, int]:
-    """Width and height of a clip, pixels; of a keypoint file those of the picture it was made of.
-
-    Raises
-    ------
-    VideoError
-        if it cannot be read.
-    """
-    if is_pose_file(take.path) and take.poses is not None:
-        return take.poses.size
-    info = probe(take.path)
-    return info.width, info.height
-
-
-def _blank(
-    times: np.ndarray, size: tuple[int, int], *, start_s: float | None = None
-) -> Iterator[Frame]:
-    """One empty picture for all moments: a keypoint file has none."""
-    yield float(times.min()), np.full((size[1], size[0], 3), GRAPH, np.uint8)
 
 
 def _pose_at(

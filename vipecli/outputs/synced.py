@@ -9,11 +9,10 @@ import numpy as np
 
 from vipecli.align import Alignment
 from vipecli.encode import VideoWriter, check_container
-from vipecli.formats import is_pose_file
 from vipecli.outputs.draw import Colour, draw_box, draw_skeleton, draw_text, elide, text_width
 from vipecli.outputs.layout import STYLES, Box, Layout, shared, tiled
 from vipecli.outputs.reel import Reel, Take, pair_reel
-from vipecli.outputs.screen import RESAMPLE, Screen, picture_size
+from vipecli.outputs.screen import RESAMPLE, Screen
 from vipecli.outputs.strip import (
     BACKGROUND,
     BRIGHT,
@@ -25,6 +24,7 @@ from vipecli.outputs.strip import (
     match_colour,
 )
 from vipecli.poses import Poses
+from vipecli.video import probe
 
 __all__ = ["STYLES", "Take", "check_container", "draw_skeleton", "write_reel", "write_synced"]
 
@@ -140,7 +140,7 @@ def write_reel(
         if an option is none of the above, or the height is out of range.
     """
     _check(reel, style, resample)
-    sizes = [picture_size(take) for take in reel.takes]
+    sizes = [(info.width, info.height) for info in map(probe, [t.path for t in reel.takes])]
     if style in ("overlay", "wipe"):
         layout = shared(reel.takes, sizes, reel.reference, height, captions=captions)
     else:
@@ -174,8 +174,6 @@ def _check(reel: Reel, style: str, resample: str) -> None:
 def _sound(reel: Reel, number: int) -> dict[str, object]:
     """What the writer has to know of the sound of a take."""
     take = reel.takes[number]
-    if is_pose_file(take.path):
-        return {}
     return {"audio_from": take.path, "audio_times": take.times}
 
 

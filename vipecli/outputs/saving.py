@@ -1,0 +1,118 @@
+"""A session as a file: the extension says as what."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from vipecli.encode import CONTAINERS
+from vipecli.errors import VipeError
+from vipecli.files import check_output, write_json
+from vipecli.matching import DIFFERENT
+from vipecli.outputs.angles import PICTURES
+from vipecli.outputs.mapping import as_json, write_csv
+from vipecli.outputs.plot import write_plot
+from vipecli.outputs.reel import reel_of, turning_marks
+from vipecli.outputs.report import Side, Words, write_report
+from vipecli.outputs.synced import write_reel
+from vipecli.outputs.timeline import TIMELINES, write_timeline
+from vipecli.session import Match, Session
+
+KINDS = (*CONTAINERS, ".json", ".csv", *PICTURES, *TIMELINES, ".html")
+"""Extensions of files that a session can be saved as."""
+
+
+def save(
+    session: Session, out: Path, *, onto: str = "a", labels: Sequence[str] = (), **options: Any
+) -> None:
+    """Write a session as its extension says.
+
+    Parameters
+    ----------
+    session
+        takes and their alignments.
+    out
+        file with an extension of `KINDS`.
+    onto, labels
+        whose time is kept, see `reel.reel_of`; names of the takes.
+    options
+        of a video, see `synced.write_reel`.
+
+    Raises
+    ------
+    VipeError
+        if the file cannot be written, or its extension is not known.
+    ValueError
+        if an option is out of range.
+    """
+    kind = out.suffix.lower()
+    if kind not in KINDS:
+        raise VipeError(f"{out}: use a name that ends in one of {', '.join(KINDS)}")
+    if options and kind not in CONTAINERS:
+        raise ValueError(f"{', '.join(options)}: for videos only")
+    check_output(out, *(clip.path for clip in session.clips))
+    reel = reel_of(session, onto=onto, apart=options.get("style") == "grid").labelled(labels)
+    if kind in CONTAINERS:
+        style = options.pop("style", "side" if len(session.clips) == 2 else "grid")
+        reel = turning_marks(reel) if options.get("chapters") else reel
+        write_reel(reel, out, style=style, **options)
+    elif kind == ".json":
+        write_json(as_json(session, reel), out)
+    elif kind == ".csv":
+        write_csv(session, out)
+    elif kind in PICTURES:
+        write_plot(session, out)
+    elif kind in TIMELINES:
+        write_timeline(reel, out)
+    else:
+        write_page(session, out, onto=onto)
+
+
+def write_page(
+    session: Session,
+    out: Path,
+    *,
+    onto: str = "a",
+    progress: Callable[[int, int], object] | None = None,
+) -> None:
+    """Write the page of two takes, see `report.write_report`.
+
+    Raises
+    ------
+    VipeError
+        if it cannot be written, or there are more than two takes.
+    """
+    if len(session.clips) > 2:
+        raise VipeError(f"{out}: a page shows two clips, not {len(session.clips)}")
+    a, match = session.common, session.others[0]
+    b = match.clip
+    write_report(
+        match.alignment,
+        Side(a.path, a.poses, a.embeddings),
+        Side(b.path, b.poses, match.seen),
+        out,
+        onto=onto,
+        mirrored=match.mirrored,
+        words=_words(match),
+        progress=progress,
+    )
+
+
+def _words(match: Match) -> Words:
+    """What the page says besides the figures of the path."""
+    facts = []
+    if match.shift:
+        facts += [("offset", f"{match.shift.shift_s:.6g} s"), ("rate", f"{match.shift.rate:.6g}")]
+        facts.append(("overlap", f"{match.shift.overlap_s:.6g} s"))
+    if match.every:
+        facts.append(("repetitions of A in B", str(len(match.repetitions))))
+    warnings = []
+    if match.same_action is not None:
+        facts.append(("same action", f"{match.same_action:.0%}"))
+        if match.same_action < DIFFERENT:
+            warnings.append("These look like two different actions.")
+    mean = f"Match {match.alignment.similarity.mean():.0%} on average"
+    return Words(
+        summary=mean + (", B is taken mirrored" if match.mirrored else ""),
+        warnings=tuple(warnings),
+        facts=tuple(facts),
+    )

@@ -1,0 +1,204 @@
+"""A synchronised video as a timeline that editing programs read: OpenTimelineIO, or an EDL."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vipecli.errors import VipeError
+from vipecli.files import check_output, replacing
+from vipecli.outputs.reel import Reel, Take, rate
+from vipecli.pieces import straight_pieces
+
+if TYPE_CHECKING:
+    import opentimelineio as otio
+
+TIMELINES = (".otio", ".edl")
+"""Extensions of timelines that can be written."""
+
+TOLERANCE = 0.5
+"""A piece of constant speed strays from the time map by this at most, frames of the timeline."""
+
+RATES = (24000 / 1001, 24, 25, 30000 / 1001, 30, 48, 50, 60000 / 1001, 60)
+"""Frame rates of timelines; others become the next one above, or the highest."""
+
+_SPEED_OF_STILLS = 0.01  # slower pieces are stills
+_EDL_STARTS_H = 1  # hour at which the record of an EDL starts, as usual
+_REEL = "AX"  # an EDL's name for material that is no tape
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a timeline in which a clip runs at one speed.
+
+    Attributes
+    ----------
+    start, frames
+        of the timeline.
+    source_s
+        moment of the clip at its start, a whole frame of the clip.
+    speed
+        of the clip; 0 = a still.
+    """
+
+    start: int
+    frames: int
+    source_s: float
+    speed: float
+
+
+def check_timeline(out: Path, *inputs: Path) -> None:
+    """Refuse a timeline that could not be written.
+
+    Raises
+    ------
+    VipeError
+        if the extension is not known, or the file cannot be written there.
+    """
+    if out.suffix.lower() not in TIMELINES:
+        raise VipeError(f"{out}: timelines are written as {' or '.join(TIMELINES)}")
+    check_output(out, *inputs)
+
+
+def write_timeline(reel: Reel, out: str | Path) -> None:
+    """Write the time map of every clip, in pieces of constant speed.
+
+    Parameters
+    ----------
+    reel
+        clips and their moments. Rates other than `RATES` become the next one above.
+    out
+        an ``.otio``: one picture track per clip, chapters as markers; or an ``.edl``
+        (CMX 3600): it has one picture track, so that of two clips it holds the one that is
+        warped onto the time of the other.
+
+    Raises
+    ------
+    VipeError
+        if it cannot be written, or an EDL cannot hold it.
+    """
+    out = Path(out)
+    check_timeline(out, *(take.path for take in reel.takes))
+    fps = next((rate for rate in RATES if rate >= reel.fps - 1e-3), RATES[-1])
+    if out.suffix.lower() == ".edl":
+        text = _edl(_warped(reel, out), reel, fps)
+    else:
+        text = _timeline(reel, fps).to_json_string(indent=2) + "\n"
+    with replacing(out) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def pieces(take: Take, reel: Reel, fps: float) -> list[Piece]:
+    """Stretches of constant speed that follow the moments of a take.
+
+    Each starts at a whole frame of the clip and of the timeline, within half of one, so that
+    errors do not add up.
+    """
+    own, found = _own_rate(take, reel), []
+    for first, last in pairwise([0, *reel.cuts, len(reel)]):
+        start, end = (round(frame / reel.fps * fps) for frame in (first, last))
+        moments = _edges(take.times[first:last], (np.arange(end - start + 1)) * reel.fps / fps)
+        for i, j in pairwise(straight_pieces(moments, TOLERANCE / fps)):
+            source, behind = (round(moments[k] * own) / own for k in (i, j))
+            speed = (behind - source) * fps / (j - i)
+            speed = 0.0 if speed < _SPEED_OF_STILLS else speed
+            found.append(Piece(start + i, j - i, source, speed))
+    return found
+
+
+def _own_rate(take: Take, reel: Reel) -> float:
+    return rate(take.poses.times) if take.poses is not None else reel.fps
+
+
+def _edges(times: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Moments at frames of the reel, the end of the last one included."""
+    last = times[-1] + (times[-1] - times[-2] if len(times) > 1 else 0)
+    return np.interp(at, np.arange(len(times) + 1), np.append(times, last))
+
+
+# --- OpenTimelineIO ------------------------------------------------------------------------------
+
+
+def _timeline(reel: Reel, fps: float) -> "otio.schema.Timeline":
+    import opentimelineio as otio
+
+    def time(frames: float) -> "otio.opentime.RationalTime":
+        return otio.opentime.RationalTime(frames, fps)
+
+    timeline = otio.schema.Timeline(name=" / ".join(take.title for take in reel.takes))
+    timeline.global_start_time = time(0)
+    for take in reel.takes:
+        track = otio.schema.Track(name=take.title, kind=otio.schema.TrackKind.Video)
+        for piece in pieces(take, reel, fps):
+            track.append(_clip(take, piece, fps, _own_rate(take, reel)))
+        timeline.tracks.append(track)
+    for start, end, title in reel.chapters:
+        first, last = (round(frame / reel.fps * fps) for frame in (start, end))
+        span = otio.opentime.TimeRange(time(first), time(last - first))
+        timeline.tracks.markers.append(otio.schema.Marker(name=title, marked_range=span))
+    return timeline
+
+
+def _clip(take: Take, piece: Piece, fps: float, own: float) -> "otio.schema.Clip":
+    """A piece as a clip: as long as on the timeline, and an effect that tells its speed."""
+    import opentimelineio as otio
+
+    time, span = otio.opentime.RationalTime, otio.opentime.TimeRange
+    media = otio.schema.ExternalReference(target_url=take.path.absolute().as_uri())
+    if take.poses is not None and len(take.poses):
+        frames = round(float(take.poses.times[-1]) * own) + 1
+        media.available_range = span(time(0, own), time(frames, own))
+    start = time(round(piece.source_s * own), own)
+    clip = otio.schema.Clip(take.title, media, span(start, time(piece.frames, fps)))
+    if take.mirrored:
+        clip.metadata["vipe"] = {"mirrored": True}
+    if piece.speed == 0:
+        clip.effects.append(otio.schema.FreezeFrame())
+    elif abs(piece.speed - 1) > 1e-6:
+        clip.effects.append(otio.schema.LinearTimeWarp(time_scalar=piece.speed))
+    return clip
+
+
+# --- EDL -----------------------------------------------------------------------------------------
+# Written by hand: the adapter of OpenTimelineIO gives the length of the source as that of the
+# record divided by the speed, where it has to be multiplied.
+
+
+def _warped(reel: Reel, out: Path) -> Take:
+    """The one take that is warped onto another."""
+    still = [bool(np.abs(reel.speeds(i) - 1).max() < 0.02) for i in range(len(reel.takes))]
+    if len(reel.takes) != 2 or not any(still):
+        raise VipeError(
+            f"{out}: an EDL has one picture track; for several warped clips write an .otio"
+        )
+    return reel.takes[1 - reel.reference if still[reel.reference] else reel.reference]
+
+
+def _edl(take: Take, reel: Reel, fps: float) -> str:
+    """CMX 3600, without drop frames; all timecodes in frames of the timeline."""
+    title = take.title.encode("ascii", "replace").decode()
+    lines = [f"TITLE: {title}", "FCM: NON-DROP FRAME", ""]
+    hour = _EDL_STARTS_H * 3600 * round(fps)
+    for number, piece in enumerate(pieces(take, reel, fps), start=1):
+        source = round(piece.source_s * fps)
+        length = max(1, round(piece.frames * piece.speed))
+        record = hour + piece.start
+        codes = (source, source + length, record, record + piece.frames)
+        times = " ".join(_timecode(frames, fps) for frames in codes)
+        lines.append(f"{number:03d}  {_REEL:8} V     C        {times}")
+        if piece.speed != 1:
+            speed = f"{piece.speed * fps:05.1f}"
+            lines.append(f"M2   {_REEL:8}       {speed}                {_timecode(source, fps)}")
+        still = piece.speed == 0
+        lines.append(f"* FROM CLIP NAME:  {title}{' FF' if still else ''}")
+        lines += ["* * FREEZE FRAME"] if still else []
+    return "\n".join(lines) + "\n"
+
+
+def _timecode(frames: int, fps: float) -> str:
+    """Hours, minutes, seconds and frames."""
+    whole = round(fps)
+    seconds, rest = divmod(frames, whole)
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}:{rest:02d}"
