@@ -33,30 +33,30 @@ to average, and a wide one blurs quick turns. The median error on the example cl
 frames to 1.2, on planted warps from 1.2 to 1.0.
 """
 
-DIAGONAL = 1.4
+DIAGONAL = 1.5
 """Weight of the distance where the path moves on in both clips at once.
 
 At 1, as in the paper, a step in both clips is the cheapest way through anything, and the path
 cuts corners; at 2 every frame weighs the same on every path, and nothing keeps it straight where
 all is alike. On planted warps (`benchmarks.planted`: motion capture, two cameras, noisy joints)
-heavier is better up to 1.75, but there a golf swing seen from its two sides (`examples/clips`) goes
-astray by a second: its backswing looks like its follow-through. 1.4 is the heaviest that holds.
+heavier is better up to 1.75, but from 1.65 on a golf swing seen from its two sides
+(`examples/clips`) goes astray by a second: its backswing looks like its follow-through.
 """
 
 GUIDED_DIAGONAL = 1.65
 """The same where joints in space guide the path, see `WORLD`: they tell the two sides apart.
 
-Errors on the warped and cut example clips: 1.6 frames and 6.2 (90th percentile) at 1.4, 1.4 and 5.5
-at 1.65, 1.4 and 5.3 at 1.75; at 1.9 the golf swing goes astray again.
+Errors on the warped and cut example clips: 1.5 frames and 6.6 (90th percentile) at 1.4, 1.3 and 5.7
+at 1.65, the same at 1.75; at 1.9 the golf swing went astray with earlier weights.
 """
 
-WORLD = 6.0
+WORLD = 4.0
 """Weight of the NP-MPJPE of the detector's joints in space beside the frame distance.
 
 BlazePose guesses depth from the picture, of which the 13 joints know nothing, and errs otherwise
-than the embedding: on warped and cut example clips the error is 1.7 frames (90th percentile 6.3),
-with the embedding alone 2.5 (10.1), with BlazePose's joints alone 1.9 (6.3); from 4 to 16 it hardly
-changes.
+than the embedding: on warped and cut example clips the error is 1.3 frames (90th percentile 5.7),
+with the embedding alone 2.0 (7.5), with BlazePose's joints alone 2.0 (6.2); 2 and 6 give 1.4 (6.3)
+and 1.3 (5.8).
 """
 
 ENDS = "auto", "closed", "open"
