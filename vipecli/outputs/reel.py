@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from vipecli.align import Alignment, warp
-from vipecli.compare import ANGLES, SOURCES, smoothed_angles, turning_points
+from vipecli.compare import ANGLES, picture, smoothed_angles, turning_points, world
 from vipecli.encode import exact_rate
 from vipecli.poses import Poses
 from vipecli.session import MOST_CLIPS, Match, Session
@@ -253,7 +253,7 @@ def turning_marks(reel: Reel) -> Reel:
     poses = reel.takes[reel.reference].poses
     if reel.marks or poses is None or not len(poses):
         return reel
-    angles = smoothed_angles(poses, SOURCES["3d" if poses.world is not None else "2d"])
+    angles = smoothed_angles(poses, picture if poses.world is None else world)
     known = np.isfinite(angles).mean(axis=0) >= _KNOWN
     if not known.any():
         return reel
