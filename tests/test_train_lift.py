@@ -93,6 +93,7 @@ def test_both_stages_learn_and_the_decoder_stays_frozen():
         {"realign": False},
         {"pretrain": False},
         {"pretrain": False, "labels": 0.2, "views": 0.1},
+        {"pretrain": False, "labels": 0.4, "views": 0.1, "filmed": 60},
         {"kind": "direct"},
     ],
 )
@@ -109,6 +110,17 @@ def test_few_labels_are_those_of_few_clips():
     drawn = one.draw(400, labelled=True)
     assert len(torch.unique(drawn.flatten(1), dim=0)) <= 20  # one clip of five
     assert len(torch.unique(one.draw(400).flatten(1), dim=0)) > 60
+
+
+def test_what_is_filmed_once_stays_and_only_labels_give_3d():
+    one = trainer(pretrain=False, labels=0.4, views=0.1, filmed=60)
+    drawn = [one._views(32) for _ in range(8)]
+    pictures = torch.cat([joints for joints, _, _ in drawn]).flatten(1)
+    labelled = len(one.film[3])
+    assert 0 < labelled < 60
+    assert len(torch.unique(pictures, dim=0)) <= labelled * vvipe.RIG
+    (first, _), (second, _) = one._pairs()
+    assert not torch.isclose(first, second).all(-1).all(-1).any()
 
 
 @pytest.mark.parametrize("at", [10, 25])

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from vipecli.distance import frame_distance
 from vipecli.embed import Embeddings, Model, embed
@@ -17,6 +18,8 @@ from vipecli.poses import Poses
 KS = (1, 10, 20)
 LIFTING = "lifting"
 """`kind` in the metadata of a model file whose `mean` is a 3D pose, 13 x 3 numbers."""
+VVIPE = "vvipe"
+"""`kind` of a model file whose Gaussian lies in the latent of 3D poses."""
 
 
 @dataclass(frozen=True)
@@ -119,12 +122,19 @@ def method(name: str, model: Model) -> Method:
         for the table.
     model
         its metadata says `kind`: "lifting" gives 3D poses, compared by NP-MPJPE pair by pair;
+        "vvipe" a latent of 3D poses, compared by the distance of the means;
         everything else embeds, compared by `distance.frame_distance` (for embeddings without
         variance this orders pairs as the distance of the points does).
     """
+    if kind(model) == VVIPE:
+        return Method(name, lambda xy, score: embedded(model, xy, score).mean, _mean_distance)
     if kind(model) == LIFTING:
         return Method(name, lambda xy, score: _lifted(model, xy, score), np_mpjpe)
     return Method(name, lambda xy, score: embedded(model, xy, score), frame_distance)
+
+
+def _mean_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return cdist(a, b).astype(np.float32)
 
 
 def kind(model: Model) -> str:

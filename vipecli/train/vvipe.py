@@ -39,6 +39,9 @@ KINDS = ("vvipe", "direct")
 """Values of `kind` in a config that are trained here."""
 
 CAMERA = (-1.0, -1.0, 1.0)  # the augmenter's left, up, away as right, down, forward
+RIG = 4
+"""Cameras around a pose that is filmed once."""
+
 _ROTATION_TOLERANCE = 1e-4
 _TEMPERATURE = 2.0  # of the squared distances of synchronised pictures
 _ALIKE = 0.05  # std of the joints of a triplet's positive, torso units
@@ -73,6 +76,9 @@ class Config:
         limited supervision (Mitra et al.), with ``pretrain = false``: the share of the poses, in
         whole clips, whose 3D is used; and the weight of the metric term, which sees pairs of
         synchronised pictures of all poses and no 3D.
+    filmed
+        poses that are filmed once, by `RIG` synchronised cameras each, as a real recording is; 0 =
+        every pose is varied and filmed anew each time.
     """
 
     name: str = "vvipe"
@@ -94,6 +100,7 @@ class Config:
     pretrain: bool = True
     labels: float = 1.0
     views: float = 0.0
+    filmed: int = 0
     rarity: float = 0.5
     source_weights: dict[str, float] = field(default_factory=dict)
     exclude: tuple[str, ...] = HELD_OUT
@@ -130,7 +137,9 @@ class Trainer:
         self.poses = torch.from_numpy(mocap.poses)
         weights = pose_weights(config, mocap)
         self.cumulative = np.cumsum(weights)
-        self.labelled = np.cumsum(weights * _labelled(mocap, config.labels, config.seed))
+        known = _labelled(mocap, config.labels, config.seed)
+        self.labelled = np.cumsum(weights * known)
+        self.film = self._film_once(weights, known) if config.filmed else None
         self.step = 0
         first = "vae" if config.kind == "vvipe" and config.pretrain else "map"
         self._begin(first)
@@ -276,21 +285,49 @@ class Trainer:
 
     def _views_term(self) -> Tensor:
         """Each picture has to find its synchronised one among all of the batch, by the latent."""
-        poses = self.augmenter.poses(self.draw(self.config.batch // 2))
         first, second = (
-            self.nets["mapper"](*self.augmenter.detect(self.augmenter.project(poses)))[0]
-            for _ in range(2)
+            self.nets["mapper"](joints, visibility)[0] for joints, visibility in self._pairs()
         )
         logits = -torch.cdist(first, second).square() / _TEMPERATURE
-        own = torch.arange(len(poses))
+        own = torch.arange(len(logits))
         both = nn.functional.cross_entropy(logits, own), nn.functional.cross_entropy(logits.T, own)
         return (both[0] + both[1]) / 2
 
+    def _pairs(self) -> list[tuple[Tensor, Tensor]]:
+        """Joints and visibility of the same poses in two synchronised pictures; no 3D."""
+        count = self.config.batch // 2
+        if self.film is None:
+            poses = self.augmenter.poses(self.draw(count))
+            return [self.augmenter.detect(self.augmenter.project(poses)) for _ in range(2)]
+        joints, visibility, _, _ = self.film
+        pose = torch.from_numpy(self.rng.integers(len(joints), size=count))
+        view = torch.from_numpy(self.rng.permuted(np.tile(range(RIG), (count, 1)), axis=1))
+        return [(joints[pose, view[:, k]], visibility[pose, view[:, k]]) for k in (0, 1)]
+
     def _views(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
         """Joints and visibility as a detector gives them, and the poses in camera axes."""
+        if self.film is not None:
+            joints, visibility, seen, known = self.film
+            pose = known[torch.from_numpy(self.rng.integers(len(known), size=count))]
+            view = torch.from_numpy(self.rng.integers(RIG, size=count))
+            return joints[pose, view], visibility[pose, view], seen[pose, view]
         poses = self.augmenter.poses(self.draw(count, labelled=True))
         joints, seen = self.augmenter.film(self.augmenter.turned(poses))
         return *self.augmenter.detect(joints), seen * torch.tensor(CAMERA)
+
+    def _film_once(
+        self, weights: np.ndarray, known: np.ndarray
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Joints, visibility and poses of `filmed` poses in `RIG` cameras; which have labels."""
+        chance = weights / weights.sum()
+        index = self.rng.choice(len(weights), self.config.filmed, p=chance)
+        poses = self.poses[torch.from_numpy(index)]
+        takes = []
+        for _ in range(RIG):
+            joints, seen = self.augmenter.film(poses)
+            takes.append((*self.augmenter.detect(joints), seen * torch.tensor(CAMERA)))
+        joints, visibility, seen = (torch.stack(part, 1) for part in zip(*takes, strict=True))
+        return joints, visibility, seen, torch.from_numpy(np.flatnonzero(known[index]))
 
     # -- score, checkpoints -------------------------------------------------------------------
 
