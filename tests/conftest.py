@@ -8,6 +8,18 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@pytest.fixture(scope="session", autouse=True)
+def pose_cache(tmp_path_factory):
+    """Keep the poses that tests find in a folder of their own, not in the user's cache."""
+    before = os.environ.get("VIPE_CACHE")
+    os.environ["VIPE_CACHE"] = str(tmp_path_factory.mktemp("pose_cache"))
+    yield
+    if before is None:
+        del os.environ["VIPE_CACHE"]
+    else:
+        os.environ["VIPE_CACHE"] = before
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Folder of real footage and data, `$VIPE_SHARED` or `../shared`; skips where it is absent."""

@@ -4,18 +4,24 @@ import functools
 import hashlib
 import os
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
+from vipecli import cache
 from vipecli.container import check_input
+from vipecli.detectors import DEFAULT, identity
 from vipecli.embed import Embeddings, Model, embed
-from vipecli.errors import FormatError, VideoError
-from vipecli.footage import tell_canvas, tell_rate
+from vipecli.errors import FormatError, VideoError, VideoWarning
+from vipecli.footage import remarks_on, tell_canvas, tell_rate
 from vipecli.formats import JointMap, is_pose_file, load_joint_map, load_scene
 from vipecli.poses import Poses, Scene, detect_everyone, fill_gaps
 from vipecli.video import VideoInfo, probe
+
+POSES_FORMAT = 1
+"""Raise it when the way from video to poses changes: what was kept before is not used then."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,10 @@ class Recipe:
     fps
         frames per second to look at, at most; of a folder of frames or a keypoint file without
         times: the rate at which it was taken.
+    detector
+        as in `detectors.open_detector`.
+    cached
+        take poses found before from the cache, and put new ones there.
     """
 
     person: str = "largest"
@@ -47,6 +57,19 @@ class Recipe:
     start_s: float | None = None
     end_s: float | None = None
     fps: float | None = None
+    detector: str = DEFAULT
+    cached: bool = True
+
+    @property
+    def finder(self) -> str:
+        """Detector, with its version and the content of its models.
+
+        Raises
+        ------
+        WeightsError
+            if a model cannot be read.
+        """
+        return identity(self.detector, model=self.pose_model)
 
     @property
     def part(self) -> str:
@@ -107,14 +130,34 @@ def read_scene(path: Path, recipe: Recipe, tick: Callable[[int], object] | None 
         if tick:
             tick(len(scene.times))
         return scene.part(recipe.start_s, recipe.end_s, recipe.fps)
-    return detect_everyone(
+    key = None
+    if recipe.cached and cache.folder():
+        key = cache.key_of(path, f"{POSES_FORMAT} {recipe.finder} {recipe.part}")
+    if key and (found := cache.load(key, source=path.name)):
+        return _seen_before(path, *found, tick)
+    scene = detect_everyone(
         path,
+        detector=recipe.detector,
         model=recipe.pose_model,
         start_s=recipe.start_s,
         end_s=recipe.end_s,
         fps=recipe.fps,
         progress=(lambda done: tick(1)) if tick else None,
     )
+    if key:
+        cache.save(key, scene, remarks_on(path))
+    return scene
+
+
+def _seen_before(
+    path: Path, scene: Scene, remarks: Sequence[str], tick: Callable[[int], object] | None
+) -> Scene:
+    """Scene from the cache, with what was said when it was made."""
+    for text in remarks:
+        warnings.warn(f"{path}: {text}", VideoWarning, stacklevel=2)
+    if tick:
+        tick(len(scene.times))
+    return scene
 
 
 def _tell(path: Path, recipe: Recipe) -> None:

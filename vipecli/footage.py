@@ -35,6 +35,8 @@ class Footage:
 
 
 _told: dict[Path, Footage] = {}
+_remarks: list[str] = []
+_MOST_REMARKS = 1000
 
 
 def tell_canvas(path: Path, size: tuple[int, int], times: np.ndarray) -> None:
@@ -47,6 +49,18 @@ def tell_canvas(path: Path, size: tuple[int, int], times: np.ndarray) -> None:
 def tell_rate(path: Path, fps: float) -> None:
     """From now on a folder of frames has this rate, in this process."""
     _told[path.absolute()] = Footage(fps=fps)
+
+
+def remark(text: str) -> None:
+    """Remember what was said of a clip, ``PATH: text``, to say it again of its kept poses."""
+    _remarks.append(text)
+    del _remarks[:-_MOST_REMARKS]
+
+
+def remarks_on(path: Path | str) -> tuple[str, ...]:
+    """What was said of a clip in this process, without its name."""
+    start = f"{path}: "
+    return tuple(text[len(start) :] for text in _remarks if text.startswith(start))
 
 
 def told(path: Path) -> Footage:

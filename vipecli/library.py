@@ -7,16 +7,15 @@ video keeps its poses, a changed one loses them, and a new embedding model only 
 
 import functools
 import hashlib
-import importlib.metadata
 import os
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vipecli import engine
-from vipecli.clip import Recipe, check_clip, read_clip
+from vipecli.clip import POSES_FORMAT, Recipe, check_clip, read_clip
 from vipecli.embed import embed
 from vipecli.errors import FormatError, VideoError, VideoWarning, VipeError
 from vipecli.formats import (
@@ -26,11 +25,9 @@ from vipecli.formats import (
     read_key,
     save_poses,
 )
-from vipecli.landmarker import model_path
 from vipecli.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, check_input
 
 STORE = ".vipe"
-_KEY_FORMAT = 1  # raise it when the way from video to poses changes
 _BLOCK = 1 << 20  # bytes read at a time
 
 
@@ -255,7 +252,7 @@ def _fill_one(job: _Job, tick: engine.Tick) -> Entry:
             poses = load_poses(job.stored)
             embeddings = embed(poses, job.recipe.load_model())
         else:
-            poses, embeddings = read_clip(job.slot.video, job.recipe, tick)
+            poses, embeddings = read_clip(job.slot.video, replace(job.recipe, cached=False), tick)
     remarks = tuple(str(w.message) for w in caught if issubclass(w.category, VideoWarning))
     target = job.slot.target
     try:
@@ -318,7 +315,5 @@ def content_key(video: Path, detector: str) -> str:
 @functools.cache
 def detector_key(recipe: Recipe) -> str:
     """What the poses of a clip depend on besides the clip: person, detector and its model."""
-    bundle = hashlib.sha256(model_path(recipe.pose_model).read_bytes()).hexdigest()
-    version = importlib.metadata.version("mediapipe")
     part = f" {recipe.part}" if recipe.part else ""
-    return f"{_KEY_FORMAT} {recipe.person} mediapipe-{version} {bundle}{part}\n"
+    return f"{POSES_FORMAT} {recipe.person} {recipe.finder}{part}\n"

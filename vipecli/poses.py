@@ -11,9 +11,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from vipecli.blazepose import BlazePose, prepare
+from vipecli.blazepose import prepare
+from vipecli.detectors import DEFAULT, open_detector
 from vipecli.errors import FormatError, NoPoseError
-from vipecli.landmarker import model_path
 from vipecli.people import SEEN, WORLD, XY, XYZ, Person, Track, Tracks, check_choice, present
 from vipecli.skeleton import JOINTS, from_mediapipe
 
@@ -244,6 +244,7 @@ def detect(
 def detect_everyone(
     path: str | Path,
     *,
+    detector: str = DEFAULT,
     model: str | Path | None = None,
     start_s: float | None = None,
     end_s: float | None = None,
@@ -256,6 +257,8 @@ def detect_everyone(
     ----------
     path, model, start_s, end_s, progress
         as in `detect`.
+    detector
+        as in `detectors.open_detector`.
     fps
         frames per second to look at, at most; of a folder of frames: the rate at which they were
         taken. None = every frame.
@@ -275,14 +278,16 @@ def detect_everyone(
         frames = _thinned(frames, fps)
     times: list[float] = []
     tracks, size = Tracks(), (0, 0)
-    with BlazePose(model_path(model)) as blazepose, _read_ahead(_prepared(frames)) as pictures:
-        detector = blazepose.name
+    with (
+        open_detector(detector, model=model) as finder,
+        _read_ahead(_prepared(frames)) as pictures,
+    ):
         for time_s, rgb, size in pictures:
-            tracks.add(len(times), time_s, blazepose.people(rgb, time_s, size))
+            tracks.add(len(times), time_s, finder.people(rgb, time_s, size))
             times.append(time_s)
             if progress:
                 progress(len(times))
-    return Scene(tracks, np.array(times), size, Path(path).name, detector)
+    return Scene(tracks, np.array(times), size, Path(path).name, finder.name)
 
 
 def _thinned(frames: Iterator[tuple[float, _Item]], fps: float) -> Iterator[tuple[float, _Item]]:

@@ -233,6 +233,7 @@ def _tell_damage(info: VideoInfo, read_s: float, damaged: int) -> None:
 
 
 def _warn(text: str) -> None:
+    footage.remark(text)
     warnings.warn(text, VideoWarning, stacklevel=2)
 
 

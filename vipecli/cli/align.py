@@ -1,7 +1,6 @@
 """`vipe align`: clips of one movement on one time base."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vipecli.cli.options import (
+    Detector,
     EndOfEach,
     Joints,
     Json,
@@ -17,7 +17,7 @@ from vipecli.cli.options import (
     Rate,
     StartOfEach,
     Weights,
-    for_each,
+    parts,
 )
 
 if TYPE_CHECKING:
@@ -196,6 +196,7 @@ def align(
     end: EndOfEach = None,
     fps: Rate = None,
     joints: Joints = None,
+    detector: Detector = "mediapipe",
     pose_model: PoseModel = None,
     weights: Weights = None,
 ) -> None:
@@ -215,13 +216,15 @@ def align(
     from vipecli.session import Settings
 
     _check_usage(clips, reference, onto, every, offset or drift, style, audio, report)
-    recipe = Recipe(person=person, pose_model=pose_model, weights=weights, joints=joints, fps=fps)
-    recipes = [
-        replace(recipe, start_s=start_s, end_s=end_s)
-        for start_s, end_s in zip(
-            for_each(start, len(clips), "--start"), for_each(end, len(clips), "--end"), strict=True
-        )
-    ]
+    recipe = Recipe(
+        person=person,
+        detector=detector,
+        pose_model=pose_model,
+        weights=weights,
+        joints=joints,
+        fps=fps,
+    )
+    recipes = parts(recipe, start, end, len(clips))
     infos = _check_inputs(clips, recipes)
     others = [path for path in (csv, plot, otio, report) if path]
     out = out or (None if others or json or every else DEFAULT_OUT)

@@ -29,6 +29,7 @@ COMMANDS = (
     "evaluate",
     "train",
     "download",
+    "cache",
 )
 """Sub-commands in the order of the help. Each is the function of its name in the file of its name
 in this folder, or, for a group of commands, the `app` of that file; files keep their heavy imports

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vipecli.cli.options import (
+    Detector,
     End,
     Jobs,
     Joints,
@@ -90,6 +91,7 @@ def classify(
     jobs: Jobs = 1,
     json: Json = None,
     person: Person = "largest",
+    detector: Detector = "mediapipe",
     pose_model: PoseModel = None,
     weights: Weights = None,
 ) -> None:
@@ -102,7 +104,14 @@ def classify(
     from vipecli.cli.console import check_json, write_json
     from vipecli.clip import Recipe
 
-    recipe = Recipe(person=person, pose_model=pose_model, weights=weights, joints=joints, fps=fps)
+    recipe = Recipe(
+        person=person,
+        detector=detector,
+        pose_model=pose_model,
+        weights=weights,
+        joints=joints,
+        fps=fps,
+    )
     part = replace(recipe, start_s=start, end_s=end)
     paths = inputs(clips, part)
     outputs = [*(timeline or ()), *([explain] if explain else ())]

@@ -9,6 +9,7 @@ import typer
 
 from vipecli.cli.align import Ends, Mirror
 from vipecli.cli.options import (
+    Detector,
     EndOfEach,
     Joints,
     Json,
@@ -17,7 +18,7 @@ from vipecli.cli.options import (
     Rate,
     StartOfEach,
     Weights,
-    for_each,
+    parts,
 )
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def compare(
     end: EndOfEach = None,
     fps: Rate = None,
     joints: Joints = None,
+    detector: Detector = "mediapipe",
     pose_model: PoseModel = None,
     weights: Weights = None,
 ) -> None:
@@ -82,9 +84,15 @@ def compare(
     from vipecli.outputs import angles
     from vipecli.session import Settings
 
-    limits = zip(for_each(start, 2, "--start"), for_each(end, 2, "--end"), strict=True)
-    recipe = Recipe(person=person, pose_model=pose_model, weights=weights, joints=joints, fps=fps)
-    recipes = [replace(recipe, start_s=start_s, end_s=end_s) for start_s, end_s in limits]
+    recipe = Recipe(
+        person=person,
+        detector=detector,
+        pose_model=pose_model,
+        weights=weights,
+        joints=joints,
+        fps=fps,
+    )
+    recipes = parts(recipe, start, end, 2)
     _check_outputs(a, b, csv=csv, plot=plot, report=report)
     check_json(json, a, b, *(path for path in (csv, plot, report) if path))
     settings = Settings(ends=ends.value, mirror=mirror.value)

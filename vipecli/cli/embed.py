@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vipecli.cli.options import End, Jobs, Joints, Person, PoseModel, Rate, Start, Weights
+from vipecli.cli.options import Detector, End, Jobs, Joints, Person, PoseModel, Rate, Start, Weights
 
 
 def embed(
@@ -32,6 +32,7 @@ def embed(
     end: End = None,
     fps: Rate = None,
     joints: Joints = None,
+    detector: Detector = "mediapipe",
     pose_model: PoseModel = None,
     weights: Weights = None,
 ) -> None:
@@ -50,6 +51,7 @@ def embed(
 
     recipe = Recipe(
         person=person,
+        detector=detector,
         pose_model=pose_model,
         weights=weights,
         joints=joints,

@@ -100,17 +100,14 @@ def _check(clip: Path, out: Path | None, preview: Path | None) -> None:
 
 def read_2d(clip: Path, person: str, pose_model: Path | None, bars: object) -> "Poses":
     """2D poses from a file of them, or found in a video; short gaps filled."""
-    from vipecli.formats import is_pose_file, load_poses
-    from vipecli.poses import detect, fill_gaps
-    from vipecli.video import probe
+    from vipecli.clip import Recipe, check_clip, read_scene
+    from vipecli.poses import fill_gaps
 
-    if is_pose_file(clip):
-        return fill_gaps(load_poses(clip, person=person))
-    task = bars.add_task(f"poses of {clip.name}", total=probe(clip).frames, unit="frames")
-    poses = detect(
-        clip, person=person, model=pose_model, progress=lambda done: bars.advance(task, 1)
-    )
-    return fill_gaps(poses)
+    recipe = Recipe(person=person, pose_model=pose_model)
+    info = check_clip(clip, recipe)
+    task = bars.add_task(f"poses of {clip.name}", total=info.frames, unit="frames")
+    scene = read_scene(clip, recipe, lambda steps: bars.advance(task, steps))
+    return fill_gaps(scene.choose(person, path=clip))
 
 
 def _motion(

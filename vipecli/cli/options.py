@@ -1,10 +1,14 @@
 """Options that several commands share, as type aliases."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from vipecli.clip import Recipe
 
 
 def _check_person(value: str) -> str:
@@ -39,14 +43,21 @@ def _several(text: str) -> tuple[float, ...]:
     return text if isinstance(text, tuple) else tuple(map(seconds, text.split(",")))
 
 
-def for_each(times: tuple[float, ...] | None, count: int, option: str) -> tuple[float | None, ...]:
-    """One time for each clip, from one for all or one for each.
+def parts(
+    recipe: "Recipe", start: tuple[float, ...] | None, end: tuple[float, ...] | None, count: int
+) -> "list[Recipe]":
+    """Recipe of each clip, with its part; one time is for all of them.
 
     Raises
     ------
     typer.BadParameter
-        if there are more or fewer.
+        if there are more or fewer times than clips.
     """
+    starts, ends = (_for_each(*one, count) for one in ((start, "--start"), (end, "--end")))
+    return [replace(recipe, start_s=a, end_s=b) for a, b in zip(starts, ends, strict=True)]
+
+
+def _for_each(times: tuple[float, ...] | None, option: str, count: int) -> tuple[float | None, ...]:
     if times is None or len(times) == 1:
         return (times or (None,)) * count
     if len(times) != count:
@@ -102,6 +113,14 @@ Joints = Annotated[
     Path | None,
     typer.Option(
         metavar="MAP.toml", help="What the points of a keypoint file are, where that is not known."
+    ),
+]
+Detector = Annotated[
+    str,
+    typer.Option(
+        envvar="VIPE_DETECTOR",
+        metavar="mediapipe|onnx:FILE",
+        help="What finds the joints; a FILE has SimCC heads (RTMPose) or MoveNet's.",
     ),
 ]
 PoseModel = Annotated[

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vipecli.cli.options import End, Joints, Json, Person, PoseModel, Rate, Start
+from vipecli.cli.options import Detector, End, Joints, Json, Person, PoseModel, Rate, Start
 
 if TYPE_CHECKING:
     from vipecli.outputs.people import Sighting
@@ -54,6 +54,7 @@ def poses(
     end: End = None,
     fps: Rate = None,
     joints: Joints = None,
+    detector: Detector = "mediapipe",
     pose_model: PoseModel = None,
 ) -> None:
     """Find the people in a clip: list them, or write the poses of one or all to a file.
@@ -65,7 +66,13 @@ def poses(
     from vipecli.clip import Recipe, check_clip, read_scene
 
     recipe = Recipe(
-        person=person, pose_model=pose_model, joints=joints, start_s=start, end_s=end, fps=fps
+        person=person,
+        detector=detector,
+        pose_model=pose_model,
+        joints=joints,
+        start_s=start,
+        end_s=end,
+        fps=fps,
     )
     if not listing and out is None:
         raise typer.BadParameter("give --out FILE, or --list to see who is there")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vipecli.cli.options import Jobs, Joints, Json, Person, PoseModel, Weights, seconds
+from vipecli.cli.options import Detector, Jobs, Joints, Json, Person, PoseModel, Weights, seconds
 
 if TYPE_CHECKING:
     from vipecli.clip import Recipe
@@ -45,6 +45,7 @@ def search(
     joints: Joints = None,
     jobs: Jobs = 1,
     person: Person = "largest",
+    detector: Detector = "mediapipe",
     pose_model: PoseModel = None,
     weights: Weights = None,
 ) -> None:
@@ -58,7 +59,9 @@ def search(
     from vipecli.search import search as find
 
     path, time_s = _where(query)
-    recipe = Recipe(person=person, pose_model=pose_model, weights=weights, joints=joints)
+    recipe = Recipe(
+        person=person, detector=detector, pose_model=pose_model, weights=weights, joints=joints
+    )
     _check(path, sheet)
     check_json(json, path, *([sheet] if sheet else []))
     poses, frame = _pose(path, time_s, recipe)

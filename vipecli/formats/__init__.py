@@ -17,7 +17,6 @@ from vipecli.embed import Embeddings
 from vipecli.errors import FormatError
 from vipecli.files import replacing
 from vipecli.formats import writers
-from vipecli.formats.joints import JointMap, load_joint_map
 from vipecli.formats.json_files import (
     is_openpose_folder,
     read_json_poses,
@@ -26,6 +25,7 @@ from vipecli.formats.json_files import (
 from vipecli.formats.npz import load_embeddings, read_key, read_npz, write_npz
 from vipecli.formats.sheet import Sheet, scene_of, scene_of_one
 from vipecli.formats.tables import read_csv_poses, read_penn, read_trc
+from vipecli.joints import JointMap, load_joint_map
 from vipecli.people import Person
 from vipecli.poses import Poses, Scene
 

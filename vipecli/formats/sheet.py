@@ -7,17 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from vipecli.errors import FormatError
-from vipecli.formats.joints import JointMap, sources, to_joints
+from vipecli.joints import JointMap, marked, sources, to_joints
 from vipecli.people import SEEN, WORLD, XY, XYZ, Track, Tracks
 from vipecli.poses import Poses, Scene
 
 DEFAULT_FPS = 30.0
 """Frame rate where neither the file nor the user tells it."""
 
-UNSEEN = -1.0
-"""Visibility of a joint that is missing, in the arrays of `vipecli.people`."""
-
-_LEAST_SCORE = 1e-4  # of a joint that has coordinates
 _SHARE_LIMIT = 2.0  # coordinates that all stay below are shares of the picture, not pixels
 _FARTHEST_PX = 1e6  # a joint beyond is no joint
 _SPARSE, _FREE_FRAMES = 50, 100_000  # frames per frame that lists somebody, and those for nothing
@@ -102,7 +98,7 @@ def scene_of(
     points = points[:, :33] if is_mediapipe else to_joints(points, wanted)
     rows, times = _rows(path, sheet, fps or sheet.fps or (joint_map and joint_map.fps))
     return Scene(
-        tracks=_tracks(sheet, rows, times, _marked(points)),
+        tracks=_tracks(sheet, rows, times, marked(points)),
         times=times,
         size=size,
         source=sheet.source or path.name,
@@ -165,18 +161,6 @@ def _rows(path: Path, sheet: Sheet, fps: float | None) -> tuple[np.ndarray, np.n
     return np.array([number - first for number in sheet.frames]), times
 
 
-def _marked(points: np.ndarray) -> np.ndarray:
-    """Rows in which a missing point has no NaN: it lies amid the others, and is `UNSEEN`."""
-    missing = np.isnan(points[..., SEEN])
-    known = ~missing
-    count = np.maximum(known.sum(axis=1), 1)[:, None]
-    middle = np.where(missing[..., None], 0, points[..., XY]).sum(axis=1) / count
-    out = points.copy()
-    out[..., XY] = np.where(missing[..., None], middle[:, None], points[..., XY])
-    out[..., SEEN] = np.where(missing, UNSEEN, np.clip(points[..., SEEN], _LEAST_SCORE, 1))
-    return out
-
-
 def _tracks(sheet: Sheet, rows: np.ndarray, times: np.ndarray, people: np.ndarray) -> Tracks:
     """Everyone over time: as the file identifies them, or by where they are."""
     tracks, order = Tracks(), np.argsort(rows, kind="stable").tolist()
@@ -215,9 +199,9 @@ def scene_of_one(poses: Poses) -> Scene:
         points[..., XY], points[..., SEEN] = poses.xy, poses.score
     points[~(points[..., SEEN] > 0)] = np.nan
     track = Track()
-    marked = _marked(points)
-    for frame in np.flatnonzero((marked[..., SEEN] > 0).any(axis=1)).tolist():
-        track.add(frame, float(poses.times[frame]), marked[frame])
+    rows = marked(points)
+    for frame in np.flatnonzero((rows[..., SEEN] > 0).any(axis=1)).tolist():
+        track.add(frame, float(poses.times[frame]), rows[frame])
     tracks = Tracks()
     tracks.tracks = [track] if track.frames else []
     return Scene(tracks, poses.times, poses.size, poses.source, poses.detector)

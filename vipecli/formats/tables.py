@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from vipecli.errors import FormatError
-from vipecli.formats.joints import canonical_name
 from vipecli.formats.matlab import load_mat
 from vipecli.formats.sheet import Sheet
 from vipecli.formats.text import numbers, picture_size, read_text, whole
+from vipecli.joints import canonical_name
 from vipecli.skeleton import JOINTS, MIRROR
 
 _MOST_COLUMNS = 10_000

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from vipecli.formats.joints import BODY25, COCO, HALPE26, MEDIAPIPE
+from vipecli.joints import BODY25, COCO, HALPE26, MEDIAPIPE
 from vipecli.poses import Poses
 from vipecli.skeleton import JOINTS, LEFT_HIP, LEFT_SHOULDER, MIRROR, RIGHT_HIP, RIGHT_SHOULDER
 

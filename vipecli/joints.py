@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vipecli.errors import FormatError
+from vipecli.people import SEEN, XY
 from vipecli.skeleton import JOINTS
 
 if sys.version_info >= (3, 11):
@@ -71,6 +72,11 @@ _BY_COUNT = {
     133: COCO,
     136: HALPE26,
 }
+
+UNSEEN = -1.0
+"""Visibility of a joint that is missing, in the arrays of `vipecli.people`."""
+
+_LEAST_SCORE = 1e-4  # of a joint that has coordinates
 
 # What the head may be made of, best first: the model's head is the middle of the ears.
 _HEAD = (
@@ -282,4 +288,27 @@ def to_joints(points: np.ndarray, wanted: Sources) -> np.ndarray:
             rows = open_rows & known[:, list(group)].all(axis=1)
             out[rows, joint] = points[rows][:, list(group)].mean(axis=1)
             open_rows &= ~rows
+    return out
+
+
+def marked(points: np.ndarray) -> np.ndarray:
+    """People as `vipecli.people` follows them, from rows with NaN where a joint is missing.
+
+    Parameters
+    ----------
+    points
+        shape (R, K, 7), columns as in `vipecli.people`.
+
+    Returns
+    -------
+    shape (R, K, 7): a missing point lies in the middle of the others, and is `UNSEEN`; the score
+    of the others is in (0, 1].
+    """
+    missing = np.isnan(points[..., SEEN])
+    known = ~missing
+    count = np.maximum(known.sum(axis=1), 1)[:, None]
+    middle = np.where(missing[..., None], 0, points[..., XY]).sum(axis=1) / count
+    out = points.copy()
+    out[..., XY] = np.where(missing[..., None], middle[:, None], points[..., XY])
+    out[..., SEEN] = np.where(missing, UNSEEN, np.clip(points[..., SEEN], _LEAST_SCORE, 1))
     return out

@@ -1,0 +1,59 @@
+"""`vipe cache`: the poses that were found before."""
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from vipecli.cli.options import Json
+
+if TYPE_CHECKING:
+    from vipecli.cache import Usage
+
+app = typer.Typer(
+    help="What is kept of the poses found before, so that a clip is looked at only once.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+
+
+@app.command()
+def info(json: Json = None) -> None:
+    """Tell where the cache is, how much it holds, and how much it may.
+
+    VIPE_CACHE names another folder, or switches it off (VIPE_CACHE=off); VIPE_CACHE_MB is its
+    limit. The clips used least recently go first.
+    """
+    from vipecli.cache import usage
+    from vipecli.cli.console import STDOUT, check_json, write_json
+
+    check_json(json)
+    found = usage()
+    if json:
+        write_json(_as_json(found), json)
+    if json == STDOUT:
+        return
+    if found.folder is None:
+        typer.echo("The cache is switched off (VIPE_CACHE)")
+        return
+    typer.echo(f"{found.folder}\n  {_amount(found)} of {found.limit / 1e6:.0f} MB")
+
+
+@app.command()
+def clear() -> None:
+    """Remove the poses of all clips; they are found again when they are needed."""
+    from vipecli import cache
+
+    typer.echo(f"Removed {_amount(cache.clear())}")
+
+
+def _amount(usage: "Usage") -> str:
+    return f"{usage.clips} clip{'' if usage.clips == 1 else 's'}, {usage.size / 1e6:.1f} MB"
+
+
+def _as_json(usage: "Usage") -> dict[str, Any]:
+    return {
+        "folder": None if usage.folder is None else str(usage.folder),
+        "clips": usage.clips,
+        "bytes": usage.size,
+        "limit_bytes": usage.limit,
+    }
