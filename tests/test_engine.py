@@ -87,3 +87,10 @@ def slow(seconds, tick):
 def test_no_jobs_is_refused():
     with pytest.raises(ValueError, match="jobs is 0"):
         engine.run(square, [1], jobs=0)
+
+
+def test_meanwhile_imports_and_calls_and_never_complains(capfd):
+    for function in ("rehearse", "not there"):
+        engine.meanwhile("vipecli.matching", function).join()
+    engine.meanwhile("vipecli.no_such_module", "x").join()
+    assert capfd.readouterr() == ("", "")

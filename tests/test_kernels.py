@@ -1,5 +1,8 @@
 """Every kernel against its plain-Python twin, on awkward inputs."""
 
+import subprocess
+import sys
+
 import naive
 import numpy as np
 import pytest
@@ -159,3 +162,17 @@ def test_np_mpjpe_does_not_see_place_turn_or_size():
     got = _kernels.np_mpjpe_matrix(p, moved)
     np.testing.assert_allclose(np.diag(got), 0, atol=1e-6)
     np.testing.assert_allclose(got, _kernels.np_mpjpe_matrix(p, p), atol=1e-6)
+
+
+def test_a_new_process_loads_compiled_code_without_what_compiling_needs():
+    from vipecli.matching import rehearse
+
+    rehearse()  # so that the code is in the cache
+    code = """
+from vipecli.matching import rehearse
+from numba.core.registry import cpu_target
+rehearse()
+print(len(cpu_target.target_context._defns))
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(found.stdout) < 100

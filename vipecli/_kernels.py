@@ -25,6 +25,31 @@ _LOG2E = _F(1.4426950)
 _LARGEST = _F(1e30)  # products beyond leave a mean below 1e-7, and would overflow
 
 
+def _quick_to_load(kernel):
+    """Let a kernel take its compiled code from the disk without all that compiling would need.
+
+    numba sets up its tables of types and functions before it looks for compiled code: 0.15 of the
+    0.4 s that the first call takes. They are set up all the same where there is none, or where a
+    version of numba has other insides than expected here.
+    """
+    try:
+        from numba.core.caching import FunctionCache
+        from numba.core.runtime import rtsys
+
+        class Cache(FunctionCache):
+            def load_overload(self, sig, target_context):
+                try:
+                    rtsys.initialize(target_context)
+                    return self._load_overload(sig, target_context)
+                except Exception:
+                    return super().load_overload(sig, target_context)
+
+        kernel._cache = Cache(kernel.py_func)
+    except (ImportError, AttributeError, TypeError):
+        pass
+    return kernel
+
+
 def _jit(function=None, *, parallel=False):
     """Compile without the GIL, cached on disk, with the one set of float rules of this package."""
 
@@ -36,7 +61,7 @@ def _jit(function=None, *, parallel=False):
             "parallel": parallel,
         }
         try:
-            return njit(cache=True, **options)(function)
+            return _quick_to_load(njit(cache=True, **options)(function))
         except RuntimeError:  # neither this folder nor the user's cache can be written
             return njit(**options)(function)
 

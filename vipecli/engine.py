@@ -1,5 +1,7 @@
 """Do one task for many items: in this process, or in a pool of processes."""
 
+import contextlib
+import importlib
 import multiprocessing
 import os
 import signal
@@ -73,6 +75,21 @@ def run(
         raise ValueError(f"jobs is {jobs}; at least one process has to work")
     tick = tick or (lambda steps: None)
     return _run_pool(task, iter(items), jobs, tick) if jobs > 1 else _run_here(task, items, tick)
+
+
+def meanwhile(module: str, function: str) -> threading.Thread:
+    """Import a module and call one of its functions in a thread; what goes wrong is dropped.
+
+    For what will be needed later and takes its time to load: a failure shows when it is needed.
+    """
+
+    def work() -> None:
+        with contextlib.suppress(Exception):
+            getattr(importlib.import_module(module), function)()
+
+    thread = threading.Thread(target=work, name=f"vipe-{function}")
+    thread.start()
+    return thread
 
 
 def _run_here(task: Task, items: Iterable[Any], tick: Tick) -> Iterator[Outcome]:

@@ -106,3 +106,15 @@ def align_either_side(
     plain, other = (align(a, clip, ends=ends) for clip in (b, b_mirrored))
     nearer = other.cost < plain.cost - MIRROR_MARGIN
     return (other, True) if nearer else (plain, False)
+
+
+def rehearse() -> None:
+    """Match two clips of two frames, so that all that matching needs is imported and loaded.
+
+    For a thread beside the detector, which leaves the time for it.
+    """
+    mean = np.zeros((2, 16), np.float32)
+    clip = Embeddings(mean, mean + 1, np.arange(2) / 30, "rehearsal:0", (1.0, 9.0))
+    same_action(clip, clip)
+    guided = replace(clip, world=np.random.default_rng(0).normal(size=(2, 13, 3)))
+    align(guided, guided)

@@ -345,12 +345,14 @@ def _read_and_match(
 ) -> "Session":
     """Find the poses of all clips, and match them."""
     from vipecli.clip import read_clips
+    from vipecli.engine import meanwhile
     from vipecli.session import Clip, match_clips
 
     tasks = [
         bars.add_task(f"poses of {info.path.name}", total=info.frames, unit="frames")
         for info in infos
     ]
+    meanwhile("vipecli.matching", "rehearse")
     seen = read_clips(clips, recipes, lambda clip, steps: bars.advance(tasks[clip], steps))
     takes = [Clip(path, *found) for path, found in zip(clips, seen, strict=True)]
     return match_clips(

@@ -127,6 +127,7 @@ def _read_and_match(
 ) -> "tuple[Clip, Match]":
     """Find the poses of both clips, and match them."""
     from vipecli.clip import check_clip, read_clips
+    from vipecli.engine import meanwhile
     from vipecli.session import Clip, match_pair
 
     infos = [check_clip(*clip) for clip in zip(paths, recipes, strict=True)]
@@ -134,6 +135,7 @@ def _read_and_match(
         bars.add_task(f"poses of {info.path.name}", total=info.frames, unit="frames")
         for info in infos
     ]
+    meanwhile("vipecli.matching", "rehearse")
     seen = read_clips(paths, recipes, lambda clip, steps: bars.advance(tasks[clip], steps))
     own, other = (Clip(path, *found) for path, found in zip(paths, seen, strict=True))
     return own, match_pair(own, other, recipes[0].load_model, settings)
