@@ -16,7 +16,7 @@ from tests.media import make_video, number
 from vipecli.align import Span, warp
 from vipecli.embed import Embeddings
 from vipecli.errors import VideoError, VipeError
-from vipecli.outputs.report import Chart, Side, Words, write_explanation, write_report
+from vipecli.outputs.report import Chart, Side, Words, write_report
 from vipecli.outputs.report_clips import MOST_BITS_S, encode_clips
 from vipecli.outputs.report_data import clearness, clip_states, matrix, speed_of_b
 
@@ -147,17 +147,6 @@ def test_what_is_left_out_is_told(sides, tmp_path):
     texts = [event["text"] for event in data_of(out)["events"]]
     assert "A shows 0.3 s not in B" in texts
     assert not any("B shows" in text for text in texts)
-
-
-def test_an_explanation_names_label_and_votes(sides, tmp_path):
-    out = tmp_path / "why.html"
-    votes = [("squat/b.mp4", "squat", 0.5), ("jump/c.mp4", "jump", 1.5)]
-    write_explanation(*sides, out, label="squat", share=0.75, votes=votes)
-    data = data_of(out)
-    assert data["title"] == f"{NAME}: squat"
-    assert data["summary"].startswith("75% of the vote")
-    assert ["squat/b.mp4 (squat)", "0.500"] in data["facts"]
-    assert data["path"]["a"][0] == 0
 
 
 def test_refuses(sides, tmp_path):

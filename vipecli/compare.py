@@ -193,16 +193,6 @@ SOURCES: dict[str, Source] = {"2d": picture, "world": world, "lifted": lifted}
 """Where the joints come from, by name."""
 
 
-def best_source(a: Poses, b: Poses) -> str:
-    """Key of `SOURCES` that suits two clips: `world` where both have it, else `lifted`.
-
-    Large errors are rarer with `world`: of one movement seen from two sides the angles differ by 9
-    degrees in the median and 21 in the 90th percentile, with `lifted` by 7 and 25, on the example
-    clips by 12 and 28 against 12 and 41 (``python -m benchmarks.angles``).
-    """
-    return "lifted" if a.world is None or b.world is None else "world"
-
-
 def joint_angles(joints: np.ndarray) -> np.ndarray:
     """Angle between the two bones that meet in a joint.
 
@@ -252,7 +242,7 @@ def compare(
     source
         where the joints come from. Angles of `picture` change with the camera: of one movement
         seen from two sides they differ by 11 degrees in the median and 39 in the 90th percentile,
-        those of `world` by 9 and 21; see `best_source`.
+        those of `world` by 9 and 21, of `lifted` by 6 and 19 (``python -m benchmarks.angles``).
     mirrored
         whether b was taken mirrored: then its left is compared with the right of a.
     most

@@ -42,12 +42,12 @@ def compare(
     a: Annotated[Path, typer.Argument(metavar="A", help="Video, frames or keypoint file.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="The other one.")],
     pose: Annotated[
-        Pose | None,
+        Pose,
         typer.Option(
-            help="Angles as the picture shows them (2d), in space as the detector guesses it "
-            "(world), or of the lifted pose.  [default: world, lifted for keypoint files]"
+            help="Angles of the pose lifted to space, in space as the detector alone guesses it "
+            "(world), or as the picture shows them (2d)."
         ),
-    ] = None,
+    ] = Pose.LIFTED,
     ends: Annotated[Ends, typer.Option(help="As for align.")] = Ends.AUTO,
     mirror: Annotated[
         Mirror, typer.Option(help="Compare b's left with a's right; auto: where that fits better.")
@@ -79,7 +79,7 @@ def compare(
     """
     from vipecli.cli.console import check_json, progress_bars, write_json
     from vipecli.clip import Recipe
-    from vipecli.compare import SOURCES, best_source
+    from vipecli.compare import SOURCES
     from vipecli.compare import compare as compare_poses
     from vipecli.outputs import angles
     from vipecli.session import Settings
@@ -99,20 +99,21 @@ def compare(
     with progress_bars() as bars:
         own, match = _read_and_match((a, b), recipes, settings, bars)
         pair = own.poses, match.clip.poses
-        name = pose.value if pose else best_source(*pair)
-        found = compare_poses(match.alignment, *pair, source=SOURCES[name], mirrored=match.mirrored)
-        caveat = angles.CAVEAT[name]
+        found = compare_poses(
+            match.alignment, *pair, source=SOURCES[pose.value], mirrored=match.mirrored
+        )
+        caveat = angles.CAVEAT[pose.value]
         if csv:
             angles.write_csv(found, csv)
         if plot:
             angles.write_picture(found, plot, names=(a.name, b.name), caveat=caveat)
         if report:
-            _write_page(found, own, match, recipe, report, caveat, bars)
+            _write_page(found, own, match, report, caveat, bars)
     if json:
         facts = {
             "inputs": [str(a), str(b)],
             "model": match.alignment.model,
-            "pose": name,
+            "pose": pose.value,
             "mirrored": match.mirrored,
             "same_action": round(match.same_action, 4),
             "distance": round(match.alignment.cost, 6),
@@ -164,19 +165,17 @@ def _write_page(
     found: "Comparison",
     own: "Clip",
     match: "Match",
-    recipe: "Recipe",
     out: Path,
     caveat: str,
     bars: Any,
 ) -> None:
     """Write the page: both clips, all angles, and the moments to look at."""
-    from vipecli.cli.summary import page_words
     from vipecli.outputs.angles import charts
     from vipecli.outputs.report import Side, write_report
+    from vipecli.outputs.saving import page_words
 
     bar = bars.add_task(f"writing {out.name}", total=None, unit="frames")
     b = match.clip
-    seen = b.mirror_image(recipe.load_model) if match.mirrored else b.embeddings
     moments = (
         (one.time_a, f"{one.angle}: A {one.a_deg:.0f}°, B {one.b_deg:.0f}°")
         for one in found.moments
@@ -190,7 +189,7 @@ def _write_page(
     write_report(
         match.alignment,
         Side(own.path, own.poses, own.embeddings),
-        Side(b.path, b.poses, seen),
+        Side(b.path, b.poses, match.seen),
         out,
         mirrored=match.mirrored,
         words=words,
@@ -205,7 +204,7 @@ def _show(
     """Print ranges, largest differences, turning points, and what to keep in mind."""
     from rich.console import Console
 
-    from vipecli.cli.summary import page_words
+    from vipecli.outputs.saving import page_words
 
     console = Console(stderr=to_stderr, markup=False, highlight=False, emoji=False)
     for path in written:

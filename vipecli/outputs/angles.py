@@ -13,8 +13,8 @@ from vipecli.files import check_output, replacing
 from vipecli.outputs.report import Chart
 
 _DEPTH = (
-    "one camera shows no depth, and the same movement seen from two sides differs by about 10 "
-    "degrees, by more in one of ten."
+    "one camera shows no depth, and the same movement seen from two sides differs by 6 to 10 "
+    "degrees, by 20 and more in one of ten."
 )
 CAVEAT = {
     "2d": "Angles as the camera shows them: of clips filmed from two sides they differ where the "

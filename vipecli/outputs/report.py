@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from vipecli import __version__
-from vipecli.align import Alignment, align
+from vipecli.align import Alignment
 from vipecli.embed import Embeddings
 from vipecli.errors import VipeError
 from vipecli.files import check_output, replacing
@@ -173,45 +173,6 @@ def write_report(
     }
     with replacing(out) as part:
         part.write_bytes(_page(data, [clip.video for clip in small]))
-
-
-def write_explanation(
-    query: Side,
-    nearest: Side,
-    out: str | Path,
-    *,
-    label: str,
-    share: float,
-    votes: Sequence[tuple[str, str, float]] = (),
-    progress: Callable[[int, int], object] | None = None,
-) -> None:
-    """Write a page that shows why a clip got its label: in step with the clip nearest to it.
-
-    Parameters
-    ----------
-    query, nearest
-        the clip, and the labelled one nearest to it.
-    out
-        an ``.html``.
-    label, share
-        what the clip was labelled, and the share of the vote.
-    votes
-        name, label and distance of every clip that voted, nearest first.
-    progress
-        called with the number of frames written, and of all frames, after each frame.
-
-    Raises
-    ------
-    VipeError
-        as `write_report`.
-    """
-    alignment = align(query.embeddings, nearest.embeddings)
-    words = Words(
-        title=f"{query.name}: {label}",
-        summary=f"{share:.0%} of the vote. Beside it the clip nearest to it, {nearest.name}.",
-        facts=tuple((f"{name} ({its})", f"{distance:.3f}") for name, its, distance in votes),
-    )
-    write_report(alignment, query, nearest, out, words=words, progress=progress)
 
 
 def check_page(out: Path, *inputs: Path) -> None:

@@ -92,13 +92,13 @@ def write_page(
         out,
         onto=onto,
         mirrored=match.mirrored,
-        words=_words(match),
+        words=page_words(match),
         progress=progress,
     )
 
 
-def _words(match: Match) -> Words:
-    """What the page says besides the figures of the path."""
+def page_words(match: Match) -> Words:
+    """What the page of two takes says besides the figures of the path."""
     facts = []
     if match.shift:
         facts += [("offset", f"{match.shift.shift_s:.6g} s"), ("rate", f"{match.shift.rate:.6g}")]
