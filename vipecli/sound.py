@@ -224,12 +224,11 @@ def _stretched(samples: np.ndarray, speed: float, layout: str) -> np.ndarray:
     steps = max(1, math.ceil(abs(math.log(speed, _OCTAVE)) - 1e-9))
     graph = av.filter.Graph()
     feed = last = graph.add_abuffer(sample_rate=RATE, format="fltp", layout=layout)
-    for _ in range(steps):
-        tempo = graph.add("atempo", f"{speed ** (1 / steps):.9f}")
-        last.link_to(tempo)
-        last = tempo
-    sink = graph.add("abuffersink")
-    last.link_to(sink)
+    tempo = [("atempo", f"{speed ** (1 / steps):.9f}")] * steps
+    for name, setting in [*tempo, ("aformat", "sample_fmts=fltp"), ("abuffersink", None)]:
+        link = graph.add(name, setting)
+        last.link_to(link)
+        last = link
     graph.configure()
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), "fltp", layout)
     frame.sample_rate, frame.pts = RATE, 0
@@ -238,7 +237,7 @@ def _stretched(samples: np.ndarray, speed: float, layout: str) -> np.ndarray:
     out = [np.zeros((len(samples), 0), np.float32)]
     with contextlib.suppress(av.EOFError, av.BlockingIOError):
         while True:
-            out.append(sink.pull().to_ndarray())
+            out.append(last.pull().to_ndarray())
     return np.concatenate(out, axis=1)
 
 

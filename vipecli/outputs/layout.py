@@ -188,14 +188,14 @@ def _font(height: int) -> float:
 
 
 def _columns(aspects: Sequence[float]) -> int:
-    """Columns of the grid that fills a screen with the largest pictures; the fewest of equals."""
+    """Columns of the grid that fills a screen with the largest pictures; the most of equals."""
 
     def scale(columns: int) -> float:
         rows = -(-len(aspects) // columns)
         widths = sum(max(aspects[c::columns]) for c in range(columns))
-        return min(_SHAPE / widths, 1 / rows)
+        return round(min(_SHAPE / widths, 1 / rows), 6)
 
-    return max(range(1, len(aspects) + 1), key=scale)
+    return max(range(len(aspects), 0, -1), key=scale)
 
 
 # --- people on top of each other -----------------------------------------------------------------
