@@ -1,0 +1,155 @@
+"""Commands on videos, beside the bare parts that they are made of."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.rows import Row
+
+_CLIPS = Path(__file__).parent.parent / "examples/clips/squat"
+_FULL_HD = "scale=-2:1080,pad=1920:1080:(ow-iw)/2:0"
+_ROUNDS = 3
+_REHEARSAL = "from vipecli.matching import rehearse; rehearse()"
+
+
+def _vipe(*args: object) -> float:
+    """Run a command; seconds."""
+    start = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-m", "vipecli", *map(str, args)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "VIPE_CACHE": "off"},  # or the second run would find the poses made
+    )
+    return time.perf_counter() - start
+
+
+def film(path: Path, name: str, *, seconds: float = 10, picture: str = _FULL_HD) -> Path:
+    """An example clip over and over, as H.264 with sound left out."""
+    command = ["ffmpeg", "-v", "error", "-y", "-stream_loop", "-1", "-i", str(_CLIPS / name)]
+    command += ["-t", str(seconds), "-vf", picture, "-r", "30", "-an", "-c:v", "libx264"]
+    subprocess.run([*command, "-preset", "veryfast", "-crf", "20", str(path)], check=True)
+    return path
+
+
+@contextmanager
+def _films() -> Iterator[tuple[Path, Path, Path]]:
+    """A folder with two clips of 10 s, 1920 x 1080, 30 frames/s; the folder and the clips."""
+    with tempfile.TemporaryDirectory() as folder:
+        clips = Path(folder) / "clips"
+        clips.mkdir()
+        yield (
+            Path(folder),
+            film(clips / "a.mp4", "squat_000_ada.mp4"),
+            film(clips / "b.mp4", "squat_120_ben.mp4"),
+        )
+
+
+def start() -> Iterator[Row]:
+    """Starting up: the help, the import, and the kernels in a new process."""
+    taken = []
+    for _ in range(5):
+        before = os.times().children_user
+        taken.append((_vipe("--help"), os.times().children_user - before))
+    wall, cpu = (min(column) for column in zip(*taken, strict=True))
+    yield Row("vipe --help", 1000 * wall, note=f"least of 5; {1000 * cpu:.0f} ms of CPU")
+    ready = "import numpy, scipy.interpolate, scipy.optimize, vipecli.embed"
+    for task, before, code in (
+        ("import vipecli (CPU)", "pass", "import vipecli"),
+        ("numba and compiled kernels, until first used (CPU)", ready, _REHEARSAL),
+    ):
+        timed = f"{before}; import time; t = time.process_time(); {code}"
+        command = [sys.executable, "-c", f"{timed}; print(time.process_time() - t)"]
+        taken = [
+            float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+            for _ in range(6)
+        ]
+        yield Row(task, 1000 * min(taken[1:]), note="least of 5")
+
+
+def bare_mediapipe(path: Path) -> int:
+    """MediaPipe's pose landmarker on every frame that OpenCV reads, and nothing else."""
+    import cv2
+    import mediapipe
+    from mediapipe.tasks.python import BaseOptions, vision
+
+    from vipecli.landmarker import model_path
+
+    options = vision.PoseLandmarkerOptions(
+        base_options=BaseOptions(model_asset_path=str(model_path())),
+        running_mode=vision.RunningMode.VIDEO,
+    )
+    capture, frames = cv2.VideoCapture(str(path)), 0
+    with vision.PoseLandmarker.create_from_options(options) as landmarker:
+        while True:
+            read, bgr = capture.read()
+            if not read:
+                return frames
+            rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+            image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=rgb)
+            landmarker.detect_for_video(image, frames * 33 + 1)
+            frames += 1
+
+
+def embed() -> Iterator[Row]:
+    """`vipe embed` of a folder, start included, and MediaPipe alone on the same frames, one by one.
+
+    The peer is a process of its own, too, and loads its model once per clip.
+    """
+    with _films() as (folder, a, b):
+        code = "import sys; from pathlib import Path; from benchmarks.footage import bare_mediapipe"
+        loop = [sys.executable, "-c", f"{code}; [bare_mediapipe(Path(p)) for p in sys.argv[1:]]"]
+        taken: dict[int, list[tuple[float, float]]] = {1: [], 2: []}
+        for turn in range(_ROUNDS + 1):
+            for jobs, pairs in taken.items():
+                out = folder / f"out{turn}{jobs}"
+                ours = _vipe("embed", a.parent, "--jobs", jobs, "--force", "--out", out)
+                begin = time.perf_counter()
+                subprocess.run([*loop, a, b], check=True, stderr=subprocess.DEVNULL)
+                if turn:  # the first one warms the caches
+                    pairs.append((ours, time.perf_counter() - begin))
+        for jobs, pairs in taken.items():
+            yield _typical(f"vipe embed --jobs {jobs}, 600 frames 1080p", pairs, "bare MediaPipe")
+
+
+def align() -> Iterator[Row]:
+    """`vipe align` of two clips, and finding the poses of both (side by side) plus one encode.
+
+    The encode is ffmpeg's, of the finished video with the settings that vipe uses.
+    """
+    if shutil.which("ffmpeg") is None:
+        return
+    with _films() as (folder, a, b):
+        out, again = folder / "synced.mp4", folder / "again.mp4"
+        encode = ["ffmpeg", "-v", "error", "-y", "-i", str(out), "-c:v", "libx264", "-preset"]
+        encode += ["veryfast", "-crf", "20", "-an", str(again)]
+        code = "import sys; from pathlib import Path; from vipecli.clip import Recipe, read_clips"
+        both = "read_clips([Path(p) for p in sys.argv[1:]], Recipe(cached=False), lambda *_: 0)"
+        pairs = []
+        for turn in range(_ROUNDS + 1):
+            ours = _vipe("align", a, b, "--out", out)
+            begin = time.perf_counter()
+            subprocess.run(
+                [sys.executable, "-c", f"{code}; {both}", a, b],
+                check=True,
+                stderr=subprocess.DEVNULL,
+            )
+            subprocess.run(encode, check=True)
+            if turn:
+                pairs.append((ours, time.perf_counter() - begin))
+        yield _typical("vipe align, two clips of 10 s 1080p", pairs, "detection + x264 encode")
+
+
+def _typical(task: str, pairs: list[tuple[float, float]], peer: str) -> Row:
+    """Row of the turn with the middle ratio."""
+    pairs = sorted(pairs, key=lambda pair: pair[1] / pair[0])
+    ours, theirs = pairs[len(pairs) // 2]
+    ratios = ", ".join(f"{theirs / ours:.2f}" for ours, theirs in pairs)
+    return Row(task, 1000 * ours, peer, 1000 * theirs, f"ratios of the turns: {ratios}")

@@ -1,0 +1,102 @@
+"""How time and memory grow: each size in a process of its own, with its peak of memory."""
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from benchmarks.rows import Row, embeddings
+
+_SIZES = {
+    "align": (300, 1000, 3000, 10_000, 20_000),
+    "pairs": (10, 100, 1000),
+    "index": (100, 1000, 10_000),
+    "video": (10, 60, 600),
+}
+_TASKS = {
+    "align": "align two clips of {} frames",
+    "pairs": "align {} pairs of clips of 100 frames",
+    "index": "one query against {} clips of 56 frames",
+    "video": "vipe embed, a video of {} s, 320 x 320, 30 frames/s",
+}
+
+
+def rows() -> Iterator[Row]:
+    """Time and peak memory of every kind and size."""
+    for kind, sizes in _SIZES.items():
+        for size in sizes:
+            yield one_row(kind, size)
+
+
+def one_row(kind: str, size: int) -> Row:
+    """Measure one size in a new process."""
+    command = [sys.executable, "-m", "benchmarks.growth", kind, str(size)]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    taken_ms, peak_mb, before_mb = json.loads(found.stdout.splitlines()[-1])
+    note = f"{before_mb:.0f} MB before"
+    return Row(_TASKS[kind].format(f"{size:,}"), taken_ms, note=note, peak_mb=peak_mb)
+
+
+def _align(size: int) -> Callable[[], object]:
+    from vipecli.align import align
+
+    a, b = embeddings(size, 1), embeddings(size, 2)
+    align(a.part(slice(0, 40)), b.part(slice(0, 40)))
+    return lambda: align(a, b)
+
+
+def _pairs(size: int) -> Callable[[], object]:
+    from vipecli.align import align
+
+    clips = [embeddings(100, seed) for seed in range(11)]
+    align(clips[0], clips[1])
+    return lambda: [align(clips[k % 11], clips[(k + 1 + k // 11) % 11]) for k in range(size)]
+
+
+def _index(size: int) -> Callable[[], object]:
+    from vipecli.packed import Packed
+
+    packed = Packed([(str(c), str(c % 15), embeddings(56, c)) for c in range(size)])
+    query = embeddings(56, size)
+    packed.distances(embeddings(3, 0))
+    return lambda: packed.distances(query)
+
+
+def _video(size: int) -> Callable[[], object]:
+    from benchmarks.footage import film
+    from vipecli.clip import Recipe, read_clip
+
+    folder = tempfile.TemporaryDirectory()
+    clip = film(
+        Path(folder.name) / "clip.mp4", "squat_000_ada.mp4", seconds=size, picture="scale=320:-2"
+    )
+
+    def run(folder: tempfile.TemporaryDirectory = folder) -> None:
+        read_clip(clip, Recipe(cached=False))
+
+    return run
+
+
+def main() -> None:
+    """Measure one kind and size; print milliseconds, and megabytes at the peak and before."""
+    kind, size = sys.argv[1], int(sys.argv[2])
+    run = {"align": _align, "pairs": _pairs, "index": _index, "video": _video}[kind](size)
+    before = _peak_mb()
+    start = time.perf_counter()
+    run()
+    taken = time.perf_counter() - start
+    print(json.dumps([1000 * taken, _peak_mb(), before]))
+
+
+def _peak_mb() -> float:
+    """Largest resident memory so far; Linux counts in KB, macOS in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+if __name__ == "__main__":
+    main()
