@@ -227,3 +227,24 @@ def test_times_of_keypoint_files_need_not_be_even(tmp_path):
     made = replace(squat(frames=5), times=np.array([0.0, 0.04, 0.1, 0.5, 0.51]))
     save_poses(made, tmp_path / "a.json")
     np.testing.assert_allclose(load_poses(tmp_path / "a.json").times, made.times)
+
+
+def test_embed_each_person_as_a_track_of_its_own(vipe, two, tmp_path):
+    (tmp_path / "in").mkdir()
+    two.rename(tmp_path / "in" / "two.json")
+    args = ("embed", tmp_path / "in", "--out", tmp_path / "emb", "--all-people")
+    assert "1 embedded, 0 were done" in vipe(*args)[1]
+    names = sorted(path.name for path in (tmp_path / "emb").iterdir())
+    assert names == ["two.json.1.npz", "two.json.2.npz"]
+    for name, count, x in zip(names, (60, 40), (150, 450), strict=True):
+        with np.load(tmp_path / "emb" / name) as file:
+            assert np.isfinite(file["mean"]).all(axis=1).sum() == count
+            assert np.nanmedian(file["xy"][:, 7:9, 0]) == pytest.approx(x, abs=1)
+    assert "0 embedded, 1 were done" in vipe(*args)[1]
+    (tmp_path / "in" / "two.json").rename(tmp_path / "in" / "renamed.json")
+    assert vipe(*args)[0] == 0
+    names = sorted(path.name for path in (tmp_path / "emb").iterdir())
+    assert names == ["renamed.json.1.npz", "renamed.json.2.npz"]
+    save_poses(squat(), tmp_path / "in" / "renamed.json")  # one person is left
+    assert vipe(*args)[0] == 0
+    assert [path.name for path in (tmp_path / "emb").iterdir()] == ["renamed.json.1.npz"]

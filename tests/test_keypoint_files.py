@@ -189,6 +189,21 @@ def test_deeplabcut_table(tmp_path):
     assert found.detector == "deeplabcut"
 
 
+def test_sleap_table(tmp_path):
+    head = "track,frame_idx,instance.score," + ",".join(
+        f"{name}.x,{name}.y,{name}.score" for name in JOINTS
+    )
+    rows = [
+        f"track_{who},{n},0.9," + ",".join(f"{100 * who + k + n},{20 + k},0.5" for k in range(13))
+        for n in (3, 4)
+        for who in (1, 2)
+    ]
+    scene = load_scene(write(tmp_path / "a.csv", "\n".join([head, *rows])))
+    first, second = scene.everyone()
+    np.testing.assert_allclose(first.xy[1, :, 0], 104 + np.arange(13))
+    np.testing.assert_allclose(second.xy[0, :, 0], 203 + np.arange(13))
+
+
 def test_penn_labels_are_swapped_and_outside_is_missing(tmp_path):
     x = np.tile(np.arange(13.0) * 10 + 50, (2, 1))
     y, seen = x + 5, np.ones((2, 13))

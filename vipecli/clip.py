@@ -219,6 +219,30 @@ def read_clip(
     return poses, embed(poses, model)
 
 
+def read_everyone(
+    path: Path, recipe: Recipe, tick: Callable[[int], object] | None = None
+) -> list[tuple[Poses, Embeddings]]:
+    """Poses of each person in a clip, from left to right, gaps filled, and their embeddings.
+
+    Parameters
+    ----------
+    path, recipe, tick
+        as in `read_clip`; the recipe's person does not matter.
+
+    Raises
+    ------
+    FormatError, NoPoseError, VideoError, WeightsError
+        as `read_clip`.
+    """
+    model = recipe.load_model()
+    scene = read_scene(path, recipe, tick)
+    if len(scene.times) < 2:
+        raise _single_frame(path)
+    scene.choose("largest", path=path)  # nobody at all is an error
+    everyone = map(fill_gaps, scene.everyone())
+    return [(poses, embed(poses, model)) for poses in everyone]
+
+
 class _StoppedError(Exception):
     """Raised in a thread whose result nobody wants any more."""
 

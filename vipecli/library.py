@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vipecli import engine
-from vipecli.clip import POSES_FORMAT, Recipe, check_clip, read_clip
-from vipecli.embed import embed
+from vipecli.clip import POSES_FORMAT, Recipe, check_clip, read_clip, read_everyone
+from vipecli.embed import Embeddings, embed
 from vipecli.errors import FormatError, VideoError, VideoWarning, VipeError
 from vipecli.formats import (
     is_pose_file,
@@ -25,6 +25,7 @@ from vipecli.formats import (
     read_key,
     save_poses,
 )
+from vipecli.poses import Poses
 from vipecli.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, check_input
 
 STORE = ".vipe"
@@ -43,16 +44,23 @@ class Slot:
         folder that the files of many videos share.
     name
         path of the video below the folder that was asked for, with forward slashes.
+    everyone
+        whether each person has a file, numbered from the left, not only the one chosen.
     """
 
     video: Path
     store: Path
     name: str
+    everyone: bool = False
 
     @property
     def target(self) -> Path:
-        """The file."""
-        return self.store / f"{self.name}.npz"
+        """The file, or that of the first person, which is written last."""
+        return self.of_person(1) if self.everyone else self.store / f"{self.name}.npz"
+
+    def of_person(self, number: int) -> Path:
+        """File of one person, where everyone has one."""
+        return self.store / f"{self.name}.{number}.npz"
 
     @property
     def label(self) -> str:
@@ -249,22 +257,52 @@ def _fill_one(job: _Job, tick: engine.Tick) -> Entry:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", VideoWarning)
         if job.stored:
-            poses = load_poses(job.stored)
-            embeddings = embed(poses, job.recipe.load_model())
+            stored = _siblings(job.stored) if job.slot.everyone else [job.stored]
+            people = [load_poses(path) for path in stored]
+            found = [(poses, embed(poses, job.recipe.load_model())) for poses in people]
         else:
-            poses, embeddings = read_clip(job.slot.video, replace(job.recipe, cached=False), tick)
+            recipe = replace(job.recipe, cached=False)
+            if job.slot.everyone:
+                found = read_everyone(job.slot.video, recipe, tick)
+            else:
+                found = [read_clip(job.slot.video, recipe, tick)]
     remarks = tuple(str(w.message) for w in caught if issubclass(w.category, VideoWarning))
     target = job.slot.target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        save_poses(poses, target, embeddings=embeddings, key=job.key)
+        _save(job, found)
         if job.stored_is_stale and job.stored != target:
-            job.stored.unlink(missing_ok=True)
+            for path in stored:
+                path.unlink(missing_ok=True)
     except OSError as exc:
         raise VipeError(
             f"{target}: cannot be written ({exc.strerror}); choose another folder with --out"
         ) from exc
     return Entry(job.slot, job.key, fresh=True, remarks=remarks)
+
+
+def _save(job: _Job, found: Sequence[tuple[Poses, Embeddings]]) -> None:
+    """Write the files of a slot: its target, by which it counts as done, at last."""
+    slot = job.slot
+    if slot.everyone:
+        for number in range(len(found), 1, -1):
+            poses, embeddings = found[number - 1]
+            key = f"{job.key} person {number}"
+            save_poses(poses, slot.of_person(number), embeddings=embeddings, key=key)
+        for path in _siblings(slot.target)[len(found) :]:
+            path.unlink()  # of a video that showed more people
+    poses, embeddings = found[0]
+    save_poses(poses, slot.target, embeddings=embeddings, key=job.key)
+
+
+def _siblings(first: Path) -> list[Path]:
+    """Files of all people of a video, from that of the first."""
+    paths = []
+    path = first
+    while path.is_file():
+        paths.append(path)
+        path = first.with_name(f"{first.name.removesuffix('1.npz')}{len(paths) + 1}.npz")
+    return paths
 
 
 def _known(wanted: Sequence[Slot], *, everywhere: bool) -> dict[str, dict[Path, tuple[Path, str]]]:
@@ -284,7 +322,8 @@ def _known(wanted: Sequence[Slot], *, everywhere: bool) -> dict[str, dict[Path, 
 
 def _is_stale(stored: Path, slot: Slot) -> bool:
     """Whether the video that a file of the slot's store was made from is gone."""
-    name = stored.relative_to(slot.store).as_posix().removesuffix(".npz")
+    name = stored.relative_to(slot.store).as_posix()
+    name = name.removesuffix(".1.npz" if slot.everyone else ".npz")
     root = Path(str(slot.video).removesuffix(slot.name.replace("/", os.sep)))
     return not (root / name).exists()
 

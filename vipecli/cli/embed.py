@@ -1,5 +1,6 @@
 """`vipe embed`: poses and embeddings of every video in a folder."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,10 @@ def embed(
         Path | None,
         typer.Option("--log", metavar="FILE", help="List what failed there, as JSON lines."),
     ] = None,
+    all_people: Annotated[
+        bool,
+        typer.Option("--all-people", help="A file for each person, a.mp4.1.npz for the leftmost."),
+    ] = False,
     person: Person = "largest",
     start: Start = None,
     end: End = None,
@@ -50,7 +55,7 @@ def embed(
     from vipecli.library import slots
 
     recipe = Recipe(
-        person=person,
+        person="all" if all_people else person,
         detector=detector,
         pose_model=pose_model,
         weights=weights,
@@ -59,7 +64,7 @@ def embed(
         end_s=end,
         fps=fps,
     )
-    wanted = slots(inputs, out)
+    wanted = [replace(slot, everyone=all_people) for slot in slots(inputs, out)]
     entries, failures = fill_with_progress(wanted, recipe, jobs=jobs, force=force, log=log)
     fresh = sum(entry.fresh for entry in entries)
     stores = ", ".join(sorted({str(slot.store) for slot in wanted}))

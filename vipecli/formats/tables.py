@@ -28,7 +28,7 @@ _AXIS_FIRST = re.compile(rf"^({_AXIS_NAMES})[_. :-](.+)$")
 _FRAME = ("frame", "frame_id", "frame_number", "frame_idx", "frame_index", "image_id")
 _TIME = {"time_s": 1.0, "time": 1.0, "timestamp_s": 1.0, "timestamp": 1.0}
 _TIME |= {"timestamp_ms": 1e-3, "time_ms": 1e-3}
-_PERSON = ("person", "person_id", "track_id", "individual")
+_PERSON = ("person", "person_id", "track_id", "individual", "track")
 _POINT = ("landmark", "landmark_id", "landmark_name", "keypoint", "joint", "bodypart", "name")
 _POINT += ("landmark_index", "index", "id")
 
