@@ -39,6 +39,7 @@ def test_tables_and_files(compare, tmp_path):
     code, out, _ = compare(*files, "--pose", "2d")
     assert code == 0
     assert "Wrote csv.csv" in out and "Wrote report.html" in out
+    assert "Compared: A 0.00 - 2.47 s (2.47 s), B " in out
     largest = out.split("Largest differences")[1].split("\n")[4]
     assert largest.split()[:2] == ["right", "elbow"]
     assert float(largest.split()[2]) == pytest.approx(1.5, abs=0.2)

@@ -243,6 +243,7 @@ def found(squat):
 
 def test_json_holds_no_nan(found):
     data = json.loads(json.dumps(as_data(found), allow_nan=False))
+    assert data["matched_a"] == [0, pytest.approx(119 / 30, abs=1e-6)]
     assert len(data["times_a"]) == len(data["b_deg"]["left knee"]) == 120
     assert data["b_deg"]["left knee"][55] is None
     left = next(one for one in data["ranges"] if one["angle"] == "left elbow")

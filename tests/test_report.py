@@ -149,6 +149,13 @@ def test_what_is_left_out_is_told(sides, tmp_path):
     assert not any("B shows" in text for text in texts)
 
 
+def test_the_same_page_twice_is_the_same_file(sides, tmp_path):
+    pages = [tmp_path / f"{i}.html" for i in (1, 2)]
+    for out in pages:
+        write_report(half_speed(), *sides, out)
+    assert pages[0].read_bytes() == pages[1].read_bytes()
+
+
 def test_refuses(sides, tmp_path):
     a, b = sides
     with pytest.raises(VipeError, match=r"ends in \.html"):

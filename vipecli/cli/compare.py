@@ -213,11 +213,21 @@ def _show(
         console.print(text)
     if match.mirrored:
         console.print(MIRRORED)
+    console.print(_matched(found))
     console.print(_ranges_table(found))
     console.print(_moments_table(found))
     if found.turns:
         console.print(_turns_table(found))
     console.print(caveat)
+
+
+def _matched(found: "Comparison") -> str:
+    """Say which part of the clips is compared, and how long each takes for it."""
+    parts = [
+        f"{name} {times[0]:.2f} - {times[-1]:.2f} s ({times[-1] - times[0]:.2f} s)"
+        for name, times in (("A", found.times_a), ("B", found.times_b))
+    ]
+    return f"Compared: {', '.join(parts)}"
 
 
 def _ranges_table(found: "Comparison") -> Any:

@@ -34,6 +34,8 @@ _COLOURS = {"A": "#1f5fd6", "B": "#c2297f"}  # as in the page
 def as_data(found: Comparison) -> dict[str, Any]:
     """Comparison as plain lists and numbers; None where an angle is not known."""
     return {
+        "matched_a": _plain(found.times_a[[0, -1]], 6),
+        "matched_b": _plain(found.times_b[[0, -1]], 6),
         "ranges": [
             {
                 "angle": one.angle,

@@ -108,6 +108,7 @@ def _encoded(
         "g": str(max(1, round(KEY_FRAME_S * fps))),
         "maxrate": str(bits_s),
         "bufsize": str(bits_s),
+        "threads": "1",  # several keep to a bit rate in another way every time
     }
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "clip.mp4"
