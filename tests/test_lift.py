@@ -12,10 +12,10 @@ from vipecli import anatomy
 from vipecli import skeleton as sk
 from vipecli.canonical import canonical, rotation_onto, torso
 from vipecli.errors import FormatError, WeightsError
-from vipecli.evaluate.views import CAMERAS, in_camera, placed, project
+from vipecli.evaluate.views import CAMERAS, Camera, in_camera, placed, project
 from vipecli.formats import save_poses
 from vipecli.generate import between, vary
-from vipecli.lift import Lifter, default_lifter, lift
+from vipecli.lift import Lifter, default_lifter, lift, where
 from vipecli.metrics import np_mpjpe_pairs
 from vipecli.motion_files import WRITERS, Motion, even, load_motion, save_motion
 from vipecli.poses import Poses
@@ -156,6 +156,18 @@ def test_the_detectors_own_landmarks_are_taken_into_account():
     assert errors[0] < 0.15
     turned = lifted.rotation @ np.swapaxes(lifted.rotation, 1, 2)
     assert np.allclose(turned, np.eye(3), atol=1e-5)
+
+
+def test_a_walk_across_the_picture_is_a_walk():
+    walk = np.repeat(STANDING[None], 20, axis=0)
+    walk[..., 0] += np.linspace(-0.8, 0.8, 20)[:, None]
+    camera = Camera(0.0, 5.0, 1.0)
+    xy = project(walk, camera)
+    poses = Poses(xy, np.ones(xy.shape[:2], np.float32), np.arange(20) / 30, (1000, 1000))
+    place = where(lift(poses), poses)
+    unit = 0.5  # metres from mid-hip to mid-shoulder
+    assert place[-1, 0] - place[0, 0] == pytest.approx(1.6 / unit, rel=0.2)
+    assert np.ptp(place[:, 1]) < 0.3
 
 
 def test_smoothing_gives_constant_bones_and_fills_short_gaps_only():

@@ -217,10 +217,14 @@ def _in_batches(
 
 def _uncertainty(mean: np.ndarray, std: np.ndarray, lifter: Lifter, seed: int = 0) -> np.ndarray:
     """Root mean square distance (T, 13) of the joints of sampled latents from their mean."""
-    noise = np.random.default_rng(seed).standard_normal((SAMPLES, 1, lifter.dims))
-    samples = lifter.decode(mean + std * noise)[0]
-    variance = np.square(samples - samples.mean(axis=0)).sum(axis=-1).mean(axis=0)
-    return np.sqrt(variance) * lifter.spread
+    rng = np.random.default_rng(seed)
+    total, square = np.zeros((2, len(mean), 13, 3))
+    for _ in range(SAMPLES):
+        drawn = lifter.decode(mean + std * rng.standard_normal(mean.shape))[0]
+        total += drawn
+        square += np.square(drawn, dtype=np.float64)
+    variance = (square - total**2 / SAMPLES).sum(axis=-1) / SAMPLES
+    return np.sqrt(variance.clip(0)) * lifter.spread
 
 
 def _refined(

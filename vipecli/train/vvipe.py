@@ -73,8 +73,8 @@ class Config:
     vae_steps, steps
         of the two stages.
     labels, views
-        limited supervision (Mitra et al.), with ``pretrain = false``: the share of the poses, in
-        whole clips, whose 3D is used; and the weight of the metric term, which sees pairs of
+        limited supervision (Mitra et al.), with ``pretrain = false``: the share of the
+        poses whose 3D is used; and the weight of the metric term, which sees pairs of
         synchronised pictures of all poses and no 3D.
     filmed
         poses that are filmed once, by `RIG` synchronised cameras each, as a real recording is; 0 =
@@ -137,7 +137,7 @@ class Trainer:
         self.poses = torch.from_numpy(mocap.poses)
         weights = pose_weights(config, mocap)
         self.cumulative = np.cumsum(weights)
-        known = _labelled(mocap, config.labels, config.seed)
+        known = _labelled(len(mocap.poses), config.labels, config.seed)
         self.labelled = np.cumsum(weights * known)
         self.film = self._film_once(weights, known) if config.filmed else None
         self.step = 0
@@ -415,12 +415,9 @@ def _networks(config: Config) -> dict[str, nn.Module]:
     }
 
 
-def _labelled(mocap: Mocap, share: float, seed: int) -> np.ndarray:
-    """Which poses (P,) have 3D labels: those of random clips, about `share` of all."""
-    order = np.random.default_rng(seed).permutation(len(mocap.names))
-    count = np.bincount(mocap.clip, minlength=len(order))[order]
-    chosen = order[: 1 + int((np.cumsum(count) < share * count.sum()).sum())]
-    return np.isin(mocap.clip, chosen)
+def _labelled(poses: int, share: float, seed: int) -> np.ndarray:
+    """Which poses (P,) have 3D labels: a share of them, drawn at random."""
+    return np.random.default_rng(seed).random(poses) < share
 
 
 def _apart(a: Tensor, b: Tensor) -> Tensor:
