@@ -373,6 +373,24 @@ def test_lift_and_generate_from_a_file_of_poses(tmp_path, monkeypatch, capsys):
     assert cv2.imread("sheet.png").shape[1] == 4 * 220
 
 
+def test_search_in_the_latent_finds_the_pose_from_another_camera(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    raised = placed(waving(), seed=3)
+    still = placed(np.repeat(STANDING[None], 40, axis=0), seed=4)
+    for label, motion in (("wave", raised), ("stand", still)):
+        (tmp_path / "clips" / label).mkdir(parents=True)
+        save_poses(seen(motion, 1), tmp_path / "clips" / label / "a.npz")
+    save_poses(seen(raised, 0), tmp_path / "query.npz")
+    assert run("index", "build", "clips") == 0
+    capsys.readouterr()
+    asked = ("search", "query.npz@1.2", "--index", "clips", "--space", "3d", "--json", "-")
+    assert run(*asked) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["model"].startswith("vvipe")
+    assert [hit["label"] for hit in found["hits"]] == ["wave", "stand"]
+    assert abs(found["hits"][0]["time_s"] - 1.2) < 0.4
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

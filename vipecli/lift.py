@@ -11,7 +11,15 @@ import numpy as np
 from vipecli import skeleton as sk
 from vipecli.anatomy import bones, put_together
 from vipecli.canonical import canonical, rotation_onto, torso
-from vipecli.embed import BATCH, MIN_JOINTS, Model, default_weights, open_network
+from vipecli.embed import (
+    BATCH,
+    MIN_JOINTS,
+    Embeddings,
+    Model,
+    default_weights,
+    embed,
+    open_network,
+)
 from vipecli.errors import WeightsError
 from vipecli.poses import Poses
 
@@ -25,6 +33,7 @@ SMOOTH_S = 0.05
 SAMPLES = 16
 """Poses drawn from the latent's Gaussian for the uncertainty of each joint."""
 
+_POINT = 1e-3  # std of a point of the latent
 _LONGEST_GAP_S = 0.5  # frames without a person farther from others than this stay empty
 
 
@@ -193,6 +202,16 @@ def lift(
     out = Lifted(joints, rotation, error, mean, std, poses.times, lifter.mapper.id)
     out = smoothed(out, smooth_s=smooth_s) if smooth_s > 0 else out
     return replace(out, joints=out.joints.astype(np.float32))
+
+
+def in_latent(poses: Poses, lifter: Lifter | None = None) -> Embeddings:
+    """Every frame as a point of the latent of 3D poses, to be compared by plain distances.
+
+    The latent's own variance says how far joints may be off, not how alike two poses are: in its
+    place stands the same small one for all.
+    """
+    found = embed(poses, (lifter or default_lifter()).mapper)
+    return replace(found, std=np.where(np.isfinite(found.std), np.float32(_POINT), np.nan))
 
 
 def _map(poses: Poses, lifter: Lifter) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

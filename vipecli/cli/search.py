@@ -1,6 +1,7 @@
 """`vipe search`: the frames of an index that show a pose, from any side."""
 
 from dataclasses import replace
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
     from vipecli.poses import Poses
     from vipecli.rows import Facts
     from vipecli.search import Hit
+
+
+class Space(str, Enum):
+    """In what poses are compared."""
+
+    EMBEDDING = "embedding"
+    LATENT = "3d"
+
 
 _AROUND_S = 0.35  # looked at on both sides of the moment asked for, to follow the person
 _PICTURES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
@@ -33,6 +42,9 @@ def search(
     ],
     top: Annotated[int, typer.Option("--top", "-n", min=1, help="How many hits.")] = 12,
     per_clip: Annotated[int, typer.Option(min=1, help="How many hits of one clip.")] = 1,
+    space: Annotated[
+        Space, typer.Option(help="Compare embeddings of the pictures, or the poses lifted to 3D.")
+    ] = Space.EMBEDDING,
     exclude: Annotated[
         list[str] | None,
         typer.Option(metavar="GLOB", help="Leave out clips whose name matches; may be repeated."),
@@ -67,6 +79,11 @@ def search(
     poses, frame = _pose(path, time_s, recipe)
     library = up_to_date(index, recipe, jobs, exclude or [])
     facts, clips = library.facts(), library.embeddings()
+    if space is Space.LATENT:
+        from vipecli.lift import in_latent
+
+        frame = in_latent(poses)
+        clips = [in_latent(one) for _, one in sorted(library.poses(range(len(facts))).items())]
     out = _left_out(facts, path, recipe, exclude or [])
     for place in out[1]:
         note(f"{facts[place].name} is the query itself and is left out")
@@ -76,7 +93,7 @@ def search(
     if json:
         rows = [_as_json(hit, facts[hit.place]) for hit in hits]
         asked = {"query": str(path), "time_s": round(float(poses.times[0]), 6)}
-        write_json(asked | {"model": library.model, "hits": rows}, json)
+        write_json(asked | {"model": frame.model, "hits": rows}, json)
     if json != Path("-"):
         _show(hits, facts, sheet)
 
