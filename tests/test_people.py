@@ -42,6 +42,48 @@ def test_person_who_comes_back_elsewhere_is_the_same():
     assert len(follow(seen).tracks) == 1
 
 
+def test_somebody_hidden_is_expected_to_walk_on():
+    """At the same pace, behind somebody who stands there and is taken for nobody else."""
+    walk = np.linspace(100, 900, 60)
+    frames = [[person(500, 250)] + [person(x, 260)] * int(abs(x - 500) > 60) for x in walk]
+    tracks = follow(frames)
+    assert len(tracks.tracks) == 2
+    first = tracks.choose(1, SIZE)
+    assert (np.diff([p[:, 0].mean() for p in first.people]) > 5).all()
+
+
+def test_clothes_tell_who_it_is():
+    """One is found where both could be: the one of that colour, though the other is nearer."""
+
+    def dressed(x, colour):
+        return np.column_stack([person(x), np.full((33, 3), colour)])
+
+    tracks = follow([[dressed(485, 200), dressed(525, 40)]] * 10 + [[dressed(503, 45)]] * 5)
+    red, black = tracks.tracks
+    assert (len(red.frames), len(black.frames)) == (10, 15)
+
+
+def test_a_leap_is_known_by_the_clothes():
+    def dressed(x, colour):
+        return np.column_stack([person(x), np.full((33, 3), colour)])
+
+    assert len(follow([[dressed(300, 90)]] * 10 + [[dressed(380, 95)]] * 10).tracks) == 1
+    assert len(follow([[dressed(300, 90)]] * 10 + [[dressed(380, 160)]] * 10).tracks) == 2
+
+
+def test_a_pose_taken_for_another_is_the_same_person():
+    mirrored = person(300)
+    mirrored[:, 0] = 600 - mirrored[:, 0]
+    mirrored[:, 1] = mirrored[::-1, 1]
+    assert len(follow([[person(300)]] * 10 + [[mirrored]] * 10).tracks) == 1
+
+
+def test_nobody_new_appears_inside_somebody():
+    ghost = person(300, height=60)
+    tracks = follow([[person(300), ghost]] * 10)
+    assert len(tracks.tracks) == 1
+
+
 def test_sudden_change_of_place_is_somebody_else():
     assert len(follow([[person(100)]] * 10 + [[person(900)]] * 10).tracks) == 2
 

@@ -186,6 +186,26 @@ def test_two_people_side_by_side(front, monkeypatch):
     assert 0 < middle[1] < 1
 
 
+def test_somebody_small_in_a_large_picture(front, monkeypatch):
+    """Found in parts of the picture, and followed from near."""
+    import cv2
+
+    read, factor, at = video.read_frames, 0.25, (900, 420)
+
+    def from_afar(path, **options):
+        for time_s, image in read(path, **options):
+            small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+            picture = np.full((720, 1280, 3), image[5, 5], np.uint8)
+            picture[at[1] : at[1] + small.shape[0], at[0] : at[0] + small.shape[1]] = small
+            yield time_s, picture
+
+    monkeypatch.setattr(video, "read_frames", from_afar)
+    found = detect(CLIPS / FRONT, end_s=0.5)
+    assert found.found.all()
+    expected = front[0].xy[: len(found)] * factor + at
+    assert np.nanmedian(np.abs(found.xy - expected)) < 3
+
+
 def test_nobody_in_view(monkeypatch):
     empty = ((i / 30, np.full((240, 320, 3), 90, np.uint8)) for i in range(3))
     monkeypatch.setattr(video, "read_frames", lambda path, **_: empty)

@@ -20,7 +20,7 @@ from vipecli.formats import JointMap, is_pose_file, load_joint_map, load_scene
 from vipecli.poses import Poses, Scene, detect_everyone, fill_gaps
 from vipecli.video import VideoInfo, probe
 
-POSES_FORMAT = 1
+POSES_FORMAT = 2
 """Raise it when the way from video to poses changes: what was kept before is not used then."""
 
 

@@ -1,9 +1,11 @@
 """Who is who: people followed from frame to frame, and the choice of one of them.
 
 A person in one frame is an array of shape (33, 7): x, y, z in pixels, visibility in [0, 1], and
-x, y, z in metres from the mid-hip, for each of MediaPipe's landmarks.
+x, y, z in metres from the mid-hip, for each of MediaPipe's landmarks. Three more columns may hold
+the colour of the picture there, 0 to 255, by which people who pass each other are told apart.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +13,7 @@ import numpy as np
 
 from vipecli.errors import NoPoseError
 
-XY, XYZ, SEEN, WORLD = slice(0, 2), slice(0, 3), 3, slice(4, 7)
+XY, XYZ, SEEN, WORLD, COLOUR = slice(0, 2), slice(0, 3), 3, slice(4, 7), slice(7, 10)
 """Columns of a person's array."""
 
 Person = str | int | tuple[float, float]
@@ -21,28 +23,61 @@ Person = str | int | tuple[float, float]
 # Someone shoulder to shoulder is about 0.3 away; fast sport at 30 fps moves about 0.1.
 _REACH = 0.25
 _REACH_PER_S = 0.5  # added per second since the person was last seen
+# What is added to the distance per second unseen: where two pass and one is found, it is the one
+# who was there just now, rather than the one who is hidden.
+_DOUBT_PER_S = 0.5
+_COLOUR_WEIGHT = 4.0  # body sizes that the greatest difference in colour stands for
+_COLOUR_PACE = 0.03  # share of the newest sight in what is remembered of somebody's colours
+_CLOTHES = [11, 12, 23, 24, 25, 26]  # landmarks whose colours are compared: shoulders, hips, knees
+# Somebody this near, in body sizes, whose clothes are no farther off, has leapt.
+_LEAP = 1.2
+_ALIKE = 0.3
 # After this long unseen a person may come back anywhere, at up to twice or half the size.
 _LOST_S = 2.0
 _SIZE_RATIO = 2.0
-# Two detections in one frame whose boxes share this much of the smaller one are one person. A
-# real second person right behind is dropped while there, and followed again after.
+# Two detections in one frame that are as near as this are one person. A second person right
+# behind is dropped while there, and followed again after.
+_TWIN = 0.15
+# Nobody new appears where the box shares this much of the smaller one with that of somebody known.
 _SAME = 0.6
+_PACE_S = 0.25  # time over which a person's speed is taken
+_COAST_S = 0.7  # how long somebody unseen is taken to walk on
 _BRIEF = 0.2  # share of the longest track below which a track is not counted as a person
 
 
 @dataclass
 class Track:
-    """One person: indices of the frames, and the landmarks in each, (33, 7)."""
+    """One person: indices of the frames, landmarks (33, 7) and time, seconds, in each."""
 
     frames: list[int] = field(default_factory=list)
     people: list[np.ndarray] = field(default_factory=list)
+    moments: list[float] = field(default_factory=list)
     last_s: float = 0.0
+    colours: np.ndarray | None = None  # of the clothes, (6, 3), a running mean
 
     def add(self, frame: int, time_s: float, person: np.ndarray) -> None:
         """Append what was seen of this person in one frame."""
         self.frames.append(frame)
         self.people.append(person)
+        self.moments.append(time_s)
         self.last_s = time_s
+        seen = person[_CLOTHES, COLOUR] if person.shape[1] > 7 else None
+        if self.colours is None or seen is None:
+            self.colours = seen
+        else:
+            self.colours = (1 - _COLOUR_PACE) * self.colours + _COLOUR_PACE * seen
+
+    def expected(self, time_s: float) -> np.ndarray:
+        """Where the person should be: as last seen, moved on at the speed of late, (33, 7)."""
+        last = self.people[-1]
+        first = bisect_left(self.moments, self.last_s - _PACE_S)
+        if len(self.moments) - first < 3:
+            return last
+        pace = (last[:, XY] - self.people[first][:, XY]).mean(axis=0)
+        pace = pace / (self.last_s - self.moments[first])
+        moved = last.copy()
+        moved[:, XY] += pace * min(time_s - self.last_s, _COAST_S)
+        return moved
 
 
 class Tracks:
@@ -52,28 +87,36 @@ class Tracks:
         self.tracks: list[Track] = []
 
     def add(self, frame: int, time_s: float, people: list[np.ndarray]) -> None:
-        """Hand each person found in a frame to the track that it continues, or start one.
+        """Hand each person found in a frame to the track that it continues, or start one."""
+        people = distinct(people)
+        owners = self.match(time_s, people)
+        for p, t in owners.items():
+            self.tracks[t].add(frame, time_s, people[p])
+        known = [people[p] for p in owners]
+        for p, person in enumerate(people):
+            if p not in owners and all(_shared(person, other) < _SAME for other in known):
+                self.tracks.append(Track())
+                self.tracks[-1].add(frame, time_s, person)
+                known.append(person)
+
+    def match(self, time_s: float, people: Sequence[np.ndarray]) -> dict[int, int]:
+        """Which track each person of a frame continues: indices of people and of tracks.
 
         The nearest pair of person and track goes first. Who is too far from every track seen
         lately continues one that was lost long enough to be anywhere, if any.
         """
-        people = distinct(people)
+        expected = [track.expected(time_s) for track in self.tracks]
         pairs = sorted(
             (cost, t, p)
             for t, track in enumerate(self.tracks)
             for p, person in enumerate(people)
-            if (cost := _cost(track, person, time_s)) is not None
+            if (cost := _cost(track, expected[t], person, time_s)) is not None
         )
-        taken_tracks, taken_people = set(), set()
+        owners: dict[int, int] = {}
         for _, t, p in pairs:
-            if t not in taken_tracks and p not in taken_people:
-                self.tracks[t].add(frame, time_s, people[p])
-                taken_tracks.add(t)
-                taken_people.add(p)
-        for p, person in enumerate(people):
-            if p not in taken_people:
-                self.tracks.append(Track())
-                self.tracks[-1].add(frame, time_s, person)
+            if p not in owners and t not in owners.values():
+                owners[p] = t
+        return owners
 
     def choose(self, person: Person, size: tuple[int, int]) -> Track:
         """Pick one person of the clip; see `choose`."""
@@ -87,7 +130,7 @@ def present(tracks: Sequence[Track]) -> list[Track]:
     """
     longest = max((len(track.frames) for track in tracks), default=0)
     people = [track for track in tracks if len(track.frames) >= _BRIEF * longest]
-    return sorted(people, key=lambda track: _middle(track.people[0])[0])
+    return sorted(people, key=lambda track: middle(track.people[0])[0])
 
 
 def choose(tracks: Sequence[Track], person: Person, size: tuple[int, int]) -> Track:
@@ -121,8 +164,8 @@ def choose(tracks: Sequence[Track], person: Person, size: tuple[int, int]) -> Tr
     if person == "longest":
         return max(people, key=lambda track: len(track.frames))
     if person == "center":
-        middle = np.array(size) / 2
-        return min(people, key=lambda track: _mean_offset(track, middle))
+        center = np.array(size) / 2
+        return min(people, key=lambda track: _mean_offset(track, center))
     if isinstance(person, tuple):
         return _at_point(people, person, size)
     if person > len(people):
@@ -172,7 +215,7 @@ def _at_point(people: list[Track], point: tuple[float, float], size: tuple[int, 
         if not len(there):
             return np.inf, float(offsets.min())
         first = int(there[0])
-        return track.frames[first], float(np.hypot(*(_middle(track.people[first]) - at)))
+        return track.frames[first], float(np.hypot(*(middle(track.people[first]) - at)))
 
     return min(people, key=order)
 
@@ -187,21 +230,32 @@ def distinct(people: list[np.ndarray]) -> list[np.ndarray]:
     """Drop people found twice in one frame; the better seen one stays."""
     kept: list[np.ndarray] = []
     for person in sorted(people, key=lambda p: -p[:, SEEN].mean()):
-        if all(_shared(person, other) < _SAME for other in kept):
+        if all(distance(person, other) > _TWIN for other in kept):
             kept.append(person)
     return kept
 
 
-def _cost(track: Track, person: np.ndarray, time_s: float) -> float | None:
-    """How unlike the track's last sight a person is; None if it cannot be the same."""
-    last, gap_s = track.people[-1], time_s - track.last_s
-    distance = _distance(last, person)
-    if distance <= _REACH + _REACH_PER_S * min(gap_s, _LOST_S):
-        return distance
-    ratio = body_size(person) / body_size(last)
-    if gap_s > _LOST_S and 1 / _SIZE_RATIO < ratio < _SIZE_RATIO:
-        return 1000 + distance  # only after everyone who is within reach of somebody
-    return None
+def _cost(track: Track, expected: np.ndarray, person: np.ndarray, time_s: float) -> float | None:
+    """How unlike what the track makes expect a person is; None if it cannot be the same."""
+    gap_s, apart = time_s - track.last_s, distance(expected, person)
+    if apart <= _REACH + _REACH_PER_S * min(gap_s, _LOST_S):
+        return apart + _DOUBT_PER_S * min(gap_s, _LOST_S) + _unlike(track, person)
+    ratio = body_size(person) / body_size(expected)
+    if not 1 / _SIZE_RATIO < ratio < _SIZE_RATIO:
+        return None
+    if _shared(expected, person) >= _SAME:
+        return 100 + apart  # in place, but in another pose: the detector takes left for right
+    dressed = track.colours is not None and person.shape[1] > 7
+    if dressed and gap_s <= _LOST_S and apart < _LEAP and _unlike(track, person) < _ALIKE:
+        return 200 + apart
+    return 1000 + apart if gap_s > _LOST_S else None  # after everyone who is in reach of somebody
+
+
+def _unlike(track: Track, person: np.ndarray) -> float:
+    """How far the colours of a person are from those of a track, as a distance in body sizes."""
+    if track.colours is None or person.shape[1] <= 7:
+        return 0.0
+    return _COLOUR_WEIGHT * float(np.abs(person[_CLOTHES, COLOUR] - track.colours).mean()) / 255
 
 
 def body_size(person: np.ndarray) -> float:
@@ -209,7 +263,7 @@ def body_size(person: np.ndarray) -> float:
     return float(np.hypot(*np.ptp(person[:, XY], axis=0))) + 1e-6
 
 
-def _distance(a: np.ndarray, b: np.ndarray) -> float:
+def distance(a: np.ndarray, b: np.ndarray) -> float:
     """Mean distance of two people's landmarks, in body sizes."""
     offset = np.hypot(*(a[:, XY] - b[:, XY]).T).mean()
     return float(offset / max(body_size(a), body_size(b)))
@@ -222,7 +276,16 @@ def _shared(a: np.ndarray, b: np.ndarray) -> float:
     return float(overlap / (min((high_a - low_a).prod(), (high_b - low_b).prod()) + 1e-6))
 
 
-def _middle(person: np.ndarray) -> np.ndarray:
+def torso_angle(person: np.ndarray) -> float:
+    """Degrees by which a trunk is turned from upright, counter-clockwise, in (-180, 180].
+
+    Shape (33, 7) only: the trunk goes from the middle of the hips to that of the shoulders.
+    """
+    x, y = person[11:13, XY].mean(axis=0) - person[23:25, XY].mean(axis=0)
+    return float(np.degrees(np.arctan2(-x, -y)))
+
+
+def middle(person: np.ndarray) -> np.ndarray:
     """Centre of the box around the landmarks, (2,) pixels."""
     return (person[:, XY].min(axis=0) + person[:, XY].max(axis=0)) / 2
 
@@ -232,6 +295,6 @@ def _area(person: np.ndarray, size: tuple[int, int]) -> float:
     return float(np.ptp(np.clip(person[:, XY], 0, size), axis=0).prod())
 
 
-def _mean_offset(track: Track, middle: np.ndarray) -> float:
+def _mean_offset(track: Track, point: np.ndarray) -> float:
     """Mean distance of a person from a point, pixels."""
-    return float(np.mean([np.hypot(*(_middle(person) - middle)) for person in track.people]))
+    return float(np.mean([np.hypot(*(middle(person) - point)) for person in track.people]))
