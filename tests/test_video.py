@@ -302,3 +302,20 @@ def test_damage_in_the_middle_leaves_the_rest(tmp_path, capfd):
         times = times_of(path)
     assert times[-1] > 3.5 and (np.diff(times) > 0).all()
     assert capfd.readouterr() == ("", "")
+
+
+def test_rgb_is_bgr_the_other_way_round(tmp_path):
+    path = tmp_path / "a.mp4"
+    ramp = np.linspace(0, 255, 64 * 48 * 3).reshape(48, 64, 3).astype(np.uint8)
+    with VideoWriter(path, size=(64, 48), fps=30) as writer:
+        for shift in range(3):
+            writer.write(np.roll(ramp, shift, axis=1))
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "1.png"), ramp)
+    for clip in (path, folder):
+        pairs = zip(read_frames(clip), read_frames(clip, rgb=True), strict=True)
+        for (time_s, bgr), (same_s, rgb) in pairs:
+            assert time_s == same_s
+            assert rgb.flags.c_contiguous
+            np.testing.assert_array_equal(rgb[..., ::-1], bgr)

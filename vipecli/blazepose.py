@@ -184,14 +184,14 @@ class BlazePose:
             session.close()
 
 
-def prepare(bgr: np.ndarray) -> np.ndarray:
-    """RGB picture for `BlazePose.people`, at most 1920 pixels on its longer side."""
+def prepare(rgb: np.ndarray) -> np.ndarray:
+    """Picture for `BlazePose.people`, at most 1920 pixels on its longer side."""
+    scale = _LARGEST_SIDE / max(rgb.shape[:2])
+    if scale >= 1:
+        return rgb
     import cv2
 
-    scale = _LARGEST_SIDE / max(bgr.shape[:2])
-    if scale < 1:
-        bgr = cv2.resize(bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    return cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
 @dataclass(frozen=True)

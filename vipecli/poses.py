@@ -273,7 +273,7 @@ def detect_everyone(
     from vipecli import video
 
     rate = {"fps": fps} if fps and Path(path).is_dir() else {}
-    frames = video.read_frames(path, start_s=start_s, end_s=end_s, **rate)
+    frames = video.read_frames(path, start_s=start_s, end_s=end_s, rgb=True, **rate)
     if fps and not rate:
         frames = _thinned(frames, fps)
     times: list[float] = []
@@ -305,8 +305,8 @@ def _prepared(
     frames: Iterator[tuple[float, np.ndarray]],
 ) -> Iterator[tuple[float, np.ndarray, tuple[int, int]]]:
     """Time, picture as the landmarker wants it, and the frame's own width and height."""
-    for time_s, bgr in frames:
-        yield time_s, prepare(bgr), (bgr.shape[1], bgr.shape[0])
+    for time_s, rgb in frames:
+        yield time_s, prepare(rgb), (rgb.shape[1], rgb.shape[0])
 
 
 @contextmanager

@@ -119,6 +119,7 @@ def read_frames(
     end_s: float | None = None,
     size: tuple[int, int] | None = None,
     fps: float | None = None,
+    rgb: bool = False,
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Frames of a video or a folder one by one, upright, with their presentation times.
 
@@ -137,11 +138,13 @@ def read_frames(
         (width, height) to scale to; None = as filmed.
     fps
         as in `probe`.
+    rgb
+        pictures in RGB, straight from the decoder.
 
     Yields
     ------
-    time in seconds, strictly increasing, and picture (height, width, 3) uint8 BGR. One frame is
-    held at a time, and each is a new array.
+    time in seconds, strictly increasing, and picture (height, width, 3) uint8, BGR or RGB. One
+    frame is held at a time, and each is a new array.
 
     Raises
     ------
@@ -160,7 +163,9 @@ def read_frames(
     elif path.is_dir():
         read = _read_folder(path, fps or known.fps or FOLDER_FPS, size)
     else:
-        read = _read_video(path, start_s, end_s, size)
+        read, rgb = _read_video(path, start_s, end_s, size, "rgb24" if rgb else "bgr24"), False
+    if rgb:
+        read = ((time_s, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)) for time_s, image in read)
     return _between(read, -math.inf if start_s is None else start_s, end_s)
 
 
@@ -180,7 +185,11 @@ def _between(
 
 
 def _read_video(
-    path: Path, start_s: float | None, end_s: float | None, size: tuple[int, int] | None
+    path: Path,
+    start_s: float | None,
+    end_s: float | None,
+    size: tuple[int, int] | None,
+    pixels: str,
 ) -> Iterator[tuple[float, np.ndarray]]:
     with open_container(path) as container:
         stream, damage = picture_stream(container), []
@@ -199,7 +208,8 @@ def _read_video(
             else:
                 time_s, origin = _next_time(time_s, raw, origin, step)
             if start_s is None or time_s >= start_s:
-                yield time_s, _picture(frame, size or (info.width, info.height), info.rotation)
+                wanted = size or (info.width, info.height)
+                yield time_s, _picture(frame, wanted, info.rotation, pixels)
         if info is None and start_s is None:
             raise _no_picture(path)
         if end_s is None and time_s is not None:
@@ -276,13 +286,15 @@ def _info(
     )
 
 
-def _picture(frame: "av.VideoFrame", size: tuple[int, int], rotation: int) -> np.ndarray:
-    """Upright BGR picture of a size, from a decoded frame."""
+def _picture(
+    frame: "av.VideoFrame", size: tuple[int, int], rotation: int, pixels: str = "bgr24"
+) -> np.ndarray:
+    """Upright picture of a size, BGR or RGB, from a decoded frame."""
     width, height = size[::-1] if rotation in (90, 270) else size
     shrinks = width < frame.width
     unnamed_hd = frame.colorspace == 2 and frame.height >= _HD_LINES  # 2 = unspecified
     image = frame.to_ndarray(
-        format="bgr24",
+        format=pixels,
         width=width,
         height=height,
         src_colorspace="ITU709" if unnamed_hd else None,
