@@ -8,6 +8,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from vipecli.errors import FormatError
+from vipecli.formats.matlab import load_mat
 from vipecli.poses import Poses
 from vipecli.skeleton import MIRROR
 
@@ -96,11 +97,8 @@ def load(path: Path | str, *, invisible: float = INVISIBLE_SCORE) -> list[PennCl
 
 
 def _read_mat(path: Path, invisible: float) -> list[PennClip]:
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
     try:
-        mat = loadmat(path)
+        mat = load_mat(path)
         xy = np.stack([mat["x"], mat["y"]], axis=-1)
         height, width = (int(n) for n in np.ravel(mat["dimensions"])[:2])
         clip = PennClip(
@@ -110,13 +108,13 @@ def _read_mat(path: Path, invisible: float) -> list[PennClip]:
             train=int(np.ravel(mat["train"])[0]) == 1,
             poses=_poses(xy, mat["visibility"], (width, height), path.name, invisible),
         )
-    except (OSError, MatReadError, NotImplementedError, *_DAMAGED) as exc:
+    except (OSError, *_DAMAGED) as exc:
         raise FormatError(f"{path}: not a label file of Penn Action ({exc})") from exc
     return [clip]
 
 
-def _text(value: np.ndarray) -> str:
-    text = str(np.ravel(value)[0]).strip()
+def _text(value: np.ndarray | str) -> str:
+    text = str(value).strip()
     return _SPELLINGS.get(text, text)
 
 

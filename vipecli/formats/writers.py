@@ -63,8 +63,7 @@ def _rounded(values: np.ndarray, digits: int = 4) -> list:
 
 def _write_json(data: Any, path: Path) -> None:
     with path.open("w", encoding="utf-8") as file:
-        json.dump(data, file, ensure_ascii=False, allow_nan=False)
-        file.write("\n")
+        file.write(json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _rows(people: Sequence[Poses], names: Sequence[str]) -> Iterable[tuple[int, int, np.ndarray]]:
