@@ -463,3 +463,22 @@ def test_evaluate_lift_says_what_it_wants(tmp_path, capsys):
     assert run("evaluate", "lift", "--detected", tmp_path / "no.npz", "--compare", weights) == 1
     errors = capsys.readouterr().err
     assert "examples.make_detected" in errors and "does not lift" in errors
+
+
+@pytest.mark.slow
+def test_preview_shows_the_clip_beside_the_skeleton(tmp_path):
+    from vipecli.video import probe, read_frames
+
+    clip = Path(__file__).parent.parent / "examples/clips/squat/squat_120_ben.mp4"
+    out = tmp_path / "p.mp4"
+    part = ("--start", 1.0, "--end", 1.4)
+    assert run("lift", clip, *part, "--preview", out) == 0
+    info = probe(out)
+    assert (info.width, info.height, info.frames) == (480 + 360, 480, 12)
+    for (_, picture), (_, source) in zip(
+        read_frames(out), read_frames(clip, start_s=1.0, end_s=1.4), strict=True
+    ):
+        assert np.abs(picture[:60, :480].astype(int) - source[:60]).mean() < 6  # above the person
+        panel = picture[:, 480:].reshape(-1, 3).astype(int)
+        assert (panel.max(axis=1) > 150).mean() > 0.004  # a skeleton on a dark ground
+    assert [p.name for p in tmp_path.iterdir()] == ["p.mp4"]

@@ -1,5 +1,6 @@
 """`vipe generate`: new 3D poses like one, or between two."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,9 +9,12 @@ import typer
 from vipecli.cli.lift import LiftModel
 from vipecli.cli.options import Person, PoseModel
 
+_AROUND_S = 0.5  # of a clip that is looked at on both sides of the moment asked for
+
 if TYPE_CHECKING:
     import numpy as np
 
+    from vipecli.clip import Recipe
     from vipecli.lift import Lifter
 
 
@@ -51,6 +55,7 @@ def generate(
     every pose from the front and from the side, an .npz holds the joints.
     """
     from vipecli.cli.console import progress_bars
+    from vipecli.clip import Recipe
     from vipecli.files import check_output
     from vipecli.generate import between as walk
     from vipecli.generate import vary
@@ -62,8 +67,9 @@ def generate(
     check_output(out, *(_split(source)[0] for source in sources))
     _check_kind(out)
     lifter = default_lifter(lift_model)
+    recipe = Recipe(person=person, pose_model=pose_model)
     with progress_bars() as bars:
-        found = [_pose_of(source, lifter, person, pose_model, bars) for source in sources]
+        found = [_pose_of(source, lifter, recipe, bars) for source in sources]
     if between:
         poses = walk(found[0], found[1], steps, lifter)
         labels = [f"{share:.0%}" for share in (i / (steps - 1) for i in range(steps))]
@@ -98,14 +104,13 @@ def _split(source: str) -> tuple[Path, float | None]:
     return Path(source), None
 
 
-def _pose_of(
-    source: str, lifter: "Lifter", person: str, pose_model: Path | None, bars: object
-) -> "np.ndarray":
+def _pose_of(source: str, lifter: "Lifter", recipe: "Recipe", bars: object) -> "np.ndarray":
     """3D pose (13, 3) at a moment of a clip; its middle where none is said."""
     import numpy as np
 
     from vipecli.cli.lift import read_2d
     from vipecli.errors import FormatError, NoPoseError
+    from vipecli.formats import is_pose_file
     from vipecli.lift import lift
     from vipecli.motion_files import load_motion
 
@@ -115,7 +120,8 @@ def _pose_of(
     except FormatError:
         motion = None  # 2D poses
     if motion is None:
-        lifted = lift(read_2d(path, person, pose_model, bars), lifter)
+        part = recipe if is_pose_file(path) else _around(recipe, moment)
+        lifted = lift(read_2d(path, part, bars), lifter)
         times, joints = lifted.times, lifted.joints
     else:
         times, joints = motion.times, motion.joints
@@ -128,6 +134,13 @@ def _pose_of(
         )
     moment = (times[0] + times[-1]) / 2 if moment is None else moment
     return joints[known[np.abs(times[known] - moment).argmin()]]
+
+
+def _around(recipe: "Recipe", moment: float | None) -> "Recipe":
+    """Look no farther from the moment than smoothing does."""
+    if moment is None:
+        return recipe
+    return replace(recipe, start_s=max(0.0, moment - _AROUND_S), end_s=moment + _AROUND_S)
 
 
 def _write(poses: "np.ndarray", labels: list[str], out: Path) -> None:

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vipecli.cli.options import Person, PoseModel
+from vipecli.cli.options import Detector, End, Joints, Person, PoseModel, Rate, Start
 
 if TYPE_CHECKING:
+    from vipecli.clip import Recipe
     from vipecli.lift import Lifted
     from vipecli.motion_files import Motion
     from vipecli.poses import Poses
@@ -52,6 +53,11 @@ def lift(
         typer.Option(metavar="FILE", help="Video of the clip beside the turning 3D skeleton."),
     ] = None,
     person: Person = "largest",
+    start: Start = None,
+    end: End = None,
+    fps: Rate = None,
+    joints: Joints = None,
+    detector: Detector = "mediapipe",
     pose_model: PoseModel = None,
     lift_model: LiftModel = None,
 ) -> None:
@@ -62,6 +68,7 @@ def lift(
     to the right of the picture, y up, z to the camera, and the body moves through the picture.
     """
     from vipecli.cli.console import progress_bars
+    from vipecli.clip import Recipe
     from vipecli.lift import default_lifter
     from vipecli.lift import lift as lift_poses
     from vipecli.motion_files import save_motion
@@ -69,8 +76,17 @@ def lift(
     out = out or (None if preview else Path(f"{clip.resolve().stem}.npz"))
     _check(clip, out, preview)
     lifter = default_lifter(lift_model)
+    recipe = Recipe(
+        person=person,
+        detector=detector,
+        pose_model=pose_model,
+        joints=joints,
+        start_s=start,
+        end_s=end,
+        fps=fps,
+    )
     with progress_bars() as bars:
-        poses = read_2d(clip, person, pose_model, bars)
+        poses = read_2d(clip, recipe, bars)
         lifted = lift_poses(poses, lifter, smooth_s=smooth)
         motion = _motion(lifted, poses, clip, torso=torso, camera=camera)
         if out:
@@ -98,16 +114,14 @@ def _check(clip: Path, out: Path | None, preview: Path | None) -> None:
             raise VipeError(f"{clip}: --preview shows the video; give the video itself")
 
 
-def read_2d(clip: Path, person: str, pose_model: Path | None, bars: object) -> "Poses":
-    """2D poses from a file of them, or found in a video; short gaps filled."""
-    from vipecli.clip import Recipe, check_clip, read_scene
+def read_2d(clip: Path, recipe: "Recipe", bars: object) -> "Poses":
+    """2D poses of the person in a video or a keypoint file; short gaps filled."""
+    from vipecli.clip import read_scene
     from vipecli.poses import fill_gaps
 
-    recipe = Recipe(person=person, pose_model=pose_model)
-    info = check_clip(clip, recipe)
-    task = bars.add_task(f"poses of {clip.name}", total=info.frames, unit="frames")
+    task = bars.add_task(f"poses of {clip.name}", total=None, unit="frames")
     scene = read_scene(clip, recipe, lambda steps: bars.advance(task, steps))
-    return fill_gaps(scene.choose(person, path=clip))
+    return fill_gaps(scene.choose(recipe.person, path=clip))
 
 
 def _motion(

@@ -115,10 +115,20 @@ def write_preview(
     low = np.nanpercentile(centre[..., 1].max(axis=1), 80) if np.isfinite(centre).any() else 1.5
     picture = np.empty((height, width + side, 3), np.uint8)
     with VideoWriter(
-        out, size=(width + side, height), fps=fps, audio_from=path, inputs=(path,)
+        out,
+        size=(width + side, height),
+        fps=fps,
+        audio_from=path,
+        audio_times=times[:1],
+        inputs=(path,),
     ) as writer:
-        frames = read_frames(path, size=(width, height))
-        for i, ((time_s, image), points) in enumerate(zip(frames, centre, strict=False)):
+        frames = read_frames(path, size=(width, height), start_s=times[0], end_s=times[-1] + 1e-6)
+        done = -1
+        for time_s, image in frames:
+            i = int(np.abs(times - time_s).argmin())
+            if i == done:  # looked at at a lower rate than it was filmed
+                continue
+            done, points = i, centre[i]
             picture[:, :width], picture[:, width:] = image, BACKGROUND
             draw_skeleton(picture[:, :width], poses.xy[i] * scale, poses.score[i])
             panel = picture[:, width:]
