@@ -74,6 +74,7 @@ def test_calls_work_in_a_fresh_interpreter():
     code = (
         "import vipecli, sys; assert 'numpy' not in sys.modules; "
         "from vipecli.embed import Embeddings; assert callable(vipecli.embed); "
+        "import vipecli.classify; assert callable(vipecli.classify); "
         "assert callable(vipecli.align); assert vipecli.align.align"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

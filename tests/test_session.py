@@ -86,6 +86,13 @@ def test_the_mapping_of_many(takes, tmp_path):
     assert "fast.mp4 (c)" in text and "c 1.5x faster" in text
 
 
+def test_frames_that_were_not_looked_at_are_shown(takes):
+    found = match_clips(takes[2:], nothing)
+    usual, finer = reel_of(found), reel_of(found, fps=60.0)
+    assert (usual.fps, finer.fps, len(finer)) == (30, 60, 2 * len(usual) - 1)
+    assert finer.takes[1].times[::2] == pytest.approx(usual.takes[1].times)
+
+
 def test_several_cameras_of_one_event():
     cameras = [clip(f"{i}.mp4", np.arange(9 * i, 120) / 30, noise=0.05) for i in range(3)]
     found = match_clips(cameras, nothing, settings=Settings(clock="offset"))

@@ -4,8 +4,8 @@
 >>> both = vipecli.align("front.mp4", "back.mp4")  # doctest: +SKIP
 >>> both.save("synced.mp4")  # doctest: +SKIP
 
-`vipecli.align` and `vipecli.embed` are modules, for data in memory (`from vipecli.align import
-align`), and can be called with files, see `vipecli.api`.
+`vipecli.align`, `vipecli.classify` and `vipecli.embed` are modules, for data in memory (`from
+vipecli.align import align`), and can be called with files, see `vipecli.api`.
 """
 
 import importlib
@@ -32,7 +32,7 @@ _PUBLIC = {
     "speed": "align",
     "warp": "align",
 }
-_CALLED = ("align", "embed")  # modules that are functions of `api`, too
+_CALLED = ("align", "classify", "embed")  # modules that are functions of `api`, too
 
 __all__ = ["__version__", *_CALLED, *_PUBLIC]
 

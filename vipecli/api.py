@@ -17,6 +17,7 @@ from vipecli.errors import NoPoseError
 from vipecli.session import Clip, Match, Session, Settings, match_clips
 
 if TYPE_CHECKING:
+    from vipecli.classify import Ranking
     from vipecli.outputs.reel import Reel
 
 PathLike = str | Path
@@ -204,6 +205,57 @@ def embed(
     (90, 16)
     """
     return _read([clip], _recipe(reading))[0]
+
+
+def classify(
+    clip: PathLike, index: PathLike, *, k: int = 5, hubs: int = 50, **reading: Any
+) -> "Ranking":
+    """Label a clip by the labelled clips that are nearest to it.
+
+    Parameters
+    ----------
+    clip
+        video, folder of frames or keypoint file. Copies of it in the index do not vote.
+    index
+        folder with an index, as ``vipe index build`` makes it.
+    k
+        how many of the nearest clips vote.
+    hubs
+        as in `neighbours.open_for_search`.
+    reading
+        ``person``, ``pose_model``, ``weights``, ``start_s`` and others of `clip.Recipe`.
+
+    Raises
+    ------
+    FormatError
+        if the folder has no index.
+    NoPoseError
+        if nobody is found.
+    VideoError
+        if the clip cannot be read, or holds a single frame.
+
+    Examples
+    --------
+    >>> vipecli.classify("clip.mp4", "labelled/").label  # doctest: +SKIP
+    'squat'
+    """
+    from vipecli.classify import classify as rank
+    from vipecli.index import load
+    from vipecli.library import content_key, detector_key
+    from vipecli.neighbours import open_for_search
+
+    clip, recipe = Path(clip), _recipe(reading)
+    library = open_for_search(load(Path(index), model=recipe.load_model().id), hubs=hubs, k=k)
+    key = content_key(clip, detector_key(recipe))
+    copies = np.array([facts.key == key for facts in library.facts])
+    return rank(
+        _read([clip], recipe)[0].embeddings,
+        library.packed,
+        k=k,
+        hubs=library.hubs,
+        calibration=library.calibration,
+        leave_out=copies if copies.any() else None,
+    )
 
 
 def _recipe(reading: dict[str, Any]) -> Recipe:

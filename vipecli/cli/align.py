@@ -245,7 +245,9 @@ def align(
                 f"{clips[1]}: shows nothing like {clips[0]}; `vipe align` without --all tells more"
             )
         style = style or (Style.GRID if len(clips) > 2 else Style.SIDE)
-        reel = reel_of(session, onto=onto.value, apart=style is Style.GRID)
+        kept = infos[1 if onto is Onto.B else session.reference]
+        filmed = max(fps, kept.fps) if fps else None  # fewer frames looked at, all shown
+        reel = reel_of(session, onto=onto.value, apart=style is Style.GRID, fps=filmed)
         reel = reel.labelled(label or [])
         reel = turning_marks(reel) if chapters else reel
         if out:

@@ -132,7 +132,9 @@ class Reel:
         )
 
 
-def reel_of(session: Session, *, onto: str = "a", apart: bool = False) -> Reel:
+def reel_of(
+    session: Session, *, onto: str = "a", apart: bool = False, fps: float | None = None
+) -> Reel:
     """Put the takes of a session on one clock.
 
     Parameters
@@ -145,6 +147,9 @@ def reel_of(session: Session, *, onto: str = "a", apart: bool = False) -> Reel:
         other one of two takes; ``both``: every moment lasts the mean of what it lasts in all.
     apart
         show repetitions at once, each as a take of its own: the nearest eight, in order.
+    fps
+        frames per second; None = that of the take whose time is kept, by the frames that were
+        looked at.
 
     Raises
     ------
@@ -157,15 +162,15 @@ def reel_of(session: Session, *, onto: str = "a", apart: bool = False) -> Reel:
         raise ValueError("with more than two takes onto is 'a' or 'both'; choose the reference")
     match = session.others[0]
     if match.repetitions:
-        return (_beside if apart else _in_turn)(session, match, onto)
-    return _reel(session, session.others, onto)
+        return (_beside if apart else _in_turn)(session, match, onto, fps)
+    return _reel(session, session.others, onto, fps)
 
 
-def _reel(session: Session, matches: Sequence[Match], onto: str) -> Reel:
+def _reel(session: Session, matches: Sequence[Match], onto: str, fps: float | None) -> Reel:
     """Reference and takes, each running once."""
     reference = session.common
     frames = [reference.poses.times] + [_frames(match) for match in matches]
-    times, fps = time_base([match.alignment for match in matches], frames, onto)
+    times, fps = time_base([match.alignment for match in matches], frames, onto, fps)
     takes = [Take(reference.path, times[0], reference.poses)]
     for match, there in zip(matches, times[1:], strict=True):
         similarity = _match_at(match.alignment, there if onto == "b" else times[0], onto)
@@ -177,20 +182,20 @@ def _reel(session: Session, matches: Sequence[Match], onto: str) -> Reel:
     return Reel(tuple(takes), mean, fps, place)
 
 
-def _beside(session: Session, match: Match, onto: str) -> Reel:
+def _beside(session: Session, match: Match, onto: str, fps: float | None) -> Reel:
     """Reference and repetitions, all at once."""
     parts = match.repetitions
     nearest = sorted(range(len(parts)), key=lambda i: parts[i].cost)[: MOST_CLIPS - 1]
     chosen = [replace(match, alignment=parts[i]) for i in sorted(nearest)]
-    reel = _reel(session, chosen, "a" if onto == "b" else onto)
+    reel = _reel(session, chosen, "a" if onto == "b" else onto, fps)
     names = [f"{i + 1} of {len(parts)}" for i in sorted(nearest)]
     return reel.labelled(["", *names])
 
 
-def _in_turn(session: Session, match: Match, onto: str) -> Reel:
+def _in_turn(session: Session, match: Match, onto: str, fps: float | None) -> Reel:
     """Reference beside one repetition after the other."""
     parts = match.repetitions
-    reels = [_reel(session, [replace(match, alignment=part)], onto) for part in parts]
+    reels = [_reel(session, [replace(match, alignment=part)], onto, fps) for part in parts]
     starts = np.cumsum([0, *map(len, reels)])
     takes = [
         replace(
@@ -272,7 +277,10 @@ def turning_marks(reel: Reel) -> Reel:
 
 
 def time_base(
-    alignments: Sequence[Alignment], frames: Sequence[np.ndarray], onto: str
+    alignments: Sequence[Alignment],
+    frames: Sequence[np.ndarray],
+    onto: str,
+    fps: float | None = None,
 ) -> tuple[list[np.ndarray], float]:
     """Moments of all takes at every frame of a video (F,), and its rate.
 
@@ -282,25 +290,26 @@ def time_base(
         of the reference with each of the others.
     frames
         times of the frames of the reference, and of the others, seconds.
-    onto
+    onto, fps
         as in `reel_of`.
     """
     if onto == "b":
-        base, fps = _grid(frames[1])
+        base, fps = _grid(frames[1], fps)
         return [warp(alignments[0], base, onto="b"), base], fps
-    base, fps = _grid(frames[0])
+    asked = fps
+    base, fps = _grid(frames[0], fps)
     times = [base, *(warp(alignment, base) for alignment in alignments)]
     if onto == "a":
         return times, fps
     mean = np.mean([own - own[0] for own in times], axis=0)  # increases strictly, as `base` does
-    fps = max(rate(own) for own in frames)
+    fps = asked or max(rate(own) for own in frames)
     even = np.arange(round(mean[-1] * fps) + 1) / fps
     return [np.interp(even, mean, own) for own in times], fps
 
 
-def _grid(times: np.ndarray) -> tuple[np.ndarray, float]:
+def _grid(times: np.ndarray, fps: float | None = None) -> tuple[np.ndarray, float]:
     """Evenly spaced times from the first to the last frame of a clip, and their rate."""
-    fps = rate(times)
+    fps = fps or rate(times)
     count = round((times[-1] - times[0]) * fps) + 1
     return np.minimum(times[0] + np.arange(count) / fps, times[-1]), fps
 
