@@ -130,6 +130,7 @@ def test_the_matrix_is_thinned_where_it_is_large():
     got = matrix(clip, clip)
     cells = np.frombuffer(base64.b64decode(got["cells"]), np.uint8).reshape(30, 30)
     assert (np.diag(cells)[[0, 12, 29]] < cells.mean()).all()
+    assert (cells[4:6] == 255).all() and (cells[:, 4:6] == 255).all()
     assert got["a"] == [0.0, pytest.approx(29 / 25)]
     assert matrix(embeddings(700), clip)["rows"] == 480
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from vipecli.align import WINDOW_S, Alignment, guide, speed
-from vipecli.distance import FLOOR, atrous, frame_costs, matching_probability
+from vipecli.distance import FLOOR, atrous, frame_costs, known_frames, matching_probability
 from vipecli.embed import Embeddings
 from vipecli.poses import Poses, missing_spans
 
@@ -136,8 +136,8 @@ def matrix(a: Embeddings, b: Embeddings) -> dict[str, Any]:
 
     Returns
     -------
-    `cells`, rows of a, near = 0; `a`, `b`, the times of the edges in seconds. Of clips longer than
-    `MOST_CELLS` frames an even choice of frames.
+    `cells`, rows of a, near = 0, 255 where nobody is seen; `a`, `b`, the times of the edges in
+    seconds. Of clips longer than `MOST_CELLS` frames an even choice of frames.
     """
     a, b = _thinned(a), _thinned(b)
     costs, beside = frame_costs(a, b), guide(a, b)
@@ -145,6 +145,7 @@ def matrix(a: Embeddings, b: Embeddings) -> dict[str, Any]:
     distance = atrous(costs, a.times, b.times, window_s=WINDOW_S)
     low, high = (float(v) for v in np.percentile(distance, (0.5, 99.5)))
     high = max(high, low + 1e-3)
+    distance[~known_frames(a)], distance[:, ~known_frames(b)] = high, high
     cells = (255 * (distance - low) / (high - low)).round().clip(0, 255).astype(np.uint8)
     return {
         "rows": len(a),
