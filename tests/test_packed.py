@@ -126,3 +126,24 @@ def test_hubs_are_those_of_the_metric():
     want = without_hubs(asked[None], table, k=6)[0]
     np.testing.assert_allclose(Hubs.of(table, 6).scores(asked, member=False), want)
     assert Hubs.of(table[:2, :2], 6).count == 0
+
+
+@pytest.mark.slow
+def test_classify_agrees_with_evaluate_penn_clip_by_clip(shared):
+    """Leave-one-out over the training split: the same nearest clip, corrected for hubs."""
+    from vipecli import penn_labels
+    from vipecli.embed import Model, embed
+
+    model = Model.load()
+    clips = penn_labels.load(shared / "data" / "penn_action")
+    packed = Packed([(c.id, c.action, embed(c.poses, model)) for c in clips])
+    table = distances(list(packed.clips))
+    members = np.ones(len(clips), bool)
+    scores = without_hubs(table, table, members, k=50)
+    np.fill_diagonal(scores, np.inf)
+    near, same = Hubs.of(table, 50), 0
+    for i in range(len(clips)):
+        leave_out = np.arange(len(clips)) == i
+        found = packed.nearest(packed.clips[i], 1, hubs=near, member=True, leave_out=leave_out)
+        same += packed.labels[found[0][0]] == packed.labels[scores[i].argmin()]
+    assert same == len(clips)

@@ -939,8 +939,8 @@ def _keep_best(best, score):
 @_jit(parallel=True)
 def nearest(
     mean, var, known, taps, packed_mean, packed_var, packed_known, starts, clip_taps, shrink, total,
-    packed_shrink, packed_total, whole, order, bounds, rows, shift, lift, last_near, hub_count, k,
-    chunk, terms, waves, decays, missing,
+    packed_shrink, packed_total, whole, order, bounds, rows, shift, lift, last_near, hub_count,
+    best, chunk, terms, waves, decays, missing,
 ):  # fmt: skip
     """Distances to the clips that may be among the k of least score; inf for all others.
 
@@ -967,8 +967,8 @@ def nearest(
     last_near
         shape (C, 2): of a clip whose distance d is at most the first, another half of what the
         second exceeds d by is taken off, divided by `hub_count`; -inf = never.
-    k
-        how many.
+    best
+        shape (k,), largest scores that are wanted, all alike; overwritten.
     chunk
         clips looked at side by side between two looks at the k-th best.
     terms, waves, decays
@@ -979,7 +979,7 @@ def nearest(
     shape (C,) float64; the same for any `chunk` where the score is among the k best.
     """
     out = np.full(len(starts), np.inf)
-    best = np.full(k, np.inf)
+    k = len(best)
     for begin in range(0, len(order), chunk):
         end = min(begin + chunk, len(order))
         if bounds[order[begin]] - lift[order[begin]] > best[k - 1]:

@@ -12,6 +12,7 @@ from vipecli.distance import known_frames
 from vipecli.embed import Embeddings
 from vipecli.errors import NoPoseError
 from vipecli.packed import Hubs, Packed
+from vipecli.shortlist import Shortlist
 
 NONE_SHARE = 0.1
 """Share of clips that show none of the labels, as calibration takes it."""
@@ -88,7 +89,7 @@ class Ranking:
 
 def classify(
     query: Embeddings,
-    clips: Packed | Sequence[tuple[str, str, Embeddings]],
+    clips: Packed | Shortlist | Sequence[tuple[str, str, Embeddings]],
     *,
     k: int = 5,
     hubs: Hubs | None = None,
@@ -103,7 +104,8 @@ def classify(
     query
         the clip to label.
     clips
-        labelled clips: (name, label, embeddings) of each, or `Packed` for many queries.
+        labelled clips: (name, label, embeddings) of each, or `Packed` for many queries, or a
+        `Shortlist` of very many.
     k
         how many neighbours vote, at least 1; fewer where the index holds fewer.
     hubs
@@ -130,7 +132,7 @@ def classify(
     """
     if k < 1:
         raise ValueError(f"k is {k}; at least one neighbour has to vote")
-    packed = clips if isinstance(clips, Packed) else Packed(clips)
+    packed = clips if isinstance(clips, Packed | Shortlist) else Packed(clips)
     if not known_frames(query).any():
         raise NoPoseError("nobody is seen in the clip, so it cannot be labelled")
     member = leave_out is not None and bool(leave_out.any())
@@ -177,7 +179,7 @@ def _weights(scores: np.ndarray, calibration: Calibration) -> tuple[np.ndarray, 
 
 
 def calibrate(
-    table: np.ndarray | Packed,
+    table: np.ndarray | Packed | Shortlist,
     labels: np.ndarray,
     hubs: Hubs,
     k: int,
@@ -217,10 +219,10 @@ def calibrate(
 
 
 def _left_out(
-    table: np.ndarray | Packed, hubs: Hubs, k: int, i: int, without: np.ndarray
+    table: np.ndarray | Packed | Shortlist, hubs: Hubs, k: int, i: int, without: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Nearest clips of clip i, and their scores, where some are left out."""
-    if isinstance(table, Packed):
+    if not isinstance(table, np.ndarray):
         near, _, scores = table.nearest(table.clips[i], k, leave_out=without)
         return near, scores
     scores = np.where(without, np.inf, hubs.scores(table[i].astype(np.float64), member=True))

@@ -1,6 +1,8 @@
 """How the clips of an index lie to each other: kept beside it, and made only for what is new."""
 
+import itertools
 import json
+import shutil
 import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vipecli import shortlist
 from vipecli.classify import Calibration, calibrate
 from vipecli.embed import Embeddings
 from vipecli.files import replacing
@@ -17,12 +20,17 @@ from vipecli.index import Index, store
 from vipecli.packed import Hubs, Packed
 from vipecli.poses import Poses
 from vipecli.rows import Facts
+from vipecli.shortlist import Shortlist
 
 FILE = "_neighbours.npz"
 MOST = 3000
 """Clips up to which all distances are kept, 36 MB; larger indices are not corrected for hubs."""
 
+IN_MEMORY = 50_000
+"""Clips up to which an index is searched in memory; larger ones through a shortlist."""
+
 CALIBRATION = "_calibration.json"
+SHORTLISTS = "_shortlist-"
 
 _BLOCK = 50  # clips compared with all clips after the first of them
 _SAMPLE = 200  # clips that calibrate a larger index
@@ -40,13 +48,16 @@ class Searchable:
         their embeddings.
     hubs, calibration
         as `classify.classify` takes them.
+    left_out
+        shape (C,) bool: clips of a large index that are as good as not there; None = none.
     """
 
     index: Index
     facts: tuple[Facts, ...]
-    packed: Packed
+    packed: Packed | Shortlist
     hubs: Hubs
     calibration: Calibration
+    left_out: np.ndarray | None = None
 
     def poses(self, place: int) -> Poses:
         """Poses of one of the clips."""
@@ -84,7 +95,10 @@ def open_for_search(
     FormatError
         if the index is damaged, or holds no clips.
     """
-    facts, clips = index.facts(), index.embeddings()
+    facts = index.facts()
+    if len(facts) > IN_MEMORY:
+        return _open_large(index, facts, k, leave_out)
+    clips = index.embeddings()
     kept = [i for i, one in enumerate(facts) if not leave_out(one)]
     names = [(facts[i].name, facts[i].label, clips[i]) for i in kept]
     packed = Packed(names)
@@ -103,6 +117,31 @@ def open_for_search(
         near = Hubs.of(table, hubs) if enough else Hubs.none(len(packed))
         found = _calibrated(index, key, lambda: calibrate(table, labels, near, k))
     return Searchable(index, chosen, packed, near, found)
+
+
+def _open_large(
+    index: Index, facts: list[Facts], k: int, leave_out: Callable[[Facts], bool]
+) -> Searchable:
+    """An index that is searched through a shortlist, made beside it when it has changed."""
+    folder = store(index.folder) / f"{SHORTLISTS}{index.version}"
+    if not (folder / shortlist.FACTS).exists():
+        for old in store(index.folder).glob(f"{SHORTLISTS}*"):
+            shutil.rmtree(old, ignore_errors=True)
+        records = index.records()
+        first = next(records)
+        size = {"clips": len(facts), "frames": sum(index.frames())}
+        writer = shortlist.Writer(folder, first.embeddings, **size)
+        for record in itertools.chain([first], records):
+            writer.add(record.embeddings)
+        writer.close()
+    names, labels = [one.name for one in facts], [one.label for one in facts]
+    large = shortlist.Shortlist.open(folder, names=names, labels=labels)
+    out = np.array([leave_out(one) for one in facts])
+    near = Hubs.none(0)
+    sample = np.random.default_rng(0).choice(np.flatnonzero(~out), _SAMPLE, replace=False)
+    key = f"{index.version} large {k} {sha256(out.tobytes()).hexdigest()}"
+    found = _calibrated(index, key, lambda: calibrate(large, np.array(labels), near, k, sample))
+    return Searchable(index, tuple(facts), large, near, found, out)
 
 
 def _calibrated(index: Index, key: str, make: Callable[[], Calibration]) -> Calibration:

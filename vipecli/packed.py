@@ -102,6 +102,46 @@ class Packed:
                 raise FormatError(f"{name}: a clip without frames; remove it from the index")
         self._lay_out()
 
+    @classmethod
+    def of_frames(
+        cls,
+        mean: np.ndarray,
+        std: np.ndarray,
+        frames: int,
+        interval_s: float,
+        model: str,
+        sigmoid: tuple[float, float],
+    ) -> "Packed":
+        """Pack many clips of one length and rate at once, as (C * frames, D) means and deviations.
+
+        Their names are their places.
+        """
+        self = cls.__new__(cls)
+        times, count = np.arange(frames) * interval_s, len(mean) // frames
+        parts = (slice(c * frames, (c + 1) * frames) for c in range(count))
+        self.clips = tuple(Embeddings(mean[p], std[p], times, model, sigmoid) for p in parts)
+        self.names, self.labels = range(count), ("",) * count
+        taps = constant_taps(times)
+        self._uneven, self._order = [], list(range(count))
+        gap = self._gap = int(taps.max())
+        first = gap + (frames + gap) * np.arange(count)
+        self._starts = np.stack([first, first + frames], axis=1)
+
+        def spread(values: np.ndarray) -> np.ndarray:
+            out = np.zeros((values.shape[1], count * (frames + gap) + gap), values.dtype)
+            blocks = out[:, :-gap].reshape(len(out), count, frames + gap) if gap else out[:, None]
+            blocks[:, :, gap:] = values.T.reshape(len(out), count, frames)
+            return out
+
+        known = (np.isfinite(mean) & np.isfinite(std)).all(axis=1)
+        self._mean = spread(np.where(known[:, None], mean, 0))
+        self._var = spread(np.where(known[:, None], np.square(std), 0))
+        self._known = spread(known[:, None])[0]
+        self._groups = _groups(self._starts, [tuple(taps)] * count)
+        self._clip_taps = np.tile(taps, (count, 1))
+        self._group_taps = self._clip_taps[: len(self._groups) - 1]
+        return self
+
     def _lay_out(self) -> None:
         """Put clips of constant rate side by side, those of one rate together, with gaps."""
         taps = {c: constant_taps(clip.times) for c, clip in enumerate(self.clips)}
@@ -174,6 +214,7 @@ class Packed:
         member: bool = False,
         leave_out: np.ndarray | None = None,
         exhaustive: bool = False,
+        limit: float = np.inf,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The k clips of least score; most others are ruled out without computing their distance.
 
@@ -193,6 +234,8 @@ class Packed:
             shape (C,) bool: clips not to look at.
         exhaustive
             compute every distance.
+        limit
+            clips of a larger score are not wanted.
 
         Returns
         -------
@@ -210,7 +253,7 @@ class Packed:
             found = self.distances(query)
         else:
             check_same_model(self.clips[0], query)
-            found = self._pruned(query, taps, min(k, len(self)), hubs, member, wanted)
+            found = self._pruned(query, taps, min(k, len(self)), hubs, member, wanted, limit)
         scores = np.where(wanted & (found < np.inf), hubs.scores(found, member=member), np.inf)
         worst = np.partition(scores, min(k, len(self)) - 1)[min(k, len(self)) - 1]
         near = np.flatnonzero((scores <= worst) & (scores < np.inf))
@@ -225,6 +268,7 @@ class Packed:
         hubs: Hubs,
         member: bool,
         wanted: np.ndarray,
+        limit: float,
     ) -> np.ndarray:
         """Distances (C,), inf for clips that are sure not to be among the nearest."""
         out = np.full(len(self), np.inf)
@@ -262,7 +306,7 @@ class Packed:
             lift,
             near,
             max(hubs.count, 1),
-            k,
+            np.full(k, limit),
             1 if threads == 1 else _CHUNK * threads,
             self._terms[0],
             *kernel_sigmoid(query, softness=SOFTNESS),

@@ -68,7 +68,11 @@ def classify(
         typer.Option(min=0, help="Correct for hubs by the N nearest index clips (CSLS); 0 = no."),
     ] = HUBS,
     exact: Annotated[
-        bool, typer.Option("--exact", help="Compute every distance; the result is the same.")
+        bool,
+        typer.Option(
+            "--exact",
+            help="Compute every distance, also in an index so large that a shortlist comes first.",
+        ),
     ] = False,
     every: Annotated[
         str | None,
@@ -199,6 +203,10 @@ def _one(query: Query, library: "Searchable", k: int, exact: bool, every: float 
     """Label one clip, and over time if so asked."""
     from vipecli.classify import classify as rank
 
+    left_out = query.copies if query.copies.any() else None
+    if library.left_out is not None:
+        left_out = query.copies | library.left_out
+
     def label(part: "Embeddings") -> "Ranking":
         return rank(
             part,
@@ -206,7 +214,7 @@ def _one(query: Query, library: "Searchable", k: int, exact: bool, every: float 
             k=k,
             hubs=library.hubs,
             calibration=library.calibration,
-            leave_out=query.copies if query.copies.any() else None,
+            leave_out=left_out,
             exhaustive=exact,
         )
 
@@ -222,7 +230,8 @@ def _over_time(
     from vipecli.cli.console import progress_bars
     from vipecli.timeline import label_over_time
 
-    window = median(float(clip.times[-1] - clip.times[0]) for clip in library.packed.clips)
+    some = [library.packed.clips[i] for i in range(min(len(library.packed.clips), 1000))]
+    window = median(float(clip.times[-1] - clip.times[0]) for clip in some)
     times = query.embeddings.times
     with progress_bars() as bars:
         steps = int((times[-1] - times[0]) / every) + 1
