@@ -29,6 +29,11 @@ def test_a_clip_of_two_actions_is_cut_where_they_change():
     found = label_over_time(long, rank, every_s=0.5, window_s=1.0)
     assert [one.label for one in found] == ["a", None]
     assert found[0].end_s == found[1].start_s == pytest.approx(5.0)
+    lengths = []
+    label_over_time(
+        long, lambda part: lengths.append(len(part)) or Ranking("a", 1.0), every_s=2, window_s=3
+    )
+    assert min(lengths) >= 90
     assert found[1].end_s == pytest.approx(long.times[-1])
     assert found[0].confidence == pytest.approx(0.75)
 

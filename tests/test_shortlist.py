@@ -82,7 +82,7 @@ def test_a_large_index_is_classified_through_its_shortlist(tmp_path, monkeypatch
     def record(i, embeddings):
         ones = np.ones((40, 13, 2), np.float32)
         found = Poses(ones, ones[..., 0], embeddings.times, (64, 64))
-        return Record(Facts(f"{i:02d}", "abcdef"[i // 10], key=str(i)), found, embeddings)
+        return Record(Facts(f"{i:02d}", "abcdefg"[i // 10], key=str(i)), found, embeddings)
 
     index = commit(Index(tmp_path), (record(i, c) for i, c in enumerate(CLIPS)))
     monkeypatch.setattr(neighbours, "IN_MEMORY", 10)

@@ -52,7 +52,7 @@ def label_over_time(
         from one moment to the next, seconds.
     window_s
         length of the part that is looked at, seconds: about that of the clips in the index, which
-        are compared as wholes.
+        are compared as wholes. At the ends of the clip it is the part next to them.
     progress
         called with 1 after each moment.
 
@@ -64,8 +64,8 @@ def label_over_time(
     first, last = float(clip.times[0]), float(clip.times[-1])
     out: list[Stretch] = []
     for start in np.arange(first, max(last, first + 1e-9), every_s):
-        middle = start + every_s / 2
-        label, confidence = _label_at(clip, rank, middle - window_s / 2, middle + window_s / 2)
+        begin = max(min(start + (every_s - window_s) / 2, last - window_s), first)
+        label, confidence = _label_at(clip, rank, begin, begin + window_s)
         out.append(Stretch(float(start), float(min(start + every_s, last)), label, confidence))
         if progress:
             progress(1)
