@@ -130,7 +130,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.config, self.held_out = config, held_out
         self.trained_on = mocap.summary()
-        self.nets = nn.ModuleDict(_networks(config))
+        self.nets = nn.ModuleDict(networks(config))
         self.averaged = copy.deepcopy(self.nets)
         self.augmenter = Augmenter(config.augment, seed=config.seed)
         self.rng = np.random.default_rng(config.seed)
@@ -401,7 +401,8 @@ class Trainer:
         self.rng.bit_generator.state = json.loads(state["numpy_rng"])
 
 
-def _networks(config: Config) -> dict[str, nn.Module]:
+def networks(config: Config) -> dict[str, nn.Module]:
+    """What a config trains, by name."""
     size = config.network
     if config.kind == "direct":
         return {"lifter": Lifter(width=size.width, blocks=size.blocks, dropout=size.dropout)}
