@@ -1,5 +1,6 @@
 import itertools
 import os
+import threading
 import time
 
 import pytest
@@ -94,3 +95,45 @@ def test_meanwhile_imports_and_calls_and_never_complains(capfd):
         engine.meanwhile("vipecli.matching", function).join()
     engine.meanwhile("vipecli.no_such_module", "x").join()
     assert capfd.readouterr() == ("", "")
+
+
+def test_ahead_gives_all_items_and_stays_a_few_ahead():
+    made = []
+
+    def count():
+        for i in range(20):
+            made.append(i)
+            yield i
+
+    taken = engine.ahead(count(), depth=3)
+    assert next(taken) == 0
+    time.sleep(0.3)
+    assert 3 <= len(made) <= 6
+    assert [0, *taken] == list(range(20))
+
+
+def test_ahead_hands_over_errors_and_closes_its_iterator():
+    closed = []
+
+    def broken():
+        try:
+            yield 1
+            raise VideoError("x.mp4: damaged")
+        finally:
+            closed.append(True)
+
+    with pytest.raises(VideoError, match=r"x\.mp4"):
+        list(engine.ahead(broken()))
+    assert closed == [True]
+    endless = engine.ahead(forever(closed))
+    assert next(endless) == 0
+    endless.close()
+    assert closed == [True, True]
+    assert not [t for t in threading.enumerate() if t.name == "vipe-ahead"]
+
+
+def forever(closed):
+    try:
+        yield from itertools.count()
+    finally:
+        closed.append(True)

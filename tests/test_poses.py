@@ -1,8 +1,6 @@
 import json
 import subprocess
 import sys
-import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +9,8 @@ import pytest
 
 from vipecli import video
 from vipecli.blazepose import BlazePose
-from vipecli.errors import FormatError, NoPoseError, VideoError
-from vipecli.poses import Poses, _read_ahead, detect, fill_gaps, missing_spans
+from vipecli.errors import FormatError, NoPoseError
+from vipecli.poses import Poses, detect, fill_gaps, missing_spans
 from vipecli.skeleton import LEFT_SHOULDER, MIRROR, RIGHT_SHOULDER
 
 CLIPS = Path(__file__).resolve().parent.parent / "examples" / "clips"
@@ -91,36 +89,6 @@ def test_missing_spans():
 def test_contradictory_poses_are_refused(change):
     with pytest.raises(FormatError):
         replace(poses(), **change)
-
-
-def test_read_ahead_keeps_the_order_and_hands_errors_over():
-    def items():
-        yield from ((i, i) for i in range(50))
-        raise VideoError("broken at 50")
-
-    taken = []
-    with pytest.raises(VideoError, match="broken"), _read_ahead(items()) as ahead:
-        taken.extend(ahead)
-    assert [i for i, _ in taken] == list(range(50))
-
-
-def test_read_ahead_stops_and_closes_early():
-    state = {"made": 0, "closed": False}
-
-    def items():
-        try:
-            while True:
-                state["made"] += 1
-                yield (state["made"],)
-        finally:
-            state["closed"] = True
-
-    with _read_ahead(items(), depth=3) as ahead:
-        next(ahead)
-        time.sleep(0.05)
-    assert state["closed"]
-    assert state["made"] <= 6
-    assert not any(thread.name == "vipe-decode" for thread in threading.enumerate())
 
 
 @pytest.fixture(scope="module")

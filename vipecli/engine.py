@@ -12,7 +12,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from queue import Full, Queue
+from typing import Any, TypeVar
 
 from vipecli.errors import VipeError
 
@@ -20,6 +21,8 @@ Tick = Callable[[int], object]
 """Called with the number of steps (frames) done since the last call."""
 Task = Callable[[Any, Tick], Any]
 """What to do with one item; calls its second argument as it advances."""
+
+_Item = TypeVar("_Item")
 
 _POLL_S = 0.2  # how often the progress of a pool is looked at
 _AHEAD = 2  # items per process that are handed over before they are due
@@ -90,6 +93,49 @@ def meanwhile(module: str, function: str) -> threading.Thread:
     thread = threading.Thread(target=work, name=f"vipe-{function}")
     thread.start()
     return thread
+
+
+def ahead(items: Iterator[_Item], depth: int = 4) -> Iterator[_Item]:
+    """Items of an iterator that runs in a thread, a few items ahead.
+
+    For decoding beside detection, drawing or encoding. An error in the thread is raised where the
+    items are taken. The thread is gone, and the iterator closed, when this one is closed.
+    """
+    queue: Queue = Queue(depth)
+    stop = threading.Event()
+
+    def put(item: object, error: BaseException | None = None, *, last: bool = False) -> bool:
+        while not stop.is_set():
+            with contextlib.suppress(Full):
+                queue.put((item, error, last), timeout=0.1)
+                return True
+        return False
+
+    def produce() -> None:
+        error = None
+        try:
+            for item in items:
+                if not put(item):
+                    return
+        except BaseException as exc:  # handed over, not swallowed
+            error = exc
+        finally:
+            items.close()
+        put(None, error, last=True)
+
+    thread = threading.Thread(target=produce, name="vipe-ahead", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error, last = queue.get()
+            if error is not None:
+                raise error
+            if last:
+                return
+            yield item
+    finally:
+        stop.set()
+        thread.join()
 
 
 def _run_here(task: Task, items: Iterable[Any], tick: Tick) -> Iterator[Outcome]:

@@ -1,18 +1,17 @@
 """2D poses of one person over the frames of a clip."""
 
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from queue import Full, Queue
 from typing import TypeVar
 
 import numpy as np
 
 from vipecli.blazepose import prepare
 from vipecli.detectors import DEFAULT, open_detector
+from vipecli.engine import ahead
 from vipecli.errors import FormatError, NoPoseError
 from vipecli.people import SEEN, WORLD, XY, XYZ, Person, Track, Tracks, check_choice, present
 from vipecli.skeleton import JOINTS, from_mediapipe
@@ -280,7 +279,7 @@ def detect_everyone(
     tracks, size = Tracks(), (0, 0)
     with (
         open_detector(detector, model=model) as finder,
-        _read_ahead(_prepared(frames)) as pictures,
+        closing(ahead(_prepared(frames))) as pictures,
     ):
         for time_s, rgb, size in pictures:
             tracks.add(len(times), time_s, finder.people(rgb, time_s, size))
@@ -307,57 +306,6 @@ def _prepared(
     """Time, picture as the landmarker wants it, and the frame's own width and height."""
     for time_s, rgb in frames:
         yield time_s, prepare(rgb), (rgb.shape[1], rgb.shape[0])
-
-
-@contextmanager
-def _read_ahead(items: Iterator[_Item], depth: int = 4) -> Iterator[Iterator[_Item]]:
-    """Run an iterator in a thread, a few items ahead: decoding overlaps with detection.
-
-    An error in the thread is raised where the items are taken. The thread is gone, and the
-    iterator closed, when the block ends, however it ends.
-    """
-    queue: Queue = Queue(depth)
-    end, stop = object(), threading.Event()
-
-    def produce() -> None:
-        error = None
-        try:
-            for item in items:
-                if not _put(queue, item, stop):
-                    return
-        except BaseException as exc:  # handed over, not swallowed
-            error = exc
-        finally:
-            items.close()
-        _put(queue, (end, error), stop)
-
-    def consume() -> Iterator[_Item]:
-        while True:
-            item = queue.get()
-            if item[0] is end:
-                if item[1] is not None:
-                    raise item[1]
-                return
-            yield item
-
-    thread = threading.Thread(target=produce, name="vipe-decode", daemon=True)
-    thread.start()
-    try:
-        yield consume()
-    finally:
-        stop.set()
-        thread.join()
-
-
-def _put(queue: Queue, item: object, stop: threading.Event) -> bool:
-    """Put an item as soon as there is room; False if told to stop first."""
-    while not stop.is_set():
-        try:
-            queue.put(item, timeout=0.1)
-        except Full:
-            continue
-        return True
-    return False
 
 
 def _poses_of(

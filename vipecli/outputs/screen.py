@@ -8,6 +8,7 @@ from functools import partial
 import cv2
 import numpy as np
 
+from vipecli.engine import ahead
 from vipecli.matching import mirrored
 from vipecli.outputs.draw import Colour, draw_skeleton
 from vipecli.outputs.reel import Take
@@ -133,10 +134,10 @@ class Follower:
     def _open(self, time_s: float) -> None:
         """Read from a little before a moment on."""
         from_s = time_s - _REWIND_S
-        self._frames = self._read(start_s=from_s if from_s > 0 else None)
+        self._frames = ahead(self._read(start_s=from_s if from_s > 0 else None))
         first = next(self._frames, None)
         if first is None:  # the clip ends before
-            self._frames = self._read(start_s=None)
+            self._frames = ahead(self._read(start_s=None))
             first = next(self._frames)
         second = next(self._frames, None)
         self._held = deque([first, second] if second else [first])
