@@ -390,6 +390,35 @@ def test_unknown_joint_set_asks_for_a_map(tmp_path):
     np.testing.assert_allclose(found.xy[0, :2, 0], [75, 20])
 
 
+def test_names_that_are_not_understood_are_not_guessed(tmp_path):
+    path, *_ = coco_labels(tmp_path)
+    data = json.loads(path.read_text())
+    data["categories"][0]["keypoints"] = [f"p{k}" for k in range(17)]
+    write(path, data)
+    with pytest.raises(FormatError, match=r"p0, p1.*--joints MAP\.toml"):
+        load_poses(path)
+    lines = [f'{joint} = "p{k}"' for k, joint in enumerate(JOINTS)]
+    write(tmp_path / "map.toml", "[joints]\n" + "\n".join(lines))
+    joint_map = load_joint_map(tmp_path / "map.toml")
+    found = load_poses(path, joint_map=joint_map)
+    np.testing.assert_allclose(found.xy[0], made_up("coco")[:13, :2])
+    known, *_ = coco_labels(tmp_path)  # the map is meant for another file than this one
+    np.testing.assert_allclose(load_poses(known, joint_map=joint_map).xy[0], expected("coco"))
+
+
+def test_names_tell_a_joint_set_of_the_same_size_apart(tmp_path):
+    """Human3.6M has 17 points, too."""
+    names = "root right_hip right_knee right_foot left_hip left_knee left_foot spine thorax "
+    names += "neck_base head left_shoulder left_elbow left_wrist right_shoulder right_elbow "
+    names = (names + "right_wrist").split()
+    path, *_ = mmpose(tmp_path)
+    data = json.loads(path.read_text())
+    data["meta_info"]["keypoint_id2name"] = {str(k): name for k, name in enumerate(names)}
+    found = load_poses(write(path, data))
+    order = [10, 11, 14, 12, 15, 13, 16, 4, 1, 5, 2, 6, 3]
+    np.testing.assert_allclose(found.xy[0], made_up("coco")[order, :2])
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

@@ -88,6 +88,9 @@ _HEAD = (
     ("left_eye", "right_eye"),
     ("nose",),
 )
+_CHOICES = {"head": _HEAD} | {  # Human3.6M calls the ankle foot
+    f"{side}_ankle": ((f"{side}_ankle",), (f"{side}_foot",)) for side in ("left", "right")
+}
 _NEEDED = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 _MOST_JOINT_POINTS = 16  # points that one joint may be the mean of
 _MAP_BYTES = 1 << 20
@@ -179,7 +182,8 @@ def sources(
     names
         of the points, where the file tells them.
     joint_map
-        what the user says; goes before all else.
+        what the user says; goes before all else, unless it names points that are not there and
+        the joint set is known.
 
     Returns
     -------
@@ -190,27 +194,30 @@ def sources(
     FormatError
         if the joint set is not known.
     """
+    known = (names or _BY_COUNT.get(count, ()))[:count]
+    found = _by_names(known)
     if joint_map is not None and joint_map.joints:
-        return _from_map(path, count, names, joint_map), False
-    if names is None or not _complete(_by_names(names)):
-        if names is not None and count not in _BY_COUNT:
-            raise FormatError(
-                f"{path}: its points ({_few(names)}) lack shoulders or hips under names that are "
-                "known; tell which is which with --joints MAP.toml"
-            )
-        names = _BY_COUNT.get(count)
-    if names is None:
-        known = ", ".join(str(n) for n in _BY_COUNT)
+        try:
+            return _from_map(path, count, known, joint_map), False
+        except FormatError:
+            if not _complete(found):  # else the map is meant for another file
+                raise
+    if names is not None and not _complete(found):
+        raise FormatError(
+            f"{path}: its points ({_few(names)}) lack shoulders or hips under names that are "
+            "known; tell which is which with --joints MAP.toml"
+        )
+    if not known:
+        counts = ", ".join(str(n) for n in _BY_COUNT)
         raise FormatError(
             f"{path}: poses of {count} points, a joint set that is not known (known are those of "
-            f"{known} points); tell which is which with --joints MAP.toml"
+            f"{counts} points); tell which is which with --joints MAP.toml"
         )
-    canonical = [canonical_name(name) for name in names]
-    return _by_names(names), tuple(canonical[:count]) == MEDIAPIPE
+    return found, tuple(map(canonical_name, known)) == MEDIAPIPE
 
 
-def _from_map(path: Path, count: int, names: Sequence[str] | None, joint_map: JointMap) -> Sources:
-    places = {name: i for i, name in enumerate(names or _BY_COUNT.get(count, ()))}
+def _from_map(path: Path, count: int, names: Sequence[str], joint_map: JointMap) -> Sources:
+    places = {name: i for i, name in enumerate(names)}
     places = {canonical_name(name): i for name, i in places.items()} | places
     out, chosen = [], dict(joint_map.joints)
     for joint in JOINTS:
@@ -233,7 +240,7 @@ def _by_names(names: Sequence[str]) -> Sources:
     places: dict[str, int] = {}
     for i, name in enumerate(names):
         places.setdefault(canonical_name(name), i)
-    choices = [_HEAD if joint == "head" else ((joint,),) for joint in JOINTS]
+    choices = [_CHOICES.get(joint, ((joint,),)) for joint in JOINTS]
     return tuple(
         tuple(tuple(places[n] for n in group) for group in groups if set(group) <= set(places))
         for groups in choices

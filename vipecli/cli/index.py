@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vipecli.cli.options import Detector, Jobs, Json, Person, PoseModel, Weights
+from vipecli.cli.options import Detector, Jobs, Joints, Json, Person, PoseModel, Weights
 
 if TYPE_CHECKING:
     from vipecli.clip import Recipe
@@ -73,6 +73,7 @@ def build(
     ] = False,
     jobs: Jobs = 1,
     person: Person = "largest",
+    joints: Joints = None,
     detector: Detector = "mediapipe",
     pose_model: PoseModel = None,
     weights: Weights = None,
@@ -89,7 +90,9 @@ def build(
     options = {"poses": poses.value, "split": split.value, "exclude": sorted(exclude or ())}
     items = sources.find(source, root=folder if out is None else None, **options)
     origin = {"kind": sources.kind_of(source), "path": str(source.resolve())} | options
-    recipe = Recipe(person=person, detector=detector, pose_model=pose_model, weights=weights)
+    recipe = Recipe(
+        person=person, detector=detector, pose_model=pose_model, weights=weights, joints=joints
+    )
     index = start(folder, recipe, anew=force)
     after, failures = update(
         index,
@@ -120,6 +123,7 @@ def add(
     viewpoint: Annotated[str, typer.Option(help="Where they were filmed from.")] = "",
     jobs: Jobs = 1,
     person: Person = "largest",
+    joints: Joints = None,
     detector: Detector = "mediapipe",
     pose_model: PoseModel = None,
     weights: Weights = None,
@@ -128,7 +132,9 @@ def add(
     from vipecli.clip import Recipe
     from vipecli.index import load
 
-    recipe = Recipe(person=person, detector=detector, pose_model=pose_model, weights=weights)
+    recipe = Recipe(
+        person=person, detector=detector, pose_model=pose_model, weights=weights, joints=joints
+    )
     index = load(folder, model=recipe.load_model().id)
     items = [item for clip in clips for item in _to_add(clip, folder, label, viewpoint)]
     excluded = tuple(set(index.excluded) - {item.name for item in items})
