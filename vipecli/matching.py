@@ -16,13 +16,13 @@ from vipecli.skeleton import MIRROR
 MIRROR_MARGIN = 0.15
 """A mirrored clip is taken where its distance is smaller by this.
 
-Of everyday motion that is mirrored (`benchmarks.same_action`) 76 % is found, and none is mirrored
-that should not be; of exercises 1 % are, of rehabilitation movements, where little but a hand tells
-the sides apart, 28 %.
+Of everyday motion that is mirrored (`benchmarks.same_action`) 79 % is found, and none is mirrored
+that should not be; of exercises 1 % are, of rehabilitation movements, whose two subjects use
+different hands, 27 %.
 """
 
 DIFFERENT = 0.2
-"""Below this the user is warned, wrongly for 6 % of the pairs of one action; at 0.5 for 14 %."""
+"""Below this the user is warned, wrongly for 5 % of the pairs of one action."""
 
 # MediaPipe's 33 landmarks: the nose; three of each eye, the ears, the mouth; then left and right in
 # turn from the shoulders to the toes.
