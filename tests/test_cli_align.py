@@ -142,3 +142,41 @@ def test_all(align):
     assert (code, got) == (1, None)
     assert "b.mp4: shows nothing like a.mp4" in err
     assert align(a, a, "--all", "--offset")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--style", "wipe", "c.mp4"], "--style wipe takes two clips"),
+        (["--onto", "b", "c.mp4"], "--onto b takes two clips; for more there is --reference"),
+        (["--all", "c.mp4"], "--all takes two clips"),
+        (["--report", "x.html", "c.mp4"], "--report takes two clips"),
+        (["--reference", "4", "c.mp4"], "--reference 4: there are 3 clips"),
+        (["--reference", "2"], "of two there is --onto b"),
+        (["--reference", "last"], "is not best or a number from 1 to 9"),
+        (["--audio", "c"], "--audio c: there are 2 clips"),
+        (["--audio", "loud"], "is not a letter from a to i, or none"),
+        ([f"{i}.mp4" for i in range(8)], "10 clips; at most nine fit"),
+        (["--csv", "x.csv", "--plot", "x.csv"], None),
+        (["--out", "x.mp4", "--csv", "x.mp4"], "named for two results"),
+        (["--otio", "x.xml"], None),
+    ],
+)
+def test_what_does_not_go_together(align, args, message):
+    a = movement(np.arange(30) / 30)
+    code, got, err = align(a, a, *args)
+    assert got is None
+    assert code == (1 if message is None else 2)
+    assert message is None or message in err
+    assert err.count("\n") == 1
+
+
+def test_every_other_result(align, tmp_path):
+    a, b = movement(np.arange(60) / 30), movement(np.arange(60) / 40, noise=0.1)
+    names = {"--csv": "x.csv", "--plot": "x.svg", "--otio": "x.otio"}
+    code, _, err = align(a, b, *[word for pair in names.items() for word in pair])
+    assert code == 0
+    assert [line for line in err.splitlines() if line.startswith("Wrote")] == [
+        f"Wrote {name}" for name in names.values()
+    ]
+    assert {path.name for path in tmp_path.iterdir()} == set(names.values())
