@@ -85,8 +85,8 @@ BAD = {
     "read-only folder": ("align good.mp4 noise.mp4 --out /proc/y.mp4", 1, "/proc"),
     "output is a folder": ("align good.mp4 noise.mp4 --out nothing", 1, "nothing"),
     "unknown container": ("align good.mp4 noise.mp4 --out y.xyz", 1, "y.xyz"),
-    "one video": ("align good.mp4", 2, "Missing argument 'B'"),
-    "no video": ("align --out y.mp4", 2, "Missing argument 'A'"),
+    "one video": ("align good.mp4", 2, "name two, up to nine"),
+    "no video": ("align --out y.mp4", 2, "Missing argument 'A B"),
     "unknown option": ("align good.mp4 noise.mp4 --nope", 2, "No such option: --nope"),
     "unknown choice": ("align good.mp4 noise.mp4 --onto c", 2, "'c' is not one of"),
     "unknown person": ("align good.mp4 noise.mp4 --person 0", 2, "'0' is not largest"),
@@ -200,7 +200,7 @@ def test_embed_goes_on_past_a_broken_file_and_lists_it(index):
     folder, done = index
     assert done.returncode == 1
     assert done.stdout == f"4 embedded, 0 were done already, in {folder / '.vipe'}\n"
-    assert done.stderr.splitlines()[0] == "vipe: 1 of 5 clips failed:"
+    assert "vipe: 1 of 5 clips failed:" in done.stderr.splitlines()
     assert "broken.mp4: not a video" in done.stderr.splitlines()[1]
     clip = np.load(folder / ".vipe" / f"{SQUATS[0]}.npz")
     frames = len(clip["times"])
