@@ -38,6 +38,7 @@ def start(folder: Path, store: Path) -> int:
     pid = os.fork()
     if pid == 0:
         os.setsid()
+        os.environ["VIPE_CACHE"] = f"{store}.cache"  # or every run would profit from the first
         quiet = os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
