@@ -100,7 +100,21 @@ def takes() -> Iterator[Take]:
         "judge": ["golf_swing:16", "deepmimic/kick", "amc/86_01"],
     }
     angles = {"tune": (75, 310), "judge": (50, 100, 285)}
+    afar = {
+        "tune": [("sit_up:2", False), ("squat:5", True)],
+        "judge": [("push_up:11", False), ("bench_press:13", False), ("jumping_jack:14", True)],
+    }
     for split in ("tune", "judge"):
+        for motion, head_down in afar[split]:
+            yield Take(
+                "lying, upended afar",
+                split,
+                (motion,),
+                angles[split][0],
+                size=(1280, 720),
+                distance_m=12,
+                upended=head_down,
+            )
         for motions, angle in itertools.product(crossings[split], (90, 70)):
             yield Take("crossing", split, motions, angle, size=(640, 360))
         for motion, angle in itertools.product(lying[split], angles[split]):

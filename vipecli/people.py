@@ -32,6 +32,7 @@ _CLOTHES = [11, 12, 23, 24, 25, 26]  # landmarks whose colours are compared: sho
 # Somebody this near, in body sizes, whose clothes are no farther off, has leapt.
 _LEAP = 1.2
 _ALIKE = 0.3
+_OTHER = 1.0  # clothes this far off are somebody else's, even where nobody else was seen
 # After this long unseen a person may come back anywhere, at up to twice or half the size.
 _LOST_S = 2.0
 _SIZE_RATIO = 2.0
@@ -116,6 +117,12 @@ class Tracks:
         for _, t, p in pairs:
             if p not in owners and t not in owners.values():
                 owners[p] = t
+        lately = [t for t, one in enumerate(self.tracks) if time_s - one.last_s <= _LOST_S]
+        if not owners and len(people) == len(lately) == 1:  # nobody else it could be
+            (t,) = lately
+            near = distance(expected[t], people[0]) < _LEAP
+            if near and _unlike(self.tracks[t], people[0]) < _OTHER:
+                owners[0] = t
         return owners
 
     def choose(self, person: Person, size: tuple[int, int]) -> Track:
