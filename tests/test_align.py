@@ -259,6 +259,19 @@ def test_joints_in_space_guide_the_path():
     np.testing.assert_allclose(warp(align(a, b), a.times)[shown], truth[shown], atol=0.1)
 
 
+def test_a_hole_is_crossed_the_shortest_way_with_joints_in_space_too():
+    at = np.arange(0, 4, 1 / 30)
+    a, b = (
+        dataclasses.replace(movement(at, noise=0.1, noise_seed=seed), world=2 * bodies(at))
+        for seed in (0, 1)
+    )
+    for clip in (a, b):
+        clip.mean[40:70] = np.nan
+        clip.world[40:70] = np.nan
+    got = align(a, b)
+    assert np.abs(warp(got, a.times) - a.times).max() < 0.2
+
+
 def test_a_part_of_a_clip_keeps_what_belongs_to_its_frames():
     clip = dataclasses.replace(movement(np.arange(20) / 30), world=bodies(np.arange(20) / 30))
     part = clip.part(slice(3, 12, 2))

@@ -284,7 +284,7 @@ def align_costs(
     smooth = atrous(costs, times_a, times_b, window_s=WINDOW_S)
     guided = smooth
     if guide is not None:
-        guided = atrous(costs + guide, times_a, times_b, window_s=WINDOW_S)
+        guided = led(smooth, costs, guide, times_a, times_b)
     diagonal = DIAGONAL if guide is None else GUIDED_DIAGONAL
     path = _find_path(guided, 1.0 if band is None else band, SKIP.get(ends), diagonal)
     i, j = path.T
@@ -318,6 +318,21 @@ def guide(a: Embeddings, b: Embeddings) -> np.ndarray | None:
     if unknown.all():
         return None
     return np.float32(WORLD) * np.where(unknown, gap[~unknown].mean(), gap)
+
+
+def led(
+    smooth: np.ndarray,
+    costs: np.ndarray,
+    lead: np.ndarray,
+    times_a: np.ndarray,
+    times_b: np.ndarray,
+) -> np.ndarray:
+    """Distance `smooth` with the atrous mean of what `guide` gives added.
+
+    Where nobody is seen both are `MISSING_COST`, the largest there is: see there.
+    """
+    lead = np.where(np.isnan(costs), np.float32(np.nan), lead)
+    return smooth + atrous(lead, times_a, times_b, window_s=WINDOW_S)
 
 
 def skip_price(smooth: np.ndarray, share: float) -> float:

@@ -19,6 +19,7 @@ from vipecli.align import (
     Alignment,
     check_options,
     guide,
+    led,
     left_out,
     probability_along,
     skip_price,
@@ -123,8 +124,7 @@ class _Band:
             tables = [atrous(costs, part_a.times, part_b.times, window_s=WINDOW_S)]
             if extra is not None:
                 is_guided = True
-                costs += extra
-                tables.append(atrous(costs, part_a.times, part_b.times, window_s=WINDOW_S))
+                tables.append(led(tables[0], costs, extra, part_a.times, part_b.times))
             for i in rows:
                 there = slice(low[i] - left, high[i] - left)
                 plain[i, : high[i] - low[i]] = tables[0][i - top, there]
