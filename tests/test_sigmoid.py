@@ -31,7 +31,7 @@ def test_the_model_that_comes_with_vipe_needs_no_fit():
     slope, offset = Model.load().sigmoid
     for softness, count in ((1.0, 3), (SOFTNESS, 4)):
         assert sum(map(len, exponentials(slope / softness, offset / softness))) == count
-        assert largest_error(offset / softness) < 0.6
+        assert largest_error(offset / softness) < 0.75
 
 
 def test_a_steep_step_is_met_less_well():

@@ -17,9 +17,10 @@ ERROR, FLOOR_ERROR = 0.003, 0.001
 """Largest error of the sum, near sigmoid = 1 and near 0 (0.003 in p and 0.02 in -log p at most)."""
 
 # Exponents t for some offsets b at slope 1, times max(b, 2)^2, found by least squares towards the
-# least largest error (`fit`). The first and the last but one serve the model that comes with vipe:
-# softened by `distance.SOFTNESS`, and as it is.
+# least largest error (`fit`). Those for 2.045 and 10.22 serve the model that comes with
+# vipe: softened by `distance.SOFTNESS`, and as it is.
 _EXPONENTS = {
+    2.045: ((), (0.239, 0.566, 18.78, 334.9)),
     1.804: ((), (0.281, 0.664, 13.2, 309.0)),
     -3.0: ((), (0.645, 3.48, 30.9, 716.0)),
     -0.5: ((), (0.446, 1.592, 8.849, 89.35, 2259.0)),
@@ -32,11 +33,12 @@ _EXPONENTS = {
     5.5: ((1.94 + 1.45j, 2.19 + 3.55j), (1.448,)),
     7.5: ((3.09 + 2.32j, 3.11 + 5.75j), (2.248,)),
     9.02: ((3.21 + 2.5j, 2.91 + 6.09j), (2.633,)),
+    10.22: ((3.162 + 2.646j, 2.736 + 6.285j), (2.82,)),
     11.5: ((4.07 + 2.71j, 4.03 + 6.22j, 3.23 + 10.54j), (3.479,)),
     14.0: ((4.01 + 3.0j, 3.79 + 6.77j, 2.88 + 11.22j), (3.777,)),
     17.0: ((3.81 + 3.35j, 3.46 + 7.36j, 2.53 + 11.96j), (3.812,)),
 }
-_GOOD = 0.6  # of the error allowed: exponents of a nearby offset are taken as they are
+_GOOD = 0.75  # of the error allowed: exponents of a nearby offset are taken as they are
 _ROUNDS = 12  # of weighting anew
 
 
