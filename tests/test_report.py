@@ -154,7 +154,9 @@ def test_the_same_page_twice_is_the_same_file(sides, tmp_path):
     pages = [tmp_path / f"{i}.html" for i in (1, 2)]
     for out in pages:
         write_report(half_speed(), *sides, out)
-    assert pages[0].read_bytes() == pages[1].read_bytes()
+    # but for the pictures, see media.assert_same_video
+    one, two = (re.sub(r'id="clip-\d">[\w+/=]+<', "", out.read_text()) for out in pages)
+    assert one == two
 
 
 def test_refuses(sides, tmp_path):
