@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from vipecli.cli.app import main
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -18,6 +20,20 @@ def pose_cache(tmp_path_factory):
         del os.environ["VIPE_CACHE"]
     else:
         os.environ["VIPE_CACHE"] = before
+
+
+@pytest.fixture
+def vipe(capfd, monkeypatch):
+    """Run the command line here; returns exit code, standard output and standard error."""
+    for name in ("VIPE_DEBUG", "VIPE_MODEL", "VIPE_POSE_MODEL"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*args):
+        with pytest.raises(SystemExit) as left:
+            main([str(arg) for arg in args])
+        return left.value.code, *capfd.readouterr()
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vipecli.cli.app import COMMANDS, main
+from vipecli.cli.app import COMMANDS
 from vipecli.embed import default_weights
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,20 +17,6 @@ CLIPS = ROOT / "examples" / "clips"
 SQUATS = ("squat/squat_000_ada.mp4", "squat/squat_120_ben.mp4")
 JACKS = ("jumping_jack/jumpingjack_000_eva.mp4", "jumping_jack/jumpingjack_120_finn.mp4")
 TOUCHES = ("toe_touch/toetouch_000_cleo.mp4", "toe_touch/toetouch_120_dan.mp4")
-
-
-@pytest.fixture
-def vipe(capfd, monkeypatch):
-    """Run the command line here; returns exit code, standard output and standard error."""
-    for name in ("VIPE_DEBUG", "VIPE_MODEL", "VIPE_POSE_MODEL"):
-        monkeypatch.delenv(name, raising=False)
-
-    def run(*args):
-        with pytest.raises(SystemExit) as left:
-            main([str(arg) for arg in args])
-        return left.value.code, *capfd.readouterr()
-
-    return run
 
 
 def film(path, frames, codec="mpeg4", size=(64, 64)):

@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import pytest
 
-from vipecli.cli.app import main
 from vipecli.cli.poses import PoseFormat
 from vipecli.formats import FORMATS, load_poses, load_scene, save_poses
 from vipecli.poses import Poses
@@ -22,20 +21,6 @@ BODY = np.array(  # standing, seen from the front; pixels from the hips
         *((12, 0), (-12, 0), (13, 40), (-13, 40), (13, 80), (-13, 80)),
     ]
 )
-
-
-@pytest.fixture
-def vipe(capfd, monkeypatch):
-    """Run the command line here; returns exit code, standard output and standard error."""
-    for name in ("VIPE_DEBUG", "VIPE_MODEL", "VIPE_POSE_MODEL"):
-        monkeypatch.delenv(name, raising=False)
-
-    def run(*args):
-        with pytest.raises(SystemExit) as left:
-            main([str(arg) for arg in args])
-        return left.value.code, *capfd.readouterr()
-
-    return run
 
 
 def squat(x=200.0, *, frames=60, height=1.0, phase=0.0, seen=None):

@@ -5,7 +5,6 @@ import copy
 import dataclasses
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from torch.nn.functional import smooth_l1_loss
 from vipecli import skeleton as sk
 from vipecli.errors import FormatError
 from vipecli.evaluate.views import HELD_OUT
-from vipecli.train import losses
+from vipecli.train import checkpoint, losses
 from vipecli.train.augment import Augmentation, Augmenter
 from vipecli.train.body import frame
 from vipecli.train.calibrate import calibrate
@@ -259,9 +258,7 @@ class Trainer:
             "numpy_rng": repr(self.rng.bit_generator.state),
             "config": repr(self.config),
         }
-        partial = path.with_name(path.name + ".part")
-        torch.save(state, partial)
-        os.replace(partial, path)
+        checkpoint.save(state, path)
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint of the same config; the result equals an undisturbed run.
@@ -271,12 +268,7 @@ class Trainer:
         FormatError
             if the checkpoint is of another config or damaged.
         """
-        try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
-        except Exception as exc:
-            raise FormatError(f"{path}: damaged checkpoint ({exc}); delete it to begin") from exc
-        if state["config"] != repr(self.config):
-            raise FormatError(f"{path}: belongs to another config; choose another --out folder")
+        state = checkpoint.load(path, self.config, device=self.device)
         self.step = state["step"]
         self.net.load_state_dict(state["net"])
         self.averaged.load_state_dict(state["averaged"])

@@ -5,7 +5,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 from vipecli.errors import FormatError
 from vipecli.evaluate.views import HELD_OUT
 from vipecli.metrics import MATCH_AT
-from vipecli.train import losses
+from vipecli.train import checkpoint, losses
 from vipecli.train.augment import Augmentation, Augmenter
 from vipecli.train.calibrate import calibrate
 from vipecli.train.data import Mocap
@@ -372,9 +371,7 @@ class Trainer:
             "numpy_rng": json.dumps(self.rng.bit_generator.state),
             "config": repr(self.config),
         }
-        partial = path.with_name(path.name + ".part")
-        torch.save(state, partial)
-        os.replace(partial, path)
+        checkpoint.save(state, path)
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint of the same config; the result equals an undisturbed run.
@@ -384,12 +381,7 @@ class Trainer:
         FormatError
             if the checkpoint is of another config or damaged.
         """
-        try:
-            state = torch.load(path, weights_only=True)
-        except Exception as exc:
-            raise FormatError(f"{path}: damaged checkpoint ({exc}); delete it to begin") from exc
-        if state["config"] != repr(self.config):
-            raise FormatError(f"{path}: belongs to another config; choose another --out folder")
+        state = checkpoint.load(path, self.config)
         self.step = state["first"]
         self._begin(state["stage"])
         self.step = state["step"]
