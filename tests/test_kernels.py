@@ -176,3 +176,13 @@ print(len(cpu_target.target_context._defns))
 """
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(found.stdout) < 100
+
+
+def test_compiled_code_is_stamped_with_the_sources_of_all_kernels():
+    from vipecli._kernels import compiling
+
+    stamps = {
+        kernel._cache._cache_file._source_stamp
+        for kernel in (_kernels.matching, _kernels.dtw_path, _kernels.nearest)
+    }
+    assert stamps == {compiling.sources()}
