@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra train")
 
-from test_lift import STANDING, people, seen, waving  # noqa: E402
+from bodies import STANDING, people, seen, waving  # noqa: E402
 
 from vipecli import anatomy  # noqa: E402
 from vipecli.canonical import canonical as canonical_numpy  # noqa: E402
