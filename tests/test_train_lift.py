@@ -13,7 +13,7 @@ from bodies import STANDING, people, seen, waving  # noqa: E402
 from vipecli import anatomy  # noqa: E402
 from vipecli.canonical import canonical as canonical_numpy  # noqa: E402
 from vipecli.errors import FormatError  # noqa: E402
-from vipecli.train import vvipe  # noqa: E402
+from vipecli.train import vvipe, vvipe_files  # noqa: E402
 from vipecli.train.augment import Augmentation  # noqa: E402
 from vipecli.train.data import Mocap  # noqa: E402
 from vipecli.train.detected import Detections, train_refiner  # noqa: E402
@@ -186,7 +186,7 @@ def test_trained_files_lift(tmp_path):
     detections = film(tmp_path / "a.npz")
     one = trainer()
     run(one, 40)
-    paths = vvipe.finish(one, tmp_path, detections=detections)
+    paths = vvipe_files.finish(one, tmp_path, detections=detections)
     assert [p.name for p in paths] == [
         "vvipe.onnx",
         "vvipe_decoder.onnx",

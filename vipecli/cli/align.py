@@ -188,7 +188,8 @@ def align(
     report: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Page (.html) with both clips in step, distances, path and speed."
+            metavar="FILE",
+            help="Page (.html) with both clips in step, distances, path, speed and angles.",
         ),
     ] = None,
     person: Person = "largest",

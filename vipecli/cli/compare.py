@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from vipecli.compare import Comparison
     from vipecli.session import Clip, Match, Settings
 
-MIRRORED = "B is taken mirrored: its left is compared with the right of A."
 TURNS_SHOWN = 12  # the rest is in the JSON
 
 
@@ -102,7 +101,7 @@ def compare(
         found = compare_poses(
             match.alignment, *pair, source=SOURCES[pose.value], mirrored=match.mirrored
         )
-        caveat = angles.CAVEAT[pose.value]
+        caveat = angles.caveat(pose.value, mirrored=match.mirrored)
         if csv:
             angles.write_csv(found, csv)
         if plot:
@@ -184,7 +183,7 @@ def _write_page(
         page_words(match),
         title=f"{own.path.name} and {b.path.name}, compared",
         moments=tuple(moments),
-        charts_note=f"{caveat} {MIRRORED}" if match.mirrored else caveat,
+        charts_note=caveat,
     )
     write_report(
         match.alignment,
@@ -211,8 +210,6 @@ def _show(
         console.print(f"Wrote {path}", soft_wrap=True)
     for text in page_words(match).warnings:
         console.print(text)
-    if match.mirrored:
-        console.print(MIRRORED)
     console.print(_matched(found))
     console.print(_ranges_table(found))
     console.print(_moments_table(found))

@@ -44,7 +44,7 @@ def train(
     try:
         import torch
 
-        from vipecli.train import loop, vvipe
+        from vipecli.train import loop, vvipe, vvipe_files
         from vipecli.train.detected import Detections
     except ModuleNotFoundError as exc:
         raise MissingExtraError(
@@ -57,7 +57,7 @@ def train(
         film = Detections.load(detected) if detected else None
         trainer = vvipe.start(lifting, mocap, out, device=device)
         _run(vvipe, trainer, out)
-        for path in vvipe.finish(trainer, out, detections=film):
+        for path in vvipe_files.finish(trainer, out, detections=film):
             typer.echo(str(path))
         return
     settings = loop.load_config(config, steps=steps)

@@ -16,19 +16,24 @@ _DEPTH = (
     "one camera shows no depth, and the same movement seen from two sides differs by 6 to 10 "
     "degrees, by 20 and more in one of ten."
 )
-CAVEAT = {
+_CAVEATS = {
     "2d": "Angles as the camera shows them: of clips filmed from two sides they differ where the "
     "movements do not.",
     "lifted": f"Angles of the pose lifted to space: {_DEPTH}",
     "world": f"Angles in space as the detector guesses them: {_DEPTH}",
 }
-"""What has to be said beside the figures, by the source of the joints."""
+_MIRRORED = "B is taken mirrored: its left is compared with the right of A."
 
 PICTURES = (".png", ".svg", ".pdf")
 """Extensions of pictures that can be written."""
 
 _STAMPS = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 _COLOURS = {"A": "#1f5fd6", "B": "#c2297f"}  # as in the page
+
+
+def caveat(source: str, *, mirrored: bool = False) -> str:
+    """What has to be said beside the figures: `source` as in `compare.SOURCES`."""
+    return f"{_CAVEATS[source]} {_MIRRORED}" if mirrored else _CAVEATS[source]
 
 
 def as_data(found: Comparison) -> dict[str, Any]:

@@ -1,14 +1,16 @@
 """A session as a file: the extension says as what."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from vipecli.compare import compare, lifted
 from vipecli.encode import CONTAINERS
-from vipecli.errors import VipeError
+from vipecli.errors import NoPoseError, VipeError
 from vipecli.files import check_output, write_json
 from vipecli.matching import DIFFERENT
-from vipecli.outputs.angles import PICTURES
+from vipecli.outputs.angles import PICTURES, caveat, charts
 from vipecli.outputs.mapping import as_json, write_csv
 from vipecli.outputs.plot import write_plot
 from vipecli.outputs.reel import reel_of, turning_marks
@@ -74,7 +76,7 @@ def write_page(
     onto: str = "a",
     progress: Callable[[int, int], object] | None = None,
 ) -> None:
-    """Write the page of two takes, see `report.write_report`.
+    """Write the page of two takes, with the angles of both in space, see `report.write_report`.
 
     Raises
     ------
@@ -84,7 +86,13 @@ def write_page(
     if len(session.clips) > 2:
         raise VipeError(f"{out}: a page shows two clips, not {len(session.clips)}")
     a, match = session.common, session.others[0]
-    b = match.clip
+    b, words, curves = match.clip, page_words(match), []
+    try:
+        found = compare(match.alignment, a.poses, b.poses, source=lifted, mirrored=match.mirrored)
+        curves = charts(found)
+        words = replace(words, charts_note=caveat("lifted", mirrored=match.mirrored))
+    except NoPoseError:  # no angle is seen in both: a page without them
+        pass
     write_report(
         match.alignment,
         Side(a.path, a.poses, a.embeddings),
@@ -92,7 +100,8 @@ def write_page(
         out,
         onto=onto,
         mirrored=match.mirrored,
-        words=page_words(match),
+        words=words,
+        charts=curves,
         progress=progress,
     )
 

@@ -1,8 +1,6 @@
 """Training of V-VIPE: first the pose VAE in 3D, then the map from 2D into its latent."""
 
 import copy
-import dataclasses
-import hashlib
 import json
 import math
 import time
@@ -19,14 +17,10 @@ from vipecli.evaluate.views import HELD_OUT
 from vipecli.metrics import MATCH_AT
 from vipecli.train import checkpoint, losses
 from vipecli.train.augment import Augmentation, Augmenter
-from vipecli.train.calibrate import calibrate
 from vipecli.train.data import Mocap
-from vipecli.train.detected import Detections, inputs, spread, train_refiner
-from vipecli.train.export import views, write
-from vipecli.train.loop import CALIBRATION_POSES, CHECKPOINT, load_config, pose_weights, split
+from vipecli.train.loop import CHECKPOINT, load_config, pose_weights, split
 from vipecli.train.score import Retrieval
 from vipecli.train.vvipe_model import (
-    Gaussian,
     Lifter,
     Mapper,
     PoseDecoder,
@@ -41,7 +35,6 @@ CAMERA = (-1.0, -1.0, 1.0)  # the augmenter's left, up, away as right, down, for
 RIG = 4
 """Cameras around a pose that is filmed once."""
 
-_ROTATION_TOLERANCE = 1e-4
 _TEMPERATURE = 2.0  # of the squared distances of synchronised pictures
 _ALIKE = 0.05  # std of the joints of a triplet's positive, torso units
 
@@ -494,70 +487,3 @@ def run(
 def read_config(path: Path, *, steps: int | None = None) -> Config:
     """Config from a TOML file; `steps` replaces those of the second stage."""
     return load_config(path, steps=steps, kind=Config, network=Sizes)
-
-
-def finish(trainer: Trainer, out: Path, *, detections: Detections | None = None) -> list[Path]:
-    """Write the averaged networks: the map with its decoder and encoder, or the baseline.
-
-    Before, the sigmoid of the matching probability is fitted to the latent; with what a real
-    detector said about known poses, so is the network that takes the detector's own 3D landmarks
-    into account.
-
-    Returns
-    -------
-    The files.
-    """
-    config, nets = trainer.config, trainer.averaged.eval()
-    run_id = hashlib.sha256(repr(config).encode()).hexdigest()[:8]
-    about = {
-        "name": config.name,
-        "run": run_id,
-        "trained_on": trainer.trained_on,
-        "settings": dataclasses.asdict(config),
-    }
-    if config.kind == "direct":
-        net, path = nets["lifter"], out / f"{config.name}.onnx"
-        more = {"kind": "lifting", "dims": 39, "sigmoid": [net.a.item(), net.b.item()]}
-        write(net, path, views(), ("mean", "std"), about | more)
-        return [path]
-    mapper = nets["mapper"]
-    whole = dataclasses.replace(config.augment, drop_joint=0.0, drop_limb=0.0)
-    calibrate(
-        Gaussian(mapper), trainer.draw(CALIBRATION_POSES), Augmenter(whole, seed=config.seed + 1)
-    )
-    more = {
-        "kind": "vvipe",
-        "dims": config.network.dims,
-        "uses_visibility": True,
-        "sigmoid": [mapper.a.item(), mapper.b.item()],
-        "latent_std": _latent_std(trainer),
-    }
-    refiner = None
-    if detections:
-        decoder = nets["decoder"]
-        refiner, found = train_refiner(detections, mapper, decoder, seed=config.seed)
-        more["spread"] = spread(detections, mapper, decoder, refiner)
-    paths = [out / f"{config.name}{part}.onnx" for part in ("", "_decoder", "_encoder")]
-    rng = np.random.default_rng(0)
-    latent = {"latent": rng.normal(size=(64, config.network.dims)).astype(np.float32)}
-    pose = {"pose": canonical(trainer.draw(64))[0].numpy()}
-    # a rotation from two nearly parallel vectors has few digits
-    outputs = "mean", "std", "rotation"
-    write(mapper, paths[0], views(), outputs, about | more, tolerance=_ROTATION_TOLERANCE)
-    write(nets["decoder"], paths[1], latent, ("pose", "lengths"), about | {"kind": "decoder"})
-    write(nets["encoder"], paths[2], pose, ("mean", "std"), about | {"kind": "encoder"})
-    if refiner:
-        feed, _ = inputs(detections, mapper, nets["decoder"])
-        names = "pose", "world", "visibility", "camera"
-        example = {name: x[:64].numpy() for name, x in zip(names, feed, strict=True)}
-        paths.append(out / f"{config.name}_refiner.onnx")
-        write(refiner, paths[-1], example, ("refined",), about | {"kind": "refiner"} | found)
-    return paths
-
-
-@torch.no_grad()
-def _latent_std(trainer: Trainer) -> list[float]:
-    """How far the latents of the training poses spread, per dimension."""
-    known = canonical(trainer.augmenter.poses(trainer.draw(CALIBRATION_POSES)))[0]
-    mean, _ = trainer.averaged["encoder"].eval()(known)
-    return [round(value, 4) for value in mean.std(0).tolist()]
