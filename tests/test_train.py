@@ -19,6 +19,7 @@ from vipecli.train import body, loop, losses, vvipe  # noqa: E402
 from vipecli.train.augment import Augmentation, Augmenter  # noqa: E402
 from vipecli.train.calibrate import calibrate  # noqa: E402
 from vipecli.train.data import Mocap, rarity  # noqa: E402
+from vipecli.train.detected import Detections  # noqa: E402
 from vipecli.train.export import export  # noqa: E402
 from vipecli.train.model import KINDS, PrVipe, normalise  # noqa: E402
 from vipecli.train.score import Retrieval  # noqa: E402
@@ -236,18 +237,53 @@ def test_every_loss_gives_finite_gradients(mocap, match, kind):
     assert all(p.grad.isfinite().all() for p in trainer.net.parameters() if p.grad is not None)
 
 
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(mocap, tmp_path):
+def filmed(people: "torch.Tensor") -> Detections:
+    """What a faultless detector says of people (P, 13, 3) seen by one camera each."""
+    joints, seen = Augmenter(Augmentation(distance=(4.0, 8.0)), seed=2).film(people)
+    down = seen * torch.tensor([-1.0, -1.0, 1.0])  # axes right, down, forward, as files have them
+    one = torch.ones(len(people), 13)
+    return Detections(100 * joints, one, down, down, torch.arange(len(people)) // 10)
+
+
+def test_film_comes_with_the_pose_that_was_filmed(mocap, people):
+    config = small(detected=0.5, detected_from=1)
+    film = filmed(people)
+    trainer = loop.Trainer(config, mocap, Retrieval.of(mocap), film=film)
+    assert "40 frames of 4 takes" in trainer.trained_on
+    assert trainer._found(16) is None
+    trainer.step = 1
+    joints, visibility, poses = trainer._found(16)
+    assert poses.shape == (8, 13, 3) and visibility.min() == 1
+    mirrored = people[:, list(sk.MIRROR)] * torch.tensor([-1.0, 1.0, 1.0])
+    known = loop.canonical(torch.cat([people, mirrored])).flatten(1)
+    assert torch.cdist(loop.canonical(poses).flatten(1), known).amin(1).max() < 5e-3
+    # from afar a picture is nearly the pose without its depth: the same way up and round
+    flat = -(poses[..., :2] - poses[..., :2].mean(1, keepdim=True))
+    found = joints - joints.mean(1, keepdim=True)
+    assert torch.nn.functional.cosine_similarity(flat.flatten(1), found.flatten(1)).min() > 0.95
+
+
+def test_a_config_that_wants_film_says_so(mocap):
+    with pytest.raises(FormatError, match="--detected"):
+        loop.Trainer(small(detected=0.5), mocap, Retrieval.of(mocap))
+
+
+@pytest.mark.parametrize("detected", [0.0, 0.5])
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(mocap, people, tmp_path, detected):
     def states(trainer):
         return torch.cat([p.flatten() for p in trainer.averaged.state_dict().values()])
 
-    config = small(augment=Augmentation(noise=0.02, recombine=0.5))
-    whole = loop.Trainer(config, mocap, Retrieval.of(mocap))
+    def trainer():
+        return loop.Trainer(config, mocap, Retrieval.of(mocap), film=filmed(people))
+
+    config = small(augment=Augmentation(noise=0.02, recombine=0.5), detected=detected)
+    whole = trainer()
     loop.run(whole, tmp_path, every=2)
-    first = loop.Trainer(config, mocap, Retrieval.of(mocap))
+    first = trainer()
     for _ in range(3):
         first.train_step()
     first.save(tmp_path / "half.pt")
-    second = loop.Trainer(config, mocap, Retrieval.of(mocap))
+    second = trainer()
     second.resume(tmp_path / "half.pt")
     for _ in range(3):
         second.train_step()

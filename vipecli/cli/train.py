@@ -29,7 +29,7 @@ def train(
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="Lifting: what a real detector said about known poses, from `python -m "
+            help="What a real detector found of known poses, from `python -m "
             "examples.make_detected`; may be repeated.",
         ),
     ] = None,
@@ -52,16 +52,16 @@ def train(
         ) from exc
     if threads:
         torch.set_num_threads(threads)
+    film = Detections.load(detected) if detected else None
     if loop.kind_of(config) in vvipe.KINDS:
         lifting = vvipe.read_config(config, steps=steps)
-        film = Detections.load(detected) if detected else None
         trainer = vvipe.start(lifting, mocap, out, device=device)
         _run(vvipe, trainer, out)
         for path in vvipe_files.finish(trainer, out, detections=film):
             typer.echo(str(path))
         return
     settings = loop.load_config(config, steps=steps)
-    trainer = loop.start(settings, mocap, out, device=device)
+    trainer = loop.start(settings, mocap, out, device=device, film=film)
     _run(loop, trainer, out)
     difference = loop.finish(trainer, out)
     typer.echo(f"{out / (settings.name + '.onnx')}  (ONNX equals torch to {difference:.0e})")

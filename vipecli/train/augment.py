@@ -295,6 +295,16 @@ class Augmenter:
         joints = joints + (std * extent[:, None])[..., None] * self._normal(n, 13, 2)
         return joints, visibility * self._seen(n)
 
+    def found(self, joints: Tensor, visibility: Tensor, jitter: float) -> tuple[Tensor, Tensor]:
+        """Joints (B, 13, 2) that a real detector found, and their visibility, some joints dropped.
+
+        Its own errors are in them; `jitter`, in widths of the person, keeps a net from learning
+        single pictures by heart.
+        """
+        n = len(joints)
+        extent = (joints.amax(1) - joints.amin(1)).amax(1)[:, None, None]
+        return joints + jitter * extent * self._normal(n, 13, 2), visibility * self._seen(n)
+
     def _swapped(self, joints: Tensor) -> Tensor:
         mirror = torch.tensor(sk.MIRROR, device=self.device)
         for first, last in ((sk.LEFT_SHOULDER, sk.RIGHT_WRIST), (sk.LEFT_HIP, sk.RIGHT_ANKLE)):

@@ -24,6 +24,7 @@ from vipecli.train.augment import Augmentation, Augmenter
 from vipecli.train.body import frame
 from vipecli.train.calibrate import calibrate
 from vipecli.train.data import Mocap, load_mocap, rarity
+from vipecli.train.detected import Detections
 from vipecli.train.export import export
 from vipecli.train.model import PrVipe
 from vipecli.train.score import Retrieval
@@ -35,6 +36,8 @@ else:
 
 CHECKPOINT = "checkpoint.pt"
 CALIBRATION_POSES = 3000
+FILM_AGAIN = 50  # steps after which film is mirrored and rolled anew
+FILM_JITTER = 0.006  # std of the noise on found joints, widths of the person
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,8 @@ class Config:
     lift: float = 0.0
     metric: float = 0.0  # embedding distance regressed on NP-MPJPE
     calibration: float = 0.0  # cross-entropy of the matching probability on mined pairs
+    detected: float = 0.0  # share of each batch whose anchors a real detector found in film
+    detected_from: int = 0  # step from which they are taken
     candidates: int = 8
     rarity: float = 0.0
     source_weights: dict[str, float] = field(default_factory=dict)  # by first part of clip name
@@ -132,14 +137,36 @@ class Trainer:
         poses for the running score.
     device
         ``cpu`` or ``cuda``.
+    film
+        what a real detector found, for `Config.detected`.
+
+    Raises
+    ------
+    FormatError
+        if the config asks for film and there is none.
     """
 
     def __init__(
-        self, config: Config, mocap: Mocap, held_out: Retrieval, *, device: str = "cpu"
+        self,
+        config: Config,
+        mocap: Mocap,
+        held_out: Retrieval,
+        *,
+        device: str = "cpu",
+        film: Detections | None = None,
     ) -> None:
+        if config.detected and film is None:
+            raise FormatError(
+                "the config takes a share of what a real detector found; give it with --detected "
+                "(from: python -m examples.make_detected), or set detected = 0"
+            )
         torch.manual_seed(config.seed)
         self.config, self.held_out, self.device, self.step = config, held_out, device, 0
+        self.film, self.original, self.film_turn = None, film, -1
         self.trained_on = mocap.summary()
+        if film is not None and config.detected:
+            takes = int(film.take.max()) + 1
+            self.trained_on += f", {len(film.take)} frames of {takes} takes through the detector"
         self.net = PrVipe(kind=config.kind, **dataclasses.asdict(config.network)).to(device)
         self.averaged = copy.deepcopy(self.net)
         self.optimizer = _optimizer(config, self.net)
@@ -196,9 +223,17 @@ class Trainer:
     def _terms(self, poses: Tensor) -> dict[str, Tensor]:
         """Loss terms of one batch: each pose filmed twice, as anchor and as positive."""
         poses = self.augmenter.turned(self.augmenter.poses(poses))
+        found = self._found(len(poses))
+        if found:
+            poses = torch.cat([found[2], poses[len(found[2]) :]])
         others = self.augmenter.resized(poses)
         films = [self.augmenter.film(p) for p in (poses, others)]
         views = [self.augmenter.detect(joints) for joints, _ in films]
+        if found:
+            views[0] = tuple(
+                torch.cat([real, drawn[len(real) :]])
+                for real, drawn in zip(found, views[0], strict=False)
+            )
         joints, visibility = (torch.cat(parts) for parts in zip(*views, strict=True))
         output, std = self.net(joints, visibility)
         if self.config.kind == "lifting":
@@ -224,6 +259,26 @@ class Trainer:
         if self.config.calibration:
             terms["calibration"] = losses.calibration(self._match_pairs(mean, std, mined), mined)
         return terms
+
+    def _found(self, count: int) -> tuple[Tensor, Tensor, Tensor] | None:
+        """What a detector found of a share of `count` poses, if the config wants that by now.
+
+        Joints (N, 13, 2) and visibility (N, 13), and the true poses (N, 13, 3) in the axes of
+        `Augmenter.film`.
+        """
+        if not self.config.detected or self.step < self.config.detected_from:
+            return None
+        if self.step // FILM_AGAIN != self.film_turn:
+            self.film_turn = self.step // FILM_AGAIN
+            self.film = self.original.varied(
+                np.random.default_rng([self.config.seed, self.film_turn])
+            )
+        n = int(self.config.detected * count)
+        i = torch.from_numpy(self.rng.integers(0, len(self.film.joints), n))
+        joints, seen = self.film.joints[i].to(self.device), self.film.seen[i].to(self.device)
+        visibility = self.film.visibility[i].to(self.device)
+        upright = torch.tensor([-1.0, -1.0, 1.0], device=self.device)  # right, down: left, up
+        return (*self.augmenter.found(joints, visibility, FILM_JITTER), seen * upright)
 
     def _distance(self, mean: Tensor, std: Tensor, index: Tensor) -> Tensor:
         """Distance (B,) of each anchor to the positive at `index`, as the triplets take it."""
@@ -311,7 +366,14 @@ def canonical(poses: Tensor) -> Tensor:
     return torch.einsum("bji,bkj->bki", basis, poses) / spine.norm(dim=-1)[:, None, None]
 
 
-def start(config: Config, paths: list[Path], out: Path, *, device: str = "cpu") -> Trainer:
+def start(
+    config: Config,
+    paths: list[Path],
+    out: Path,
+    *,
+    device: str = "cpu",
+    film: Detections | None = None,
+) -> Trainer:
     """Trainer on mocap files, gone on from the checkpoint in `out` if there is one.
 
     Parameters
@@ -322,6 +384,8 @@ def start(config: Config, paths: list[Path], out: Path, *, device: str = "cpu") 
         see `data.load_mocap`.
     out
         folder of the run; made if missing.
+    film
+        what a real detector found of poses of the training subjects.
 
     Raises
     ------
@@ -332,7 +396,7 @@ def start(config: Config, paths: list[Path], out: Path, *, device: str = "cpu") 
         raise FormatError(f"--device {device}: torch finds no such device; use cpu")
     mocap, held_out = split(config, paths)
     out.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(config, mocap, held_out, device=device)
+    trainer = Trainer(config, mocap, held_out, device=device, film=film)
     if (out / CHECKPOINT).exists():
         trainer.resume(out / CHECKPOINT)
     return trainer
