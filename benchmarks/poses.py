@@ -255,21 +255,21 @@ def plain(path: Path) -> tuple[Tracks, np.ndarray, tuple[int, int]]:
     import mediapipe
     from mediapipe.tasks.python import BaseOptions, vision
 
-    from vipecli.blazepose import _as_array, _quiet
+    from vipecli.sessions import as_array, quiet
 
     options = vision.PoseLandmarkerOptions(
         base_options=BaseOptions(model_asset_path=str(model_path(None))),
         running_mode=vision.RunningMode.VIDEO,
         num_poses=2 if path.name.startswith("crossing") else 1,
     )
-    with _quiet():
+    with quiet():
         native = vision.PoseLandmarker.create_from_options(options)
 
     def people(rgb: np.ndarray, time_s: float, size: tuple[int, int]) -> list[np.ndarray]:
         image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=rgb)
         result = native.detect_for_video(image, round(time_s * 1000))
         both = zip(result.pose_landmarks, result.pose_world_landmarks, strict=True)
-        return [_as_array(image_points, world, size) for image_points, world in both]
+        return [as_array(image_points, world, size) for image_points, world in both]
 
     with native:
         return _follow(path, people)

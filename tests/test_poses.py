@@ -187,9 +187,9 @@ def test_wrong_person_is_refused_before_anything_is_read():
 
 
 def test_worn_session_is_replaced_without_a_break(front, monkeypatch):
-    from vipecli import blazepose
+    from vipecli import sessions
 
-    monkeypatch.setattr(blazepose, "_MOST_FRAMES", 7)
+    monkeypatch.setattr(sessions, "_MOST_FRAMES", 7)
     again = detect(CLIPS / FRONT, end_s=1.0)
     assert again.found.all()
     assert np.nanmedian(np.abs(again.xy - front[0].xy[: len(again)])) < 3
@@ -225,3 +225,61 @@ def test_real_footage_from_both_sides(shared, camera, faces_us):
     assert found.found.all()
     left_of = found.xy[:, LEFT_SHOULDER, 0] < found.xy[:, RIGHT_SHOULDER, 0]
     assert (left_of != faces_us).all()
+
+
+@pytest.fixture(scope="module")
+def two_people():
+    """Frames of two people, five per second: each alone in a picture of 320 x 320."""
+    both = []
+    for name in (FRONT, BACK):
+        read = video.read_frames(CLIPS / name, size=(320, 320), rgb=True, end_s=2.5)
+        both.append([image for i, (_, image) in enumerate(read) if i % 6 == 0])
+    return both
+
+
+def _look_at(pairs):
+    """People found in pictures of 640 x 320, five per second, and how many were surveyed."""
+    from vipecli.landmarker import model_path
+
+    surveys, found = 0, []
+    with BlazePose(model_path()) as blazepose:
+        survey = blazepose._survey
+
+        def counted(*args):
+            nonlocal surveys
+            surveys += 1
+            return survey(*args)
+
+        blazepose._survey = counted
+        for i, (left, right) in enumerate(pairs):
+            found.append(len(blazepose.people(np.hstack([left, right]), i / 5, (640, 320))))
+    return found, surveys
+
+
+def test_nobody_else_is_sought_where_nothing_changes(two_people):
+    empty = np.full_like(two_people[1][0], two_people[1][0][0, 0])
+    found, surveys = _look_at([(left, empty) for left in two_people[0]])
+    assert set(found) == {1}
+    assert surveys == 1
+
+
+def test_somebody_who_comes_in_is_seen_within_a_second(two_people):
+    left, right = two_people
+    empty = np.full_like(right[0], right[0][0, 0])
+    found, _ = _look_at(zip(left, [empty] * 4 + right[4:], strict=True))
+    assert set(found[:4]) == {1}
+    assert set(found[9:]) == {2}
+
+
+def test_unused_parts_of_mediapipe_load_when_asked_for():
+    script = (
+        "import sys; from vipecli.sessions import mediapipe; package = mediapipe(); "
+        "print(package.tasks.vision.PoseLandmarker.__name__, 'matplotlib' in sys.modules); "
+        "print(hasattr(package, 'solutions') and package.solutions.pose.Pose.__name__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    first, second = done.stdout.splitlines()
+    assert first == "PoseLandmarker False"
+    assert second in ("Pose", "False")  # later versions have no solutions

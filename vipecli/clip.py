@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
-from vipecli import cache
+from vipecli import cache, memory
 from vipecli.container import check_input
 from vipecli.detectors import DEFAULT, identity
 from vipecli.embed import Embeddings, Model, embed
@@ -20,7 +20,7 @@ from vipecli.formats import JointMap, is_pose_file, load_joint_map, load_scene
 from vipecli.poses import Poses, Scene, detect_everyone, fill_gaps
 from vipecli.video import VideoInfo, probe
 
-POSES_FORMAT = 2
+POSES_FORMAT = 3
 """Raise it when the way from video to poses changes: what was kept before is not used then."""
 
 
@@ -290,6 +290,7 @@ def read_clips(
             wait(futures, return_when=FIRST_EXCEPTION)
         finally:
             stop.set()
+    memory.give_back()
     failures = [exc for exc in (future.exception() for future in futures) if exc]
     for exc in sorted(failures, key=lambda exc: isinstance(exc, _StoppedError)):
         raise exc

@@ -15,6 +15,7 @@ from itertools import islice
 from queue import Full, Queue
 from typing import Any, TypeVar
 
+from vipecli import memory
 from vipecli.errors import VipeError
 
 Tick = Callable[[int], object]
@@ -215,6 +216,7 @@ def _start(steps: Any) -> None:
     """Prepare a process of the pool: count into `steps`, and end quietly on Ctrl-C."""
     global _steps
     _steps = steps
+    memory.reuse_blocks()
     signal.signal(signal.SIGINT, _stop)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -1,7 +1,5 @@
 """The `vipe` command: its sub-commands, and the one place where errors become lines."""
 
-import contextlib
-import ctypes
 import importlib
 import os
 import sys
@@ -14,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from vipecli import __version__
+from vipecli import __version__, memory
 from vipecli.cli.console import debugging, note
 from vipecli.errors import VideoWarning, VipeError
 
@@ -36,8 +34,6 @@ COMMANDS = (
 """Sub-commands in the order of the help. Each is the function of its name in the file of its name
 in this folder, or, for a group of commands, the `app` of that file; files keep their heavy imports
 inside the function, so that the help stays quick."""
-
-_M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
@@ -98,21 +94,9 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     sys.exit(code)
 
 
-def _give_back_pictures() -> None:
-    """Have glibc return the memory of a picture as soon as it is freed.
-
-    By itself it raises its threshold with every large array that is freed, keeps pictures in
-    its heap, and tears holes into that: a pair of 1080 x 1920 grows from 0.7 to 1.3 GB.
-    """
-    if sys.platform != "linux":
-        return
-    with contextlib.suppress(OSError, AttributeError):  # musl has no such setting
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1 << 20)
-
-
 def _run(args: Sequence[str] | None) -> int:
     """Run the command line; return its exit code."""
-    _give_back_pictures()
+    memory.reuse_blocks()
     try:
         code = app(args, prog_name="vipe", standalone_mode=False)
         sys.stdout.flush()
