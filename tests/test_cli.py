@@ -186,8 +186,8 @@ def test_embed_goes_on_past_a_broken_file_and_lists_it(index):
     folder, done = index
     assert done.returncode == 1
     assert done.stdout == f"4 embedded, 0 were done already, in {folder / '.vipe'}\n"
-    assert "vipe: 1 of 5 clips failed:" in done.stderr.splitlines()
-    assert "broken.mp4: not a video" in done.stderr.splitlines()[1]
+    lines = done.stderr.splitlines()  # on a slow machine lines of progress come first
+    assert "broken.mp4: not a video" in lines[lines.index("vipe: 1 of 5 clips failed:") + 1]
     clip = np.load(folder / ".vipe" / f"{SQUATS[0]}.npz")
     frames = len(clip["times"])
     assert clip["xy"].shape == (frames, 13, 2)

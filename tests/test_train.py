@@ -18,6 +18,7 @@ from vipecli.poses import Poses  # noqa: E402
 from vipecli.train import body, loop, losses, vvipe  # noqa: E402
 from vipecli.train.augment import Augmentation, Augmenter  # noqa: E402
 from vipecli.train.calibrate import calibrate  # noqa: E402
+from vipecli.train.config import Config, Network, kind_of, load_config  # noqa: E402
 from vipecli.train.data import Mocap, rarity  # noqa: E402
 from vipecli.train.detected import Detections  # noqa: E402
 from vipecli.train.export import export  # noqa: E402
@@ -209,10 +210,10 @@ def test_rarity_flattens(people):
     assert flat[:500].sum() < 0.4 < 0.6 < even[:500].sum()
 
 
-def small(**changes) -> loop.Config:
-    network = loop.Network(width=64, dropout=0.0, lift=True, start_a=5, start_b=2, start_std=0.2)
+def small(**changes) -> Config:
+    network = Network(width=64, dropout=0.0, lift=True, start_a=5, start_b=2, start_std=0.2)
     values = {"steps": 6, "batch": 16, "lift": 1.0, "metric": 0.1, "calibration": 0.1}
-    return loop.Config(network=network, warmup=1, **(values | changes))
+    return Config(network=network, warmup=1, **(values | changes))
 
 
 def test_one_batch_is_learnt_by_heart(mocap):
@@ -337,7 +338,7 @@ def test_a_checkpoint_of_another_config_is_refused(mocap, tmp_path):
 def test_a_wrong_config_names_the_file(tmp_path, text):
     (tmp_path / "c.toml").write_text(text)
     with pytest.raises(FormatError, match=r"c\.toml"):
-        loop.load_config(tmp_path / "c.toml")
+        load_config(tmp_path / "c.toml")
 
 
 def test_exported_model_equals_torch_and_carries_its_metadata(tmp_path):
@@ -364,10 +365,10 @@ def test_exported_model_equals_torch_and_carries_its_metadata(tmp_path):
 
 @pytest.mark.parametrize("path", sorted(WEIGHTS.rglob("*.toml")), ids=lambda p: p.stem)
 def test_committed_configs_are_valid(path):
-    if loop.kind_of(path) in vvipe.KINDS:
+    if kind_of(path) in vvipe.KINDS:
         assert set(vvipe.networks(vvipe.read_config(path)))
         return
-    config = loop.load_config(path)
+    config = load_config(path)
     assert config.kind in KINDS
     loop.PrVipe(kind=config.kind, **dataclasses.asdict(config.network))
 

@@ -45,6 +45,7 @@ def train(
         import torch
 
         from vipecli.train import loop, vvipe, vvipe_files
+        from vipecli.train.config import kind_of, load_config
         from vipecli.train.detected import Detections
     except ModuleNotFoundError as exc:
         raise MissingExtraError(
@@ -53,14 +54,14 @@ def train(
     if threads:
         torch.set_num_threads(threads)
     film = Detections.load(detected) if detected else None
-    if loop.kind_of(config) in vvipe.KINDS:
+    if kind_of(config) in vvipe.KINDS:
         lifting = vvipe.read_config(config, steps=steps)
         trainer = vvipe.start(lifting, mocap, out, device=device)
         _run(vvipe, trainer, out)
         for path in vvipe_files.finish(trainer, out, detections=film):
             typer.echo(str(path))
         return
-    settings = loop.load_config(config, steps=steps)
+    settings = load_config(config, steps=steps)
     trainer = loop.start(settings, mocap, out, device=device, film=film)
     _run(loop, trainer, out)
     difference = loop.finish(trainer, out)

@@ -5,10 +5,8 @@ import copy
 import dataclasses
 import json
 import math
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,110 +16,21 @@ from torch.nn.functional import smooth_l1_loss
 
 from vipecli import skeleton as sk
 from vipecli.errors import FormatError
-from vipecli.evaluate.views import HELD_OUT
 from vipecli.train import checkpoint, losses
-from vipecli.train.augment import Augmentation, Augmenter
+from vipecli.train.augment import Augmenter
 from vipecli.train.body import frame
 from vipecli.train.calibrate import calibrate
+from vipecli.train.config import Config
 from vipecli.train.data import Mocap, load_mocap, rarity
 from vipecli.train.detected import Detections
 from vipecli.train.export import export
 from vipecli.train.model import PrVipe
 from vipecli.train.score import Retrieval
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 CHECKPOINT = "checkpoint.pt"
 CALIBRATION_POSES = 3000
 FILM_AGAIN = 50  # steps after which film is mirrored and rolled anew
 FILM_JITTER = 0.006  # std of the noise on found joints, widths of the person
-
-
-@dataclass(frozen=True)
-class Network:
-    """Arguments of `PrVipe`."""
-
-    dims: int = 16
-    width: int = 1024
-    blocks: int = 2
-    dropout: float = 0.3
-    use_visibility: bool = True
-    lift: bool = False
-    start_a: float = 0.478
-    start_b: float = -0.5
-    start_std: float = 1.0
-
-
-@dataclass(frozen=True)
-class Config:
-    """All that fixes a training run. The defaults are the paper's (section 3.6), but for steps."""
-
-    name: str = "prvipe"
-    kind: str = "prvipe"  # or "vipe", "l2vipe", "lifting": the paper's baselines
-    seed: int = 0
-    steps: int = 20_000
-    batch: int = 256
-    optimizer: str = "adamw"  # or "adagrad"
-    learning_rate: float = 1e-3
-    warmup: int = 500
-    schedule: str = "cosine"  # or "constant"
-    restarts: tuple[int, ...] = ()  # steps at which the cosine begins anew, `restart_rate` as high
-    restart_rate: float = 0.6
-    weight_decay: float = 1e-4
-    average: float = 0.9995  # exponential average of the weights
-    match: str = "moments"  # or "sampled", K = 20
-    ratio: float = 1.0
-    positive: float = 0.005
-    prior: float = 0.001
-    lift: float = 0.0
-    metric: float = 0.0  # embedding distance regressed on NP-MPJPE
-    calibration: float = 0.0  # cross-entropy of the matching probability on mined pairs
-    detected: float = 0.0  # share of each batch whose anchors a real detector found in film
-    detected_from: int = 0  # step from which they are taken
-    candidates: int = 8
-    rarity: float = 0.0
-    source_weights: dict[str, float] = field(default_factory=dict)  # by first part of clip name
-    exclude: tuple[str, ...] = HELD_OUT
-    network: Network = field(default_factory=Network)
-    augment: Augmentation = field(default_factory=Augmentation)
-
-
-def kind_of(path: Path) -> str:
-    """The `kind` that a TOML file names, ``prvipe`` where it names none or cannot be read."""
-    try:
-        return str(tomllib.loads(path.read_text()).get("kind", "prvipe"))
-    except (OSError, ValueError):
-        return "prvipe"
-
-
-def load_config(
-    path: Path, *, steps: int | None = None, kind: type = Config, network: type = Network
-) -> Config:
-    """Config from a TOML file; unknown names are errors, missing ones keep their default.
-
-    `steps` replaces the file's; `kind` and `network` are the dataclasses to fill.
-
-    Raises
-    ------
-    FormatError
-        if the file is no TOML or names something that does not exist.
-    """
-    try:
-        values = tomllib.loads(path.read_text())
-        parts = {"network": network, "augment": Augmentation}
-        for name, part in parts.items():
-            values[name] = part(**_tuples(values.get(name, {})))
-        config = kind(**_tuples(values))
-    except (OSError, tomllib.TOMLDecodeError, TypeError) as exc:
-        raise FormatError(f"{path}: not a valid training config ({exc})") from exc
-    return dataclasses.replace(config, steps=steps) if steps else config
-
-
-def _tuples(values: dict) -> dict:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
 
 
 class Trainer:

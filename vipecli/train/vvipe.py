@@ -17,8 +17,9 @@ from vipecli.evaluate.views import HELD_OUT
 from vipecli.metrics import MATCH_AT
 from vipecli.train import checkpoint, losses
 from vipecli.train.augment import Augmentation, Augmenter
+from vipecli.train.config import load_config
 from vipecli.train.data import Mocap
-from vipecli.train.loop import CHECKPOINT, load_config, pose_weights, split
+from vipecli.train.loop import CHECKPOINT, pose_weights, split
 from vipecli.train.score import Retrieval
 from vipecli.train.vvipe_model import (
     Lifter,
