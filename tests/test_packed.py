@@ -10,7 +10,7 @@ from test_classify import uneven
 
 from vipecli.evaluate.penn import distances
 from vipecli.metrics import without_hubs
-from vipecli.packed import Hubs, Packed, _Asked
+from vipecli.packed import Hubs, Packed
 
 
 def clip(*args, **options):
@@ -90,13 +90,21 @@ def test_a_member_is_no_neighbour_of_the_others(packed):
 
 @pytest.mark.parametrize("name", sorted(set(QUERIES) - {"uneven"}))
 def test_bounds_are_bounds_and_most_clips_are_ruled_out_by_them(packed, name):
+    from vipecli import _kernels
+    from vipecli._kernels.bounds import refined_floor
+    from vipecli.balls import query_of
     from vipecli.distance import constant_taps
 
     query = QUERIES[name]
-    asked = _Asked.of(query, packed._terms[1])
-    bounds, _ = packed._floors(asked, constant_taps(query.times))
+    asked = query_of(query, constant_taps(query.times), packed._terms[1])
+    bounds = _kernels.floors(asked, packed._balls, packed._bounded, packed._terms[0])
     found = packed.distances(query)[packed._order]
     assert (bounds <= found).all()
+    for c, distance in enumerate(found):
+        bound, _ = refined_floor(
+            asked, packed._frames, packed._bounded, c, packed._terms[0], np.inf
+        )
+        assert bounds[c] - 1e-3 <= bound <= distance
     if name == "plain":
         assert (bounds > found.min()).mean() > 0.5
 

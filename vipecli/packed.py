@@ -8,6 +8,7 @@ import numba
 import numpy as np
 
 from vipecli import _kernels
+from vipecli.balls import points, query_of
 from vipecli.distance import (
     MISSING_COST,
     SOFTNESS,
@@ -23,7 +24,6 @@ from vipecli.embed import Embeddings
 from vipecli.errors import FormatError
 
 _GROUP = 1024  # frames of the index per table; with a query of 56 frames, half a megabyte
-_QUERY_BLOCK = 2  # frames of the query in one box
 _CHUNK = 4  # clips per thread between two looks at the best
 
 
@@ -274,38 +274,19 @@ class Packed:
         out = np.full(len(self), np.inf)
         for c in self._uneven:
             out[c] = _one_distance(query, self.clips[c]) if wanted[c] else np.inf
-        asked = _Asked.of(query, self._terms[1])
-        bounds, rows = self._floors(asked, taps)
-        shift = 0.5 * hubs.mean[self._order]
-        lift, near = shift, np.full((len(shift), 2), -np.inf)
-        if member and hubs.count:
-            near = np.stack([hubs.last, hubs.following], axis=1)[self._order]
-            lift = shift + 0.5 * near[:, 1] / hubs.count
-        least = np.where(wanted[self._order], bounds - lift, np.inf)
+        asked = query_of(query, taps, self._terms[1])
+        bounds = _kernels.floors(asked, self._balls, self._bounded, self._terms[0])
+        correction = _correction(hubs, self._order, member)
+        least = np.where(wanted[self._order], bounds - correction.lift, np.inf)
         order = np.argsort(least, kind="stable")[: np.isfinite(least).sum()]
-        threads, boxes = numba.get_num_threads(), self._clip_boxes
+        threads = numba.get_num_threads()
         out[self._order] = _kernels.nearest(
-            asked.mean,
-            asked.var,
-            asked.known,
-            taps,
-            self._mean,
-            self._var,
-            self._known,
-            self._starts,
-            self._clip_taps,
-            asked.shrink,
-            asked.total,
-            boxes.frame_shrink,
-            boxes.frame_total,
-            boxes.whole & bool(asked.known.all()),
+            asked,
+            self._frames,
+            self._bounded,
             order,
             bounds,
-            rows,
-            shift,
-            lift,
-            near,
-            max(hubs.count, 1),
+            correction,
             np.full(k, limit),
             1 if threads == 1 else _CHUNK * threads,
             self._terms[0],
@@ -313,33 +294,6 @@ class Packed:
             np.float32(MISSING_COST),
         )
         return out
-
-    def _floors(self, asked: "_Asked", taps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Lower bounds of the distance to every clip (C,), and of the rows of its table (C, N)."""
-        at = np.arange(0, len(asked.mean), _QUERY_BLOCK)
-        low, high, shrink, total = _boxes(
-            asked.mean.T, asked.shrink.T, asked.total, asked.known, at
-        )
-        boxes = self._clip_boxes
-        return _kernels.floors(
-            np.ascontiguousarray(low.T),
-            np.ascontiguousarray(high.T),
-            np.ascontiguousarray(shrink.T),
-            total,
-            _QUERY_BLOCK,
-            taps,
-            len(asked.mean),
-            boxes.low,
-            boxes.high,
-            boxes.shrink,
-            boxes.total,
-            boxes.blocks,
-            self._starts[:, 1] - self._starts[:, 0],
-            boxes.whole & bool(asked.known.all()),
-            self._clip_taps.max(axis=1),
-            self._groups,
-            self._terms[0],
-        )
 
     @cached_property
     def _terms(self) -> tuple[np.ndarray, np.float32] | None:
@@ -358,69 +312,37 @@ class Packed:
         return np.float32([*weights, scale * first, scale * second]), np.float32(second)
 
     @cached_property
-    def _clip_boxes(self) -> "_Boxes":
-        """Boxes of a few frames of all clips, in the order in which they are laid out."""
+    def _bounded(self) -> _kernels.Clips:
+        """The clips as the lower bounds want them."""
         lengths = self._starts[:, 1] - self._starts[:, 0]
-        counts = -(-lengths // _kernels.CLIP_BLOCK)
-        ends = np.cumsum(counts)
-        blocks = np.stack([ends - counts, ends], axis=1)
-        within = np.arange(ends[-1]) - np.repeat(blocks[:, 0], counts)
-        at = np.repeat(self._starts[:, 0], counts) + within * _kernels.CLIP_BLOCK
-        shrink, total = _shrinkage(self._var, self._known, self._terms[1])
         missing = np.add.reduceat(~self._known, self._starts.ravel()[:-1])[::2]
         whole = (missing == 0) & (lengths > 2 * self._clip_taps.max(axis=1))
-        boxes = _boxes(self._mean, shrink, total, self._known, at)
-        return _Boxes(*boxes, shrink, total, blocks, whole)
+        return _kernels.Clips(
+            self._mean, self._var, self._known, self._starts, self._clip_taps, whole
+        )
+
+    @cached_property
+    def _balls(self) -> _kernels.Points:
+        return self._points(_kernels.BALL)
+
+    @cached_property
+    def _frames(self) -> _kernels.Points:
+        return self._points(1)
+
+    def _points(self, size: int) -> _kernels.Points:
+        """Balls of a few frames of all clips, in the order in which they are laid out."""
+        return points(self._mean, self._var, self._known, self._starts, self._terms[1], size)
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """A query as the kernels take it."""
-
-    mean: np.ndarray
-    var: np.ndarray
-    known: np.ndarray
-    shrink: np.ndarray
-    total: np.ndarray
-
-    @classmethod
-    def of(cls, query: Embeddings, rate: np.float32) -> "_Asked":
-        mean, var = filled(query)
-        known = known_frames(query)
-        shrink, total = _shrinkage(var.T, known, rate)
-        return cls(mean, var, known, np.ascontiguousarray(shrink.T), total)
-
-
-@dataclass(frozen=True)
-class _Boxes:
-    """What `_kernels.floors` takes of the clips, in blocks and frame by frame."""
-
-    low: np.ndarray
-    high: np.ndarray
-    shrink: np.ndarray
-    total: np.ndarray
-    frame_shrink: np.ndarray
-    frame_total: np.ndarray
-    blocks: np.ndarray
-    whole: np.ndarray
-
-
-def _shrinkage(
-    var: np.ndarray, known: np.ndarray, rate: np.float32
-) -> tuple[np.ndarray, np.ndarray]:
-    """1 / (1 + t v), shape (D, F), and the sum of log(1 + 2 t v) / 2 t, inf where missing."""
-    total = np.log1p(2 * rate * var).sum(axis=0) / (2 * rate)
-    return 1 / (1 + rate * var), np.where(known, total, np.float32(np.inf))
-
-
-def _boxes(
-    mean: np.ndarray, shrink: np.ndarray, total: np.ndarray, known: np.ndarray, at: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Least and largest means (D, E), least shrinkages and totals (E,), of the frames from `at`."""
-    low = np.minimum.reduceat(np.where(known, mean, np.float32(np.inf)), at, axis=1)
-    high = np.maximum.reduceat(np.where(known, mean, np.float32(-np.inf)), at, axis=1)
-    shrink = np.minimum.reduceat(shrink, at, axis=1)
-    return low, high, shrink, np.minimum.reduceat(total, at)
+def _correction(hubs: Hubs, order: Sequence[int], member: bool) -> _kernels.Correction:
+    """Lay out what is taken off the distances, in the order of the clips."""
+    shift = 0.5 * hubs.mean[order]
+    if not (member and hubs.count):
+        never = np.full(len(shift), -np.inf)
+        return _kernels.Correction(shift, shift, never, np.zeros(len(shift)), 1)
+    last, following = hubs.last[order], hubs.following[order]
+    lift = shift + 0.5 * following / hubs.count
+    return _kernels.Correction(shift, lift, last, following, hubs.count)
 
 
 def _groups(starts: np.ndarray, taps: Sequence[tuple[int, ...]]) -> np.ndarray:

@@ -6,8 +6,8 @@ that cannot be written, in numba's user cache (``NUMBA_CACHE_DIR`` moves it); an
 makes it anew.
 """
 
-from vipecli._kernels.bounds import CLIP_BLOCK, floors
-from vipecli._kernels.neighbours import nearest
+from vipecli._kernels.bounds import BALL, LANES, STEP, Clips, Points, Query, floors
+from vipecli._kernels.neighbours import Correction, nearest
 from vipecli._kernels.probability import matching
 from vipecli._kernels.procrustes import normalized_poses, np_mpjpe_matrix, np_mpjpe_pairs
 from vipecli._kernels.ranking import rank
@@ -15,7 +15,13 @@ from vipecli._kernels.warping import band_limits, dtw_band, dtw_mean, dtw_path
 from vipecli._kernels.windows import atrous_regular, atrous_taps
 
 __all__ = [
-    "CLIP_BLOCK",
+    "BALL",
+    "LANES",
+    "STEP",
+    "Clips",
+    "Correction",
+    "Points",
+    "Query",
     "atrous_regular",
     "atrous_taps",
     "band_limits",

@@ -1,4 +1,10 @@
-"""Lower bounds of the distance of two clips."""
+"""Lower bounds of the distance of a query to clips, from balls around some frames or from frames.
+
+A bound of -log p follows from `kappa`, see `least_costs`: one number per pair of frames, and of two
+sets of frames its least value is bounded by that of the balls that hold them.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import prange
@@ -6,14 +12,71 @@ from numba import prange
 from vipecli._kernels.compiling import F, jit
 from vipecli._kernels.probability import exp2, log
 
-CLIP_BLOCK = 4
-"""Frames of a clip in one box of `floors`."""
+BALL = 4
+"""Frames of a clip in one ball."""
+
+STEP = 4
+"""Points are taken so many at a time, and dimensions likewise; all of them in whole steps."""
+
+LANES = 16
+"""Frames of a query come in whole vectors."""
 
 _SLACK = F(1e-3)  # of a bound, far above what float32 can be off
+_INF_BITS = np.int32(0x7F800000)
+
+
+class Query(NamedTuple):
+    """A query; N' and D' are N and D in whole vectors and steps.
+
+    `mean`, `var` (N, D), `known` (N,) and `taps` (7,) as in `rank`; `whole`: no frame is missing.
+    `centre` (D', N') and `square`, `shrink`, `total` (N',) are what `Points` are of clips.
+    """
+
+    mean: np.ndarray
+    var: np.ndarray
+    known: np.ndarray
+    taps: np.ndarray
+    whole: bool
+    centre: np.ndarray
+    square: np.ndarray
+    shrink: np.ndarray
+    total: np.ndarray
+
+
+class Points(NamedTuple):
+    """Balls around frames of clips, or the frames themselves.
+
+    `centre` (E, D'); `square` (E,) its squared length, a little less for the sake of float32;
+    `radius` (E,), or (0,) for frames; `shrink` (E,) the least 1 / (1 + t v) over dimensions and
+    frames; `total` (E,) the least sum of log(1 + 2 t v) / 2 t. Clip c has the points
+    [starts[c, 0], starts[c, 1]), whole steps, filled up with ones whose total is inf, as it is
+    where nobody is seen.
+    """
+
+    centre: np.ndarray
+    square: np.ndarray
+    radius: np.ndarray
+    shrink: np.ndarray
+    total: np.ndarray
+    starts: np.ndarray
+
+
+class Clips(NamedTuple):
+    """Frames of clips as `rank` takes them, (D, F), with `taps` (C, 7).
+
+    `whole` (C,): no frame is missing, and the clip is longer than its window.
+    """
+
+    mean: np.ndarray
+    var: np.ndarray
+    known: np.ndarray
+    starts: np.ndarray
+    taps: np.ndarray
+    whole: np.ndarray
 
 
 @jit
-def _least_costs(kappa, terms, out):
+def least_costs(kappa, terms, out):
     """Lower bound of -log p of every pair of frames whose kappa is at least that given.
 
     p = 0.05 + sum_k w_k prod_d (1 + t v_d)^(-1/2) exp(-t d^2 / 2 (1 + t v_d)) over some rates t_k,
@@ -32,54 +95,131 @@ def _least_costs(kappa, terms, out):
 
 
 @jit
-def _least_moments(
-    low, high, shrink, total, block_low, block_high, block_shrink, block_total, first, out
-):
-    """Least kappa of a block of query frames with each of many blocks: of boxes that hold them."""
-    n = len(out)
-    totals = block_total[first : first + n]
-    for j in range(n):
-        out[j] = total + totals[j]
-    for dim in range(len(low)):
-        below, above, scale = low[dim], high[dim], shrink[dim]
-        lows, highs = block_low[dim, first : first + n], block_high[dim, first : first + n]
-        scales = block_shrink[dim, first : first + n]
-        for j in range(n):
-            gap = max(max(lows[j] - above, below - highs[j]), F(0.0))
-            out[j] += gap * gap * (scale * scales[j])
+def products(centre, points, out):
+    """Scalar products (4, N') of the query's frames (D', N') and four points (4, D')."""
+    out[:] = F(0.0)
+    o0, o1, o2, o3 = out[0], out[1], out[2], out[3]
+    for d in range(0, len(centre), 4):
+        x0, x1, x2, x3 = centre[d], centre[d + 1], centre[d + 2], centre[d + 3]
+        a0, a1, a2, a3 = points[0, d], points[0, d + 1], points[0, d + 2], points[0, d + 3]
+        b0, b1, b2, b3 = points[1, d], points[1, d + 1], points[1, d + 2], points[1, d + 3]
+        c0, c1, c2, c3 = points[2, d], points[2, d + 1], points[2, d + 2], points[2, d + 3]
+        e0, e1, e2, e3 = points[3, d], points[3, d + 1], points[3, d + 2], points[3, d + 3]
+        for i in range(out.shape[1]):
+            x, y, z, w = x0[i], x1[i], x2[i], x3[i]
+            o0[i] += a0 * x + a1 * y + a2 * z + a3 * w
+            o1[i] += b0 * x + b1 * y + b2 * z + b3 * w
+            o2[i] += c0 * x + c1 * y + c2 * z + c3 * w
+            o3[i] += e0 * x + e1 * y + e2 * z + e3 * w
 
 
 @jit
-def _least_of_taps(raw, taps, whole, out):
+def _least(k0, k1, k2, k3, rows, columns):
+    """Lower `rows` (N',) to the least of four rows, whose own least values are `columns` (4,).
+
+    Numbers that are not negative are ordered as their bits are, of which a least one vectorises.
+    """
+    l0, l1, l2, l3 = _INF_BITS, _INF_BITS, _INF_BITS, _INF_BITS
+    for i in range(len(rows)):
+        l0 = min(l0, np.float32(k0[i]).view(np.int32))
+        l1 = min(l1, np.float32(k1[i]).view(np.int32))
+        l2 = min(l2, np.float32(k2[i]).view(np.int32))
+        l3 = min(l3, np.float32(k3[i]).view(np.int32))
+        rows[i] = min(rows[i], min(min(k0[i], k1[i]), min(k2[i], k3[i])))
+    columns[0], columns[1], columns[2], columns[3] = l0, l1, l2, l3
+
+
+@jit
+def _kappa(square, shrink, total, dots, point_square, point_shrink, point_total):
+    """Turn the products with one point into kappa."""
+    for i in range(len(dots)):
+        d = max(square[i] + point_square - F(2.0) * dots[i], F(0.0))
+        dots[i] = d * (shrink[i] * point_shrink) + (total[i] + point_total)
+
+
+@jit
+def _ball_kappa(square, shrink, total, dots, point_square, radius, point_shrink, point_total):
+    """Turn the products with the centre of a ball into the least kappa."""
+    for i in range(len(dots)):
+        d = np.sqrt(max(square[i] + point_square - F(2.0) * dots[i], F(0.0)))
+        d = max(d - radius, F(0.0))
+        dots[i] = d * d * (shrink[i] * point_shrink) + (total[i] + point_total)
+
+
+@jit
+def least_kappas(query, points, c, dots, rows, columns):
+    """Least kappa of each frame of the query (N',), and of each point of clip c.
+
+    `dots` is scratch, (4, N').
+    """
+    first, last = points.starts[c]
+    square, shrink, total = query.square, query.shrink, query.total
+    bits = columns.view(np.int32)
+    rows[:] = F(np.inf)
+    for e in range(first, last, STEP):
+        products(query.centre, points.centre[e : e + STEP], dots)
+        for x in range(STEP):
+            size, scale, more = points.square[e + x], points.shrink[e + x], points.total[e + x]
+            if len(points.radius):
+                radius = points.radius[e + x]
+                _ball_kappa(square, shrink, total, dots[x], size, radius, scale, more)
+            else:
+                _kappa(square, shrink, total, dots[x], size, scale, more)
+        at = e - first
+        _least(dots[0], dots[1], dots[2], dots[3], rows, bits[at : at + STEP])
+
+
+@jit
+def least_of_taps(raw, taps, whole, out):
     """Lower bound of every atrous row from those of the rows (N,) that it is the mean of.
 
     Where no frame is missing and the clip is longer than the window, only taps at one end of it can
     be cut off by the ends of the clip; otherwise any of them may be the only one.
     """
-    n = len(raw)
+    n, reach = len(raw), taps[6]
+    inner = max(n - 2 * reach, 0) if whole else 0  # rows with all taps inside
+    if inner:
+        a, b, c = reach + taps[0], reach + taps[1], reach + taps[2]
+        d, e, f = reach + taps[4], reach + taps[5], reach + taps[6]
+        _least_window(
+            raw[a : a + inner], raw[b : b + inner], raw[c : c + inner], raw[reach : n - reach],
+            raw[d : d + inner], raw[e : e + inner], raw[f : f + inner], out[reach : n - reach],
+        )  # fmt: skip
     for i in range(n):
-        least = np.inf
+        if i < reach or i >= reach + inner:
+            out[i] = _least_at(raw, i, taps, whole)
+
+
+@jit
+def _least_window(r0, r1, r2, r3, r4, r5, r6, out):
+    """Least mean of seven rows, or of those that are left without some on one side."""
+    for i in range(len(out)):
+        four, other = r3[i] + r4[i] + r5[i] + r6[i], r3[i] + r2[i] + r1[i] + r0[i]
+        five, six = four + r2[i], four + r2[i] + r1[i]
+        least = min(min(F(1 / 4) * four, F(1 / 5) * five), F(1 / 6) * six)
+        five, six = other + r4[i], other + r4[i] + r5[i]
+        least = min(least, min(min(F(1 / 4) * other, F(1 / 5) * five), F(1 / 6) * six))
+        out[i] = min(least, F(1 / 7) * (six + r6[i])) - F(1e-5)
+
+
+@jit
+def _least_at(raw, i, taps, whole):
+    """Lower bound of one row: the least tap, or the least mean of those left on one side."""
+    least, n = np.float32(np.inf), len(raw)
+    for side in range(2 if whole else 0):
+        total, count = F(0.0), F(0.0)
+        for x in range(7):  # from the middle to one side, after all those on the other
+            k = (3, 2, 1, 0, 4, 5, 6)[x]
+            at = i + (taps[k] if side else -taps[k])
+            if 0 <= at < n:
+                total, count = total + raw[at], count + F(1.0)
+            if x >= 3:
+                least = min(least, total / count - F(1e-5))
+    if not whole:
         for k in range(7):
-            x = i + taps[k]
-            if 0 <= x < n:
-                least = min(least, raw[x])
-        if whole:
-            ahead, behind, before, after = 0.0, 0.0, 0, 0
-            for k in range(7):
-                x = i + taps[k]
-                if 0 <= x < n:
-                    ahead, before = ahead + raw[x], before + 1
-            behind, after = ahead, before
-            best = ahead / before
-            for k in range(3):
-                x, y = i + taps[k], i + taps[6 - k]
-                if 0 <= x < n:
-                    ahead, before = ahead - raw[x], before - 1
-                if 0 <= y < n:
-                    behind, after = behind - raw[y], after - 1
-                best = min(best, min(ahead / before, behind / after))
-            least = max(least, best - 1e-5)
-        out[i] = least
+            if 0 <= i + taps[k] < n:
+                least = min(least, raw[i + taps[k]])
+    return least
 
 
 @jit
@@ -90,146 +230,6 @@ def _least_mean(rows, cells):
         total += rows[i]
         least = min(least, rows[i])
     return (total + (cells - len(rows)) * least) / cells
-
-
-@jit
-def _floor_group(
-    low, high, shrink, total, step, taps, block_low, block_high, block_shrink, block_total, blocks,
-    lengths, whole, reach, terms, bounds, rows,
-):  # fmt: skip
-    """Bounds of the clips of one group: see `floors`."""
-    first, last = blocks[0, 0], blocks[-1, 1]
-    queries, n = len(low), rows.shape[1]
-    kappa = np.empty((queries, last - first), np.float32)
-    for i in range(queries):
-        _least_moments(
-            low[i], high[i], shrink[i], total[i], block_low, block_high, block_shrink,
-            block_total, first, kappa[i],
-        )  # fmt: skip
-    across, along = np.empty(queries, np.float32), np.empty(queries, np.float32)
-    raw = np.empty(n, np.float32)
-    for c in range(len(blocks)):
-        begin, end, m = blocks[c, 0] - first, blocks[c, 1] - first, lengths[c]
-        for i in range(queries):
-            across[i] = np.inf
-            for j in range(begin, end):
-                across[i] = min(across[i], kappa[i, j])
-        _least_costs(across, terms, along)
-        for i in range(n):
-            raw[i] = along[i // step]
-        _least_of_taps(raw, taps, whole[c], rows[c])
-        bound = _least_mean(rows[c], n + m - 1)
-        if m > n:
-            columns = _least_columns(kappa[:, begin:end], reach[c], m, terms)
-            bound = max(bound, _least_mean(columns, n + m - 1))
-        bounds[c] = bound * (F(1.0) - _SLACK) - _SLACK
-
-
-@jit
-def _least_columns(kappa, reach, m, terms):
-    """Lower bound of every atrous column, from the blocks that its window touches."""
-    count = kappa.shape[1]
-    least = np.full(count, F(np.inf))
-    for i in range(len(kappa)):
-        for j in range(count):
-            least[j] = min(least[j], kappa[i, j])
-    cost, out = np.empty(count, np.float32), np.empty(m, np.float32)
-    _least_costs(least, terms, cost)
-    for j in range(m):
-        value = F(np.inf)
-        for block in range(
-            max(j - reach, 0) // CLIP_BLOCK, min(j + reach, m - 1) // CLIP_BLOCK + 1
-        ):
-            value = min(value, cost[block])
-        out[j] = value
-    return out
-
-
-@jit(parallel=True)
-def floors(
-    low, high, shrink, total, step, taps, n, block_low, block_high, block_shrink, block_total,
-    blocks, lengths, whole, reach, groups, terms,
-):  # fmt: skip
-    """Lower bounds of the distance of one query to every clip, and of every row of their tables.
-
-    A few frames in a row are a box in the space of the embedding; between two boxes kappa has a
-    least value, from which `_least_costs` follows. A row of the atrous table is bounded by the rows
-    that it is the mean of, and a path of at most N + M - 1 cells crosses every row once.
-
-    Parameters
-    ----------
-    low, high, shrink
-        shape (B, D) float32, boxes of `step` frames of the query each, and the least
-        1 / (1 + t v) of their variances; `total` (B,) the least sum of log(1 + 2 t v) / 2 t.
-    taps
-        shape (7,), as in `rank`.
-    n
-        frames of the query, N.
-    block_low, block_high, block_shrink
-        shape (D, E) float32, the same of boxes of `CLIP_BLOCK` frames of the clips, and
-        `block_total` (E,). A block without known frames has an empty box, from inf to -inf, and
-        total inf.
-    blocks
-        shape (C, 2): clip c has the blocks [blocks[c, 0], blocks[c, 1]).
-    lengths, whole, reach
-        shape (C,): frames, whether no frame is missing in clip and query and the clip is longer
-        than its window, and the half-width of that in frames.
-    groups
-        shape (G + 1,): group g holds the clips [groups[g], groups[g + 1]).
-    terms
-        shape (4,) float32, see `_least_costs`.
-
-    Returns
-    -------
-    shape (C,) float64 and (C, N) float32.
-    """
-    bounds = np.empty(len(blocks))
-    rows = np.empty((len(blocks), n), np.float32)
-    for g in prange(len(groups) - 1):
-        x, y = groups[g], groups[g + 1]
-        _floor_group(
-            low, high, shrink, total, step, taps, block_low, block_high, block_shrink, block_total,
-            blocks[x:y], lengths[x:y], whole[x:y], reach[x:y], terms, bounds[x:y], rows[x:y],
-        )  # fmt: skip
-    return bounds, rows
-
-
-@jit
-def refined_floor(
-    mean, shrink, total, known, mean_t, shrink_t, total_t, first, last, taps, clip_taps, whole,
-    terms, floor,
-):  # fmt: skip
-    """Bound of one clip as by `floors`, from frames instead of boxes; raises `floor` (N,)."""
-    n, m = len(mean), last - first
-    least_row, least_column = np.full(n, F(np.inf)), np.full(m, F(np.inf))
-    kappa = np.empty(m, np.float32)
-    for i in range(n):
-        if not known[i]:
-            continue
-        for j in range(m):
-            kappa[j] = total[i] + total_t[first + j]
-        for dim in range(mean.shape[1]):
-            x, scale = mean[i, dim], shrink[i, dim]
-            row, scales = mean_t[dim, first:last], shrink_t[dim, first:last]
-            for j in range(m):
-                d = x - row[j]
-                kappa[j] += d * d * (scale * scales[j])
-        least = F(np.inf)
-        for j in range(m):
-            least = min(least, kappa[j])
-            least_column[j] = min(least_column[j], kappa[j])
-        least_row[i] = least
-    raw, tight = np.empty(n, np.float32), np.empty(n, np.float32)
-    _least_costs(least_row, terms, raw)
-    _least_of_taps(raw, taps, whole, tight)
-    for i in range(n):
-        floor[i] = max(floor[i], tight[i])
-    bound = _least_mean(floor, n + m - 1)
-    raw, tight = np.empty(m, np.float32), np.empty(m, np.float32)
-    _least_costs(least_column, terms, raw)
-    _least_of_taps(raw, clip_taps, whole and n > 2 * taps.max(), tight)
-    bound = max(bound, _crossing_mean(floor, tight), _crossing_mean(tight, floor))
-    return bound * (F(1.0) - _SLACK) - _SLACK
 
 
 @jit
@@ -245,3 +245,79 @@ def _crossing_mean(rows, columns):
         if extra + 1 >= m - n:
             least = min(least, total / (n + extra + 1))
     return least
+
+
+@jit
+def _below(bound):
+    """A bound, a little less for the sake of float32."""
+    return bound * (1.0 - _SLACK) - _SLACK
+
+
+@jit
+def _points_apart(query, points, c):
+    """Least kappa of each frame of the query (N',), and of each point of clip c."""
+    lanes, count = query.centre.shape[1], points.starts[c, 1] - points.starts[c, 0]
+    dots, rows = np.empty((STEP, lanes), np.float32), np.empty(lanes, np.float32)
+    columns = np.empty(count, np.float32)
+    least_kappas(query, points, c, dots, rows, columns)
+    return rows, columns
+
+
+@jit
+def _row_floors(query, clips, c, kappas, terms):
+    """Lower bounds (N,) of the rows of the atrous table."""
+    out = np.empty(len(query.mean), np.float32)
+    least_costs(kappas, terms, kappas)
+    least_of_taps(kappas[: len(out)], query.taps, clips.whole[c] and query.whole, out)
+    return out
+
+
+@jit
+def _column_floors(query, clips, c, kappas, size, terms):
+    """Lower bounds (M,) of the columns of the atrous table, from points of `size` frames."""
+    m = clips.starts[c, 1] - clips.starts[c, 0]
+    raw, out = np.empty(m, np.float32), np.empty(m, np.float32)
+    least_costs(kappas, terms, kappas)
+    for j in range(m):
+        raw[j] = kappas[j // size]
+    whole = clips.whole[c] and query.whole and len(query.mean) > 2 * query.taps[6]
+    least_of_taps(raw, clips.taps[c], whole, out)
+    return out
+
+
+@jit(parallel=True)
+def floors(query, balls, clips, terms):
+    """Lower bounds (C,) of the distance of a query to every clip, from balls.
+
+    A row of the atrous table is bounded by the rows that it is the mean of, and a path of at most
+    N + M - 1 cells crosses every row once; columns likewise. The longer side is taken.
+    """
+    bounds = np.empty(len(clips.starts))
+    for c in prange(len(bounds)):
+        n, m = len(query.mean), clips.starts[c, 1] - clips.starts[c, 0]
+        rows, columns = _points_apart(query, balls, c)
+        if n >= m:
+            longer = _row_floors(query, clips, c, rows, terms)
+        else:
+            longer = _column_floors(query, clips, c, columns, BALL, terms)
+        bounds[c] = _below(_least_mean(longer, n + m - 1))
+    return bounds
+
+
+@jit
+def refined_floor(query, frames, clips, c, terms, limit):
+    """Bound of one clip as by `floors`, from its frames; and those of the rows of its table (N,).
+
+    Of the path it is also taken into account that it crosses a new column wherever it stays in a
+    row, unless the bound is above `limit` without.
+    """
+    kappas, more = _points_apart(query, frames, c)
+    rows = _row_floors(query, clips, c, kappas, terms)
+    cells = len(rows) + clips.starts[c, 1] - clips.starts[c, 0] - 1
+    bound = _below(_least_mean(rows, cells))
+    if bound <= limit:
+        columns = _column_floors(query, clips, c, more, 1, terms)
+        bound = max(bound, _below(_least_mean(columns, cells)))
+        if bound <= limit:
+            bound = _below(max(_crossing_mean(rows, columns), _crossing_mean(columns, rows)))
+    return bound, rows

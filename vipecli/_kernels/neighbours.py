@@ -1,46 +1,34 @@
 """The nearest clips of an index, without all distances."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import prange
 
-from vipecli._kernels.bounds import refined_floor
+from vipecli._kernels.bounds import LANES, refined_floor
 from vipecli._kernels.compiling import F, jit
-from vipecli._kernels.probability import BLOCK, decay, log, wave
+from vipecli._kernels.probability import BLOCK, distance_row
 from vipecli._kernels.windows import atrous_padded
 
 
 @jit
-def _cost_row(mean, var, mean_t, var_t, first, waves, decays, scratch, out):
-    """Fill -log p of one frame with the frames from `first` on; otherwise as `_distance_row`."""
-    m = len(out)
-    for start in range(0, m, BLOCK):
-        part = out[start : min(start + BLOCK, m)]
-        part[:] = F(0.05)
-        for k in range(len(waves)):
-            wave(mean, var, mean_t, var_t, first + start, waves[k], scratch, part)
-        for k in range(len(decays)):
-            rate, weight = decays[k, 0], decays[k, 1]
-            decay(mean, var, mean_t, var_t, first + start, rate, weight, scratch, part)
-        for j in range(len(part)):
-            part[j] = -log(min(max(part[j], F(0.05)), F(0.95)))
-
-
-@jit
-def _bounded_distance(
-    mean, var, known, mean_t, var_t, known_t, first, last, taps, clip_taps, floor, waves, decays,
-    missing, limit,
-):  # fmt: skip
-    """Mean atrous distance along the warping path to one clip; inf once it must exceed `limit`.
+def _bounded_distance(query, clips, c, floor, waves, decays, missing, limit):
+    """Mean atrous distance along the warping path to clip c; inf once it must exceed `limit`.
 
     As `dtw_mean`, but the table is made row by row, and of the rows still to come their lower
     bounds `floor` (N,) are known: a path at (i, j) has N-1-i of them ahead, and M-1-j cells more
     at most, none below the least bound.
     """
+    mean, var, known, taps = query.mean, query.var, query.known, query.taps
+    mean_t, var_t, known_t, clip_taps = clips.mean, clips.var, clips.known, clips.taps[c]
+    first, last = clips.starts[c]
     n, m = len(mean), last - first
     top, gap = taps.max(), clip_taps.max()
     padded = np.full((n + 2 * top, m + 2 * gap), F(np.nan))
     scratch, smooth = np.empty((5, BLOCK), np.float32), np.empty((1, m), np.float32)
     sums, lengths = np.empty((2, m)), np.empty((2, m), np.int32)
+    # whole vectors, as far as there are frames: what lies behind the clip is not looked at
+    line = np.empty(min(-(-m // LANES) * LANES, mean_t.shape[1] - first), np.float32)
     least, rest = np.inf, 0.0
     for i in range(n):
         least, rest = min(least, floor[i]), rest + floor[i]
@@ -48,10 +36,10 @@ def _bounded_distance(
     for i in range(n):
         while done < min(i + top + 1, n):
             if known[done]:
-                row = padded[top + done, gap : gap + m]
-                _cost_row(mean[done], var[done], mean_t, var_t, first, waves, decays, scratch, row)
+                x, v, row = mean[done], var[done], padded[top + done, gap : gap + m]
+                distance_row(x, v, mean_t, var_t, first, waves, decays, True, scratch, line)
                 for j in range(m):
-                    row[j] = row[j] if known_t[first + j] else F(np.nan)
+                    row[j] = line[j] if known_t[first + j] else F(np.nan)
             done += 1
         atrous_padded(padded[i : i + 2 * top + 1], top, gap, taps, clip_taps, missing, smooth)
         above, here = sums[(i + 1) & 1], sums[i & 1]
@@ -95,73 +83,68 @@ def _keep_best(best, score):
             best[x], score = score, best[x]
 
 
+class Correction(NamedTuple):
+    """What is taken off the distances of C clips; see `packed.Hubs`.
+
+    `shift` (C,); `lift` (C,) the most that may be taken off. `last`, `following` (C,): of a clip
+    whose distance d is at most the first, another half of what the second exceeds d by is taken
+    off, divided by `count`; -inf = never.
+    """
+
+    shift: np.ndarray
+    lift: np.ndarray
+    last: np.ndarray
+    following: np.ndarray
+    count: int
+
+
 @jit(parallel=True)
 def nearest(
-    mean, var, known, taps, packed_mean, packed_var, packed_known, starts, clip_taps, shrink, total,
-    packed_shrink, packed_total, whole, order, bounds, rows, shift, lift, last_near, hub_count,
-    best, chunk, terms, waves, decays, missing,
-):  # fmt: skip
+    query, frames, clips, order, bounds, correction, best, chunk, terms, waves, decays, missing
+):
     """Distances to the clips that may be among the k of least score; inf for all others.
 
-    The score of a clip is its distance less `shift`; of a query that is itself one of the clips,
-    see `last_near`. Clips come in the order of their least scores, and the search ends where those
-    exceed the k-th best found.
+    The score of a clip is its distance less what `correction` takes off. Clips come in the order of
+    their least scores, and the search ends where those exceed the k-th best found.
 
     Parameters
     ----------
-    mean, var, known, taps, packed_mean, packed_var, packed_known, starts
-        as in `rank`.
-    clip_taps
-        shape (C, 7) int64, as `taps` for every clip.
-    shrink, total, packed_shrink, packed_total
-        shapes (N, D), (N,), (D, F) and (F,): as in `floors`, of every frame; `whole` as there.
+    query, frames, clips
+        see `bounds`.
     order
         shape (O,) int64: clips to look at, by their least scores.
-    bounds, rows
-        from `floors`.
-    shift
-        shape (C,): what is taken off a distance.
-    lift
-        shape (C,): the most that may be taken off.
-    last_near
-        shape (C, 2): of a clip whose distance d is at most the first, another half of what the
-        second exceeds d by is taken off, divided by `hub_count`; -inf = never.
+    bounds
+        shape (C,), from `floors`.
     best
         shape (k,), largest scores that are wanted, all alike; overwritten.
     chunk
         clips looked at side by side between two looks at the k-th best.
     terms, waves, decays
-        of the sigmoid, as in `_least_costs` and `matching`.
+        of the sigmoid, as in `least_costs` and `matching`.
+    missing
+        cost of a cell of which nothing is known.
 
     Returns
     -------
     shape (C,) float64; the same for any `chunk` where the score is among the k best.
     """
-    out = np.full(len(starts), np.inf)
+    out = np.full(len(bounds), np.inf)
     k = len(best)
     for begin in range(0, len(order), chunk):
         end = min(begin + chunk, len(order))
-        if bounds[order[begin]] - lift[order[begin]] > best[k - 1]:
+        if bounds[order[begin]] - correction.lift[order[begin]] > best[k - 1]:
             break
         for x in prange(begin, end):
             c = order[x]
-            limit = best[k - 1] + lift[c]
-            bound = bounds[c]
-            if bound <= limit and limit < np.inf:
-                bound = refined_floor(
-                    mean, shrink, total, known, packed_mean, packed_shrink, packed_total,
-                    starts[c, 0], starts[c, 1], taps, clip_taps[c], whole[c], terms, rows[c],
-                )  # fmt: skip
-            if bound <= limit:
-                out[c] = _bounded_distance(
-                    mean, var, known, packed_mean, packed_var, packed_known, starts[c, 0],
-                    starts[c, 1], taps, clip_taps[c], rows[c], waves, decays, missing,
-                    limit,
-                )  # fmt: skip
+            limit = best[k - 1] + correction.lift[c]
+            if bounds[c] <= limit:
+                bound, rows = refined_floor(query, frames, clips, c, terms, limit)
+                if bound <= limit:
+                    out[c] = _bounded_distance(query, clips, c, rows, waves, decays, missing, limit)
         for x in range(begin, end):
             c = order[x]
-            score = out[c] - shift[c]
-            if out[c] <= last_near[c, 0]:
-                score -= 0.5 * (last_near[c, 1] - out[c]) / hub_count
+            score = out[c] - correction.shift[c]
+            if out[c] <= correction.last[c]:
+                score -= 0.5 * (correction.following[c] - out[c]) / correction.count
             _keep_best(best, score)
     return out

@@ -8,6 +8,7 @@ BLOCK = 256
 """Frames of b handled at a time: five rows of products stay in the first-level cache."""
 
 _LOG2E = F(1.4426950)
+_NOTHING = F(1e-7)  # of a probability of at least 0.05
 _LARGEST = F(1e30)  # products beyond leave a mean below 1e-7, and would overflow
 
 
@@ -148,17 +149,27 @@ def _cos_sin(angle):
 
 
 @jit
-def distance_row(mean, var, mean_t, var_t, waves, decays, as_cost, scratch, out):
-    """Fill one row of `matching`, a block of frames at a time."""
-    m = mean_t.shape[1]
+def _negligible(rate, weight, var):
+    """Whether a decay adds less than `_NOTHING` to p, however near the other frame is."""
+    p = F(1.0)
+    for dim in range(len(var)):
+        p *= F(1.0) + rate * var[dim]
+    return weight * weight < _NOTHING * _NOTHING * p
+
+
+@jit
+def distance_row(mean, var, mean_t, var_t, first, waves, decays, as_cost, scratch, out):
+    """Fill one row of `matching` from frame `first` of b on, a block of frames at a time."""
+    m = len(out)
     for start in range(0, m, BLOCK):
-        part = out[start : min(start + BLOCK, m)]
+        part, at = out[start : min(start + BLOCK, m)], first + start
         part[:] = F(0.05)
         for k in range(len(waves)):
-            wave(mean, var, mean_t, var_t, start, waves[k], scratch, part)
+            wave(mean, var, mean_t, var_t, at, waves[k], scratch, part)
         for k in range(len(decays)):
             rate, weight = decays[k, 0], decays[k, 1]
-            decay(mean, var, mean_t, var_t, start, rate, weight, scratch, part)
+            if not _negligible(rate, weight, var):
+                decay(mean, var, mean_t, var_t, at, rate, weight, scratch, part)
         for j in range(len(part)):
             p = min(max(part[j], F(0.05)), F(0.95))
             part[j] = -log(p) if as_cost else p
@@ -186,5 +197,5 @@ def matching(mean_a, var_a, mean_t, var_t, waves, decays, as_cost):
     out = np.empty((len(mean_a), mean_t.shape[1]), np.float32)
     scratch = np.empty((5, BLOCK), np.float32)
     for i in range(len(mean_a)):
-        distance_row(mean_a[i], var_a[i], mean_t, var_t, waves, decays, as_cost, scratch, out[i])
+        distance_row(mean_a[i], var_a[i], mean_t, var_t, 0, waves, decays, as_cost, scratch, out[i])
     return out

@@ -21,7 +21,7 @@ def _rank_group(
     for i in range(n):
         if known[i]:
             row = padded[top + i]
-            distance_row(mean[i], var[i], mean_t, var_t, waves, decays, True, scratch, row)
+            distance_row(mean[i], var[i], mean_t, var_t, 0, waves, decays, True, scratch, row)
             for j in range(m):
                 row[j] = row[j] if known_t[j] else F(np.nan)
     smooth = np.empty((n, m - 2 * gap), np.float32)
