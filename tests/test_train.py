@@ -15,7 +15,7 @@ from vipecli import skeleton as sk  # noqa: E402
 from vipecli.embed import Model, embed  # noqa: E402
 from vipecli.errors import FormatError, WeightsError  # noqa: E402
 from vipecli.poses import Poses  # noqa: E402
-from vipecli.train import body, loop, losses, vvipe  # noqa: E402
+from vipecli.train import body, loop, losses, vvipe, vvipe_config  # noqa: E402
 from vipecli.train.augment import Augmentation, Augmenter  # noqa: E402
 from vipecli.train.calibrate import calibrate  # noqa: E402
 from vipecli.train.config import Config, Network, kind_of, load_config  # noqa: E402
@@ -365,8 +365,8 @@ def test_exported_model_equals_torch_and_carries_its_metadata(tmp_path):
 
 @pytest.mark.parametrize("path", sorted(WEIGHTS.rglob("*.toml")), ids=lambda p: p.stem)
 def test_committed_configs_are_valid(path):
-    if kind_of(path) in vvipe.KINDS:
-        assert set(vvipe.networks(vvipe.read_config(path)))
+    if kind_of(path) in vvipe_config.KINDS:
+        assert set(vvipe.networks(vvipe_config.read_config(path)))
         return
     config = load_config(path)
     assert config.kind in KINDS

@@ -13,15 +13,17 @@ from bodies import STANDING, people, seen, waving  # noqa: E402
 from vipecli import anatomy  # noqa: E402
 from vipecli.canonical import canonical as canonical_numpy  # noqa: E402
 from vipecli.errors import FormatError  # noqa: E402
-from vipecli.train import vvipe, vvipe_files  # noqa: E402
+from vipecli.train import vvipe, vvipe_config, vvipe_files  # noqa: E402
 from vipecli.train.augment import Augmentation  # noqa: E402
 from vipecli.train.data import Mocap  # noqa: E402
 from vipecli.train.detected import Detections, train_refiner  # noqa: E402
 from vipecli.train.score import Retrieval  # noqa: E402
 from vipecli.train.vvipe_model import PoseDecoder, canonical, skeleton  # noqa: E402
 
-SMALL = vvipe.Sizes(dims=8, pose_width=32, width=32, blocks=1, dropout=0.0)
-CONFIG = vvipe.Config(
+torch.set_num_threads(1)  # where cores are busy, threads wait for each other
+
+SMALL = vvipe_config.Sizes(dims=8, pose_width=32, width=32, blocks=1, dropout=0.0)
+CONFIG = vvipe_config.Config(
     vae_steps=20,
     steps=20,
     batch=32,
@@ -92,8 +94,6 @@ def test_both_stages_learn_and_the_decoder_stays_frozen():
     [
         {"realign": False},
         {"pretrain": False},
-        {"pretrain": False, "labels": 0.2, "views": 0.1},
-        {"pretrain": False, "labels": 0.4, "views": 0.1, "filmed": 60},
         {"kind": "direct"},
     ],
 )
@@ -101,26 +101,7 @@ def test_variants_train(changes):
     one = trainer(**changes, vae_steps=2)
     terms = run(one, 5)[-1]
     assert all(np.isfinite(list(terms.values())))
-    assert ("views" in terms) == ("views" in changes)
     assert np.isfinite(one.score()["np_mpjpe"])
-
-
-def test_few_labels_are_those_of_few_poses():
-    one = trainer(pretrain=False, labels=0.2)
-    drawn = one.draw(400, labelled=True)
-    assert len(torch.unique(drawn.flatten(1), dim=0)) <= 35
-    assert len(torch.unique(one.draw(400).flatten(1), dim=0)) > 60
-
-
-def test_what_is_filmed_once_stays_and_only_labels_give_3d():
-    one = trainer(pretrain=False, labels=0.4, views=0.1, filmed=60)
-    drawn = [one._views(32) for _ in range(8)]
-    pictures = torch.cat([joints for joints, _, _ in drawn]).flatten(1)
-    labelled = len(one.film[3])
-    assert 0 < labelled < 60
-    assert len(torch.unique(pictures, dim=0)) <= labelled * vvipe.RIG
-    (first, _), (second, _) = one._pairs()
-    assert not torch.isclose(first, second).all(-1).all(-1).any()
 
 
 @pytest.mark.parametrize("at", [10, 25])

@@ -44,7 +44,7 @@ def train(
     try:
         import torch
 
-        from vipecli.train import loop, vvipe, vvipe_files
+        from vipecli.train import loop, vvipe, vvipe_config, vvipe_files
         from vipecli.train.config import kind_of, load_config
         from vipecli.train.detected import Detections
     except ModuleNotFoundError as exc:
@@ -54,8 +54,8 @@ def train(
     if threads:
         torch.set_num_threads(threads)
     film = Detections.load(detected) if detected else None
-    if kind_of(config) in vvipe.KINDS:
-        lifting = vvipe.read_config(config, steps=steps)
+    if kind_of(config) in vvipe_config.KINDS:
+        lifting = vvipe_config.read_config(config, steps=steps)
         trainer = vvipe.start(lifting, mocap, out, device=device)
         _run(vvipe, trainer, out)
         for path in vvipe_files.finish(trainer, out, detections=film):

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from vipecli.encode import VideoWriter
-from vipecli.lift import Lifted
+from vipecli.lift import Lifted, where
 from vipecli.outputs.draw import Colour, draw_skeleton, draw_text
 from vipecli.poses import Poses
 from vipecli.video import read_frames
@@ -20,6 +21,8 @@ _ELEVATION_DEG = 12.0  # from which it is looked at
 _FILL = 0.2  # of the height of the picture for one torso length
 _UNCLEAR = 0.3  # torso units: joints less certain than this are drawn thin
 _LARGEST = 720  # pixels of height
+_HALF_BODY = 1.75  # torso units: from the middle of the picture to the floor
+_FLOOR_S = 1.5  # the floor is where the lowest joint mostly is over this time
 _DOWN = np.array([0.0, 1.0, 0.0])
 
 
@@ -106,13 +109,12 @@ def write_preview(
     VipeError
         if the clip cannot be read or the video cannot be written; nothing is left behind then.
     """
-    times, joints = lifted.times, lifted.in_camera()
+    times = lifted.times
     fps = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 30.0
     scale = min(1.0, _LARGEST / poses.size[1])
     width, height = (max(2, 2 * round(side * scale / 2)) for side in poses.size)
     side = max(height * 3 // 4 // 2 * 2, 2)
-    centre = joints - (joints.min(axis=1, keepdims=True) + joints.max(axis=1, keepdims=True)) / 2
-    low = np.nanpercentile(centre[..., 1].max(axis=1), 80) if np.isfinite(centre).any() else 1.5
+    joints, floor = on_floor(lifted, poses)
     picture = np.empty((height, width + side, 3), np.uint8)
     with VideoWriter(
         out,
@@ -128,15 +130,44 @@ def write_preview(
             i = int(np.abs(times - time_s).argmin())
             if i == done:  # looked at at a lower rate than it was filmed
                 continue
-            done, points = i, centre[i]
+            done = i
             picture[:, :width], picture[:, width:] = image, BACKGROUND
             draw_skeleton(picture[:, :width], poses.xy[i] * scale, poses.score[i])
             panel = picture[:, width:]
             azimuth = 360 * (time_s - times[0]) / _TURN_S
-            draw_pose(panel, points, azimuth_deg=azimuth, floor=low, std=lifted.std[i])
+            draw_pose(panel, joints[i], azimuth_deg=azimuth, floor=floor, std=lifted.std[i])
             writer.write(picture)
             if progress:
                 progress(i + 1)
+
+
+def on_floor(lifted: Lifted, poses: Poses) -> tuple[np.ndarray, float]:
+    """Put the body where it is drawn: the mid-hip in the middle, feet on the floor.
+
+    The picture tells how high the body is. The floor is where the lowest joint mostly is over
+    about a second and a half: who squats stays down on it, who jumps leaves it.
+
+    Parameters
+    ----------
+    lifted, poses
+        of the clip.
+
+    Returns
+    -------
+    Joints (T, 13, 3), axes right, down, forward, torso units, and the height of the floor.
+    """
+    joints = lifted.in_camera().astype(np.float64)
+    known = np.flatnonzero(np.isfinite(joints).all(axis=(1, 2)))
+    if not len(known):
+        return joints, _HALF_BODY
+    high = where(lifted, poses)[known, 1]
+    low = high + joints[known, :, 1].max(axis=1)
+    times = lifted.times[known]
+    ground = np.array([np.percentile(low[np.abs(times - at) <= _FLOOR_S / 2], 80) for at in times])
+    sigma = _FLOOR_S / 4 * len(known) / max(times[-1] - times[0], _FLOOR_S / 4)
+    ground = gaussian_filter1d(ground, sigma, mode="nearest")
+    joints[known, :, 1] += (high - ground + _HALF_BODY)[:, None]
+    return joints, _HALF_BODY
 
 
 def sheet(rows: Sequence[np.ndarray], labels: Sequence[str], *, cell: int = 220) -> np.ndarray:

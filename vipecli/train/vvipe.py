@@ -5,7 +5,6 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from vipecli.errors import FormatError
-from vipecli.evaluate.views import HELD_OUT
 from vipecli.metrics import MATCH_AT
-from vipecli.train import checkpoint, losses
-from vipecli.train.augment import Augmentation, Augmenter
-from vipecli.train.config import load_config
+from vipecli.train import checkpoint, limited, losses
+from vipecli.train.augment import Augmenter
 from vipecli.train.data import Mocap
+from vipecli.train.limited import CAMERA, Film
 from vipecli.train.loop import CHECKPOINT, pose_weights, split
 from vipecli.train.score import Retrieval
+from vipecli.train.vvipe_config import Config
 from vipecli.train.vvipe_model import (
     Lifter,
     Mapper,
@@ -29,76 +28,7 @@ from vipecli.train.vvipe_model import (
     canonical,
 )
 
-KINDS = ("vvipe", "direct")
-"""Values of `kind` in a config that are trained here."""
-
-CAMERA = (-1.0, -1.0, 1.0)  # the augmenter's left, up, away as right, down, forward
-RIG = 4
-"""Cameras around a pose that is filmed once."""
-
-_TEMPERATURE = 2.0  # of the squared distances of synchronised pictures
 _ALIKE = 0.05  # std of the joints of a triplet's positive, torso units
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Of the networks."""
-
-    dims: int = 32
-    pose_width: int = 256
-    pose_blocks: int = 1
-    width: int = 512
-    blocks: int = 2
-    dropout: float = 0.05
-
-
-@dataclass(frozen=True)
-class Config:
-    """All that fixes a training of V-VIPE, or of the baseline that lifts directly.
-
-    Attributes
-    ----------
-    kind
-        ``vvipe``; or ``direct``, the baseline: the same data, straight to joints in camera axes.
-    realign, pretrain
-        False for the paper's ablations: poses in the axes of the camera; no VAE, the decoder
-        learnt with the map.
-    vae_steps, steps
-        of the two stages.
-    labels, views
-        limited supervision (Mitra et al.), with ``pretrain = false``: the share of the
-        poses whose 3D is used; and the weight of the metric term, which sees pairs of
-        synchronised pictures of all poses and no 3D.
-    filmed
-        poses that are filmed once, by `RIG` synchronised cameras each, as a real recording is; 0 =
-        every pose is varied and filmed anew each time.
-    """
-
-    name: str = "vvipe"
-    kind: str = "vvipe"
-    seed: int = 1
-    vae_steps: int = 6000
-    steps: int = 12000
-    batch: int = 512
-    learning_rate: float = 1e-3
-    warmup: int = 300
-    weight_decay: float = 1e-4
-    average: float = 0.999
-    prior: float = 2e-4
-    triplet: float = 0.05
-    metric: float = 0.1
-    latent: float = 0.02
-    camera: float = 0.5
-    realign: bool = True
-    pretrain: bool = True
-    labels: float = 1.0
-    views: float = 0.0
-    filmed: int = 0
-    rarity: float = 0.5
-    source_weights: dict[str, float] = field(default_factory=dict)
-    exclude: tuple[str, ...] = HELD_OUT
-    network: Sizes = field(default_factory=Sizes)
-    augment: Augmentation = field(default_factory=Augmentation)
 
 
 class Trainer:
@@ -130,9 +60,7 @@ class Trainer:
         self.poses = torch.from_numpy(mocap.poses)
         weights = pose_weights(config, mocap)
         self.cumulative = np.cumsum(weights)
-        known = _labelled(len(mocap.poses), config.labels, config.seed)
-        self.labelled = np.cumsum(weights * known)
-        self.film = self._film_once(weights, known) if config.filmed else None
+        self.film = self._film(mocap, weights) if config.filmed else None
         self.step = 0
         first = "vae" if config.kind == "vvipe" and config.pretrain else "map"
         self._begin(first)
@@ -213,11 +141,10 @@ class Trainer:
 
     # -- losses -------------------------------------------------------------------------------
 
-    def draw(self, count: int, *, labelled: bool = False) -> Tensor:
-        """Mocap poses (count, 13, 3), drawn by their weights; of those with labels or of all."""
-        cumulative = self.labelled if labelled else self.cumulative
-        draw = self.rng.random(count) * cumulative[-1]
-        index = np.searchsorted(cumulative, draw).clip(0, len(self.poses) - 1)
+    def draw(self, count: int) -> Tensor:
+        """Mocap poses (count, 13, 3), drawn by their weights."""
+        draw = self.rng.random(count) * self.cumulative[-1]
+        index = np.searchsorted(self.cumulative, draw).clip(0, len(self.poses) - 1)
         return self.poses[torch.from_numpy(index)]
 
     def _targets(self, poses: Tensor) -> tuple[Tensor, Tensor]:
@@ -272,55 +199,28 @@ class Trainer:
             terms["latent"] = (0.5 * ((target - mean) / std).square() + std.log()).sum(-1).mean()
         else:
             terms["prior"] = losses.prior(mean, std)
-        if self.config.views:
-            terms["views"] = self._views_term()
-        return terms
+        return terms | self._unlabelled_terms()
 
-    def _views_term(self) -> Tensor:
-        """Each picture has to find its synchronised one among all of the batch, by the latent."""
-        first, second = (
-            self.nets["mapper"](joints, visibility)[0] for joints, visibility in self._pairs()
-        )
-        logits = -torch.cdist(first, second).square() / _TEMPERATURE
-        own = torch.arange(len(logits))
-        both = nn.functional.cross_entropy(logits, own), nn.functional.cross_entropy(logits.T, own)
-        return (both[0] + both[1]) / 2
-
-    def _pairs(self) -> list[tuple[Tensor, Tensor]]:
-        """Joints and visibility of the same poses in two synchronised pictures; no 3D."""
-        count = self.config.batch // 2
-        if self.film is None:
-            poses = self.augmenter.poses(self.draw(count))
-            return [self.augmenter.detect(self.augmenter.project(poses)) for _ in range(2)]
-        joints, visibility, _, _ = self.film
-        pose = torch.from_numpy(self.rng.integers(len(joints), size=count))
-        view = torch.from_numpy(self.rng.permuted(np.tile(range(RIG), (count, 1)), axis=1))
-        return [(joints[pose, view[:, k]], visibility[pose, view[:, k]]) for k in (0, 1)]
+    def _unlabelled_terms(self) -> dict[str, Tensor]:
+        """What pictures tell without 3D: the terms of `limited` that have a weight."""
+        names = [name for name in ("own", "views", "across") if getattr(self.config, name)]
+        if not names:
+            return {}
+        pairs = self.film.pairs(self.config.batch // 2, self.rng)
+        found = limited.terms(self.nets["mapper"], self.nets["decoder"], *pairs)
+        return {name: found[name] for name in names}
 
     def _views(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
         """Joints and visibility as a detector gives them, and the poses in camera axes."""
-        if self.film is not None:
-            joints, visibility, seen, known = self.film
-            pose = known[torch.from_numpy(self.rng.integers(len(known), size=count))]
-            view = torch.from_numpy(self.rng.integers(RIG, size=count))
-            return joints[pose, view], visibility[pose, view], seen[pose, view]
-        poses = self.augmenter.poses(self.draw(count, labelled=True))
+        if self.film:
+            return self.film.pictures(count, self.rng)
+        poses = self.augmenter.poses(self.draw(count))
         joints, seen = self.augmenter.film(self.augmenter.turned(poses))
         return *self.augmenter.detect(joints), seen * torch.tensor(CAMERA)
 
-    def _film_once(
-        self, weights: np.ndarray, known: np.ndarray
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Joints, visibility and poses of `filmed` poses in `RIG` cameras; which have labels."""
-        chance = weights / weights.sum()
-        index = self.rng.choice(len(weights), self.config.filmed, p=chance)
-        poses = self.poses[torch.from_numpy(index)]
-        takes = []
-        for _ in range(RIG):
-            joints, seen = self.augmenter.film(poses)
-            takes.append((*self.augmenter.detect(joints), seen * torch.tensor(CAMERA)))
-        joints, visibility, seen = (torch.stack(part, 1) for part in zip(*takes, strict=True))
-        return joints, visibility, seen, torch.from_numpy(np.flatnonzero(known[index]))
+    def _film(self, mocap: Mocap, weights: np.ndarray) -> Film:
+        how = {"moments": self.config.filmed, "labels": self.config.labels, "rng": self.rng}
+        return Film.of(mocap, weights, self.augmenter, **how)
 
     # -- score, checkpoints -------------------------------------------------------------------
 
@@ -402,11 +302,6 @@ def networks(config: Config) -> dict[str, nn.Module]:
     }
 
 
-def _labelled(poses: int, share: float, seed: int) -> np.ndarray:
-    """Which poses (P,) have 3D labels: a share of them, drawn at random."""
-    return np.random.default_rng(seed).random(poses) < share
-
-
 def _apart(a: Tensor, b: Tensor) -> Tensor:
     """Mean distance of the joints (A, B) of all pairs of canonical poses."""
     gap = a[:, None] - b[None]
@@ -483,8 +378,3 @@ def run(
             if report:
                 report(row)
             sums = {}
-
-
-def read_config(path: Path, *, steps: int | None = None) -> Config:
-    """Config from a TOML file; `steps` replaces those of the second stage."""
-    return load_config(path, steps=steps, kind=Config, network=Sizes)
