@@ -70,6 +70,10 @@ def test_a_walk_across_the_picture_is_a_walk():
     unit = 0.5  # metres from mid-hip to mid-shoulder
     assert place[-1, 0] - place[0, 0] == pytest.approx(1.6 / unit, rel=0.2)
     assert np.ptp(place[:, 1]) < 0.3
+    score = poses.score.copy()
+    score[8:10] = 0
+    filled = where(lift(replace(poses, score=score)), replace(poses, score=score))
+    assert np.allclose(filled, place, atol=0.15)
 
 
 def test_smoothing_gives_constant_bones_and_fills_short_gaps_only():

@@ -344,7 +344,7 @@ def where(lifted: Lifted, poses: Poses) -> np.ndarray:
     """Place of the mid-hip (T, 3) as a far camera sees it: right and down in torso units, 0 deep.
 
     The scale is the clip's median, so that a walk across the picture is a walk, and one towards
-    the camera stands still. The middle of the picture is 0.
+    the camera stands still. The middle of the picture is 0. NaN where `lifted` is.
     """
     flat = lifted.in_camera()[..., :2]
     weight = np.where(poses.score > 0, poses.score, 0)[..., None]
@@ -356,4 +356,8 @@ def where(lifted: Lifted, poses: Poses) -> np.ndarray:
         scale = (a * b * weight).sum(axis=(1, 2)) / (b * b * weight).sum(axis=(1, 2))
         scale = np.nanmedian(np.where(scale > 0, scale, np.nan))
         place = (mean_xy - np.array(poses.size) / 2) / scale - mean_flat
+    found, seen = np.isfinite(flat).all(axis=(1, 2)), np.isfinite(place).all(axis=1)
+    if seen.any():  # a gap that smoothing filled is crossed on a straight line
+        for side in place.T:
+            side[found] = np.interp(lifted.times[found], lifted.times[seen], side[seen])
     return np.concatenate([place, 0 * place[:, :1]], axis=1)
