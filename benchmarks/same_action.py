@@ -19,12 +19,12 @@ from scipy.stats import rankdata
 
 from benchmarks import planted
 from examples.motions import ACTIONS, perform
-from vipecli import _kernels
-from vipecli.align import DIAGONAL, align
+from vipecli.align import align
 from vipecli.distance import window_distance
 from vipecli.embed import Embeddings, Model, embed
 from vipecli.evaluate.views import Noise
 from vipecli.matching import DIFFERENT, MIRROR_MARGIN, mirrored, same_action
+from vipecli.paths import cheapest
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,7 @@ def pairs(found: list[Clip]) -> Iterator[Pair]:
         if a.group != b.group or (recording and a.label != b.label):
             continue
         smooth = window_distance(a.plain, b.plain)
-        limits = _kernels.band_limits(*smooth.shape, 1.0)
-        path, _ = _kernels.dtw_path(smooth, *limits, np.inf, np.inf, DIAGONAL)
+        path = cheapest(smooth, ends="closed")
         got = align(a.plain, b.plain)
         yield Pair(
             a.group,

@@ -107,6 +107,45 @@ def dtw(cost, width=1.0, skip_a=math.inf, skip_b=math.inf, diagonal=1.0):
     return np.array(path[::-1]), end
 
 
+def mean_path(cost, steps, turn):
+    """Mean row on each diagonal, from a list of all chains of steps through the full table."""
+    n, m = cost.shape
+    weight, rows = np.zeros(n + m - 1), np.zeros(n + m - 1)
+
+    def at(row, column):
+        x, y = math.floor(row), math.floor(column)
+        return sum(
+            cost[x + dx, y + dy] * abs(1 - dx - (row - x)) * abs(1 - dy - (column - y))
+            for dx in (0, 1)
+            for dy in (0, 1)
+            if x + dx < n and y + dy < m
+        )
+
+    def walk(chain, i, j, likelihood):
+        if (i, j) == (n - 1, m - 1):
+            places = [0.0]
+            for down, right in (steps[k] for k in chain):
+                start = places[-1]
+                places += [start + down * f / (down + right) for f in range(1, down + right + 1)]
+            weight[:] += likelihood
+            rows[:] += likelihood * np.array(places)
+            return
+        for k, (down, right) in enumerate(steps):
+            if i + down < n and j + right < m:
+                points = max(down, right)
+                price = (down + right) * np.mean(
+                    [
+                        at(i + down * p / points, j + right * p / points)
+                        for p in range(1, points + 1)
+                    ]
+                )
+                before = turn[chain[-1], k] if chain else turn[:, k].sum()
+                walk([*chain, k], i + down, j + right, likelihood * before * math.exp(-price))
+
+    walk([], 0, 0, 1.0)
+    return rows / weight
+
+
 def dtw_mean(cost):
     """Mean cost along the path of `dtw`."""
     path, _ = dtw(cost)

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from test_align import movement
+from movements import movement
 
 import vipecli.session
 from vipecli import clip

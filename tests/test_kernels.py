@@ -125,6 +125,60 @@ def test_atrous_regular_equals_twin(shape):
     np.testing.assert_allclose(out, want, rtol=1e-5)
 
 
+def mean_path_of(cost, turn, *, low=None, high=None, at=0, level=None):
+    n, m = cost.shape[0], cost.shape[1] + at
+    low = np.zeros(n, np.int64) if low is None else low
+    high = np.full(n, m, np.int64) if high is None else high
+    level = np.zeros(n + m - 1) if level is None else level
+    return _kernels.mean_path(
+        cost, np.full(n, at, np.int64), low, high, level, _kernels.MOVES, turn
+    )
+
+
+def turns(seed):
+    turn = np.random.default_rng(seed).uniform(0.1, 1, (len(_kernels.MOVES),) * 2)
+    np.fill_diagonal(turn, 1)
+    return turn
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 4), (4, 1), (2, 2), (3, 5), (5, 3), (4, 4), (2, 6)])
+def test_mean_path_equals_all_paths_listed(shape):
+    cost, turn = costs(shape), turns(shape[0])
+    want = naive.mean_path(cost, _kernels.MOVES, turn)
+    np.testing.assert_allclose(mean_path_of(cost, turn), want, atol=1e-9)
+    level = 3 * np.sin(np.arange(sum(shape) - 1.0))  # says how sums are scaled, and nothing else
+    np.testing.assert_allclose(mean_path_of(cost, turn, level=level), want, atol=1e-9)
+
+
+def test_mean_path_stays_within_limits():
+    cost, turn = costs((5, 6)), turns(1)
+    low, high = np.array([0, 0, 1, 2, 3]), np.array([2, 4, 5, 6, 6])
+    walled = np.full(cost.shape, 1e4, np.float32)
+    for i in range(5):
+        walled[i, low[i] : high[i]] = cost[i, low[i] : high[i]]
+    want = naive.mean_path(walled, _kernels.MOVES, turn)
+    got = mean_path_of(np.where(walled < 1e4, cost, np.nan), turn, low=low, high=high)
+    np.testing.assert_allclose(got, want, atol=1e-9)
+
+
+def test_mean_path_of_two_frames_by_hand():
+    # one step in both clips costs 2 c, and two in turn c of the corner passed and c of the end
+    cost = np.array([[9, 0.7], [0.2, 0.5]], np.float32)
+    turn = np.ones((len(_kernels.MOVES),) * 2)
+    both, right, down = np.exp([-2 * 0.5, -0.7 - 0.5, -0.2 - 0.5])
+    want = (0.5 * both + 0 * right + 1 * down) / (both + right + down)
+    np.testing.assert_allclose(mean_path_of(cost, turn), [0, want, 1], rtol=1e-6)
+
+
+def test_mean_path_of_a_long_pause_does_not_run_out_of_numbers():
+    cost = np.full((40, 3000), 2, np.float32)
+    cost[20] = 1
+    path = np.r_[cost[:20, 0], cost[20], cost[21:, -1]]
+    got = mean_path_of(cost, turns(0), level=np.cumsum(path, dtype=float))
+    assert np.isfinite(got).all()
+    assert np.abs(got[100:2900] - 20).max() < 0.5
+
+
 def awkward_poses():
     rng = np.random.default_rng(0)
     p = rng.normal(size=(12, 13, 3))
@@ -183,6 +237,6 @@ def test_compiled_code_is_stamped_with_the_sources_of_all_kernels():
 
     stamps = {
         kernel._cache._cache_file._source_stamp
-        for kernel in (_kernels.matching, _kernels.dtw_path, _kernels.nearest)
+        for kernel in (_kernels.matching, _kernels.mean_path, _kernels.nearest)
     }
     assert stamps == {compiling.sources()}

@@ -8,9 +8,9 @@ from scipy.interpolate import CubicSpline
 
 from vipecli import align as align_module
 from vipecli import long
-from vipecli.align import align, align_costs, guide, probability_along
-from vipecli.distance import frame_costs
+from vipecli.align import align, probability_along
 from vipecli.embed import Embeddings
+from vipecli.timemap import warp
 
 
 def wandering(moments, *, seed, rate=30.0):
@@ -36,30 +36,14 @@ def two_clips(n, *, start=0.0, end=0.0):
 def test_the_path_is_that_of_the_whole_table(ends, missing, monkeypatch):
     a, b = two_clips(900, start=missing[0], end=missing[1])
     b.mean[100:120] = np.nan
-    costs = frame_costs(a, b)
-    want = align_costs(costs, a.times, b.times, ends=ends)
+    want = align(a, b, ends=ends)
     monkeypatch.setattr(align_module, "LARGEST_TABLE", 1000)
     monkeypatch.setattr(long, "COARSE_CELLS", 30_000)
     got = align(a, b, ends=ends)
-    price_differs = ends != "closed"  # it is taken from the coarse table
-    same = np.isin(got.path @ [10_000, 1], want.path @ [10_000, 1]).mean()
-    assert same == 1 or (price_differs and same > 0.97)
-    assert got.cost == pytest.approx(want.cost, rel=1e-3)
-    if same == 1 and len(got) == len(want):
-        np.testing.assert_allclose(got.distance, want.distance, rtol=1e-5)
-
-
-def test_joints_in_space_guide_it_too(monkeypatch):
-    a, b = two_clips(400)
-    turn = np.random.default_rng(3).normal(size=(16, 39))
-    a, b = (
-        dataclasses.replace(x, world=(x.mean @ turn).reshape(-1, 13, 3).astype(np.float32))
-        for x in (a, b)
-    )
-    want = align_costs(frame_costs(a, b), a.times, b.times, guide=guide(a, b), ends="closed")
-    monkeypatch.setattr(align_module, "LARGEST_TABLE", 1000)
-    monkeypatch.setattr(long, "COARSE_CELLS", 20_000)
-    np.testing.assert_array_equal(align(a, b, ends="closed").path, want.path)
+    off = np.abs(warp(got, a.times) - warp(want, a.times)) * 30
+    assert np.median(off) < 0.1, "the embeddings are moved by what a choice of frames tells"
+    assert off.max() < 3
+    assert got.cost == pytest.approx(want.cost, rel=0.01)
 
 
 def test_a_band_still_holds(monkeypatch):
@@ -76,7 +60,7 @@ def test_uneven_times_and_unequal_lengths(monkeypatch):
     a, b = two_clips(500, start=9)
     rng = np.random.default_rng(4)
     a = dataclasses.replace(a, times=np.cumsum(rng.uniform(0.02, 0.05, len(a))))
-    want = align_costs(frame_costs(a, b), a.times, b.times)
+    want = align(a, b)
     monkeypatch.setattr(align_module, "LARGEST_TABLE", 1000)
     monkeypatch.setattr(long, "COARSE_CELLS", 20_000)
     got = align(a, b)

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from test_align import moments, movement
+from movements import moments, movement
 
 from vipecli.matching import align_either_side, mirrored, same_action
 from vipecli.poses import Poses

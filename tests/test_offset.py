@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from test_align import movement
+from movements import movement
 
-from vipecli.align import warp
 from vipecli.offset import Offset, alignment_at, find_offset
+from vipecli.timemap import warp
 
 
 def camera(start, end, *, rate=30.0, noise_seed=0, clock=1.0):

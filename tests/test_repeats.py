@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
-from test_align import movement
+from movements import movement
 
 from vipecli.repeats import FASTEST, SLOWEST, find_all
 
@@ -22,7 +22,7 @@ def test_every_repetition_is_found_with_its_ends():
     for one in got:
         assert one.path[0, 0] == 0
         assert one.path[-1, 0] == len(a) - 1
-        np.testing.assert_array_equal(one.times_b, b.times[one.path[:, 1]])
+        assert np.abs(one.times_b - b.times[one.path[:, 1]]).max() <= 0.5 / 30 + 1e-6
     assert all(x.path[-1, 1] < y.path[0, 1] for x, y in itertools.pairwise(got))
 
 

@@ -13,12 +13,13 @@ import pytest
 from test_synced import half_speed, poses
 
 from tests.media import make_video, number
-from vipecli.align import Span, warp
+from vipecli.align import Span
 from vipecli.embed import Embeddings
 from vipecli.errors import VideoError, VipeError
 from vipecli.outputs.report import Chart, Side, Words, write_report
 from vipecli.outputs.report_clips import MOST_BITS_S, encode_clips
 from vipecli.outputs.report_data import clearness, clip_states, matrix, speed_of_b
+from vipecli.timemap import warp
 
 NAME = "</script><img src=x onerror=alert(1)>{{data}}&amp;.mp4"
 """A file name that would break out of a page which does not escape it."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_align import movement
+from movements import movement
 
 from vipecli import session
 from vipecli.align import align

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vipecli.align import Alignment, warp
+from vipecli.align import Alignment
 from vipecli.clip import Recipe, check_clip, read_clips
 from vipecli.errors import NoPoseError
 from vipecli.session import Clip, Match, Session, Settings, match_clips
+from vipecli.timemap import warp
 
 if TYPE_CHECKING:
     from vipecli.classify import Ranking
@@ -74,7 +75,7 @@ class Aligned:
         return self.alignment.match_probability
 
     def warp(self, times: np.ndarray, *, onto: str = "a") -> np.ndarray:
-        """Moments (T,) of the other of two takes at moments (T,) of one, see `align.warp`."""
+        """Moments (T,) of the other of two takes at moments (T,) of one, see `timemap.warp`."""
         return warp(self.alignment, times, onto=onto)
 
     def reel(self, *, onto: str = "a", apart: bool = False) -> "Reel":

@@ -7,10 +7,11 @@ from itertools import pairwise
 import numpy as np
 
 from vipecli import skeleton as sk
-from vipecli.align import Alignment, warp
+from vipecli.align import Alignment
 from vipecli.errors import NoPoseError
 from vipecli.poses import Poses
 from vipecli.skeleton import from_mediapipe
+from vipecli.timemap import warp
 
 ANGLES = {
     "left elbow": (sk.LEFT_SHOULDER, sk.LEFT_ELBOW, sk.LEFT_WRIST),

@@ -36,9 +36,6 @@ class Embeddings:
         name of the weights and the first 8 hex digits of their SHA-256, ``prvipe:0123abcd``.
     sigmoid
         the model's (a, b) of p(z1, z2) = 0.9 sigmoid(-a |z1 - z2| + b) + 0.05 (equation 5).
-    world
-        shape (T, 13, 3): the joints in space as the detector guesses them, metres, NaN where it
-        does not; None where it gives none. Not part of the embedding: `align` takes them beside it.
     """
 
     mean: np.ndarray
@@ -46,7 +43,6 @@ class Embeddings:
     times: np.ndarray
     model: str
     sigmoid: tuple[float, float]
-    world: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Check the shapes once.
@@ -54,17 +50,12 @@ class Embeddings:
         Raises
         ------
         FormatError
-            if the shapes of mean, std, times and world disagree.
+            if the shapes of mean, std and times disagree.
         """
         if self.mean.shape != self.std.shape or len(self.mean) != len(self.times):
             raise FormatError(
                 f"embeddings: mean {self.mean.shape}, std {self.std.shape} and "
                 f"{len(self.times)} times do not belong together"
-            )
-        if self.world is not None and self.world.shape != (len(self.times), len(sk.JOINTS), 3):
-            raise FormatError(
-                f"embeddings: world {self.world.shape} and {len(self.times)} times do not belong "
-                "together"
             )
 
     def __len__(self) -> int:
@@ -73,14 +64,7 @@ class Embeddings:
 
     def part(self, frames: slice | np.ndarray) -> "Embeddings":
         """Some of the frames, in order: a slice, or a mask or indices (T,)."""
-        world = None if self.world is None else self.world[frames]
-        return replace(
-            self,
-            mean=self.mean[frames],
-            std=self.std[frames],
-            times=self.times[frames],
-            world=world,
-        )
+        return replace(self, mean=self.mean[frames], std=self.std[frames], times=self.times[frames])
 
 
 @dataclass(frozen=True)
@@ -205,5 +189,4 @@ def embed(poses: Poses, model: Model) -> Embeddings:
     )
     nobody = known.sum(1) < MIN_JOINTS
     mean[nobody] = std[nobody] = np.nan
-    world = None if poses.world is None else sk.from_mediapipe(poses.world)
-    return Embeddings(mean, std, poses.times, model.id, model.sigmoid, world)
+    return Embeddings(mean, std, poses.times, model.id, model.sigmoid)

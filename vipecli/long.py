@@ -5,28 +5,23 @@ grow with the length of the clips, not with its square.
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from vipecli import _kernels
-from vipecli.align import (
-    DIAGONAL,
-    GUIDED_DIAGONAL,
-    SKIP,
-    WINDOW_S,
-    Alignment,
-    check_options,
-    guide,
-    led,
-    left_out,
-    probability_along,
-    skip_price,
-    with_least_overlap,
-)
+from vipecli.align import Alignment, check_options, left_out, on_frames, probability_along
 from vipecli.distance import atrous, frame_costs
 from vipecli.embed import Embeddings
+from vipecli.pairing import ROUNDS, WINDOW_S, Pair
+from vipecli.paths import (
+    DIAGONAL,
+    SKIP,
+    cheapest,
+    likely,
+    matched_and_unrelated,
+    with_least_overlap,
+)
 
 COARSE_CELLS = 1 << 22
 """Pairs of frames that the coarse alignment looks at, at most: 2,048 frames of each clip."""
@@ -53,30 +48,30 @@ def align_long(
     are three a second in clips of ten minutes.
     """
     check_options(ends, band)
-    width = 1.0 if band is None else band
     few_a, few_b = thinned(a, b)
-    coarse = _Band.of(few_a, few_b, *_kernels.band_limits(len(few_a), len(few_b), 1.0), match)
-    price = math.inf if ends == "closed" else skip_price(coarse.guided, SKIP[ends])
-    outer = _kernels.band_limits(len(a), len(b), width)
-    path = coarse.path(price, _kernels.band_limits(len(few_a), len(few_b), width))
+    pair = Pair(few_a, few_b, match)
+    for _ in range(ROUNDS):
+        coarse = pair.smooth()
+        path = cheapest(coarse, ends=ends, band=band)
+        pair = pair.met(path)
+    matched, unrelated = matched_and_unrelated(coarse)
+    price = math.inf if ends == "closed" else matched + SKIP[ends] * (unrelated - matched)
     frames_a = np.searchsorted(a.times, few_a.times[path[:, 0]])
     path = np.stack([frames_a, np.searchsorted(b.times, few_b.times[path[:, 1]])], axis=1)
-    reach_s = max(REACH_S, REACH_STEPS * max(_interval(few_a), _interval(few_b)))
-    for _ in range(_SEARCHES):
-        low, high = _around(path, a.times, b.times, reach_s)
-        low, high = np.maximum(low, outer[0]), np.minimum(high, outer[1])
-        near = _Band.of(a, b, low, high, match)
-        path = near.path(price, (low, high))
-        if not _touches(path, (low, high), outer):
-            break
-        reach_s *= 2
+    interval = max(float(np.median(np.diff(clip.times))) for clip in (few_a, few_b))
+    limits = _kernels.band_limits(len(a), len(b), 1.0 if band is None else band)
+    near, path = _near(
+        pair.with_clips(a, b), path, price, max(REACH_S, REACH_STEPS * interval), limits
+    )
+    places = likely(path, near.guided, unrelated - matched, at=near.low, limits=near.limits)
+    path, times_a, times_b = on_frames(places, a.times, b.times)
     i, j = path.T
-    distance = near.along(path, near.plain)
+    distance = near.plain[i, j - near.low[i]]
     return Alignment(
         path=path,
         cost=float(distance.mean(dtype=np.float64)),
-        times_a=a.times[i],
-        times_b=b.times[j],
+        times_a=times_a,
+        times_b=times_b,
         distance=distance,
         match_probability=probability_along(a, b, path, match=match),
         model=a.model,
@@ -108,57 +103,62 @@ class _Band:
     plain: np.ndarray
     guided: np.ndarray
     low: np.ndarray
+    high: np.ndarray
     frames_b: int
-    diagonal: float
 
     @classmethod
-    def of(
-        cls, a: Embeddings, b: Embeddings, low: np.ndarray, high: np.ndarray, match: str
-    ) -> "_Band":
+    def of(cls, pair: Pair, low: np.ndarray, high: np.ndarray) -> "_Band":
         """Compute the distances of two clips within limits."""
+        a, b = pair.a, pair.b
         plain = np.zeros((len(a), int((high - low).max())), np.float32)
-        guided, is_guided = np.zeros_like(plain), False
-        for rows, part_a, part_b, top, left in _blocks(a, b, low, high):
-            costs = frame_costs(part_a, part_b, match=match)
-            extra = guide(part_a, part_b)
-            tables = [atrous(costs, part_a.times, part_b.times, window_s=WINDOW_S)]
-            if extra is not None:
-                is_guided = True
-                tables.append(led(tables[0], costs, extra, part_a.times, part_b.times))
+        guided = np.zeros_like(plain)
+        for start in range(0, len(a), _ROWS):
+            rows = range(start, min(start + _ROWS, len(a)))
+            of_a = _with_window(a.times, rows[0], rows[-1])
+            of_b = _with_window(b.times, int(low[rows[0]]), int(high[rows[-1]]) - 1)
+            part_a, part_b = a.part(of_a), b.part(of_b)
+            costs = frame_costs(part_a, part_b, match=pair.match)
+            smooth = atrous(costs, part_a.times, part_b.times, window_s=WINDOW_S)
+            followed = pair.smooth(of_a, of_b)
             for i in rows:
-                there = slice(low[i] - left, high[i] - left)
-                plain[i, : high[i] - low[i]] = tables[0][i - top, there]
-                guided[i, : high[i] - low[i]] = tables[-1][i - top, there]
-        return cls(plain, guided, low, len(b), GUIDED_DIAGONAL if is_guided else DIAGONAL)
+                there = slice(low[i] - of_b.start, high[i] - of_b.start)
+                plain[i, : high[i] - low[i]] = smooth[i - of_a.start, there]
+                guided[i, : high[i] - low[i]] = followed[i - of_a.start, there]
+        return cls(plain, guided, low, high, len(b))
 
-    def along(self, path: np.ndarray, table: np.ndarray) -> np.ndarray:
-        """Distance at each step of a path."""
-        i, j = path.T
-        return table[i, j - self.low[i]]
+    @property
+    def limits(self) -> tuple[np.ndarray, np.ndarray]:
+        """First and one past the last column of each row."""
+        return self.low, self.high
 
-    def path(self, price: float, limits: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        """Cheapest path within limits that start where the rows do, or lie within whole rows."""
-        if self.plain.shape[1] == self.frames_b and not self.low.any():
-            tail, search = (*limits,), _kernels.dtw_path
-        else:
-            tail, search = (self.frames_b, *limits), _kernels.dtw_band
+    def path(self, price: float) -> np.ndarray:
+        """Cheapest path."""
         return with_least_overlap(
-            lambda p: search(self.guided, *tail, p, p, self.diagonal)[0],
-            lambda path: self.along(path, self.guided),
+            lambda p: _kernels.dtw_band(self.guided, self.frames_b, *self.limits, p, p, DIAGONAL)[
+                0
+            ],
+            lambda path: self.guided[path[:, 0], path[:, 1] - self.low[path[:, 0]]],
             (len(self.plain), self.frames_b),
             price,
         )
 
 
-def _blocks(
-    a: Embeddings, b: Embeddings, low: np.ndarray, high: np.ndarray
-) -> Iterator[tuple[range, Embeddings, Embeddings, int, int]]:
-    """Rows, the parts of a and b around them with room for the window, and where those start."""
-    for start in range(0, len(a), _ROWS):
-        rows = range(start, min(start + _ROWS, len(a)))
-        part_a = _with_window(a.times, rows[0], rows[-1])
-        part_b = _with_window(b.times, int(low[rows[0]]), int(high[rows[-1]]) - 1)
-        yield rows, a.part(part_a), b.part(part_b), part_a.start, part_b.start
+def _near(
+    pair: Pair,
+    path: np.ndarray,
+    price: float,
+    reach_s: float,
+    outer: tuple[np.ndarray, np.ndarray],
+) -> tuple[_Band, np.ndarray]:
+    """Distances within reach of a coarse path, and the cheapest path through them."""
+    for _ in range(_SEARCHES):
+        low, high = _around(path, pair.a.times, pair.b.times, reach_s)
+        near = _Band.of(pair, np.maximum(low, outer[0]), np.minimum(high, outer[1]))
+        path = near.path(price)
+        if not _touches(path, near.limits, outer):
+            break
+        reach_s *= 2
+    return near, path
 
 
 def _with_window(times: np.ndarray, first: int, last: int) -> slice:
@@ -179,10 +179,6 @@ def _touches(
     return bool(
         (((j == low) & (low > outer[0][i])) | ((j == high - 1) & (high < outer[1][i]))).any()
     )
-
-
-def _interval(clip: Embeddings) -> float:
-    return float(np.median(np.diff(clip.times)))
 
 
 def _around(

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from vipecli import _kernels
-from vipecli.align import DIAGONAL, Alignment, align
+from vipecli.align import Alignment, align
 from vipecli.distance import atrous, frame_costs
 from vipecli.embed import Embeddings
 from vipecli.long import thinned
+from vipecli.paths import cheapest
 from vipecli.poses import Poses
 from vipecli.skeleton import MIRROR
 
@@ -63,8 +63,7 @@ def same_action(a: Embeddings, b: Embeddings) -> float:
     a, b = thinned(a, b)
     found = align(a, b)
     smooth = atrous(frame_costs(a, b), a.times, b.times)
-    limits = _kernels.band_limits(*smooth.shape, 1.0)
-    path, _ = _kernels.dtw_path(smooth, *limits, math.inf, math.inf, DIAGONAL)
+    path = cheapest(smooth, ends="closed")
     figures = (
         _DISTANCE * smooth[tuple(path.T)].mean(dtype=np.float64)
         + _UNRELATED * smooth.mean(dtype=np.float64)
@@ -117,5 +116,3 @@ def rehearse() -> None:
     mean = np.zeros((2, 16), np.float32)
     clip = Embeddings(mean, mean + 1, np.arange(2) / 30, "rehearsal:0", (1.0, 9.0))
     same_action(clip, clip)
-    guided = replace(clip, world=np.random.default_rng(0).normal(size=(2, 13, 3)))
-    align(guided, guided)

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import siegelslopes
 
-from vipecli.align import Alignment, Span, skip_price
+from vipecli.align import Alignment, Span
 from vipecli.distance import FLOOR, atrous, frame_costs
 from vipecli.embed import Embeddings
+from vipecli.paths import skip_price
 
 SHARE = 0.75
-"""Price of a frame without a counterpart, as `align.SKIP`; a rigid shift has few ways to be wrong.
+"""Price of a frame without a counterpart, as `paths.SKIP`; a rigid shift has few ways to be wrong.
 
 On motion capture seen by two cameras (`benchmarks.planted`, ends cut by up to 30 %) 0.25 misses the
 overlap in a third of the pairs, and 0.5 to 0.75 in 5 to 7 %.
@@ -60,7 +61,7 @@ def find_offset(a: Embeddings, b: Embeddings, *, drift: bool = False) -> Offset:
     """Shift of the clock of b against that of a, by the poses that both show.
 
     The shift with the least sum, over the frames of a that b shows too, of frame distance less
-    `align.skip_price` at `SHARE`: so a short overlap that happens to be near does not win over a
+    `paths.skip_price` at `SHARE`: so a short overlap that happens to be near does not win over a
     long one. A parabola through the mean distances within `WINDOW_S` then gives the shift between
     two frames. With `drift` the shifts of parts of a, `PART_S` long, are found in the same way
     around the first, and a robust line through them (repeated medians, then least squares over

@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 
 from vipecli import _kernels
-from vipecli.align import Alignment, align, skip_price
+from vipecli.align import Alignment, align
 from vipecli.distance import window_distance
 from vipecli.embed import Embeddings
 from vipecli.matching import same_action
+from vipecli.paths import skip_price
 
 ACCEPT = 0.4
 """A repetition may be this far from the best one towards unrelated frames."""
@@ -26,7 +27,7 @@ SLOWEST, FASTEST = 4.0, 0.25
 """Longest and shortest repetition, in lengths of a."""
 
 _DIAGONAL, _SKIP = 1.25, 0.6
-# Weight of diagonal steps, as `align.DIAGONAL`, and price of a frame of b, as a share of the
+# Weight of diagonal steps, as `paths.DIAGONAL`, and price of a frame of b, as a share of the
 # matched distance. The two keep each other in balance: a path that squeezes a into little of b
 # saves diagonal steps but pays for the frames of b that it leaves out.
 

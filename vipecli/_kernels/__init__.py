@@ -8,6 +8,7 @@ makes it anew.
 
 from vipecli._kernels.bounds import BALL, LANES, STEP, Clips, Points, Query, floors
 from vipecli._kernels.neighbours import Correction, nearest
+from vipecli._kernels.posterior import MOVES, mean_path
 from vipecli._kernels.probability import matching
 from vipecli._kernels.procrustes import normalized_poses, np_mpjpe_matrix, np_mpjpe_pairs
 from vipecli._kernels.ranking import rank
@@ -17,6 +18,7 @@ from vipecli._kernels.windows import atrous_regular, atrous_taps
 __all__ = [
     "BALL",
     "LANES",
+    "MOVES",
     "STEP",
     "Clips",
     "Correction",
@@ -30,6 +32,7 @@ __all__ = [
     "dtw_path",
     "floors",
     "matching",
+    "mean_path",
     "nearest",
     "normalized_poses",
     "np_mpjpe_matrix",

@@ -227,7 +227,7 @@ def alignment(
         models = _models(weights, compare)
         methods = [*protocol.BASELINES]
         for name, model in models.items():
-            methods += protocol.embedding(name, model)
+            methods.append(protocol.embedding(name, model))
         with _bars() as bar:
             takes = _takes(clips, person, pose_model, bar)
             count = sum(1 for _ in protocol.pairs(takes))

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from vipecli.align import Alignment, speed
+from vipecli.align import Alignment
 from vipecli.matching import DIFFERENT
 from vipecli.poses import missing_spans
 from vipecli.session import Match, Session
+from vipecli.timemap import speed
 
 TELL_S = 0.2  # shorter stretches without a counterpart are only in the JSON, seconds
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from vipecli.align import Alignment, align_costs, guide, warp
+from vipecli.align import Alignment, align, align_costs
 from vipecli.distance import frame_costs, order_distance
-from vipecli.embed import Embeddings, Model, embed
+from vipecli.embed import Model, embed
 from vipecli.errors import FormatError
 from vipecli.metrics import kendall_tau, np_mpjpe
 from vipecli.poses import Poses
@@ -28,6 +28,7 @@ from vipecli.skeleton import (
     RIGHT_SHOULDER,
     from_mediapipe,
 )
+from vipecli.timemap import warp
 
 TAU_STEP_S = 1 / 6
 """Kendall's tau looks at a frame every so often: 5 frames at 30 frames/s, as TCC does."""
@@ -77,23 +78,25 @@ class Take:
 class Method:
     """A frame distance: prepares the poses of a clip once, then compares two clips.
 
-    `costs` gives (N, M) float32, NaN where a frame says nothing; `guide`, too, what the path
-    follows beside it, see `align.align_costs`.
+    `costs` gives (N, M) float32, NaN where a frame says nothing. `align`, as `align.align` does it,
+    if more than these make the alignment.
     """
 
     name: str
     prepare: Callable[[Poses], Any]
     costs: Callable[[Any, Any], np.ndarray]
-    guide: Callable[[Any, Any], np.ndarray | None] = lambda a, b: None
+    align: Callable[..., Alignment] | None = None
+
+    def matched(self, a: Any, b: Any, times: tuple[np.ndarray, np.ndarray], ends: str) -> Alignment:
+        """Alignment of two prepared clips."""
+        if self.align:
+            return self.align(a, b, ends=ends)
+        return align_costs(self.costs(a, b), *times, ends=ends)
 
 
-def embedding(name: str, model: Model) -> tuple[Method, Method]:
-    """Frame distance of an embedding, as `vipe align` uses it, and without joints in space."""
-
-    def prepare(poses: Poses) -> Embeddings:
-        return embed(poses, model)
-
-    return Method(name, prepare, frame_costs, guide), Method(f"{name} alone", prepare, frame_costs)
+def embedding(name: str, model: Model) -> Method:
+    """Frame distance of an embedding, and its alignment as `vipe align` does it."""
+    return Method(name, lambda poses: embed(poses, model), frame_costs, align)
 
 
 def _normalised(poses: Poses) -> np.ndarray:
@@ -299,14 +302,11 @@ def alignment(
             ready = one.prepare(a.poses)
             for target in targets:
                 other = one.prepare(target.poses)
-                costs, lead = one.costs(ready, other), one.guide(ready, other)
-                matched = align_costs(
-                    costs, a.poses.times, target.poses.times, guide=lead, ends=ends
-                )
-                error = errors_s(matched, a, target)
+                times = a.poses.times, target.poses.times
+                error = errors_s(one.matched(ready, other, times, ends), a, target)
                 gaps[one.name].append(error)
                 frames[one.name].append(error * _rate(target.poses.times))
-                taus[one.name].append(order(costs, a, target))
+                taus[one.name].append(order(one.costs(ready, other), a, target))
         if progress:
             progress(1)
     if not any(gaps.values()):

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from vipecli.align import Alignment, warp
+from vipecli.align import Alignment
 from vipecli.files import replacing
 from vipecli.outputs.reel import Reel
 from vipecli.session import Match, Session
+from vipecli.timemap import warp
 
 COLUMNS = (
     "a",

@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from vipecli.align import WINDOW_S, Alignment, guide, speed
-from vipecli.distance import FLOOR, atrous, frame_costs, known_frames, matching_probability
+from vipecli.align import Alignment
+from vipecli.distance import FLOOR, known_frames, matching_probability
 from vipecli.embed import Embeddings
+from vipecli.pairing import Pair
 from vipecli.poses import Poses, missing_spans
+from vipecli.timemap import speed
 
 CLEAR = 0.8
 """A pose is unclear where two draws from its Gaussian match each other less surely.
@@ -132,7 +134,7 @@ def speed_of_b(a: np.ndarray, b: np.ndarray, fps: float) -> np.ndarray:
 
 
 def matrix(a: Embeddings, b: Embeddings) -> dict[str, Any]:
-    """What the alignment minimises, all of a against all of b, in 256 steps.
+    """What the alignment minimises at first, all of a against all of b, in 256 steps.
 
     Returns
     -------
@@ -140,9 +142,7 @@ def matrix(a: Embeddings, b: Embeddings) -> dict[str, Any]:
     seconds. Of clips longer than `MOST_CELLS` frames an even choice of frames.
     """
     a, b = _thinned(a), _thinned(b)
-    costs, beside = frame_costs(a, b), guide(a, b)
-    costs = costs if beside is None else costs + beside
-    distance = atrous(costs, a.times, b.times, window_s=WINDOW_S)
+    distance = Pair(a, b).smooth()
     low, high = (float(v) for v in np.percentile(distance, (0.5, 99.5)))
     high = max(high, low + 1e-3)
     distance[~known_frames(a)], distance[:, ~known_frames(b)] = high, high
