@@ -168,3 +168,22 @@ def np_mpjpe(p, q):
     sign = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
     turned = p @ (u * sign) @ vt * ((s * sign).sum() / (p**2).sum())
     return float(np.linalg.norm(turned - q, axis=1).mean())
+
+
+def bgr_to_yuv420(image):
+    """Luma (H, W) and chroma (H / 2, W / 2) of BT.709 in limited range, by its definition."""
+    blue, green, red = np.moveaxis(image.astype(float) / 255, 2, 0)
+
+    def luma_of(r, g, b):
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+    y = 16 + 219 * luma_of(red, green, blue)
+    h, w = image.shape[:2]
+    r, g, b = (
+        np.array([[x[i : i + 2, j : j + 2].mean() for j in range(0, w, 2)] for i in range(0, h, 2)])
+        for x in (red, green, blue)
+    )
+    luma = luma_of(r, g, b)
+    u = 128 + 224 * (b - luma) / (2 * (1 - 0.0722))
+    v = 128 + 224 * (r - luma) / (2 * (1 - 0.2126))
+    return y, u, v

@@ -240,3 +240,19 @@ def test_compiled_code_is_stamped_with_the_sources_of_all_kernels():
         for kernel in (_kernels.matching, _kernels.mean_path, _kernels.nearest)
     }
     assert stamps == {compiling.sources()}
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (2, 40), (18, 6)])
+def test_colours_equal_their_definition(shape):
+    rng = np.random.default_rng(1)
+    for image in (
+        rng.integers(0, 256, (*shape, 3), np.uint8),
+        rng.choice(np.uint8([0, 255]), (*shape, 3)),
+        np.full((*shape, 3), 255, np.uint8),
+    ):
+        # planes have room at the end of their rows
+        y, u, v = (np.full((shape[0] // k, shape[1] // k + 3), 7, np.uint8) for k in (1, 2, 2))
+        _kernels.bgr_to_yuv420(image, y, u, v)
+        for got, want in zip((y, u, v), naive.bgr_to_yuv420(image), strict=True):
+            assert np.abs(got[:, :-3] - want).max() <= 0.51
+            assert (got[:, -3:] == 7).all()

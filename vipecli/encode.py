@@ -166,8 +166,7 @@ class VideoWriter:
         right, bottom = self.size[0] % 2, self.size[1] % 2
         if right or bottom:
             image = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24")
-        frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
+        frame = _as_yuv(image)
         frame.pts, frame.time_base = self.frames, 1 / self.fps
         frame.colorspace, frame.color_range = _BT709, _LIMITED_RANGE
         with self._explained():
@@ -202,6 +201,7 @@ class VideoWriter:
         stream.width, stream.height = (side + side % 2 for side in self.size)
         stream.pix_fmt = "yuv420p"
         stream.options = self._options
+        stream.thread_type = "FRAME"  # slices make larger files, and wait for each other
         context = stream.codec_context
         context.time_base = 1 / self.fps
         context.color_primaries = context.color_trc = context.colorspace = _BT709
@@ -237,3 +237,13 @@ class VideoWriter:
         except (av.FFmpegError, OSError) as exc:
             reason = exc.strerror or str(exc)
             raise VideoError(f"{self.path}: could not be written ({reason})") from exc
+
+
+def _as_yuv(image: np.ndarray) -> "av.VideoFrame":
+    """Frame of a picture (H, W, 3) uint8 BGR of even sides, yuv420p in BT.709."""
+    from vipecli._kernels import bgr_to_yuv420  # compiled code takes its time to load
+
+    frame = av.VideoFrame(image.shape[1], image.shape[0], "yuv420p")
+    planes = [np.frombuffer(p, np.uint8).reshape(p.height, p.line_size) for p in frame.planes]
+    bgr_to_yuv420(np.ascontiguousarray(image), *planes)
+    return frame

@@ -7,6 +7,7 @@ makes it anew.
 """
 
 from vipecli._kernels.bounds import BALL, LANES, STEP, Clips, Points, Query, floors
+from vipecli._kernels.colour import bgr_to_yuv420
 from vipecli._kernels.neighbours import Correction, nearest
 from vipecli._kernels.posterior import MOVES, mean_path
 from vipecli._kernels.probability import matching
@@ -27,6 +28,7 @@ __all__ = [
     "atrous_regular",
     "atrous_taps",
     "band_limits",
+    "bgr_to_yuv420",
     "dtw_band",
     "dtw_mean",
     "dtw_path",
