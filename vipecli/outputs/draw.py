@@ -103,8 +103,8 @@ def _bone_colour(i: int, j: int) -> Colour:
 
 def _fixed(point: np.ndarray) -> tuple[int, int]:
     """Sub-pixel point as cv2 wants it."""
-    x, y = np.round(np.asarray(point) * (1 << _SHIFT)).astype(int)
-    return int(x), int(y)
+    x, y = point.tolist()
+    return round(x * (1 << _SHIFT)), round(y * (1 << _SHIFT))
 
 
 def _line(
@@ -219,22 +219,33 @@ def _rounded(width: int, height: int, radius: int) -> np.ndarray:
     return np.asarray(mask.resize((width, height), Image.Resampling.BOX))
 
 
-@functools.lru_cache(maxsize=512)
 def _mask(text: str, size: int, tabular: bool) -> np.ndarray:
     """Ink of a line of text, 0 to 255; upright its middle is the middle of the capitals."""
+    return _tabular(text, size) if tabular else _ink(text, size)
+
+
+def _tabular(text: str, size: int) -> np.ndarray:
+    """Ink of a text in which all digits are as wide as the widest, put together from characters."""
+    digit = max(_ink(d, size).shape[1] for d in "0123456789")
+    inks = [_ink(c, size) for c in text]
+    steps = [digit if c.isdigit() else ink.shape[1] for c, ink in zip(text, inks, strict=True)]
+    mask = np.zeros((inks[0].shape[0] if inks else 1, max(1, sum(steps))), np.uint8)
+    x = 0
+    for ink, step in zip(inks, steps, strict=True):
+        left = x + (step - ink.shape[1]) // 2
+        mask[:, left : left + ink.shape[1]] = ink
+        x += step
+    return mask
+
+
+@functools.lru_cache(maxsize=512)
+def _ink(text: str, size: int) -> np.ndarray:
+    """Ink of a line of text as the font sets it."""
     font = _font(size, frozenset(text))
-    digit = max(font.getlength(d) for d in "0123456789")
-    steps = [digit if tabular and c.isdigit() else font.getlength(c) for c in text]
     top, bottom = font.getbbox("H")[1::2]
     half = round(0.5 * (bottom - top) + 0.45 * size)
-    width = sum(steps) if tabular else font.getlength(text)
-    mask = Image.new("L", (max(1, int(np.ceil(width))), 2 * half))
-    pen, y = ImageDraw.Draw(mask), half - (top + bottom) / 2
-    if not tabular:
-        pen.text((0, y), text, fill=255, font=font)
-        return np.asarray(mask)
-    for char, step, x in zip(text, steps, np.cumsum([0, *steps]), strict=False):
-        pen.text((x + (step - font.getlength(char)) / 2, y), char, fill=255, font=font)
+    mask = Image.new("L", (max(1, int(np.ceil(font.getlength(text)))), 2 * half))
+    ImageDraw.Draw(mask).text((0, half - (top + bottom) / 2), text, fill=255, font=font)
     return np.asarray(mask)
 
 
