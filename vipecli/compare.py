@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from vipecli.errors import NoPoseError
 from vipecli.poses import Poses
 from vipecli.skeleton import from_mediapipe
 from vipecli.timemap import warp
+from vipecli.turns import Turn, common_turns
 
 ANGLES = {
     "left elbow": (sk.LEFT_SHOULDER, sk.LEFT_ELBOW, sk.LEFT_WRIST),
@@ -34,15 +34,6 @@ SMOOTH_S = 0.1
 
 SEEN = 0.5
 """An angle counts as known where all three joints are seen at least this surely."""
-
-SWING_DEG = 12.0
-"""A turn of an angle counts where the way to it and from it is at least this long, degrees."""
-
-REST_DEG = 1.0
-"""An angle rests while it stays this close to its extreme, degrees."""
-
-NEAR_S = 0.5
-"""Turns of a and b belong together if they are at most this far apart on the time map, seconds."""
 
 LEAST_KNOWN = 0.25
 """Share of the matched time in which an angle is known in both clips, to be worth a word."""
@@ -78,34 +69,6 @@ class Moment:
     def difference_deg(self) -> float:
         """B less a."""
         return self.b_deg - self.a_deg
-
-
-@dataclass(frozen=True)
-class Turn:
-    """A turning point of one angle that both performances show.
-
-    Attributes
-    ----------
-    angle
-        key of `ANGLES`.
-    kind
-        ``smallest`` (most bent) or ``largest`` (straightest).
-    time_a, time_b
-        when each of them turns, seconds in its own clip.
-    late_s
-        how much later b turns than its time map says, seconds of b: later than the rest of its
-        body, compared with a.
-    a_deg, b_deg
-        the angle there.
-    """
-
-    angle: str
-    kind: str
-    time_a: float
-    time_b: float
-    late_s: float
-    a_deg: float
-    b_deg: float
 
 
 @dataclass(frozen=True)
@@ -271,7 +234,7 @@ def compare(
         a_deg=a_deg,
         b_deg=there,
         moments=_moments(times_a, times_b, a_deg, there, most),
-        turns=_turns(alignment, (a.times, angles_a), (b.times, angles_b)),
+        turns=common_turns(alignment, ANGLES, (a.times, angles_a), (b.times, angles_b)),
         ranges=_ranges(a_deg, there),
     )
 
@@ -327,91 +290,3 @@ def _ranges(a: np.ndarray, b: np.ndarray) -> tuple[Range, ...]:
         mean = float(np.abs(b - a)[both, k].mean()) if both.any() else float("nan")
         rows.append(Range(name, of_a, of_b, mean, float(both.mean())))
     return tuple(rows)
-
-
-# --- turning points ------------------------------------------------------------------------------
-
-
-def _turns(
-    alignment: Alignment, a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray]
-) -> tuple[Turn, ...]:
-    """Turning points in the matched part of both, each joined to its nearest of the same kind."""
-    (times_a, angles_a), (times_b, angles_b) = a, b
-    rows = []
-    for k, name in enumerate(ANGLES):
-        of_a = _within(turning_points(times_a, angles_a[:, k]), alignment.times_a)
-        of_b = _within(turning_points(times_b, angles_b[:, k]), alignment.times_b)
-        expected = warp(alignment, np.array([time_s for time_s, _, _ in of_a]))
-        back = warp(alignment, np.array([time_s for time_s, _, _ in of_b]), onto="b")
-        for i, (time_a, kind, deg_a) in enumerate(of_a):
-            j = _partner(expected[i], kind, of_b)
-            if j is None or _partner(back[j], kind, of_a) != i:
-                continue
-            time_b, _, deg_b = of_b[j]
-            rows.append(Turn(name, kind, time_a, time_b, time_b - expected[i], deg_a, deg_b))
-    return tuple(sorted(rows, key=lambda turn: turn.time_a))
-
-
-def _within(
-    turns: list[tuple[float, str, float]], times: np.ndarray
-) -> list[tuple[float, str, float]]:
-    return [turn for turn in turns if times[0] < turn[0] < times[-1]]
-
-
-def _partner(time_s: float, kind: str, turns: list[tuple[float, str, float]]) -> int | None:
-    """Index of the nearest turn of a kind within `NEAR_S`."""
-    near = [(abs(other - time_s), i) for i, (other, its, _) in enumerate(turns) if its == kind]
-    away, i = min(near, default=(np.inf, None))
-    return i if away <= NEAR_S else None
-
-
-def turning_points(times: np.ndarray, angle: np.ndarray) -> list[tuple[float, str, float]]:
-    """Moments at which an angle turns, small to-and-fro left out.
-
-    Parameters
-    ----------
-    times
-        shape (T,), seconds.
-    angle
-        shape (T,), degrees; NaN where not known.
-
-    Returns
-    -------
-    Time in seconds, ``smallest`` or ``largest``, and the angle: alternating extremes whose way to
-    the extreme before and behind is at least `SWING_DEG`. The first and the last known moment are
-    none. Where an angle rests at its extreme, to within `REST_DEG`, the middle of the rest.
-    """
-    known = np.flatnonzero(np.isfinite(angle))
-    values, found = angle[known], []
-    for before, here in pairwise(_zigzag(values)):
-        first, last = _rest(values, here)
-        time_s = (times[known[first]] + times[known[last]]) / 2
-        kind = "largest" if values[here] > values[before] else "smallest"
-        found.append((float(time_s), kind, float(values[here])))
-    return found
-
-
-def _rest(values: np.ndarray, here: int) -> tuple[int, int]:
-    """First and last index of the run around an extreme that stays close to it."""
-    close = np.abs(values - values[here]) <= REST_DEG
-    behind, ahead = ~close[here::-1], ~close[here:]
-    first = here - (int(behind.argmax()) - 1 if behind.any() else here)
-    last = here + (int(ahead.argmax()) - 1 if ahead.any() else len(values) - 1 - here)
-    return first, last
-
-
-def _zigzag(values: np.ndarray) -> list[int]:
-    """Indices of extremes, each `SWING_DEG` from the next; the first has no way before it."""
-    low = high = 0
-    turns: list[int] = []
-    rising: bool | None = None
-    for i, value in enumerate(values):
-        low = i if value < values[low] else low
-        high = i if value > values[high] else high
-        if rising is not False and values[high] - value >= SWING_DEG:
-            turns.append(high)
-            rising, low = False, i
-        elif rising is not True and value - values[low] >= SWING_DEG:
-            turns.append(low)
-            rising, high = True, i
-    return turns

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from vipecli.align import Alignment
-from vipecli.compare import ANGLES, picture, smoothed_angles, turning_points, world
+from vipecli.compare import ANGLES, picture, smoothed_angles, world
 from vipecli.encode import exact_rate
 from vipecli.poses import Poses
 from vipecli.session import MOST_CLIPS, Match, Session
 from vipecli.timemap import warp
+from vipecli.turns import turning_points
 
 ONTO = "a", "b", "both"
 
