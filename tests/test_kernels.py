@@ -179,6 +179,24 @@ def test_mean_path_of_a_long_pause_does_not_run_out_of_numbers():
     assert np.abs(got[100:2900] - 20).max() < 0.5
 
 
+@pytest.mark.parametrize("dims", [1, 3, 16, 18])
+def test_nearest_under_plain_warping_equals_twin(dims):
+    from vipecli.plain import Series
+
+    rng = np.random.default_rng(dims)
+    series = [rng.normal(size=(t, dims)).cumsum(axis=0) for t in (1, 2, 7, 8, 9, 30, 5, 21) * 3]
+    searched = Series(series)
+    for t in (1, 2, 16, 23):
+        query = rng.normal(size=(t, dims)).cumsum(axis=0)
+        squares = [np.square(query[:, None] - one).sum(axis=2) for one in series]
+        want = [naive.dtw(cost)[1] for cost in squares]
+        place, distance = searched.nearest(query)
+        assert place == np.argmin(want)
+        assert distance == pytest.approx(np.sqrt(min(want)), rel=1e-5)
+    place, distance = searched.nearest(series[11])
+    assert (place, distance) == (11, 0)
+
+
 def awkward_poses():
     rng = np.random.default_rng(0)
     p = rng.normal(size=(12, 13, 3))

@@ -14,7 +14,13 @@ def query_of(clip: Embeddings, taps: np.ndarray, rate: np.float32) -> Query:
 
     `rate` is that of the slowest decay but one, see `_kernels.bounds.least_costs`.
     """
-    (mean, var), known = filled(clip), known_frames(clip)
+    return lay_out(*filled(clip), known_frames(clip), taps, rate)
+
+
+def lay_out(
+    mean: np.ndarray, var: np.ndarray, known: np.ndarray, taps: np.ndarray, rate: np.float32
+) -> Query:
+    """As `query_of`, from means and variances (N, D) without NaN, and the frames that count."""
     more = -len(mean) % LANES
     centre = np.pad(mean.T, ((0, -mean.shape[1] % STEP), (0, more)))
     shrink, total = _shrinkage(var.T, known, rate)

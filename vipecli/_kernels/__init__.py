@@ -9,6 +9,7 @@ makes it anew.
 from vipecli._kernels.bounds import BALL, LANES, STEP, Clips, Points, Query, floors
 from vipecli._kernels.colour import bgr_to_yuv420
 from vipecli._kernels.neighbours import Correction, nearest
+from vipecli._kernels.plain import ball_sums, nearest_plain
 from vipecli._kernels.posterior import MOVES, mean_path
 from vipecli._kernels.probability import matching
 from vipecli._kernels.procrustes import normalized_poses, np_mpjpe_matrix, np_mpjpe_pairs
@@ -27,6 +28,7 @@ __all__ = [
     "Query",
     "atrous_regular",
     "atrous_taps",
+    "ball_sums",
     "band_limits",
     "bgr_to_yuv420",
     "dtw_band",
@@ -36,6 +38,7 @@ __all__ = [
     "matching",
     "mean_path",
     "nearest",
+    "nearest_plain",
     "normalized_poses",
     "np_mpjpe_matrix",
     "np_mpjpe_pairs",
