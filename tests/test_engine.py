@@ -1,7 +1,10 @@
 import itertools
 import os
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -137,3 +140,24 @@ def forever(closed):
         yield from itertools.count()
     finally:
         closed.append(True)
+
+
+def test_a_script_without_a_guard_can_use_a_pool(tmp_path):
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "import test_engine\nfrom vipecli import engine\n"
+        "print([o.result for o in engine.run(test_engine.square, [2, 4], jobs=2)])\n"
+        "print(__file__)\n"
+    )
+    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert done.returncode == 0, done.stderr
+    results, file = done.stdout.splitlines()
+    assert sorted(results.strip("[]").split(", ")) == ["16", "4"]
+    assert file == str(script)

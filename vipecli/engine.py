@@ -202,10 +202,28 @@ def _submit(
     waiting = {}
     for item in islice(items, count):
         try:
-            waiting[pool.submit(_call, task, item)] = item
+            with _main_left_out():
+                waiting[pool.submit(_call, task, item)] = item
         except BrokenProcessPool:
             unfinished.append(item)
     return waiting
+
+
+@contextlib.contextmanager
+def _main_left_out() -> Iterator[None]:
+    """Keep processes that start from running the main script: tasks are in modules.
+
+    It would import the command line, or, where a script has no guard, start all over.
+    """
+    names = vars(sys.modules["__main__"])
+    spec, file = names.get("__spec__"), names.pop("__file__", None)
+    names["__spec__"] = None
+    try:
+        yield
+    finally:
+        names["__spec__"] = spec
+        if file is not None:
+            names["__file__"] = file
 
 
 _steps: Any = None  # the counter shared with the parent, in a process of the pool
