@@ -27,6 +27,7 @@ _SMALLEST = 1 / 8  # of the picture's shorter side: who is smaller is not found;
 _SOUGHT_S = 1.5  # how long to look in every frame for somebody who is missing
 _UPRIGHT_DEG = 45.0  # trunks that lean more are looked at twice, since MediaPipe errs there
 _AGREE = 0.12  # body sizes between two looks at one person that tell the same
+_REMEMBERED_S = 2.0  # of those who were seen, more than what is expected of them depends on
 _PATCH = 0.01  # half a side of the square whose colour a landmark has, body sizes
 _OBLONG = 1.2  # sides of a picture that is looked at in parts even where somebody is found
 _TILES = (1.0, 0.5)  # windows in which small people are sought, by the picture's shorter side
@@ -81,6 +82,8 @@ class BlazePose:
         found = distinct(found + self._missing(look, found))
         found = [p if p.shape[1] > 7 else _coloured(look, p) for p in found]
         self._tracks.add(self._frames, time_s, found)
+        for track in self._tracks.tracks:
+            track.forget(time_s - _REMEMBERED_S)
         self._frames += 1
         return found
 

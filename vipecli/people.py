@@ -59,7 +59,7 @@ class Track:
     def add(self, frame: int, time_s: float, person: np.ndarray) -> None:
         """Append what was seen of this person in one frame."""
         self.frames.append(frame)
-        self.people.append(person)
+        self.people.append(person[:, :7].copy() if person.shape[1] > 7 else person)
         self.moments.append(time_s)
         self.last_s = time_s
         seen = person[_CLOTHES, COLOUR] if person.shape[1] > 7 else None
@@ -67,6 +67,12 @@ class Track:
             self.colours = seen
         else:
             self.colours = (1 - _COLOUR_PACE) * self.colours + _COLOUR_PACE * seen
+
+    def forget(self, before_s: float) -> None:
+        """Drop what was seen before a moment, all but the last sight."""
+        count = min(bisect_left(self.moments, before_s), len(self.moments) - 1)
+        for kept in (self.frames, self.people, self.moments):
+            del kept[:count]
 
     def expected(self, time_s: float) -> np.ndarray:
         """Where the person should be: as last seen, moved on at the speed of late, (33, 7)."""

@@ -312,10 +312,10 @@ def _poses_of(
     track: Track, times: np.ndarray, size: tuple[int, int], *, source: str, detector: str
 ) -> Poses:
     """One person's track as poses, with NaN in the frames between."""
-    found = np.stack(track.people).astype(np.float32)
-    found[found[..., SEEN] < 0] = np.nan  # a keypoint file may lack some points of a person
-    people = np.full((len(times), *found.shape[1:]), np.nan, np.float32)
-    people[track.frames] = found
+    people = np.full((len(times), *track.people[0].shape), np.nan, np.float32)
+    for frame, person in zip(track.frames, track.people, strict=True):
+        people[frame] = person
+    people[people[..., SEEN] < 0] = np.nan  # a keypoint file may lack some points of a person
     # 0 means missing, and the landmarker's visibility may come out as 0 for a joint it placed.
     seen = np.nan_to_num(np.clip(people[..., SEEN], _LEAST_SCORE, 1))
     joints, more = people[..., XY], {}
