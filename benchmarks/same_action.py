@@ -20,11 +20,9 @@ from scipy.stats import rankdata
 from benchmarks import planted
 from examples.motions import ACTIONS, perform
 from vipecli.align import align
-from vipecli.distance import window_distance
 from vipecli.embed import Embeddings, Model, embed
 from vipecli.evaluate.views import Noise
-from vipecli.matching import DIFFERENT, MIRROR_MARGIN, mirrored, same_action
-from vipecli.paths import cheapest
+from vipecli.matching import DIFFERENT, MIRROR_MARGIN, figures, mirrored, same_action
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class Pair:
 
     group: str
     same: bool
-    figures: tuple[float, float, float]
+    figures: np.ndarray
     score: float
     mirror_gain: float
 
@@ -92,17 +90,11 @@ def pairs(found: list[Clip]) -> Iterator[Pair]:
         recording = a.label.split("@")[0] == b.label.split("@")[0]
         if a.group != b.group or (recording and a.label != b.label):
             continue
-        smooth = window_distance(a.plain, b.plain)
-        path = cheapest(smooth, ends="closed")
         got = align(a.plain, b.plain)
         yield Pair(
             a.group,
             a.label == b.label,
-            (
-                float(smooth[tuple(path.T)].mean()),
-                float(smooth.mean()),
-                float(got.match_probability.mean()),
-            ),
+            figures(a.plain, b.plain),
             same_action(a.plain, b.plain),
             got.cost - align(a.plain, b.flipped).cost,
         )

@@ -143,13 +143,16 @@ def align(
         return align_long(a, b, ends=ends, band=band, match=match)
     check_options(ends, band)
     costs = _not_empty(frame_costs(a, b, match=match))
-    pair = Pair(a, b, match)
+    follow = met(Pair(a, b, match), ends=ends, band=band).smooth()
+    found = align_costs(costs, a.times, b.times, follow=follow, ends=ends, band=band, model=a.model)
+    return replace(found, match_probability=probability_along(a, b, found.path, match=match))
+
+
+def met(pair: Pair, *, ends: str = "auto", band: float | None = None) -> Pair:
+    """Move two clips towards each other `ROUNDS` times, each time where the path matches them."""
     for _ in range(ROUNDS):
         pair = pair.met(cheapest(pair.smooth(), ends=ends, band=band))
-    found = align_costs(
-        costs, a.times, b.times, follow=pair.smooth(), ends=ends, band=band, model=a.model
-    )
-    return replace(found, match_probability=probability_along(a, b, found.path, match=match))
+    return pair
 
 
 def probability_along(

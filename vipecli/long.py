@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from vipecli import _kernels
-from vipecli.align import Alignment, check_options, left_out, on_frames, probability_along
+from vipecli.align import Alignment, check_options, left_out, met, on_frames, probability_along
 from vipecli.distance import atrous, frame_costs
 from vipecli.embed import Embeddings
-from vipecli.pairing import ROUNDS, WINDOW_S, Pair
+from vipecli.pairing import WINDOW_S, Pair
 from vipecli.paths import (
     DIAGONAL,
     SKIP,
@@ -49,11 +49,9 @@ def align_long(
     """
     check_options(ends, band)
     few_a, few_b = thinned(a, b)
-    pair = Pair(few_a, few_b, match)
-    for _ in range(ROUNDS):
-        coarse = pair.smooth()
-        path = cheapest(coarse, ends=ends, band=band)
-        pair = pair.met(path)
+    pair = met(Pair(few_a, few_b, match), ends=ends, band=band)
+    coarse = pair.smooth()
+    path = cheapest(coarse, ends=ends, band=band)
     matched, unrelated = matched_and_unrelated(coarse)
     price = math.inf if ends == "closed" else matched + SKIP[ends] * (unrelated - matched)
     frames_a = np.searchsorted(a.times, few_a.times[path[:, 0]])
