@@ -24,8 +24,8 @@ different hands, 27 %.
 """
 
 DIFFERENT = 0.3
-"""Below this the user is warned, wrongly for 5 % of the pairs of one action, and rightly for 89 % of
-the others (`benchmarks.same_action`)."""
+"""Below this the user is warned, wrongly for 5 % of the pairs of one action, and rightly for 89 %
+of the others (`benchmarks.same_action`)."""
 
 # MediaPipe's 33 landmarks: the nose; three of each eye, the ears, the mouth; then left and right in
 # turn from the shoulders to the toes.
