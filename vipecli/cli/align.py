@@ -7,20 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vipecli.cli.options import (
-    Detector,
-    EndOfEach,
-    Joints,
-    Json,
-    Person,
-    PoseModel,
-    Rate,
-    StartOfEach,
-    Weights,
-    parts,
-)
+from vipecli.cli.options import Json, with_recipe
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vipecli.clip import Recipe
     from vipecli.outputs.reel import Reel
     from vipecli.session import Session, Settings
@@ -82,6 +73,7 @@ def _check_audio(value: str) -> str:
     raise typer.BadParameter(f"{value!r} is not a letter from a to i, or none")
 
 
+@with_recipe(of_each=True)
 def align(
     clips: Annotated[
         list[Path], typer.Argument(metavar="A B [C ...]", help="Videos, frames or keypoint files.")
@@ -192,14 +184,8 @@ def align(
             help="Page (.html) with both clips in step, distances, path, speed and angles.",
         ),
     ] = None,
-    person: Person = "largest",
-    start: StartOfEach = None,
-    end: EndOfEach = None,
-    fps: Rate = None,
-    joints: Joints = None,
-    detector: Detector = "mediapipe",
-    pose_model: PoseModel = None,
-    weights: Weights = None,
+    *,
+    recipes: "Callable[[int], list[Recipe]]",
 ) -> None:
     """Play clips of one movement in step.
 
@@ -208,70 +194,36 @@ def align(
     """
     from vipecli.cli.console import check_json, progress_bars, write_json
     from vipecli.cli.summary import summary
-    from vipecli.clip import Recipe
-    from vipecli.errors import NoPoseError
-    from vipecli.outputs.mapping import as_json, write_csv
-    from vipecli.outputs.plot import write_plot
-    from vipecli.outputs.reel import reel_of, turning_marks
-    from vipecli.outputs.timeline import write_timeline
+    from vipecli.outputs.mapping import as_json
     from vipecli.session import Settings
 
     _check_usage(clips, reference, onto, every, offset or drift, style, audio, report)
-    recipe = Recipe(
-        person=person,
-        detector=detector,
-        pose_model=pose_model,
-        weights=weights,
-        joints=joints,
-        fps=fps,
-    )
-    recipes = parts(recipe, start, end, len(clips))
-    infos = _check_inputs(clips, recipes)
-    others = [path for path in (csv, plot, otio, report) if path]
-    out = out or (None if others or json or every else DEFAULT_OUT)
-    written = [path for path in (out, *others) if path]
+    of_each = recipes(len(clips))
+    infos = _check_inputs(clips, of_each)
+    others = {"csv": csv, "plot": plot, "otio": otio, "report": report}
+    out = out or (None if any(others.values()) or json or every else DEFAULT_OUT)
+    written = [path for path in (out, *others.values()) if path]
     _check_outputs(clips, out, written, plot=plot, otio=otio, report=report)
     check_json(json, *clips, *written)
-    settings = Settings(
-        ends=ends.value,
-        mirror=mirror.value,
-        clock="drift" if drift else "offset" if offset else None,
-        every=every,
-        smooth_s=smooth,
-    )
+    clock = "drift" if drift else "offset" if offset else None
+    settings = Settings(ends.value, mirror.value, clock, every, smooth)
+    style = style or (Style.GRID if len(clips) > 2 else Style.SIDE)
+    look = {
+        "style": style.value,
+        "resample": resample.value,
+        "captions": captions,
+        "chapters": chapters,
+        "skeleton": skeleton,
+        "audio": None if audio == "none" else ord(audio) - ord("a"),
+        "height": height,
+    }
     with progress_bars() as bars:
-        session = _read_and_match(clips, infos, recipes, settings, reference, bars)
-        if session.others[0].alignment is None:
-            raise NoPoseError(
-                f"{clips[1]}: shows nothing like {clips[0]}; `vipe align` without --all tells more"
-            )
-        style = style or (Style.GRID if len(clips) > 2 else Style.SIDE)
+        session = _read_and_match(clips, infos, of_each, settings, reference, bars)
         kept = infos[1 if onto is Onto.B else session.reference]
-        filmed = max(fps, kept.fps) if fps else None  # fewer frames looked at, all shown
-        reel = reel_of(session, onto=onto.value, apart=style is Style.GRID, fps=filmed)
-        reel = reel.labelled(label or [])
-        reel = turning_marks(reel) if chapters else reel
+        reel = _reel(session, onto, style, label or [], chapters, kept, of_each[0].fps)
         if out:
-            _write_video(
-                reel,
-                out,
-                bars,
-                style=style.value,
-                resample=resample.value,
-                captions=captions,
-                chapters=chapters,
-                skeleton=skeleton,
-                audio=None if audio == "none" else ord(audio) - ord("a"),
-                height=height,
-            )
-        if csv:
-            write_csv(session, csv)
-        if plot:
-            write_plot(session, plot)
-        if otio:
-            write_timeline(reel, otio)
-        if report:
-            _write_page(session, report, bars, onto=onto.value)
+            _write_video(reel, out, bars, **look)
+        _write_others(session, reel, bars, onto, **others)
     if json:
         write_json(as_json(session, reel), json)
     for line in summary(session, written):
@@ -349,6 +301,7 @@ def _read_and_match(
     """Find the poses of all clips, and match them."""
     from vipecli.clip import read_clips
     from vipecli.engine import meanwhile
+    from vipecli.errors import NoPoseError
     from vipecli.session import Clip, match_clips
 
     tasks = [
@@ -358,12 +311,61 @@ def _read_and_match(
     meanwhile("vipecli.matching", "rehearse")
     seen = read_clips(clips, recipes, lambda clip, steps: bars.advance(tasks[clip], steps))
     takes = [Clip(path, *found) for path, found in zip(clips, seen, strict=True)]
-    return match_clips(
+    session = match_clips(
         takes,
         recipes[0].load_model,
         reference="best" if reference == "best" else int(reference) - 1,
         settings=settings,
     )
+    if session.others[0].alignment is None:
+        raise NoPoseError(
+            f"{clips[1]}: shows nothing like {clips[0]}; `vipe align` without --all tells more"
+        )
+    return session
+
+
+def _reel(
+    session: "Session",
+    onto: Onto,
+    style: Style,
+    labels: Sequence[str],
+    chapters: bool,
+    kept: "VideoInfo",
+    fps: float | None,
+) -> "Reel":
+    """What the video shows; all frames of the clip whose time is kept, even if few were seen."""
+    from vipecli.outputs.reel import reel_of, turning_marks
+
+    filmed = max(fps, kept.fps) if fps else None
+    reel = reel_of(session, onto=onto.value, apart=style is Style.GRID, fps=filmed)
+    reel = reel.labelled(labels)
+    return turning_marks(reel) if chapters else reel
+
+
+def _write_others(
+    session: "Session",
+    reel: "Reel",
+    bars: Any,
+    onto: Onto,
+    *,
+    csv: Path | None,
+    plot: Path | None,
+    otio: Path | None,
+    report: Path | None,
+) -> None:
+    """Write what was asked for besides the video."""
+    from vipecli.outputs.mapping import write_csv
+    from vipecli.outputs.plot import write_plot
+    from vipecli.outputs.timeline import write_timeline
+
+    if csv:
+        write_csv(session, csv)
+    if plot:
+        write_plot(session, plot)
+    if otio:
+        write_timeline(reel, otio)
+    if report:
+        _write_page(session, report, bars, onto=onto.value)
 
 
 def _write_video(reel: "Reel", out: Path, bars: Any, **options: Any) -> None:

@@ -8,20 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vipecli.cli.align import Ends, Mirror
-from vipecli.cli.options import (
-    Detector,
-    EndOfEach,
-    Joints,
-    Json,
-    Person,
-    PoseModel,
-    Rate,
-    StartOfEach,
-    Weights,
-    parts,
-)
+from vipecli.cli.options import Json, with_recipe
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vipecli.clip import Recipe
     from vipecli.compare import Comparison
     from vipecli.session import Clip, Match, Settings
@@ -37,6 +28,7 @@ class Pose(str, Enum):
     LIFTED = "lifted"
 
 
+@with_recipe(of_each=True)
 def compare(
     a: Annotated[Path, typer.Argument(metavar="A", help="Video, frames or keypoint file.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="The other one.")],
@@ -62,14 +54,8 @@ def compare(
         typer.Option(metavar="FILE", help="Page (.html) with both clips in step and all angles."),
     ] = None,
     json: Json = None,
-    person: Person = "largest",
-    start: StartOfEach = None,
-    end: EndOfEach = None,
-    fps: Rate = None,
-    joints: Joints = None,
-    detector: Detector = "mediapipe",
-    pose_model: PoseModel = None,
-    weights: Weights = None,
+    *,
+    recipes: "Callable[[int], list[Recipe]]",
 ) -> None:
     """Tell what differs between two performances of one movement.
 
@@ -77,26 +63,17 @@ def compare(
     the moments of largest difference, and what turns earlier or later than the rest.
     """
     from vipecli.cli.console import check_json, progress_bars, write_json
-    from vipecli.clip import Recipe
     from vipecli.compare import SOURCES
     from vipecli.compare import compare as compare_poses
     from vipecli.outputs import angles
     from vipecli.session import Settings
 
-    recipe = Recipe(
-        person=person,
-        detector=detector,
-        pose_model=pose_model,
-        weights=weights,
-        joints=joints,
-        fps=fps,
-    )
-    recipes = parts(recipe, start, end, 2)
+    both = recipes(2)
     _check_outputs(a, b, csv=csv, plot=plot, report=report)
     check_json(json, a, b, *(path for path in (csv, plot, report) if path))
     settings = Settings(ends=ends.value, mirror=mirror.value)
     with progress_bars() as bars:
-        own, match = _read_and_match((a, b), recipes, settings, bars)
+        own, match = _read_and_match((a, b), both, settings, bars)
         pair = own.poses, match.clip.poses
         found = compare_poses(
             match.alignment, *pair, source=SOURCES[pose.value], mirrored=match.mirrored

@@ -2,13 +2,17 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vipecli.cli.options import Detector, End, Jobs, Joints, Person, PoseModel, Rate, Start, Weights
+from vipecli.cli.options import Jobs, with_recipe
+
+if TYPE_CHECKING:
+    from vipecli.clip import Recipe
 
 
+@with_recipe()
 def embed(
     inputs: Annotated[
         list[Path], typer.Argument(metavar="FOLDER...", help="Folders of videos, or videos.")
@@ -32,14 +36,8 @@ def embed(
         bool,
         typer.Option("--all-people", help="A file for each person, a.mp4.1.npz for the leftmost."),
     ] = False,
-    person: Person = "largest",
-    start: Start = None,
-    end: End = None,
-    fps: Rate = None,
-    joints: Joints = None,
-    detector: Detector = "mediapipe",
-    pose_model: PoseModel = None,
-    weights: Weights = None,
+    *,
+    recipe: "Recipe",
 ) -> None:
     """Embed every video below a folder, once.
 
@@ -51,19 +49,9 @@ def embed(
     are listed at the end, with exit code 1, and in the --log as they come.
     """
     from vipecli.cli.batch import fill_with_progress
-    from vipecli.clip import Recipe
     from vipecli.library import slots
 
-    recipe = Recipe(
-        person="all" if all_people else person,
-        detector=detector,
-        pose_model=pose_model,
-        weights=weights,
-        joints=joints,
-        start_s=start,
-        end_s=end,
-        fps=fps,
-    )
+    recipe = replace(recipe, person="all") if all_people else recipe
     wanted = [replace(slot, everyone=all_people) for slot in slots(inputs, out)]
     entries, failures = fill_with_progress(wanted, recipe, jobs=jobs, force=force, log=log)
     fresh = sum(entry.fresh for entry in entries)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vipecli.cli.options import Detector, End, Joints, Person, PoseModel, Rate, Start
+from vipecli.cli.options import with_recipe
 
 if TYPE_CHECKING:
     from vipecli.clip import Recipe
@@ -23,6 +23,7 @@ LiftModel = Annotated[
 ]
 
 
+@with_recipe(without=("weights",))
 def lift(
     clip: Annotated[
         Path, typer.Argument(metavar="CLIP", help="Video, folder of frames, or file of 2D poses.")
@@ -52,14 +53,9 @@ def lift(
         Path | None,
         typer.Option(metavar="FILE", help="Video of the clip beside the turning 3D skeleton."),
     ] = None,
-    person: Person = "largest",
-    start: Start = None,
-    end: End = None,
-    fps: Rate = None,
-    joints: Joints = None,
-    detector: Detector = "mediapipe",
-    pose_model: PoseModel = None,
     lift_model: LiftModel = None,
+    *,
+    recipe: "Recipe",
 ) -> None:
     """Turn a video into 3D poses.
 
@@ -68,7 +64,6 @@ def lift(
     to the right of the picture, y up, z to the camera, and the body moves through the picture.
     """
     from vipecli.cli.console import progress_bars
-    from vipecli.clip import Recipe
     from vipecli.lift import default_lifter
     from vipecli.lift import lift as lift_poses
     from vipecli.motion_files import save_motion
@@ -76,15 +71,6 @@ def lift(
     out = out or (None if preview else Path(f"{clip.resolve().stem}.npz"))
     _check(clip, out, preview)
     lifter = default_lifter(lift_model)
-    recipe = Recipe(
-        person=person,
-        detector=detector,
-        pose_model=pose_model,
-        joints=joints,
-        start_s=start,
-        end_s=end,
-        fps=fps,
-    )
     with progress_bars() as bars:
         poses = read_2d(clip, recipe, bars)
         lifted = lift_poses(poses, lifter, smooth_s=smooth)

@@ -1,7 +1,10 @@
-"""Options that several commands share, as type aliases."""
+"""Options that several commands share, as type aliases, and those of a recipe all at once."""
 
+import inspect
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,7 +46,7 @@ def _several(text: str) -> tuple[float, ...]:
     return text if isinstance(text, tuple) else tuple(map(seconds, text.split(",")))
 
 
-def parts(
+def _parts(
     recipe: "Recipe", start: tuple[float, ...] | None, end: tuple[float, ...] | None, count: int
 ) -> "list[Recipe]":
     """Recipe of each clip, with its part; one time is for all of them.
@@ -145,3 +148,59 @@ Json = Annotated[
     typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is standard output."),
 ]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that work side by side.")]
+
+_OF_RECIPE = {  # option: its field of `clip.Recipe`, type and default
+    "person": ("person", Person, "largest"),
+    "start": ("start_s", Start, None),
+    "end": ("end_s", End, None),
+    "fps": ("fps", Rate, None),
+    "joints": ("joints", Joints, None),
+    "detector": ("detector", Detector, "mediapipe"),
+    "pose_model": ("pose_model", PoseModel, None),
+    "weights": ("weights", Weights, None),
+}
+_OF_EACH = {"start": StartOfEach, "end": EndOfEach}
+
+
+def with_recipe(*, without: tuple[str, ...] = (), of_each: bool = False) -> Callable:
+    """Give a command the options that say how a clip is read.
+
+    The command takes them together, as its argument ``recipe``, a `clip.Recipe`; if times are
+    those of each clip, as ``recipes``, a function from the number of clips to a list of them.
+
+    Parameters
+    ----------
+    without
+        options that the command does not have.
+    of_each
+        --start and --end may name a time for each clip.
+    """
+    kinds = {name: kind for name, kind in _OF_RECIPE.items() if name not in without}
+
+    def decorate(command: Callable) -> Callable:
+        def run(**given: object) -> object:
+            from vipecli.clip import Recipe
+
+            values = {name: given.pop(name) for name in kinds}
+            times = [values.pop(name) for name in _OF_EACH] if of_each else []
+            recipe = Recipe(**{kinds[name][0]: value for name, value in values.items()})
+            if of_each:
+                return command(**given, recipes=partial(_parts, recipe, *times))
+            return command(**given, recipe=recipe)
+
+        own = [p for p in inspect.signature(command).parameters.values() if "recipe" not in p.name]
+        added = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                default=default,
+                annotation=_OF_EACH.get(name, kind) if of_each else kind,
+            )
+            for name, (_, kind, default) in kinds.items()
+        ]
+        run.__signature__ = inspect.Signature([*own, *added])
+        run.__annotations__ = {p.name: p.annotation for p in (*own, *added)}
+        run.__name__, run.__doc__ = command.__name__, command.__doc__
+        return run
+
+    return decorate

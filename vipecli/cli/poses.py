@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vipecli.cli.options import Detector, End, Joints, Json, Person, PoseModel, Rate, Start
+from vipecli.cli.options import Json, with_recipe
 
 if TYPE_CHECKING:
+    from vipecli.clip import Recipe
     from vipecli.outputs.people import Sighting
     from vipecli.poses import Scene
 
@@ -30,6 +31,7 @@ class PoseFormat(str, Enum):
     TRC = "trc"
 
 
+@with_recipe(without=("weights",))
 def poses(
     clip: Annotated[Path, typer.Argument(metavar="CLIP", help="Video, frames or keypoint file.")],
     out: Annotated[
@@ -49,13 +51,8 @@ def poses(
         bool, typer.Option("--all-people", help="Everyone, not one person.")
     ] = False,
     json: Json = None,
-    person: Person = "largest",
-    start: Start = None,
-    end: End = None,
-    fps: Rate = None,
-    joints: Joints = None,
-    detector: Detector = "mediapipe",
-    pose_model: PoseModel = None,
+    *,
+    recipe: "Recipe",
 ) -> None:
     """Find the people in a clip: list them, or write the poses of one or all to a file.
 
@@ -63,17 +60,8 @@ def poses(
     .trc; keypoint files are converted. Poses are written as found: gaps stay gaps.
     """
     from vipecli.cli.console import check_json, progress_bars
-    from vipecli.clip import Recipe, check_clip, read_scene
+    from vipecli.clip import check_clip, read_scene
 
-    recipe = Recipe(
-        person=person,
-        detector=detector,
-        pose_model=pose_model,
-        joints=joints,
-        start_s=start,
-        end_s=end,
-        fps=fps,
-    )
     if not listing and out is None:
         raise typer.BadParameter("give --out FILE, or --list to see who is there")
     if listing and all_people:
@@ -87,7 +75,7 @@ def poses(
     if listing:
         _list(clip, scene, out, json)
     else:
-        _write(clip, scene, person, out, name, all_people=all_people, json=json)
+        _write(clip, scene, recipe.person, out, name, all_people=all_people, json=json)
 
 
 def _check_out(
