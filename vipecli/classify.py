@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import minimize
 
-from vipecli.align import align
-from vipecli.distance import known_frames
+from vipecli.align import probability_along
+from vipecli.distance import known_frames, window_distance
 from vipecli.embed import Embeddings
 from vipecli.errors import NoPoseError
 from vipecli.packed import Hubs, Packed
+from vipecli.paths import cheapest
 from vipecli.shortlist import Shortlist
 
 NONE_SHARE = 0.1
@@ -145,11 +146,17 @@ def classify(
             packed.labels[c],
             float(distance),
             float(score),
-            float(align(query, packed.clips[c], ends="closed").match_probability.mean()),
+            _match_probability(query, packed.clips[c]),
         )
         for c, distance, score in zip(places, distances, scores, strict=True)
     )
     return _vote(neighbours, calibration or Calibration.default(hubs))
+
+
+def _match_probability(query: Embeddings, clip: Embeddings) -> float:
+    """Mean matching probability along the cheapest path."""
+    path = cheapest(window_distance(query, clip), ends="closed")
+    return float(probability_along(query, clip, path).mean())
 
 
 def _vote(neighbours: Sequence[Neighbour], calibration: Calibration) -> Ranking:
