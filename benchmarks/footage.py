@@ -13,13 +13,13 @@ from pathlib import Path
 from benchmarks.rows import Row
 
 _CLIPS = Path(__file__).parent.parent / "examples/clips/squat"
-_FULL_HD = "scale=-2:1080,pad=1920:1080:(ow-iw)/2:0"
+FULL_HD = "scale=-2:1080,pad=1920:1080:(ow-iw)/2:0"
 _ROUNDS = 3
 _REHEARSAL = "from vipecli.matching import rehearse; rehearse()"
 
 
-def _vipe(*args: object) -> float:
-    """Run a command; seconds."""
+def vipe(*args: object) -> float:
+    """Run a command of vipe, without its cache; seconds."""
     start = time.perf_counter()
     subprocess.run(
         [sys.executable, "-m", "vipecli", *map(str, args)],
@@ -31,10 +31,12 @@ def _vipe(*args: object) -> float:
     return time.perf_counter() - start
 
 
-def film(path: Path, name: str, *, seconds: float = 10, picture: str = _FULL_HD) -> Path:
+def film(
+    path: Path, name: str, *, seconds: float = 10, picture: str = FULL_HD, fps: float = 30
+) -> Path:
     """An example clip over and over, as H.264 with sound left out."""
     command = ["ffmpeg", "-v", "error", "-y", "-stream_loop", "-1", "-i", str(_CLIPS / name)]
-    command += ["-t", str(seconds), "-vf", picture, "-r", "30", "-an", "-c:v", "libx264"]
+    command += ["-t", str(seconds), "-vf", picture, "-r", str(fps), "-an", "-c:v", "libx264"]
     subprocess.run([*command, "-preset", "veryfast", "-crf", "20", str(path)], check=True)
     return path
 
@@ -57,7 +59,7 @@ def start() -> Iterator[Row]:
     taken = []
     for _ in range(5):
         before = os.times().children_user
-        taken.append((_vipe("--help"), os.times().children_user - before))
+        taken.append((vipe("--help"), os.times().children_user - before))
     wall, cpu = (min(column) for column in zip(*taken, strict=True))
     yield Row("vipe --help", 1000 * wall, note=f"least of 5; {1000 * cpu:.0f} ms of CPU")
     ready = "import numpy, scipy.interpolate, scipy.optimize, vipecli.embed"
@@ -110,7 +112,7 @@ def embed() -> Iterator[Row]:
         for turn in range(_ROUNDS + 1):
             for jobs, pairs in taken.items():
                 out = folder / f"out{turn}{jobs}"
-                ours = _vipe("embed", a.parent, "--jobs", jobs, "--force", "--out", out)
+                ours = vipe("embed", a.parent, "--jobs", jobs, "--force", "--out", out)
                 begin = time.perf_counter()
                 subprocess.run([*loop, a, b], check=True, stderr=subprocess.DEVNULL)
                 if turn:  # the first one warms the caches
@@ -134,7 +136,7 @@ def align() -> Iterator[Row]:
         both = "read_clips([Path(p) for p in sys.argv[1:]], Recipe(cached=False), lambda *_: 0)"
         pairs = []
         for turn in range(_ROUNDS + 1):
-            ours = _vipe("align", a, b, "--out", out)
+            ours = vipe("align", a, b, "--out", out)
             begin = time.perf_counter()
             subprocess.run(
                 [sys.executable, "-c", f"{code}; {both}", a, b],
