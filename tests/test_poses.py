@@ -283,3 +283,16 @@ def test_unused_parts_of_mediapipe_load_when_asked_for():
     first, second = done.stdout.splitlines()
     assert first == "PoseLandmarker False"
     assert second in ("Pose", "False")  # later versions have no solutions
+
+
+def test_clips_read_side_by_side_are_as_if_read_alone():
+    """They share what looks at single pictures."""
+    from vipecli.clip import Recipe, read_clip, read_clips
+
+    recipe = Recipe(cached=False, end_s=0.4)
+    paths = [CLIPS / FRONT, CLIPS / BACK]
+    together = read_clips(paths, recipe, lambda clip, steps: None)
+    for path, (seen, embedded) in zip(paths, together, strict=True):
+        alone, embedded_alone = read_clip(path, recipe)
+        np.testing.assert_array_equal(seen.landmarks, alone.landmarks)
+        np.testing.assert_array_equal(embedded.mean, embedded_alone.mean)
