@@ -394,3 +394,8 @@ def test_it_fits_a_phone(opened):
         "e => !(e.getAttribute('aria-label') || e.textContent.trim())).length"
     )
     assert unnamed == 0
+
+
+def test_a_side_without_a_file_is_shown_by_its_joints():
+    assert [one.video for one in encode_clips([(None, np.arange(3.0))])] == [b""]
+    assert Side(None, None, None, "1847 (squat)").name == "1847 (squat)"

@@ -318,19 +318,15 @@ def _explain(result: _Result, library: "Searchable", out: Path) -> None:
             bars.update(bar, completed=done, total=total)
 
         sides = (
-            (query.path, query.poses, query.embeddings),
-            (
-                video,
-                poses,
-                library.packed.clips[place],
-            ),
+            (query.path, query.poses, query.embeddings, ""),
+            (video, poses, library.packed.clips[place], f"{nearest.clip} ({nearest.label})"),
         )
         if out.suffix.lower() == ".html":
             _write_page(alignment, sides, ranking, out, progress)
         else:
             from vipecli.outputs.synced import write_synced
 
-            (a, poses_a, _), (b, poses_b, _) = sides
+            (a, poses_a, *_), (b, poses_b, *_) = sides
             write_synced(alignment, a, b, poses_a, poses_b, out, progress=progress)
     typer.echo(f"Wrote {out}", err=True)
 

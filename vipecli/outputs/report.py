@@ -42,7 +42,8 @@ class Side:
     Attributes
     ----------
     path
-        video, or folder of frames; what cannot be played is shown by its joints alone.
+        video, or folder of frames; what cannot be played is shown by its joints alone, and so is a
+        clip without a file, None, which needs a label.
     poses
         joints of all frames.
     embeddings
@@ -51,7 +52,7 @@ class Side:
         what stands above it; empty = the name of the file.
     """
 
-    path: Path
+    path: Path | None
     poses: Poses
     embeddings: Embeddings
     label: str = ""
@@ -59,7 +60,11 @@ class Side:
     @property
     def name(self) -> str:
         """Label, or name of the file, in characters that can be written."""
-        return (self.label or self.path.name).encode("utf-8", "replace").decode("utf-8")
+        return (
+            (self.label or getattr(self.path, "name", ""))
+            .encode("utf-8", "replace")
+            .decode("utf-8")
+        )
 
 
 @dataclass(frozen=True)
@@ -154,7 +159,7 @@ def write_report(
     if onto not in ("a", "b", "both"):
         raise ValueError(f"onto is {onto!r}; use 'a', 'b' or 'both'")
     out, words = Path(out), words or Words()
-    check_page(out, a.path, b.path)
+    check_page(out, *(side.path for side in (a, b) if side.path))
     sides = a, b
     frames = [side.poses.times for side in sides]
     (moments_a, moments_b), fps = time_base([alignment], frames, onto)

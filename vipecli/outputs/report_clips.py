@@ -54,7 +54,7 @@ class SmallClip:
 
 
 def encode_clips(
-    clips: Sequence[tuple[Path, np.ndarray]],
+    clips: Sequence[tuple[Path | None, np.ndarray]],
     progress: Callable[[int, int], object] | None = None,
 ) -> list[SmallClip]:
     """Make small videos of a few clips.
@@ -62,7 +62,8 @@ def encode_clips(
     Parameters
     ----------
     clips
-        videos or folders of frames, with the times of their frames, shape (T,), seconds.
+        videos or folders of frames, or None where there is nothing to play, with the times of
+        their frames, shape (T,), seconds.
     progress
         called with the number of frames written, and of all frames, after each frame.
 
@@ -96,10 +97,10 @@ def _grid(times: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _encoded(
-    path: Path, times: np.ndarray, fps: float, bits_s: int, tick: Callable[[], object]
+    path: Path | None, times: np.ndarray, fps: float, bits_s: int, tick: Callable[[], object]
 ) -> bytes:
     """Clip as a small H.264 file, one frame per time; empty where there is nothing to play."""
-    if is_pose_file(path):
+    if path is None or is_pose_file(path):
         return b""
     info = probe(path)
     height = min([HEIGHT, info.height, *(h for below, h in _SMALL if bits_s < below)])
