@@ -95,7 +95,7 @@ def align(
     """Match the frames of two clips in time.
 
     Dynamic time warping over the atrous frame distance (paper, section 4.3) finds the cheapest
-    path, `paths.cheapest`. Three times the embeddings of the clips are moved towards each other
+    path, `paths.cheapest`. A few times the embeddings of the clips are moved towards each other
     where it matches them, and it is sought anew; the direction in which the poses change guides
     it, too: see `pairing`. The path returned is the mean of all likely ones near the last of
     these, `paths.likely`.
@@ -179,7 +179,10 @@ def align_costs(
     band: float | None = None,
     model: str = "",
 ) -> Alignment:
-    """Match the frames of two clips by any frame distance; see `align`.
+    """Match the frames of two clips by any frame distance.
+
+    As it is, plain dynamic time warping: the cheapest path through its atrous mean. With `follow`
+    the path is the mean of all likely ones through that, as in `align`.
 
     Parameters
     ----------
@@ -189,8 +192,8 @@ def align_costs(
     times_a, times_b
         shapes (N,) and (M,), seconds, strictly increasing.
     follow
-        shape (N, M) float32, not negative, no NaN: what the path minimises, if that is not the
-        atrous mean of `costs`, which is what is returned.
+        shape (N, M) float32, not negative, no NaN: what the path minimises instead of the atrous
+        mean of `costs`, which is what is returned.
     ends, band
         as in `align`.
     model
@@ -203,9 +206,11 @@ def align_costs(
     """
     check_options(ends, band)
     smooth = atrous(_not_empty(costs), times_a, times_b, window_s=WINDOW_S)
-    follow = smooth if follow is None else follow
-    matched, unrelated = matched_and_unrelated(follow)
-    places = likely(cheapest(follow, ends=ends, band=band), follow, unrelated - matched)
+    if follow is None:
+        places = cheapest(smooth, ends=ends, band=band)
+    else:
+        matched, unrelated = matched_and_unrelated(follow)
+        places = likely(cheapest(follow, ends=ends, band=band), follow, unrelated - matched)
     path, there_a, there_b = on_frames(places, times_a, times_b)
     i, j = path.T
     p = np.exp(-costs[i, j])

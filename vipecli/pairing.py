@@ -8,8 +8,11 @@ import numpy as np
 from vipecli.distance import atrous, frame_costs, known_frames
 from vipecli.embed import Embeddings
 
-ROUNDS = 3
-"""How often the two clips are moved towards each other, see `Pair.met`; 6 changes 3 %."""
+ROUNDS = 5
+"""How often the two clips are moved towards each other, see `Pair.met`.
+
+With 3 the errors are 3 % larger, with 6 the same.
+"""
 
 RIDGE = 1.0
 """Weight of leaving the embeddings as they are against that of bringing matched frames together.

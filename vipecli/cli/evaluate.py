@@ -219,7 +219,7 @@ def alignment(
 
     One clip of a pair is cut and warped, 0.5 to 2 times as fast; the error is that of the time
     map, in frames. Beside the embedding: 2D joints, joint angles, and the detector's 3D
-    landmarks, all on the same path search.
+    landmarks, each by plain dynamic time warping.
     """
     from vipecli.evaluate import alignment as protocol
 

@@ -271,7 +271,8 @@ def alignment(
     takes
         at least two of one motion.
     methods
-        frame distances; all go through the same atrous mean and the same path search.
+        frame distances; those without an `align` of their own go through the same atrous mean and
+        plain dynamic time warping.
     warps
         how often the second clip of a pair is cut and warped, each time differently; 0 = aligned
         as it is.
