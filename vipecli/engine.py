@@ -96,7 +96,7 @@ def meanwhile(module: str, function: str) -> threading.Thread:
     return thread
 
 
-def ahead(items: Iterator[_Item], depth: int = 4) -> Iterator[_Item]:
+def ahead(items: Iterator[_Item], depth: int = 2) -> Iterator[_Item]:
     """Items of an iterator that runs in a thread, a few items ahead.
 
     For decoding beside detection, drawing or encoding. An error in the thread is raised where the
