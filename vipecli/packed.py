@@ -25,6 +25,7 @@ from vipecli.errors import FormatError
 
 _GROUP = 1024  # frames of the index per table; with a query of 56 frames, half a megabyte
 _CHUNK = 4  # clips per thread between two looks at the best
+_PROBE = 64  # clips that show whether the bounds are worth their time
 
 
 @dataclass(frozen=True)
@@ -256,7 +257,7 @@ class Packed:
             found = self._pruned(query, taps, min(k, len(self)), hubs, member, wanted, limit)
         scores = np.where(wanted & (found < np.inf), hubs.scores(found, member=member), np.inf)
         worst = np.partition(scores, min(k, len(self)) - 1)[min(k, len(self)) - 1]
-        near = np.flatnonzero((scores <= worst) & (scores < np.inf))
+        near = np.flatnonzero((scores <= min(worst, limit)) & (scores < np.inf))
         near = np.array(sorted(near, key=lambda c: (scores[c], self.names[c]))[:k], np.int64)
         return near, found[near], scores[near]
 
@@ -279,20 +280,28 @@ class Packed:
         correction = _correction(hubs, self._order, member)
         least = np.where(wanted[self._order], bounds - correction.lift, np.inf)
         order = np.argsort(least, kind="stable")[: np.isfinite(least).sum()]
-        threads = numba.get_num_threads()
-        out[self._order] = _kernels.nearest(
-            asked,
-            self._frames,
-            self._bounded,
-            order,
-            bounds,
-            correction,
-            np.full(k, limit),
-            1 if threads == 1 else _CHUNK * threads,
-            self._terms[0],
-            *kernel_sigmoid(query, softness=SOFTNESS),
-            np.float32(MISSING_COST),
-        )
+        best, threads = np.full(k, limit), numba.get_num_threads()
+
+        def search(some: np.ndarray, chunk: int) -> np.ndarray:
+            return _kernels.nearest(
+                asked,
+                self._frames,
+                self._bounded,
+                some,
+                bounds,
+                correction,
+                best,
+                chunk,
+                self._terms[0],
+                *kernel_sigmoid(query, softness=SOFTNESS),
+                np.float32(MISSING_COST),
+            )
+
+        found = search(order[:_PROBE], 1)
+        if len(order) > 2 * _PROBE and np.isfinite(found[order[:_PROBE]]).mean() > 0.5:
+            return self.distances(query)  # all are about as near: little is ruled out
+        rest = search(order[_PROBE:], 1 if threads == 1 else _CHUNK * threads)
+        out[self._order] = np.minimum(found, rest)
         return out
 
     @cached_property
