@@ -17,8 +17,8 @@ from vipecli.skeleton import MIRROR
 MIRROR_MARGIN = 0.25
 """A mirrored clip is taken where its distance is smaller by this.
 
-Seen from opposite sides, a clip can fit mirrored by 0.18 though both show the same side (rendered
-bat swings). Of everyday motion that is mirrored (`benchmarks.same_action`) 65 % is found, and none
+Seen from opposite sides, a clip can fit mirrored by 0.23 though both show the same side (rendered
+golf swings). Of everyday motion that is mirrored (`benchmarks.same_action`) 68 % is found, and none
 is mirrored that should not be, as of exercises; of rehabilitation movements, whose two subjects use
 different hands, 27 %.
 """
@@ -33,8 +33,8 @@ _MIRROR_LANDMARKS = [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9]
 _MIRROR_LANDMARKS += [i + 1 if i % 2 else i - 1 for i in range(11, 33)]
 _FLIP = np.float32([-1, 1, 1])
 
-# Logistic regression over pairs of `benchmarks.same_action`, both classes weighing the same; the
-# constant stands last.
+# Logistic regression over 1,364 pairs of `benchmarks.same_action` (all of one action, a quarter of
+# the others), both classes weighing the same; the constant stands last.
 _COEFFICIENTS = (-8.31, 7.22, 12.03, -5.82, 4.64)
 
 
