@@ -131,14 +131,15 @@ class _Band:
 
     def path(self, price: float) -> np.ndarray:
         """Cheapest path."""
-        return with_least_overlap(
-            lambda p: _kernels.dtw_band(self.guided, self.frames_b, *self.limits, p, p, DIAGONAL)[
-                0
-            ],
-            lambda path: self.guided[path[:, 0], path[:, 1] - self.low[path[:, 0]]],
-            (len(self.plain), self.frames_b),
-            price,
-        )
+
+        def search(price: float) -> np.ndarray:
+            table, frames = self.guided, self.frames_b
+            return _kernels.dtw_band(table, frames, *self.limits, price, price, DIAGONAL)[0]
+
+        def cost(path: np.ndarray) -> np.ndarray:
+            return self.guided[path[:, 0], path[:, 1] - self.low[path[:, 0]]]
+
+        return with_least_overlap(search, cost, (len(self.plain), self.frames_b), price)
 
 
 def _near(
