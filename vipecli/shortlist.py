@@ -6,6 +6,7 @@ disk and are mapped into memory where they are needed.
 """
 
 import json
+import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -197,7 +198,9 @@ class Shortlist:
         As `Packed.nearest`.
         """
         if not exhaustive:
-            return self._nearest_of(np.sort(self.candidates(query, count)), query, k, leave_out)
+            found = self._nearest_of(np.sort(self.candidates(query, count)), query, k, leave_out)
+            self._let_go()
+            return found
         best = np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
         for start in range(0, len(self), SHORTLIST):
             places = np.arange(start, min(start + SHORTLIST, len(self)))
@@ -207,6 +210,12 @@ class Shortlist:
             order = np.lexsort([best[0], best[2]])[:k]
             best = best[0][order], best[1][order], best[2][order]
         return best
+
+    def _let_go(self) -> None:
+        """Drop the frames that were read from memory; the files are not touched."""
+        mapped = getattr(self.frames, "_mmap", None)
+        if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
+            mapped.madvise(mmap.MADV_DONTNEED)
 
     def _nearest_of(
         self,
