@@ -164,9 +164,9 @@ class Index:
         if len(data) != batch.size or hashlib.sha256(data).hexdigest() != batch.sha256:
             raise FormatError(f"{path}: damaged; {_again(self.folder)}")
         try:
-            table = parquet.read_table(
-                pyarrow.BufferReader(data), columns=list(columns) if columns else None
-            )
+            # no threads of Arrow's: they may abort a process that ends while they start
+            source = parquet.ParquetFile(pyarrow.BufferReader(data), pre_buffer=False)
+            table = source.read(columns=list(columns) if columns else None, use_threads=False)
         except (pyarrow.ArrowException, OSError) as exc:
             raise FormatError(f"{path}: damaged ({exc}); {_again(self.folder)}") from exc
         return table
