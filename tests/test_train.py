@@ -321,6 +321,22 @@ def test_the_cosine_begins_anew_at_each_restart(mocap):
     assert rates[19] < 0.01 and rates[39] < 0.01
 
 
+def test_the_result_is_the_mean_over_the_cycles(mocap, tmp_path):
+    config = small(steps=4, restarts=(2,), average_cycles=True)
+    trainer = loop.Trainer(config, mocap, Retrieval.of(mocap))
+    ends = []
+    for step in range(4):
+        if step == 2:
+            ends.append(trainer.averaged.mean.weight.clone())
+        trainer.train_step()
+    trainer.save(tmp_path / "c.pt")
+    again = loop.Trainer(config, mocap, Retrieval.of(mocap))
+    again.resume(tmp_path / "c.pt")
+    wanted = (ends[0] + trainer.averaged.mean.weight) / 2
+    assert torch.allclose(again.result().mean.weight, wanted, atol=1e-6)
+    assert not torch.allclose(wanted, trainer.averaged.mean.weight, atol=1e-6)
+
+
 def test_a_checkpoint_of_another_config_is_refused(mocap, tmp_path):
     trainer = loop.Trainer(small(), mocap, Retrieval.of(mocap))
     trainer.save(tmp_path / "c.pt")

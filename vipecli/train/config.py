@@ -45,6 +45,7 @@ class Config:
     schedule: str = "cosine"  # or "constant"
     restarts: tuple[int, ...] = ()  # steps at which the cosine begins anew, `restart_rate` as high
     restart_rate: float = 0.6
+    average_cycles: bool = False  # the result is the mean of the weights at the end of each cosine
     weight_decay: float = 1e-4
     average: float = 0.9995  # exponential average of the weights
     match: str = "moments"  # or "sampled", K = 20

@@ -78,6 +78,7 @@ class Trainer:
             self.trained_on += f", {len(film.take)} frames of {takes} takes through the detector"
         self.net = PrVipe(kind=config.kind, **dataclasses.asdict(config.network)).to(device)
         self.averaged = copy.deepcopy(self.net)
+        self.cycles: list[dict[str, Tensor]] = []  # averaged weights at the end of each cosine
         self.optimizer = _optimizer(config, self.net)
         self.augmenter = Augmenter(config.augment, device=device, seed=config.seed)
         self.rng = np.random.default_rng(config.seed)
@@ -91,6 +92,8 @@ class Trainer:
 
     def train_step(self) -> dict[str, float]:
         """One batch; returns the loss terms, unweighted."""
+        if self.config.average_cycles and self.step in self.config.restarts:
+            self.cycles.append(copy.deepcopy(self.averaged.state_dict()))
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate * self._rate() * group.get("scale", 1.0)
         self.net.train()
@@ -112,6 +115,15 @@ class Trainer:
         for name, value in average.items():
             if value.is_floating_point():
                 value.lerp_(now[name], 1 - keep)
+
+    def result(self) -> PrVipe:
+        """Return the averaged network, or with `Config.average_cycles` the mean over all cycles."""
+        net = copy.deepcopy(self.averaged)
+        ends = [*self.cycles, self.averaged.state_dict()]
+        for name, value in net.state_dict().items():
+            if value.is_floating_point():
+                value.copy_(torch.stack([end[name] for end in ends]).mean(0))
+        return net
 
     def _rate(self) -> float:
         warm = min(1.0, (self.step + 1) / max(1, self.config.warmup))
@@ -216,6 +228,7 @@ class Trainer:
             "step": self.step,
             "net": self.net.state_dict(),
             "averaged": self.averaged.state_dict(),
+            "cycles": self.cycles,
             "optimizer": self.optimizer.state_dict(),
             "torch_rng": torch.get_rng_state(),
             "augment_rng": self.augmenter.generator.get_state(),
@@ -236,6 +249,7 @@ class Trainer:
         self.step = state["step"]
         self.net.load_state_dict(state["net"])
         self.averaged.load_state_dict(state["averaged"])
+        self.cycles = state["cycles"]
         self.optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["torch_rng"].cpu())
         self.augmenter.generator.set_state(state["augment_rng"].cpu())
@@ -358,7 +372,7 @@ def run(
 
 
 def finish(trainer: Trainer, out: Path) -> float:
-    """Calibrate the averaged network and write it as ``<name>.onnx``.
+    """Calibrate the resulting network and write it as ``<name>.onnx``.
 
     Returns
     -------
@@ -366,10 +380,11 @@ def finish(trainer: Trainer, out: Path) -> float:
     """
     whole = dataclasses.replace(trainer.config.augment, drop_joint=0.0, drop_limb=0.0, hide=0.0)
     augmenter = Augmenter(whole, device=trainer.device, seed=trainer.config.seed + 1)
+    net = trainer.result()
     if trainer.config.kind == "prvipe":
-        calibrate(trainer.averaged, trainer.draw(CALIBRATION_POSES), augmenter)
+        calibrate(net, trainer.draw(CALIBRATION_POSES), augmenter)
     return export(
-        trainer.averaged,
+        net,
         out / f"{trainer.config.name}.onnx",
         name=trainer.config.name,
         trained_on=trainer.trained_on,
