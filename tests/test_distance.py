@@ -19,7 +19,7 @@ from vipecli.distance import (
     taps,
     window_distance,
 )
-from vipecli.embed import Embeddings
+from vipecli.embed import Embeddings, Model
 from vipecli.errors import FormatError
 from vipecli.metrics import kendall_tau
 
@@ -58,6 +58,17 @@ def test_sampled_estimates_the_same():
     assert abs(error.mean()) < 0.01
     assert np.abs(error).max() < 0.15
     np.testing.assert_array_equal(sampled, matching_probability(a, b, match="sampled"))
+
+
+def test_the_sigmoid_of_the_model_that_comes_with_vipe():
+    a = clip(6, seed=1, spread=0.3, sigmoid=Model.load().sigmoid)
+    a = dataclasses.replace(a, std=np.full_like(a.std, 0.05))
+    b = dataclasses.replace(a, mean=a.mean + np.float32(0.1))
+    want = naive.matching(a, b)
+    assert want.diagonal().min() > 0.9
+    np.testing.assert_allclose(matching_probability(a, b), want, atol=0.006)
+    cost = -np.log(naive.matching(softened(a), softened(b)))
+    np.testing.assert_allclose(frame_distance(a, b), cost, atol=0.02)
 
 
 def test_certain_embeddings_give_the_plain_sigmoid():
