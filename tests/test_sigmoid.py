@@ -5,7 +5,7 @@ import pytest
 
 from vipecli.distance import SOFTNESS
 from vipecli.embed import Model
-from vipecli.sigmoid import exponentials, largest_error
+from vipecli.sigmoid import exponentials, fit, largest_error
 
 
 def value(waves, decays, r):
@@ -25,13 +25,21 @@ def test_the_sum_is_the_sigmoid(slope, offset):
     error = np.abs(got - wanted) / np.minimum(0.003, 0.001 + 0.02 * wanted)
     assert error.max() < 1.02
     assert error.max() == pytest.approx(largest_error(offset), abs=0.05)
+    assert (exponentials(slope, offset)[0][:, 1] >= 0).all()  # as the kernels take them
+
+
+def test_a_wave_stands_for_its_conjugate():
+    waves, decays = np.array([1.4 - 1.1j]) / 3.6**2, np.array([0.8, 42.0]) / 3.6**2
+    turned, _ = fit(3.6, waves, decays)
+    assert (turned.imag >= 0).all()
+    np.testing.assert_allclose(turned, fit(3.6, waves.conj(), decays)[0], rtol=1e-3)
 
 
 def test_the_model_that_comes_with_vipe_needs_no_fit():
     slope, offset = Model.load().sigmoid
     for softness, count in ((1.0, 4), (SOFTNESS, 4)):
         waves, decays = exponentials(slope / softness, offset / softness)
-        assert len(waves) + len(decays) == count and len(decays) > 0
+        assert len(waves) + len(decays) == count
         assert largest_error(offset / softness) < 0.75
 
 

@@ -18,7 +18,7 @@ ERROR, FLOOR_ERROR = 0.003, 0.001
 
 # Exponents t for some offsets b at slope 1, times max(b, 2)^2, found by least squares towards the
 # least largest error (`fit`). Those for 2.114 and 10.57 serve the model that comes with
-# vipe: softened by `distance.SOFTNESS`, and as it is. The kernels begin with a decay: all have one.
+# vipe: softened by `distance.SOFTNESS`, and as it is.
 _EXPONENTS = {
     2.114: ((), (0.231, 0.5724, 24.137, 460.45)),
     1.804: ((), (0.281, 0.664, 13.2, 309.0)),
@@ -95,7 +95,11 @@ def _sum(offset: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
 
 
 def fit(offset: float, waves: np.ndarray, decays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Exponents for another offset at slope 1, by least squares from those of a near one."""
+    """Exponents for another offset at slope 1, by least squares from those of a near one.
+
+    A wave and its conjugate have the same real part; the kernels follow the angle of those whose
+    imaginary part is not negative, so they are the ones returned.
+    """
     from scipy.optimize import least_squares
 
     count, square = len(waves), _square(offset)
@@ -103,7 +107,7 @@ def fit(offset: float, waves: np.ndarray, decays: np.ndarray) -> tuple[np.ndarra
 
     def unpack(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         real, decay = np.exp(x[:count].clip(-9, 3)), np.exp(x[2 * count :].clip(-9, 9))
-        return (real + 1j * x[count : 2 * count]) / square, decay / square
+        return (real + 1j * np.abs(x[count : 2 * count])) / square, decay / square
 
     def residual(x: np.ndarray) -> np.ndarray:
         table = _table(u, *unpack(x)) / tolerance[:, None]
