@@ -9,7 +9,6 @@ import pytest
 from scipy.io import savemat
 from scipy.spatial import procrustes
 
-from vipecli.cli.app import main
 from vipecli.embed import Embeddings, Model
 from vipecli.errors import FormatError, WeightsError
 from vipecli.evaluate import alignment, calibration, penn, retrieval, views
@@ -614,32 +613,24 @@ def test_ambiguity_of_a_point_embedding():
 
 
 @pytest.fixture
-def vipe(capfd, monkeypatch):
-    """Run the command line here; returns exit code, standard output and standard error."""
-    for name in ("VIPE_DEBUG", "VIPE_MODEL", "VIPE_POSE_MODEL"):
-        monkeypatch.delenv(name, raising=False)
-
-    def run(*args):
-        with pytest.raises(SystemExit) as left:
-            main(["evaluate", *(str(arg) for arg in args)])
-        return left.value.code, *capfd.readouterr()
-
-    return run
+def evaluate(vipe):
+    """Run `vipe evaluate` here; returns exit code, standard output and standard error."""
+    return lambda *args: vipe("evaluate", *args)
 
 
-def test_commands_have_help(vipe):
-    code, out, _ = vipe("--help")
+def test_commands_have_help(evaluate):
+    code, out, _ = evaluate("--help")
     assert code == 0
     for command in ("retrieval", "penn", "alignment", "calibration"):
         assert f"\n  {command} " in out
-        code, text, _ = vipe(command, "--help")
+        code, text, _ = evaluate(command, "--help")
         assert code == 0
         assert "--json" in text
 
 
-def test_penn_command(vipe, tmp_path):
+def test_penn_command(evaluate, tmp_path):
     write_penn(tmp_path)
-    code, out, _ = vipe("penn", tmp_path, "--queries", "test", "--json", tmp_path / "penn.json")
+    code, out, _ = evaluate("penn", tmp_path, "--queries", "test", "--json", tmp_path / "penn.json")
     assert code == 0
     assert "one viewpoint" in out
     assert "pullup" in out
@@ -648,40 +639,40 @@ def test_penn_command(vipe, tmp_path):
     assert keys <= set(got) & set(got["visible_subset"])
     assert got["settings"]["queries"] == "test"
     assert got["model"].startswith("prvipe:")
-    code, _, err = vipe("penn", tmp_path / "nowhere")
+    code, _, err = evaluate("penn", tmp_path / "nowhere")
     assert (code, err.count("\n")) == (1, 1)
     assert "Penn Action" in err
 
 
-def test_retrieval_and_calibration_commands(vipe, tmp_path):
+def test_retrieval_and_calibration_commands(evaluate, tmp_path):
     path = tmp_path / "mine.npz"
     np.savez(path, walk=people(150))
     options = "--held-out", "*", "--poses", "60", "--json", "-"
-    code, out, err = vipe("retrieval", path, *options, "--cameras", "chest", "--hide", "2")
+    code, out, err = evaluate("retrieval", path, *options, "--cameras", "chest", "--hide", "2")
     assert code == 0
     got = json.loads(out)
     assert [row["method"] for row in got["rows"]] == ["2D joints, Procrustes", "prvipe"] * 2
     assert got["settings"]["hide"] == 2
     assert "Hit@10" in err
-    code, out, err = vipe("calibration", tmp_path, *options)
+    code, out, err = evaluate("calibration", tmp_path, *options)
     assert code == 0
     got = json.loads(out)
     assert 0 <= got["expected_calibration_error"] <= 1
     assert got["settings"]["mocap"] == ["mine.npz"]
     assert "calibration error" in err
     for command in ("retrieval", "calibration"):
-        code, _, err = vipe(command, path)
+        code, _, err = evaluate(command, path)
         assert (code, err.count("\n")) == (1, 1)
         assert "--held-out" in err
 
 
-def test_alignment_command_refuses_what_is_no_set(vipe, tmp_path):
-    code, _, err = vipe("alignment", tmp_path)
+def test_alignment_command_refuses_what_is_no_set(evaluate, tmp_path):
+    code, _, err = evaluate("alignment", tmp_path)
     assert (code, err.count("\n")) == (1, 1)
     assert "truth.json" in err
 
 
-def test_alignment_command(vipe, tmp_path):
+def test_alignment_command(evaluate, tmp_path):
     from conftest import ROOT
 
     clips = ROOT / "examples" / "clips" / "squat"
@@ -689,7 +680,7 @@ def test_alignment_command(vipe, tmp_path):
     chosen = {name: clip for name, clip in truth.items() if clip["label"] == "squat"}
     (tmp_path / "squat").symlink_to(clips)
     (tmp_path / "truth.json").write_text(json.dumps(chosen))
-    code, out, _ = vipe("alignment", tmp_path, "--warps", "1", "--json", tmp_path / "a.json")
+    code, out, _ = evaluate("alignment", tmp_path, "--warps", "1", "--json", tmp_path / "a.json")
     assert code == 0
     assert "BlazePose 3D" in out
     rows = {row["method"]: row for row in json.loads((tmp_path / "a.json").read_text())["rows"]}
