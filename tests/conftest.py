@@ -36,6 +36,12 @@ def vipe(capfd, monkeypatch):
     return run
 
 
+@pytest.fixture
+def evaluate(vipe):
+    """Run `vipe evaluate` here; returns exit code, standard output and standard error."""
+    return lambda *args: vipe("evaluate", *args)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Folder of real footage and data, `$VIPE_SHARED` or `../shared`; skips where it is absent."""

@@ -1,0 +1,26 @@
+"""A network that is a plain function, to test what stands on its output."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from vipecli.embed import Model
+
+
+class Session:
+    """Stand in for a network: the mean is what `function` makes of the joints."""
+
+    def __init__(self, function, metadata=(), std=0.1):
+        self.function, self.metadata, self.std = function, dict(metadata), std
+
+    def run(self, names, inputs):
+        mean = self.function(inputs["joints"], inputs["visibility"]).astype(np.float32)
+        return mean, np.full_like(mean, self.std)
+
+    def get_modelmeta(self):
+        return SimpleNamespace(custom_metadata_map=self.metadata)
+
+
+def model(function, dims, metadata=(), sigmoid=(5.0, 2.0), std=0.1) -> Model:
+    """Return a model whose means are what `function` makes of joints and visibility."""
+    return Model("stub:0", sigmoid, dims, "nothing", Session(function, metadata, std))
