@@ -64,69 +64,60 @@ class Take:
         return "-".join(parts).replace("/", "_")
 
 
+_TUNE = {  # motions by what the clips are about
+    "crossing": [
+        ("amc/07_01", "amc/08_01"),
+        ("amc/02_01", "amc/16_15"),
+        ("amc/07_07", "amc/16_21"),
+        ("amc/35_05", "amc/08_03"),
+        ("amc/39_03", "amc/02_02"),
+    ],
+    "lying": ["push_up:1", "sit_up:2", "deepmimic/getup_facedown"],
+    "upended": ["arm_raise:4", "amc/13_29"],
+    "acrobatic": ["deepmimic/cartwheel"],
+    "upright": ["squat:5", "deepmimic/spinkick"],
+    "afar": [("sit_up:2", False), ("squat:5", True)],  # and whether on the head
+}
+_JUDGE = {  # other motions and performers
+    "crossing": [
+        ("amc/35_01", "amc/39_01"),
+        ("amc/07_06", "amc/05_01"),
+        ("amc/38_01", "bvh/007_01"),
+    ],
+    "lying": [
+        *("push_up:11", "sit_up:12", "bench_press:13"),
+        *("deepmimic/crawl", "deepmimic/getup_faceup"),
+    ],
+    "upended": ["jumping_jack:14", "lunge:15", "deepmimic/dance_a"],
+    "acrobatic": ["deepmimic/sideflip", "deepmimic/backflip", "deepmimic/roll"],
+    "upright": ["golf_swing:16", "deepmimic/kick", "amc/86_01"],
+    "afar": [("push_up:11", False), ("bench_press:13", False), ("jumping_jack:14", True)],
+}
+
+
 def takes() -> Iterator[Take]:
     """Every clip; those of `judge` show other motions and performers from other directions."""
-    crossings = {
-        "tune": [
-            ("amc/07_01", "amc/08_01"),
-            ("amc/02_01", "amc/16_15"),
-            ("amc/07_07", "amc/16_21"),
-            ("amc/35_05", "amc/08_03"),
-            ("amc/39_03", "amc/02_02"),
-        ],
-        "judge": [
-            ("amc/35_01", "amc/39_01"),
-            ("amc/07_06", "amc/05_01"),
-            ("amc/38_01", "bvh/007_01"),
-        ],
-    }
-    lying = {
-        "tune": ["push_up:1", "sit_up:2", "deepmimic/getup_facedown"],
-        "judge": [
-            *("push_up:11", "sit_up:12", "bench_press:13"),
-            *("deepmimic/crawl", "deepmimic/getup_faceup"),
-        ],
-    }
-    upended = {
-        "tune": ["arm_raise:4", "amc/13_29"],
-        "judge": ["jumping_jack:14", "lunge:15", "deepmimic/dance_a"],
-    }
-    acrobats = {
-        "tune": ["deepmimic/cartwheel"],
-        "judge": ["deepmimic/sideflip", "deepmimic/backflip", "deepmimic/roll"],
-    }
-    upright = {
-        "tune": ["squat:5", "deepmimic/spinkick"],
-        "judge": ["golf_swing:16", "deepmimic/kick", "amc/86_01"],
-    }
-    angles = {"tune": (75, 310), "judge": (50, 100, 285)}
-    afar = {
-        "tune": [("sit_up:2", False), ("squat:5", True)],
-        "judge": [("push_up:11", False), ("bench_press:13", False), ("jumping_jack:14", True)],
-    }
-    for split in ("tune", "judge"):
-        for motion, head_down in afar[split]:
-            yield Take(
-                "lying, upended afar",
-                split,
-                (motion,),
-                angles[split][0],
-                size=(1280, 720),
-                distance_m=12,
-                upended=head_down,
-            )
-        for motions, angle in itertools.product(crossings[split], (90, 70)):
-            yield Take("crossing", split, motions, angle, size=(640, 360))
-        for motion, angle in itertools.product(lying[split], angles[split]):
-            yield Take("lying", split, (motion,), angle)
-        for motion, angle in itertools.product(upended[split], (0, angles[split][0])):
-            yield Take("upside down", split, (motion,), angle, upended=True)
-            yield Take("on its side", split, (motion,), angle, 90 if split == "tune" else 270)
-        for motion in acrobats[split]:
-            yield Take("acrobatic", split, (motion,), angles[split][0])
-        for motion, angle in itertools.product(upright[split], (0, angles[split][0])):
-            yield Take("upright", split, (motion,), angle)
-            yield Take("small", split, (motion,), angle, size=(1280, 720), distance_m=18)
+    yield from _takes("tune", _TUNE, (75, 310), sideways=90)
+    yield from _takes("judge", _JUDGE, (50, 100, 285), sideways=270)
+
+
+def _takes(split: str, motions: dict, angles: tuple[int, ...], *, sideways: int) -> Iterator[Take]:
+    first = angles[0]
+    for motion, head_down in motions["afar"]:
+        camera = {"size": (1280, 720), "distance_m": 12}
+        yield Take("lying, upended afar", split, (motion,), first, **camera, upended=head_down)
+    for pair, angle in itertools.product(motions["crossing"], (90, 70)):
+        yield Take("crossing", split, pair, angle, size=(640, 360))
+    for motion, angle in itertools.product(motions["lying"], angles):
+        yield Take("lying", split, (motion,), angle)
+    for motion, angle in itertools.product(motions["upended"], (0, first)):
+        yield Take("upside down", split, (motion,), angle, upended=True)
+        yield Take("on its side", split, (motion,), angle, sideways)
+    for motion in motions["acrobatic"]:
+        yield Take("acrobatic", split, (motion,), first)
+    for motion, angle in itertools.product(motions["upright"], (0, first)):
+        yield Take("upright", split, (motion,), angle)
+        yield Take("small", split, (motion,), angle, size=(1280, 720), distance_m=18)
 
 
 @dataclass(frozen=True)

@@ -4,23 +4,17 @@ The detector is replaced by one that sees somebody in every picture: what is tes
 read, what is said, the exit code, and that nothing is left behind.
 """
 
-import os
 from dataclasses import dataclass
-from fractions import Fraction
 
-import av
-import cv2
 import numpy as np
 import pytest
-from PIL import Image
 
-from tests.media import corner, grey, make_video, number
+from tests import odd
+from tests.media import corner, number
 from vipecli.blazepose import BlazePose
 from vipecli.cli.app import main
-from vipecli.encode import VideoWriter
 from vipecli.people import SEEN, XY
 
-TEN = range(0, 400, 40)
 RNG = np.random.default_rng(0)
 BODY = np.zeros((33, 7), np.float32)
 BODY[:, XY], BODY[:, SEEN] = RNG.uniform(0.2, 0.8, (33, 2)), 0.9
@@ -49,350 +43,150 @@ class Read:
     numbered: bool = True
 
 
-# --- makers of files that are read ---------------------------------------------------------------
-
-
-def video(name="clip.mp4", times_ms=TEN, **options):
-    return lambda folder: make_video(folder / name, times_ms, **options)
-
-
-def turned(degrees):
-    return video(images=[corner()] * 10, rotation=degrees)
-
-
-def interlaced(folder):
-    """A bar that moves between the two fields of a frame."""
-    with av.open(str(folder / "tape.mp4"), "w") as container:
-        stream = container.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        stream.options = {"x264-params": "tff=1", "crf": "1"}
-        for i in range(10):
-            image = np.zeros((64, 96, 3), np.uint8)
-            image[::2, 8 * i : 8 * i + 8] = 255
-            image[1::2, 8 * i + 8 : 8 * i + 16] = 255
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "bgr24")))
-        container.mux(stream.encode(None))
-    return folder / "tape.mp4"
-
-
-def frames(*names, sizes=None, mode="RGB"):
-    def make(folder):
-        (folder / "frames").mkdir()
-        for i, name in enumerate(names):
-            image = Image.fromarray(grey(i)).convert(mode)
-            image.save(folder / "frames" / name)
-        return folder / "frames"
-
-    return make
-
-
-def frames_from_a_phone(folder):
-    """Pictures whose EXIF says that they are to be turned."""
-    (folder / "frames").mkdir()
-    exif = Image.Exif()
-    exif[0x0112] = 6  # a quarter turn clockwise
-    for i in range(3):
-        image = Image.fromarray(np.ascontiguousarray(corner()[..., ::-1]))
-        image.save(folder / "frames" / f"{i}.jpg", exif=exif, quality=95)
-    return folder / "frames"
-
-
-def deep_frames(folder):
-    (folder / "frames").mkdir()
-    for i in range(3):
-        cv2.imwrite(str(folder / "frames" / f"{i}.png"), grey(i).astype(np.uint16) * 257)
-    return folder / "frames"
-
-
-def damaged_frame(folder):
-    path = frames("1.png", "2.png", "3.png", "4.png")(folder)
-    (path / "2.png").write_bytes(b"no picture")
-    return path
-
-
-def renamed(make, name):
-    def rename(folder):
-        return make(folder).rename(folder / name)
-
-    return rename
-
-
-def linked(folder):
-    make_video(folder / "real.mp4", TEN)
-    (folder / "link.mp4").symlink_to("real.mp4")
-    return folder / "link.mp4"
-
-
-def noise_cut_short(name, share):
-    """Four seconds of noise, so that the bytes spread evenly, and only a share of them."""
-
-    def make(folder):
-        noise = RNG.integers(0, 255, (64, 96, 3), np.uint8)
-        with VideoWriter(folder / f"whole_{name}", size=(96, 64), fps=25) as writer:
-            for i in range(100):
-                writer.write(np.roll(noise, i, axis=1))
-        whole = (folder / f"whole_{name}").read_bytes()
-        (folder / f"whole_{name}").unlink()
-        (folder / name).write_bytes(whole[: int(share * len(whole))])
-        return folder / name
-
-    return make
-
-
-def hole(folder):
-    path = make_video(folder / "clip.ts", range(0, 2000, 40), images=[corner()] * 50)
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2 : len(data) // 2 + 2000] = bytes(2000)
-    path.write_bytes(data)
-    return path
-
-
-def with_a_cover(folder, *, moving):
-    """Sound with a cover, as songs have it; and moving pictures beside it."""
-    path = folder / "song.mp4"
-    with av.open(str(path), "w") as container:
-        cover = container.add_stream("mjpeg", rate=1)
-        cover.width, cover.height, cover.pix_fmt = 32, 32, "yuvj420p"
-        cover.disposition = av.stream.Disposition.attached_pic
-        stream = container.add_stream("libx264", rate=25) if moving else None
-        if stream:
-            stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        sound = container.add_stream("aac", rate=48000, layout="mono")
-        picture = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), "bgr24")
-        container.mux(cover.encode(picture))
-        container.mux(cover.encode(None))
-        for i in range(10 if stream else 0):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey(i), "bgr24")))
-        if stream:
-            container.mux(stream.encode(None))
-        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
-        silence.sample_rate = 48000
-        container.mux(sound.encode(silence))
-        container.mux(sound.encode(None))
-    return path
-
-
-def wide_pixels(folder):
-    with av.open(str(folder / "dv.mp4"), "w") as container:
-        stream = container.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
-        for i in range(10):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey(i), "bgr24")))
-        container.mux(stream.encode(None))
-    return folder / "dv.mp4"
-
+# --- what is read -------------------------------------------------------------------------------
 
 FRAGMENTS = {"movflags": "frag_keyframe+empty_moov"}
 READ = {
-    "upright": (video(), Read()),
-    "rotated by 90": (turned(90), Read(size=(64, 96), red=(1, 0))),
-    "rotated by 180": (turned(180), Read(red=(1, 1))),
-    "rotated by 270": (turned(270), Read(size=(64, 96), red=(0, 1))),
-    "variable frame rate": (video(times_ms=[0, 33, 90, 500]), Read(4, times=(0, 0.033, 0.09, 0.5))),
-    "a pause of a minute": (video(times_ms=[0, 40, 60000]), Read(3, times=(0, 0.04, 60))),
+    "upright": (odd.video(), Read()),
+    "rotated by 90": (odd.turned(90), Read(size=(64, 96), red=(1, 0))),
+    "rotated by 180": (odd.turned(180), Read(red=(1, 1))),
+    "rotated by 270": (odd.turned(270), Read(size=(64, 96), red=(0, 1))),
+    "variable frame rate": (
+        odd.video(times_ms=[0, 33, 90, 500]),
+        Read(4, times=(0, 0.033, 0.09, 0.5)),
+    ),
+    "a pause of a minute": (odd.video(times_ms=[0, 40, 60000]), Read(3, times=(0, 0.04, 60))),
     "picture after sound": (
-        video("late.mkv", range(500, 900, 40), audio="aac", audio_s=1.0),
+        odd.video("late.mkv", range(500, 900, 40), audio="aac", audio_s=1.0),
         Read(times=(0.5, 0.54)),
     ),
-    "stream that starts late": (video("clip.ts"), Read()),
+    "stream that starts late": (odd.video("clip.ts"), Read()),
     "240 frames per second": (
-        video(times_ms=[round(i * 1000 / 240) for i in range(24)], images=[corner()] * 24),
+        odd.video(times_ms=[round(i * 1000 / 240) for i in range(24)], images=[corner()] * 24),
         Read(24, times=(0, 0.004, 0.008, 0.013), red=(0, 0)),
     ),
-    "one frame per second": (video(times_ms=range(0, 5000, 1000)), Read(5, times=(0, 1, 2))),
-    "HEVC": (video(codec="libx265"), Read()),
-    "HEVC, 10 bit": (video(codec="libx265", pix_fmt="yuv420p10le"), Read()),
-    "VP9": (video("clip.webm", codec="libvpx-vp9"), Read()),
-    "VP9 with alpha": (video("clip.webm", codec="libvpx-vp9", pix_fmt="yuva420p"), Read()),
-    "AV1": (video(codec="libsvtav1"), Read()),
-    "H.264, 10 bit": (video(pix_fmt="yuv420p10le"), Read()),
-    "H.264, 4:4:4": (video(pix_fmt="yuv444p"), Read()),
-    "ProRes with alpha": (video("c.mov", codec="prores_ks", pix_fmt="yuva444p10le"), Read()),
-    "PNG with alpha": (video("c.mov", codec="png", pix_fmt="rgba"), Read()),
-    "Motion JPEG": (video("c.avi", codec="mjpeg", pix_fmt="yuvj420p"), Read()),
-    "Windows Media": (video("c.wmv", codec="wmv2"), Read()),
-    "Flash": (video("c.flv", codec="flv1"), Read()),
-    "grey": (video("c.mkv", codec="ffv1", pix_fmt="gray"), Read()),
-    "GIF": (video("c.gif", codec="gif", pix_fmt="rgb8"), Read()),
-    "animated PNG": (video("c.apng", codec="apng", pix_fmt="rgb24"), Read()),
-    "bare H.264": (video("c.h264"), Read()),
-    "interlaced": (interlaced, Read(numbered=False)),
+    "one frame per second": (odd.video(times_ms=range(0, 5000, 1000)), Read(5, times=(0, 1, 2))),
+    "HEVC": (odd.video(codec="libx265"), Read()),
+    "HEVC, 10 bit": (odd.video(codec="libx265", pix_fmt="yuv420p10le"), Read()),
+    "VP9": (odd.video("clip.webm", codec="libvpx-vp9"), Read()),
+    "VP9 with alpha": (odd.video("clip.webm", codec="libvpx-vp9", pix_fmt="yuva420p"), Read()),
+    "AV1": (odd.video(codec="libsvtav1"), Read()),
+    "H.264, 10 bit": (odd.video(pix_fmt="yuv420p10le"), Read()),
+    "H.264, 4:4:4": (odd.video(pix_fmt="yuv444p"), Read()),
+    "ProRes with alpha": (odd.video("c.mov", codec="prores_ks", pix_fmt="yuva444p10le"), Read()),
+    "PNG with alpha": (odd.video("c.mov", codec="png", pix_fmt="rgba"), Read()),
+    "Motion JPEG": (odd.video("c.avi", codec="mjpeg", pix_fmt="yuvj420p"), Read()),
+    "Windows Media": (odd.video("c.wmv", codec="wmv2"), Read()),
+    "Flash": (odd.video("c.flv", codec="flv1"), Read()),
+    "grey": (odd.video("c.mkv", codec="ffv1", pix_fmt="gray"), Read()),
+    "GIF": (odd.video("c.gif", codec="gif", pix_fmt="rgb8"), Read()),
+    "animated PNG": (odd.video("c.apng", codec="apng", pix_fmt="rgb24"), Read()),
+    "bare H.264": (odd.video("c.h264"), Read()),
+    "interlaced": (odd.interlaced, Read(numbered=False)),
     "odd size": (
-        video("c.mkv", size=(45, 37), codec="ffv1", pix_fmt="bgr0"),
+        odd.video("c.mkv", size=(45, 37), codec="ffv1", pix_fmt="bgr0"),
         Read(size=(45, 37)),
     ),
-    "16 x 16": (video(size=(16, 16)), Read(size=(16, 16))),
+    "16 x 16": (odd.video(size=(16, 16)), Read(size=(16, 16))),
     "4K": (
-        video("c.avi", [0, 40], size=(3840, 2160), codec="mjpeg", pix_fmt="yuvj420p"),
+        odd.video("c.avi", [0, 40], size=(3840, 2160), codec="mjpeg", pix_fmt="yuvj420p"),
         Read(2, (3840, 2160), (0, 0.04)),
     ),
-    "pixels that are not square": (wide_pixels, Read(size=(128, 64))),
-    "fragments": (video(options=FRAGMENTS), Read()),
+    "pixels that are not square": (odd.wide_pixels, Read(size=(128, 64))),
+    "fragments": (odd.video(options=FRAGMENTS), Read()),
     "no index, cut in the middle": (
-        noise_cut_short("cut.mkv", 0.6),
+        odd.noise_cut_short("cut.mkv", 0.6),
         Read(0, times=(0,), says="cut.mkv: cut off; read 2.", numbered=False),
     ),
     "index first, cut in the middle": (
-        noise_cut_short("cut.mp4", 0.6),
+        odd.noise_cut_short("cut.mp4", 0.6),
         Read(0, times=(0,), says="cut.mp4: cut off; read 2.", numbered=False),
     ),
     "a hole in the middle": (
-        hole,
+        odd.hole,
         Read(0, times=(0, 0.04), says="clip.ts: damaged in ", red=(0, 0)),
     ),
-    "a cover beside the video": (lambda folder: with_a_cover(folder, moving=True), Read()),
-    "wrong extension": (renamed(video(), "clip.avi"), Read()),
-    "extension of a text": (renamed(video(), "clip.txt"), Read()),
-    "capital extension": (renamed(video(), "CLIP.MP4"), Read()),
-    "no extension": (renamed(video(), "clip"), Read()),
-    "spaces and unicode": (renamed(video(), "Ünï — 跳ぶ 🤸 (1).mp4"), Read()),
-    "percent and brackets": (renamed(video(), "a%03d[1]*?.mp4"), Read()),
-    "a name like an address": (renamed(video(), "http:x.mp4"), Read()),
-    "a name like an option": (renamed(video(), "-x.mp4"), Read()),
-    "quotes and a line break": (renamed(video(), "a'\"\n$(b).mp4"), Read()),
-    "a link": (linked, Read()),
-    "frames": (frames("1.png", "2.png", "10.png"), Read(3, times=(0, 1 / 30, 2 / 30))),
+    "a cover beside the video": (lambda folder: odd.with_a_cover(folder, moving=True), Read()),
+    "wrong extension": (odd.renamed(odd.video(), "clip.avi"), Read()),
+    "extension of a text": (odd.renamed(odd.video(), "clip.txt"), Read()),
+    "capital extension": (odd.renamed(odd.video(), "CLIP.MP4"), Read()),
+    "no extension": (odd.renamed(odd.video(), "clip"), Read()),
+    "spaces and unicode": (odd.renamed(odd.video(), "Ünï — 跳ぶ 🤸 (1).mp4"), Read()),
+    "percent and brackets": (odd.renamed(odd.video(), "a%03d[1]*?.mp4"), Read()),
+    "a name like an address": (odd.renamed(odd.video(), "http:x.mp4"), Read()),
+    "a name like an option": (odd.renamed(odd.video(), "-x.mp4"), Read()),
+    "quotes and a line break": (odd.renamed(odd.video(), "a'\"\n$(b).mp4"), Read()),
+    "a link": (odd.linked, Read()),
+    "frames": (odd.frames("1.png", "2.png", "10.png"), Read(3, times=(0, 1 / 30, 2 / 30))),
     "frames with gaps": (
-        frames("f_01.png", "f_02.png", "f_03.png", "f_07.png", "f_08.png"),
+        odd.frames("f_01.png", "f_02.png", "f_03.png", "f_07.png", "f_08.png"),
         Read(5, times=(0, 1 / 30, 2 / 30, 6 / 30, 7 / 30), says="frames: 3 frames are missing"),
     ),
     "every fifth frame": (
-        frames("0.png", "5.png", "10.png", "15.png"), Read(4, times=(0, 1 / 30, 2 / 30))
+        odd.frames("0.png", "5.png", "10.png", "15.png"), Read(4, times=(0, 1 / 30, 2 / 30))
     ),
     "a damaged frame": (
-        damaged_frame, Read(3, times=(0, 2 / 30, 3 / 30), says="1 of 4 frames", numbered=False)
+        odd.damaged_frame, Read(3, times=(0, 2 / 30, 3 / 30), says="1 of 4 frames", numbered=False)
     ),
-    "grey frames": (frames("1.png", "2.png", mode="L"), Read(2, times=(0, 1 / 30))),
-    "frames with alpha": (frames("1.png", "2.png", mode="RGBA"), Read(2, times=(0, 1 / 30))),
-    "frames with a palette": (frames("1.bmp", "2.bmp", mode="P"), Read(2, times=(0, 1 / 30))),
-    "frames of 16 bit": (deep_frames, Read(3, times=(0, 1 / 30))),
+    "grey frames": (odd.frames("1.png", "2.png", mode="L"), Read(2, times=(0, 1 / 30))),
+    "frames with alpha": (odd.frames("1.png", "2.png", mode="RGBA"), Read(2, times=(0, 1 / 30))),
+    "frames with a palette": (odd.frames("1.bmp", "2.bmp", mode="P"), Read(2, times=(0, 1 / 30))),
+    "frames of 16 bit": (odd.deep_frames, Read(3, times=(0, 1 / 30))),
     "frames turned by EXIF": (
-        frames_from_a_phone, Read(3, (64, 96), (0, 1 / 30), red=(0, 1))
+        odd.frames_from_a_phone, Read(3, (64, 96), (0, 1 / 30), red=(0, 1))
     ),
 }  # fmt: skip
 
 
-# --- makers of what is refused -------------------------------------------------------------------
-
-
-def bytes_named(name, data):
-    def make(folder):
-        (folder / name).write_bytes(data)
-        return folder / name
-
-    return make
-
-
-def no_index(folder):
-    whole = make_video(folder / "whole.mp4", TEN).read_bytes()
-    (folder / "whole.mp4").unlink()
-    (folder / "cut.mp4").write_bytes(whole[: whole.index(b"moov") - 4])
-    return folder / "cut.mp4"
-
-
-def unknown_codec(folder):
-    path = make_video(folder / "codec.mp4", TEN)
-    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz").replace(b"avcC", b"zzzC"))
-    return path
-
-
-def huge_gif(folder):
-    """A header that asks for gigabytes."""
-    path = make_video(folder / "huge.gif", TEN, codec="gif", pix_fmt="rgb8")
-    data = bytearray(path.read_bytes())
-    data[6:10] = (0xFF, 0x2F, 0xFF, 0x2F)  # 12287 x 12287
-    path.write_bytes(data)
-    return path
-
-
-def unequal_frames(folder):
-    path = frames("1.png", "2.png")(folder)
-    cv2.imwrite(str(path / "3.png"), grey(0, (50, 50)))
-    return path
-
-
-def empty_folder(folder):
-    (folder / "nothing").mkdir()
-    return folder / "nothing"
-
-
-def pipe(folder):
-    os.mkfifo(folder / "pipe.mp4")
-    return folder / "pipe.mp4"
-
-
-def loop(folder):
-    (folder / "a.mp4").symlink_to("b.mp4")
-    (folder / "b.mp4").symlink_to("a.mp4")
-    return folder / "a.mp4"
-
-
-def dangling(folder):
-    (folder / "link.mp4").symlink_to("gone.mp4")
-    return folder / "link.mp4"
-
-
-def forbidden(folder):
-    path = make_video(folder / "secret.mp4", TEN)
-    path.chmod(0)
-    if os.access(path, os.R_OK):
-        pytest.skip("this user may read everything")
-    return path
-
-
-def not_archive(folder):
-    (folder / "poses.npz").write_bytes(b"PK\x03\x04" + bytes(200))
-    return folder / "poses.npz"
-
+# --- what is refused ----------------------------------------------------------------------------
 
 PLAYLIST = b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n"
 SDP = b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nm=video 9 RTP/AVP 96\n"
 CONCAT = b"ffconcat version 1.0\nfile /etc/passwd\n"
 ARGUMENTS = {  # command lines; {} stands for what the maker made, if there is one
-    "no bytes": ("embed {}", bytes_named("empty.mp4", b""), 1, "empty.mp4: the file is empty"),
-    "a text": ("embed {}", bytes_named("text.mp4", b"no video\n" * 99), 1, "not a video"),
-    "a document": ("embed {}", bytes_named("a.mp4", b"%PDF-1.7\n" + bytes(999)), 1, "not a video"),
-    "zeros": ("embed {}", bytes_named("a.mp4", bytes(5000)), 1, "a.mp4: "),
-    "a playlist": ("embed {}", bytes_named("a.mp4", PLAYLIST), 1, "a.mp4: "),
-    "an invitation to listen": ("embed {}", bytes_named("a.sdp", SDP), 1, "a.sdp: "),
-    "a list of other files": ("embed {}", bytes_named("a.mp4", CONCAT), 1, "a.mp4: "),
-    "no index at all": ("embed {}", no_index, 1, "index is missing, so nothing can be read"),
-    "unknown codec": ("embed {}", unknown_codec, 1, "codec.mp4: "),
-    "a header that asks for gigabytes": ("embed {}", huge_gif, 1, "too large"),
-    "one frame": ("embed {}", video(times_ms=[0]), 1, "holds a single frame"),
-    "a picture": ("embed {}/1.png", frames("1.png"), 1, "holds a single frame"),
+    "no bytes": ("embed {}", odd.bytes_named("empty.mp4", b""), 1, "empty.mp4: the file is empty"),
+    "a text": ("embed {}", odd.bytes_named("text.mp4", b"no video\n" * 99), 1, "not a video"),
+    "a document": ("embed {}", odd.bytes_named("a.mp4", b"%PDF-1.7\n" * 99), 1, "not a video"),
+    "zeros": ("embed {}", odd.bytes_named("a.mp4", bytes(5000)), 1, "a.mp4: "),
+    "a playlist": ("embed {}", odd.bytes_named("a.mp4", PLAYLIST), 1, "a.mp4: "),
+    "an invitation to listen": ("embed {}", odd.bytes_named("a.sdp", SDP), 1, "a.sdp: "),
+    "a list of other files": ("embed {}", odd.bytes_named("a.mp4", CONCAT), 1, "a.mp4: "),
+    "no index at all": ("embed {}", odd.no_index, 1, "index is missing, so nothing can be read"),
+    "unknown codec": ("embed {}", odd.unknown_codec, 1, "codec.mp4: "),
+    "a header that asks for gigabytes": ("embed {}", odd.huge_gif, 1, "too large"),
+    "one frame": ("embed {}", odd.video(times_ms=[0]), 1, "holds a single frame"),
+    "a picture": ("embed {}/1.png", odd.frames("1.png"), 1, "holds a single frame"),
     "only sound": (
-        "embed {}", lambda folder: with_a_cover(folder, moving=False), 1, "only sound or text"
+        "embed {}", lambda folder: odd.with_a_cover(folder, moving=False), 1, "only sound or text"
     ),
-    "an empty folder": ("embed {}", empty_folder, 1, "nothing: holds no video"),
-    "an empty folder as a clip": ("align {} {}", empty_folder, 1, "nothing: holds no frames"),
-    "frames of two sizes": ("align {} {}", unequal_frames, 1, "3.png: 50 x 50 pixels"),
-    "a pipe": ("embed {}", pipe, 1, "pipe.mp4: neither a file nor a folder"),
+    "an empty folder": ("embed {}", odd.empty_folder, 1, "nothing: holds no video"),
+    "an empty folder as a clip": ("align {} {}", odd.empty_folder, 1, "nothing: holds no frames"),
+    "frames of two sizes": ("align {} {}", odd.unequal_frames, 1, "3.png: 50 x 50 pixels"),
+    "a pipe": ("embed {}", odd.pipe, 1, "pipe.mp4: neither a file nor a folder"),
     "a device": ("embed /dev/zero", None, 1, "/dev/zero: neither a file nor a folder"),
-    "a loop of links": ("embed {}", loop, 1, "a.mp4: a link that leads to no file"),
-    "a link to nothing": ("embed {}", dangling, 1, "link.mp4: a link that leads to no file"),
-    "no permission": ("embed {}", forbidden, 1, "secret.mp4: cannot be read (Permission"),
+    "a loop of links": ("embed {}", odd.loop, 1, "a.mp4: a link that leads to no file"),
+    "a link to nothing": ("embed {}", odd.dangling, 1, "link.mp4: a link that leads to no file"),
+    "no permission": ("embed {}", odd.forbidden, 1, "secret.mp4: cannot be read (Permission"),
     "a name that is too long": ("embed " + 300 * "x", None, 1, "File name too long"),
-    "a missing file": ("align {} gone.mp4", video(), 1, "gone.mp4: no such file or folder"),
+    "a missing file": ("align {} gone.mp4", odd.video(), 1, "gone.mp4: no such file or folder"),
     "a missing folder": ("embed gone", None, 1, "gone: no such file or folder"),
-    "an address": ("align {} https://example.org/a.mp4", video(), 1, "download the video first"),
+    "an address": ("align {} https://example.org/a.mp4", odd.video(), 1, "download the video"),
     "a camera's address": ("embed rtsp://example.org/a", None, 1, "download the video first"),
     "a file's address": ("embed file:///tmp/a.mp4", None, 1, "without file://"),
-    "an address as index": ("classify {} --index http://a.b/c", video(), 1, "http:/a.b/c: "),
-    "standard input": ("align - {}", video(), 1, "-: videos are not read from standard input"),
+    "an address as index": ("classify {} --index http://a.b/c", odd.video(), 1, "http:/a.b/c: "),
+    "standard input": ("align - {}", odd.video(), 1, "-: videos are not read from standard input"),
     "standard input, embedded": ("embed -", None, 1, "not read from standard input"),
-    "output is the input": ("align {} {} --out clip.mp4", video(), 1, "would replace an input"),
-    "output leads to the input": ("align {} {} --out real.mp4", linked, 1, "replace an input"),
-    "output in no folder": ("align {} {} --out x/y.mp4", video(), 1, "there is no folder x"),
-    "output is a folder": ("align {} {} --json .", video(), 1, ".: this is a folder"),
-    "output of unknown kind": ("align {} {} --out y.xyz", video(), 1, "y.xyz"),
-    "output where none may be": ("align {} {} --out /proc/y.mp4", video(), 1, "/proc: cannot"),
-    "files into a file": ("embed {} --out clip.mp4", video(), 1, "clip.mp4: "),
-    "no number of processes": ("embed {} --jobs 0", video(), 2, "--jobs"),
-    "nobody of that name": ("embed {} --person tallest", video(), 2, "tallest"),
-    "more people than there are": ("embed {} --person 2", video(), 1, "only 1 was found"),
-    "no archive": ("classify {0} --index {0}", not_archive, 1, "poses.npz"),
+    "output is the input": ("align {} {} --out clip.mp4", odd.video(), 1, "would replace an input"),
+    "output leads to the input": ("align {} {} --out real.mp4", odd.linked, 1, "replace an input"),
+    "output in no folder": ("align {} {} --out x/y.mp4", odd.video(), 1, "there is no folder x"),
+    "output is a folder": ("align {} {} --json .", odd.video(), 1, ".: this is a folder"),
+    "output of unknown kind": ("align {} {} --out y.xyz", odd.video(), 1, "y.xyz"),
+    "output where none may be": ("align {} {} --out /proc/y.mp4", odd.video(), 1, "/proc: cannot"),
+    "files into a file": ("embed {} --out clip.mp4", odd.video(), 1, "clip.mp4: "),
+    "no number of processes": ("embed {} --jobs 0", odd.video(), 2, "--jobs"),
+    "nobody of that name": ("embed {} --person tallest", odd.video(), 2, "tallest"),
+    "more people than there are": ("embed {} --person 2", odd.video(), 1, "only 1 was found"),
+    "no archive": ("classify {0} --index {0}", odd.not_archive, 1, "poses.npz"),
 }  # fmt: skip
 
 
@@ -471,7 +265,7 @@ def test_bad_input_gets_one_line_and_leaves_nothing_behind(case, vipe, tmp_path,
 
 
 def test_interlaced_pictures_have_no_combs(vipe, tmp_path):
-    interlaced(tmp_path)
+    odd.interlaced(tmp_path)
     pictures = vipe("embed", "tape.mp4")[-1]
     for i, picture in enumerate(pictures[1:], 1):
         lines = picture[8:56, :, 0].astype(int)
