@@ -22,10 +22,11 @@ import numpy as np
 from examples.film import Camera, Look, film
 from examples.motions import perform
 from vipecli.blazepose import MEASURES, BlazePose, prepare
+from vipecli.gaps import fill_gaps
 from vipecli.landmarker import model_path
 from vipecli.metrics import pck
 from vipecli.people import Tracks
-from vipecli.poses import Scene, fill_gaps
+from vipecli.poses import Scene
 from vipecli.video import read_frames
 
 _ON_TORSOS = 0.5

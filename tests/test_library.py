@@ -25,7 +25,7 @@ def detected(monkeypatch):
     """Replace detector and network; the list tells which videos were looked at."""
     seen = []
 
-    def read_clip(path, recipe, tick):
+    def read_pieces(path, recipe, tick, everyone):
         seen.append(path.name)
         if b"nobody" in path.read_bytes():
             raise NoPoseError(f"{path}: nobody was found")
@@ -37,13 +37,13 @@ def detected(monkeypatch):
             source=path.name,
         )
         tick(3)
-        return poses, embed(poses, recipe.load_model())
+        return [[(poses, embed(poses, recipe.load_model()))]]
 
     def embed(poses, model):
         ones = np.ones((3, 16), np.float32)
         return Embeddings(ones, ones, poses.times, model.id, (1.0, 0.0))
 
-    monkeypatch.setattr(library, "read_clip", read_clip)
+    monkeypatch.setattr(library, "read_pieces", read_pieces)
     monkeypatch.setattr(library, "check_clip", lambda path, recipe: type("Info", (), {"frames": 3}))
     monkeypatch.setattr(library, "embed", embed)
     monkeypatch.setattr(library, "detector_key", lambda recipe: f"detector {recipe.person}")

@@ -10,7 +10,8 @@ import pytest
 from vipecli import video
 from vipecli.blazepose import BlazePose
 from vipecli.errors import FormatError, NoPoseError
-from vipecli.poses import Poses, detect, fill_gaps, missing_spans
+from vipecli.gaps import fill_gaps, missing_spans
+from vipecli.poses import Poses, detect
 from vipecli.skeleton import LEFT_SHOULDER, MIRROR, RIGHT_SHOULDER
 
 CLIPS = Path(__file__).resolve().parent.parent / "examples" / "clips"

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from vipecli.files import replacing
+from vipecli.growing import Growing
 from vipecli.landmarker import cache_folder
 from vipecli.people import Track, Tracks
 from vipecli.poses import Scene
@@ -27,6 +28,7 @@ _KEPT_SHARE = 0.9  # of the limit that is kept when it is exceeded
 _STALE_S = 24 * 3600.0  # after which the leavings of a killed process are removed
 _FORMAT = 1  # of the files
 _BLOCK = 1 << 20  # bytes read at a time
+_BLOCK_FRAMES = 1024  # of a person, written at a time
 _OFF = ("0", "off", "no")
 
 
@@ -145,26 +147,34 @@ def save(key: str, scene: Scene, remarks: tuple[str, ...] = ()) -> bool:
     limit = limit_bytes()
     if where is None or limit <= 0:
         return False
-    tracks = scene.tracks.tracks
-    ends = np.cumsum([0, *(len(track.frames) for track in tracks)])
-    people = [person for track in tracks for person in track.people]
-    arrays = {
-        "times": scene.times,
-        "size": np.array(scene.size),
-        "detector": np.array(scene.detector),
-        "spans": np.stack([ends[:-1], ends[1:]], axis=1),
-        "frames": np.array([f for track in tracks for f in track.frames], np.int64),
-        "people": np.stack(people).astype(np.float32) if people else np.zeros((0, 33, 7)),
-        "remarks": np.array(list(remarks), np.str_),
-    }
     try:
         where.mkdir(parents=True, exist_ok=True)
-        with replacing(where / f"{key}.npz") as part, part.open("wb") as file:
-            np.savez(file, **arrays)
+        with replacing(where / f"{key}.npz") as part:
+            _write(scene, remarks, part)
         _evict(where, limit)
     except (OSError, MemoryError):
         return False
     return True
+
+
+def _write(scene: Scene, remarks: tuple[str, ...], path: Path) -> None:
+    """Write the people of a clip, some frames of one of them at a time."""
+    tracks = scene.tracks.tracks
+    ends = np.cumsum([0, *(len(track.frames) for track in tracks)])
+    with Growing(path.parent) as arrays:
+        arrays.add("times", scene.times)
+        arrays.add("size", np.array(scene.size))
+        arrays.add("detector", np.array(scene.detector))
+        arrays.add("spans", np.stack([ends[:-1], ends[1:]], axis=1))
+        arrays.add("frames", np.array([f for track in tracks for f in track.frames], np.int64))
+        arrays.add("remarks", np.array(list(remarks), np.str_))
+        if not tracks:
+            arrays.add("people", np.zeros((0, 33, 7), np.float32))
+        for track in tracks:
+            for first in range(0, len(track.people), _BLOCK_FRAMES):
+                some = track.people[first : first + _BLOCK_FRAMES]
+                arrays.add("people", np.asarray(some, np.float32))
+        arrays.write(path)
 
 
 def _files(where: Path) -> Iterator[tuple[Path, os.stat_result]]:

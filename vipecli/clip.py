@@ -5,23 +5,29 @@ import hashlib
 import os
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from vipecli import cache, memory
 from vipecli.container import check_input
 from vipecli.detectors import DEFAULT, identity
-from vipecli.embed import Embeddings, Model, embed
+from vipecli.embed import BATCH, Embeddings, Model, embed
 from vipecli.errors import FormatError, VideoError, VideoWarning
 from vipecli.footage import remarks_on, tell_canvas, tell_rate
 from vipecli.formats import JointMap, is_pose_file, load_joint_map, load_scene
-from vipecli.poses import Poses, Scene, detect_everyone, fill_gaps
+from vipecli.gaps import MAX_GAP_S, fill_gaps
+from vipecli.people import Track, present
+from vipecli.poses import Poses, Scene, detect_everyone
 from vipecli.video import VideoInfo, probe
 
 POSES_FORMAT = 3
 """Raise it when the way from video to poses changes: what was kept before is not used then."""
+
+_PIECE = 4 * BATCH  # frames that are embedded and written at a time
 
 
 @dataclass(frozen=True)
@@ -219,15 +225,25 @@ def read_clip(
     return poses, embed(poses, model)
 
 
-def read_everyone(
-    path: Path, recipe: Recipe, tick: Callable[[int], object] | None = None
-) -> list[tuple[Poses, Embeddings]]:
-    """Poses of each person in a clip, from left to right, gaps filled, and their embeddings.
+def read_pieces(
+    path: Path,
+    recipe: Recipe,
+    tick: Callable[[int], object] | None = None,
+    *,
+    everyone: bool = False,
+) -> list[Iterator[tuple[Poses, Embeddings]]]:
+    """What `read_clip` gives, a few thousand frames at a time: for films of any length.
 
     Parameters
     ----------
     path, recipe, tick
-        as in `read_clip`; the recipe's person does not matter.
+        as in `read_clip`.
+    everyone
+        each person, from left to right, not only the one that the recipe names.
+
+    Returns
+    -------
+    Pieces in order, of one person or of each. They are made as they are taken.
 
     Raises
     ------
@@ -238,9 +254,20 @@ def read_everyone(
     scene = read_scene(path, recipe, tick)
     if len(scene.times) < 2:
         raise _single_frame(path)
-    scene.choose("largest", path=path)  # nobody at all is an error
-    everyone = map(fill_gaps, scene.everyone())
-    return [(poses, embed(poses, model)) for poses in everyone]
+    chosen = scene.track("largest" if everyone else recipe.person, path=path)
+    tracks = present(scene.tracks.tracks) if everyone else [chosen]
+    return [_pieces(scene, track, model) for track in tracks]
+
+
+def _pieces(scene: Scene, track: Track, model: Model) -> Iterator[tuple[Poses, Embeddings]]:
+    """Poses and embeddings of a track, exactly as they come out of the whole."""
+    times, reach = scene.times, MAX_GAP_S + 1e-3  # beyond which no gap is filled
+    for first in range(0, len(times), _PIECE):
+        last = min(first + _PIECE, len(times))
+        low = int(np.searchsorted(times, times[first] - reach))
+        high = int(np.searchsorted(times, times[last - 1] + reach, side="right"))
+        poses = fill_gaps(scene.poses_of(track, low, high)).part(slice(first - low, last - low))
+        yield poses, embed(poses, model)
 
 
 class _StoppedError(Exception):

@@ -10,12 +10,12 @@ import hashlib
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vipecli import engine
-from vipecli.clip import POSES_FORMAT, Recipe, check_clip, read_clip, read_everyone
+from vipecli.clip import POSES_FORMAT, Recipe, check_clip, read_pieces
 from vipecli.embed import Embeddings, embed
 from vipecli.errors import FormatError, VideoError, VideoWarning, VipeError
 from vipecli.formats import (
@@ -23,7 +23,7 @@ from vipecli.formats import (
     load_poses,
     looks_like_poses,
     read_key,
-    save_poses,
+    save_pieces,
 )
 from vipecli.poses import Poses
 from vipecli.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, check_input
@@ -259,13 +259,10 @@ def _fill_one(job: _Job, tick: engine.Tick) -> Entry:
         if job.stored:
             stored = _siblings(job.stored) if job.slot.everyone else [job.stored]
             people = [load_poses(path) for path in stored]
-            found = [(poses, embed(poses, job.recipe.load_model())) for poses in people]
+            found = [[(poses, embed(poses, job.recipe.load_model()))] for poses in people]
         else:
             recipe = replace(job.recipe, cached=False)
-            if job.slot.everyone:
-                found = read_everyone(job.slot.video, recipe, tick)
-            else:
-                found = [read_clip(job.slot.video, recipe, tick)]
+            found = read_pieces(job.slot.video, recipe, tick, everyone=job.slot.everyone)
     remarks = tuple(str(w.message) for w in caught if issubclass(w.category, VideoWarning))
     target = job.slot.target
     try:
@@ -281,18 +278,16 @@ def _fill_one(job: _Job, tick: engine.Tick) -> Entry:
     return Entry(job.slot, job.key, fresh=True, remarks=remarks)
 
 
-def _save(job: _Job, found: Sequence[tuple[Poses, Embeddings]]) -> None:
+def _save(job: _Job, found: Sequence[Iterable[tuple[Poses, Embeddings]]]) -> None:
     """Write the files of a slot: its target, by which it counts as done, at last."""
     slot = job.slot
     if slot.everyone:
         for number in range(len(found), 1, -1):
-            poses, embeddings = found[number - 1]
             key = f"{job.key} person {number}"
-            save_poses(poses, slot.of_person(number), embeddings=embeddings, key=key)
+            save_pieces(found[number - 1], slot.of_person(number), key=key)
         for path in _siblings(slot.target)[len(found) :]:
             path.unlink()  # of a video that showed more people
-    poses, embeddings = found[0]
-    save_poses(poses, slot.target, embeddings=embeddings, key=job.key)
+    save_pieces(found[0], slot.target, key=job.key)
 
 
 def _siblings(first: Path) -> list[Path]:

@@ -6,12 +6,13 @@ the colour of the picture there, 0 to 255, by which people who pass each other a
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from vipecli.errors import NoPoseError
+from vipecli.sights import Sights
 
 XY, XYZ, SEEN, WORLD, COLOUR = slice(0, 2), slice(0, 3), 3, slice(4, 7), slice(7, 10)
 """Columns of a person's array."""
@@ -51,7 +52,7 @@ class Track:
     """One person: indices of the frames, landmarks (33, 7) and time, seconds, in each."""
 
     frames: list[int] = field(default_factory=list)
-    people: list[np.ndarray] = field(default_factory=list)
+    people: list[np.ndarray] | Sights = field(default_factory=list)
     moments: list[float] = field(default_factory=list)
     last_s: float = 0.0
     colours: np.ndarray | None = None  # of the clothes, (6, 3), a running mean
@@ -69,7 +70,7 @@ class Track:
             self.colours = (1 - _COLOUR_PACE) * self.colours + _COLOUR_PACE * seen
 
     def forget(self, before_s: float) -> None:
-        """Drop what was seen before a moment, all but the last sight."""
+        """Drop what was seen before a moment, all but the last sight; of people in a list."""
         count = min(bisect_left(self.moments, before_s), len(self.moments) - 1)
         for kept in (self.frames, self.people, self.moments):
             del kept[:count]
@@ -88,10 +89,17 @@ class Track:
 
 
 class Tracks:
-    """Everyone seen so far, frame by frame."""
+    """Everyone seen so far, frame by frame.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    kept
+        makes what a person is kept in: `list`, or `Sights` for films of any length.
+    """
+
+    def __init__(self, kept: Callable[[], list | Sights] = list) -> None:
         self.tracks: list[Track] = []
+        self._kept = kept
 
     def add(self, frame: int, time_s: float, people: list[np.ndarray]) -> None:
         """Hand each person found in a frame to the track that it continues, or start one."""
@@ -102,7 +110,7 @@ class Tracks:
         known = [people[p] for p in owners]
         for p, person in enumerate(people):
             if p not in owners and all(_shared(person, other) < _SAME for other in known):
-                self.tracks.append(Track())
+                self.tracks.append(Track(people=self._kept()))
                 self.tracks[-1].add(frame, time_s, person)
                 known.append(person)
 

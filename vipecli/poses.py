@@ -1,9 +1,9 @@
 """2D poses of one person over the frames of a clip."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,10 +14,10 @@ from vipecli.detectors import DEFAULT, open_detector
 from vipecli.engine import ahead
 from vipecli.errors import FormatError, NoPoseError
 from vipecli.people import SEEN, WORLD, XY, XYZ, Person, Track, Tracks, check_choice, present
+from vipecli.sights import Sights
 from vipecli.skeleton import JOINTS, from_mediapipe
 
 _LEAST_SCORE = 1e-4  # of a joint that has coordinates
-_FILLED_SCORE = 0.5  # share of the lower score at the ends of a gap that a filled joint gets
 _OPTIONAL = {"landmarks": (33, 3), "landmark_score": (33,), "world": (33, 3)}
 _SHAPES = {"times": (), "xy": (13, 2), "score": (13,)} | _OPTIONAL  # per frame
 _Item = TypeVar("_Item")
@@ -97,6 +97,11 @@ class Poses:
         """Shape (T,) bool: frames in which at least one joint is known."""
         return (self.score > 0).any(axis=1)
 
+    def part(self, frames: slice) -> "Poses":
+        """Some of the frames."""
+        known = [name for name in _SHAPES if getattr(self, name) is not None]
+        return replace(self, **{name: getattr(self, name)[frames] for name in known})
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -133,8 +138,12 @@ class Scene:
         ValueError
             if `person` is none of the choices.
         """
+        return self.poses_of(self.track(person, path=path))
+
+    def track(self, person: Person = "largest", *, path: str | Path | None = None) -> Track:
+        """Track of one person; parameters and errors as those of `choose`."""
         try:
-            return self._poses(self.tracks.choose(person, self.size))
+            return self.tracks.choose(person, self.size)
         except NoPoseError as exc:
             raise NoPoseError(
                 f"{path or self.source}: {exc} in {len(self.times)} frames; the whole body should "
@@ -178,10 +187,14 @@ class Scene:
 
     def everyone(self) -> list[Poses]:
         """Poses of each person, from left to right by the place of first appearance."""
-        return [self._poses(track) for track in present(self.tracks.tracks)]
+        return [self.poses_of(track) for track in present(self.tracks.tracks)]
 
-    def _poses(self, track: Track) -> Poses:
-        return _poses_of(track, self.times, self.size, source=self.source, detector=self.detector)
+    def poses_of(self, track: Track, first: int = 0, last: int | None = None) -> Poses:
+        """Poses of one track, in the frames from `first` to before `last`; None = to the end."""
+        times = self.times[first:last]
+        people = _people_of(track, first, len(times))
+        has_world = people.shape[1] != len(JOINTS) and _has_world(track)
+        return _as_poses(people, has_world, times, self)
 
 
 def detect(
@@ -276,7 +289,7 @@ def detect_everyone(
     if fps and not rate:
         frames = _thinned(frames, fps)
     times: list[float] = []
-    tracks, size = Tracks(), (0, 0)
+    tracks, size = Tracks(kept=Sights), (0, 0)
     with (
         open_detector(detector, model=model) as finder,
         closing(ahead(_prepared(frames))) as pictures,
@@ -308,95 +321,29 @@ def _prepared(
         yield time_s, prepare(rgb), (rgb.shape[1], rgb.shape[0])
 
 
-def _poses_of(
-    track: Track, times: np.ndarray, size: tuple[int, int], *, source: str, detector: str
-) -> Poses:
-    """One person's track as poses, with NaN in the frames between."""
-    people = np.full((len(times), *track.people[0].shape), np.nan, np.float32)
-    for frame, person in zip(track.frames, track.people, strict=True):
-        people[frame] = person
+def _people_of(track: Track, first: int, count: int) -> np.ndarray:
+    """One person's rows in some frames, (count, K, 7), with NaN in the frames between."""
+    people = np.full((count, *track.people[0].shape), np.nan, np.float32)
+    low, high = (bisect_left(track.frames, frame) for frame in (first, first + count))
+    if low < high:
+        people[np.array(track.frames[low:high]) - first] = track.people[low:high]
     people[people[..., SEEN] < 0] = np.nan  # a keypoint file may lack some points of a person
+    return people
+
+
+def _has_world(track: Track) -> bool:
+    """Whether a track tells in any frame where somebody is in space."""
+    return any(np.isfinite(person[person[:, SEEN] >= 0, WORLD]).any() for person in track.people)
+
+
+def _as_poses(people: np.ndarray, has_world: bool, times: np.ndarray, scene: Scene) -> Poses:
     # 0 means missing, and the landmarker's visibility may come out as 0 for a joint it placed.
     seen = np.nan_to_num(np.clip(people[..., SEEN], _LEAST_SCORE, 1))
     joints, more = people[..., XY], {}
     joint_score = seen
     if people.shape[1] != len(JOINTS):
         joints, joint_score = from_mediapipe(joints), from_mediapipe(seen[..., None])[..., 0]
-        more = {"landmarks": people[..., XYZ], "landmark_score": seen, "world": people[..., WORLD]}
-        if not np.isfinite(more["world"]).any():
-            more["world"] = None
+        world = people[..., WORLD] if has_world else None
+        more = {"landmarks": people[..., XYZ], "landmark_score": seen, "world": world}
     joint_score = np.where(np.isfinite(joints).all(axis=-1), joint_score, np.float32(0))
-    return Poses(joints, joint_score, times, size, source, detector, **more)
-
-
-def fill_gaps(poses: Poses, *, max_gap_s: float = 0.5) -> Poses:
-    """Poses with short gaps filled by straight lines; long ones stay missing.
-
-    Parameters
-    ----------
-    poses
-        poses with missing joints (NaN, score 0).
-    max_gap_s
-        longest gap to fill, seconds between the known frames on both sides. The gap before the
-        first and after the last known frame is never filled. At half a second a fast kick or
-        jump can hide in a gap: use less where timing within it matters.
-
-    Returns
-    -------
-    Filled joints have half the lower score of the two ends. Landmarks and world landmarks are
-    filled in the same way. The input itself is returned if nothing is missing.
-    """
-    if not (poses.score == 0).any():
-        return poses
-    changed = {}
-    xy, score = _filled(poses.xy, poses.score, poses.times, max_gap_s)
-    if poses.landmark_score is not None:
-        before = poses.landmark_score
-        for name in ("landmarks", "world"):
-            if (points := getattr(poses, name)) is not None:
-                changed[name], changed["landmark_score"] = _filled(
-                    points, before, poses.times, max_gap_s
-                )
-    return replace(poses, xy=xy, score=score, **changed)
-
-
-def _filled(
-    points: np.ndarray, score: np.ndarray, times: np.ndarray, max_gap_s: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Interpolate points (T, K, C) and lower the score (T, K) inside short gaps."""
-    points, score = points.copy(), score.copy()
-    for k in range(score.shape[1]):
-        known = np.flatnonzero(score[:, k] > 0)
-        for left, right in pairwise(known):
-            if right - left == 1 or times[right] - times[left] > max_gap_s + 1e-9:
-                continue
-            inside = slice(left + 1, right)
-            share = (times[inside] - times[left]) / (times[right] - times[left])
-            step = points[right, k] - points[left, k]
-            points[inside, k] = points[left, k] + share[:, None] * step
-            score[inside, k] = _FILLED_SCORE * min(score[left, k], score[right, k])
-    return points, score
-
-
-def missing_spans(poses: Poses, *, min_s: float = 0.0) -> list[tuple[float, float]]:
-    """Stretches without a person, to be reported.
-
-    Parameters
-    ----------
-    poses
-        poses, as a rule after `fill_gaps`.
-    min_s
-        shorter stretches are left out, seconds.
-
-    Returns
-    -------
-    (start, end) in seconds: the times of the first frame without a person and of the next one
-    with (at the end of the clip: of its last frame).
-    """
-    edges = np.flatnonzero(np.diff(np.concatenate([[1], poses.found, [1]]).astype(int)))
-    last = len(poses) - 1
-    spans = [
-        (float(poses.times[first]), float(poses.times[min(next_found, last)]))
-        for first, next_found in edges.reshape(-1, 2)
-    ]
-    return [span for span in spans if span[1] - span[0] >= min_s]
+    return Poses(joints, joint_score, times, scene.size, scene.source, scene.detector, **more)

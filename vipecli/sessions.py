@@ -14,6 +14,7 @@ from types import ModuleType
 
 import numpy as np
 
+from vipecli import memory
 from vipecli.people import distinct
 
 # The detector's default of 0.5 loses frames of small people; 0.2 sees people in trees.
@@ -122,6 +123,7 @@ def _fresh(session: "_Session | None", model: Path, most_people: int, *, video: 
         return session
     if session:
         session.close()
+        memory.give_back()  # or the next one would take as much again
     return _Session(model, most_people, video=video)
 
 

@@ -335,7 +335,8 @@ def _pool(pool: "np.ndarray", mocap: list[Path], held_out: list[str] | None) -> 
 def _takes(clips: list[Path], person: str, pose_model: Path | None, bar: Callable) -> list["Take"]:
     """Poses of rendered clips, or of synchronised videos: there the time is the moment."""
     from vipecli.evaluate.alignment import Take, read_truth
-    from vipecli.poses import detect, fill_gaps
+    from vipecli.gaps import fill_gaps
+    from vipecli.poses import detect
     from vipecli.video import probe
 
     known = read_truth(clips[0]) if len(clips) == 1 else [(path, "", None) for path in clips]

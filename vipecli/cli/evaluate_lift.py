@@ -117,7 +117,8 @@ def _video(lifter: "Lifter", smooth: float) -> "list[Method]":
 
 
 def _detect(path: Path, pose_model: Path | None, bar: Any) -> Any:
-    from vipecli.poses import detect, fill_gaps
+    from vipecli.gaps import fill_gaps
+    from vipecli.poses import detect
     from vipecli.video import probe
 
     tick = bar(f"poses of {path.name}", probe(path).frames, "frames")

@@ -103,7 +103,7 @@ def _check(clip: Path, out: Path | None, preview: Path | None) -> None:
 def read_2d(clip: Path, recipe: "Recipe", bars: object) -> "Poses":
     """2D poses of the person in a video or a keypoint file; short gaps filled."""
     from vipecli.clip import read_scene
-    from vipecli.poses import fill_gaps
+    from vipecli.gaps import fill_gaps
 
     task = bars.add_task(f"poses of {clip.name}", total=None, unit="frames")
     scene = read_scene(clip, recipe, lambda steps: bars.advance(task, steps))

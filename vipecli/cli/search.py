@@ -123,7 +123,8 @@ def _pose(path: Path, time_s: float | None, recipe: "Recipe") -> "tuple[Poses, E
     from vipecli.clip import read_scene
     from vipecli.embed import embed
     from vipecli.errors import NoPoseError, VideoError
-    from vipecli.poses import Poses, fill_gaps
+    from vipecli.gaps import fill_gaps
+    from vipecli.poses import Poses
     from vipecli.video import probe
 
     part = recipe

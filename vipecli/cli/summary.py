@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from vipecli.align import Alignment
+from vipecli.gaps import missing_spans
 from vipecli.matching import DIFFERENT
-from vipecli.poses import missing_spans
 from vipecli.session import Match, Session
 from vipecli.timemap import speed
 

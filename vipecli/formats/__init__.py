@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -307,9 +307,23 @@ def save_poses(
         return
     with replacing(path) as part:
         if chosen.write is None:
-            write_npz(people[0], part, embeddings, key)
+            write_npz([(people[0], embeddings)], part, key)
         else:
             chosen.write(people, part)
+
+
+def save_pieces(
+    pieces: Iterable[tuple[Poses, Embeddings]], path: Path, *, key: str | None = None
+) -> None:
+    """Write an `.npz` of a clip that comes in pieces, in order; else as `save_poses`.
+
+    Raises
+    ------
+    OSError
+        if the file cannot be written.
+    """
+    with replacing(path) as part:
+        write_npz(pieces, part, key)
 
 
 def _write_folder(chosen: Format, people: Sequence[Poses], path: Path) -> None:

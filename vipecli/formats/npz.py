@@ -16,6 +16,7 @@ import numpy as np
 
 from vipecli.embed import Embeddings
 from vipecli.errors import FormatError
+from vipecli.growing import Growing
 from vipecli.poses import Poses
 from vipecli.skeleton import JOINTS
 
@@ -39,6 +40,7 @@ _ARRAYS = {
     "sigmoid": ("f", (2,)),
     "key": ("U", ()),
 }
+_PER_FRAME = frozenset(name for name, (_, shape) in _ARRAYS.items() if shape[:1] == ("T",))
 _POSES = ("xy", "score", "times", "size", "source", "detector")
 _LANDMARKS = ("landmarks", "landmark_score", "world")
 _EMBEDDINGS = ("mean", "std", "times", "model", "sigmoid")
@@ -97,17 +99,28 @@ def read_npz(path: Path) -> Poses:
 
 
 def write_npz(
-    poses: Poses, path: Path, embeddings: Embeddings | None = None, key: str | None = None
+    pieces: Iterable[tuple[Poses, Embeddings | None]], path: Path, key: str | None = None
 ) -> None:
-    """Write an `.npz`, as it is: without a temporary file."""
+    """Write an `.npz`, as it is: without a temporary file that takes its name.
+
+    The clip comes in pieces, in order, of which one is held at a time.
+    """
+    with Growing(path.parent) as arrays:
+        for poses, embeddings in pieces:
+            for name, array in _arrays(poses, embeddings, key).items():
+                if name in _PER_FRAME or name not in arrays:
+                    arrays.add(name, array)
+        arrays.write(path)
+
+
+def _arrays(poses: Poses, embeddings: Embeddings | None, key: str | None) -> dict[str, object]:
+    """What an `.npz` holds, in its order."""
     arrays = {"format_version": FORMAT_VERSION, "joints": JOINTS}
     arrays |= {name: getattr(poses, name) for name in (*_POSES, *_LANDMARKS)}
     if embeddings is not None:
         arrays |= {name: getattr(embeddings, name) for name in _EMBEDDINGS}
     arrays["key"] = key
-    kept = {name: np.asarray(value) for name, value in arrays.items() if value is not None}
-    with path.open("wb") as file:  # given a name, numpy would add its own extension
-        np.savez(file, **kept)
+    return {name: value for name, value in arrays.items() if value is not None}
 
 
 def _check_times(path: Path, times: np.ndarray) -> None:

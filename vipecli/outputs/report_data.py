@@ -8,8 +8,9 @@ import numpy as np
 from vipecli.align import Alignment
 from vipecli.distance import FLOOR, known_frames, matching_probability
 from vipecli.embed import Embeddings
+from vipecli.gaps import missing_spans
 from vipecli.pairing import Pair
-from vipecli.poses import Poses, missing_spans
+from vipecli.poses import Poses
 from vipecli.timemap import speed
 
 CLEAR = 0.8
