@@ -1,18 +1,25 @@
 """Plain dynamic time warping of vectors, without variances: what others call multivariate DTW.
 
 The distance of two series is the root of the least sum of squared distances of their frames along a
-warping path. No command uses it: it is what the matching probability is compared with, by the same
-search for the nearest clip as `packed.Packed` has.
+warping path. No command uses it: it is what the matching probability is compared with.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from vipecli import _kernels
-from vipecli.balls import lay_out, points
+from vipecli._kernels import SIDE_BY_SIDE, STEP, Boxes, Frames
 
-_SIZES = 8, 4, 1  # frames in a ball: of all series, of those not ruled out by these, of the rest
+_IN_BOX = 8
+"""Frames of a series in one box."""
+
+_QUERY_IN_BOX = 4
+"""Frames of a query in one box."""
+
+_FAR = np.float32(1e15)  # where boxes are that fill up; its square fits in float32
+_ROUNDING = 4e-6  # more than float32 is off in a squared distance, of the squared lengths
 
 
 class Series:
@@ -20,21 +27,61 @@ class Series:
 
     def __init__(self, series: Sequence[np.ndarray]) -> None:
         """Lay out C series (T, D), none empty, without NaN."""
-        self._lengths = np.array([len(one) for one in series], np.int64)
-        ends = np.cumsum(self._lengths)
-        starts = np.stack([ends - self._lengths, ends], axis=1)
-        mean = np.ascontiguousarray(np.concatenate(series).T, np.float32)
-        layout = mean, np.zeros_like(mean), np.ones(len(mean.T), bool), starts, np.float32(1)
-        self._balls, self._small, self._frames = (points(*layout, size) for size in _SIZES)
+        lengths = np.array([len(one) for one in series], np.int64)
+        ends = np.concatenate([[0], np.cumsum(lengths)])
+        frames = _padded(np.concatenate([*series, np.zeros((STEP, series[0].shape[1]))]))
+        squares = np.square(frames, dtype=np.float64).sum(axis=1) * (1 - _ROUNDING)
+        augmented = np.column_stack([-2 * frames, np.ones(len(frames)), squares])
+        self._frames = Frames(frames, augmented.astype(np.float32), ends)
+        self._grouped = np.argsort(lengths, kind="stable")  # of one length: few boxes to fill up
+        self._boxes = _side_by_side(frames, ends, self._grouped)
 
     def nearest(self, query: np.ndarray) -> tuple[int, float]:
         """Place of the series nearest to a query (T, D), and its distance."""
-        mean = np.ascontiguousarray(query, np.float32)
-        known = np.ones(len(mean), bool)
-        asked = lay_out(mean, np.zeros_like(mean), known, np.zeros(7, np.int64), np.float32(1))
-        bounds = _kernels.ball_sums(asked, self._balls, _SIZES[0])
-        order = np.argsort(bounds, kind="stable")
+        frames = _padded(query)
+        bounds = np.empty(len(self._grouped), np.float32)
+        found = _kernels.box_bounds(*_boxed(frames, _QUERY_IN_BOX), self._boxes)
+        bounds[self._grouped] = found[: len(bounds)]
+        whole = np.pad(frames, ((0, -len(frames) % STEP), (0, 0)), mode="edge")
+        squares = np.square(whole, dtype=np.float64).sum(axis=1) * (1 - _ROUNDING)
+        augmented = np.stack([*whole.T, squares, np.ones(len(whole))]).astype(np.float32)
         place, total = _kernels.nearest_plain(
-            asked, self._small, _SIZES[1], self._frames, self._lengths, order, bounds
+            np.ascontiguousarray(whole.T),
+            augmented,
+            len(frames),
+            self._frames,
+            np.argsort(bounds, kind="stable"),
+            bounds,
         )
         return int(place), float(np.sqrt(total))
+
+
+def _padded(frames: np.ndarray) -> np.ndarray:
+    """Frames (F, D) in float32, with dimensions of 0 to make whole steps."""
+    more = -frames.shape[1] % STEP
+    return np.ascontiguousarray(np.pad(frames, ((0, 0), (0, more))), np.float32)
+
+
+def _boxed(frames: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Least and largest (B, D) of some frames in a row, and how many those are (B,)."""
+    first = np.arange(0, len(frames), size)
+    sizes = np.diff(first, append=len(frames)).astype(np.float32)
+    return np.minimum.reduceat(frames, first), np.maximum.reduceat(frames, first), sizes
+
+
+def _side_by_side(frames: np.ndarray, ends: np.ndarray, grouped: np.ndarray) -> Boxes:
+    """Boxes of series, as many at a time as stand side by side."""
+    boxed = [_boxed(frames[a:b], _IN_BOX) for a, b in pairwise(ends)]
+    counts = np.array([len(sizes) for _, _, sizes in boxed])
+    first = np.cumsum(counts) - counts
+    behind = np.full((1, frames.shape[1]), _FAR)
+    low, high, sizes = map(np.concatenate, zip(*boxed, (behind, behind, [0]), strict=True))
+    places = []
+    for begin in range(0, len(grouped), SIDE_BY_SIDE):
+        group = grouped[begin : begin + SIDE_BY_SIDE]
+        box = np.arange(counts[group].max())[:, None]
+        at = np.where(box < counts[group], first[group] + box, len(sizes) - 1)
+        places.append(np.pad(at, ((0, 0), (0, SIDE_BY_SIDE - len(group))), mode="edge").ravel())
+    low, high = (np.concatenate([side[at].T.ravel() for at in places]) for side in (low, high))
+    starts = np.cumsum([0, *map(len, places)])
+    return Boxes(low, high, sizes[np.concatenate(places)].astype(np.float32), starts)

@@ -9,7 +9,7 @@ makes it anew.
 from vipecli._kernels.bounds import BALL, LANES, STEP, Clips, Points, Query, floors
 from vipecli._kernels.colour import bgr_to_yuv420
 from vipecli._kernels.neighbours import Correction, nearest
-from vipecli._kernels.plain import ball_sums, nearest_plain
+from vipecli._kernels.plain import SIDE_BY_SIDE, Boxes, Frames, box_bounds, nearest_plain
 from vipecli._kernels.posterior import MOVES, mean_path
 from vipecli._kernels.probability import matching
 from vipecli._kernels.procrustes import normalized_poses, np_mpjpe_matrix, np_mpjpe_pairs
@@ -21,16 +21,19 @@ __all__ = [
     "BALL",
     "LANES",
     "MOVES",
+    "SIDE_BY_SIDE",
     "STEP",
+    "Boxes",
     "Clips",
     "Correction",
+    "Frames",
     "Points",
     "Query",
     "atrous_regular",
     "atrous_taps",
-    "ball_sums",
     "band_limits",
     "bgr_to_yuv420",
+    "box_bounds",
     "dtw_band",
     "dtw_mean",
     "dtw_path",

@@ -114,7 +114,7 @@ def products(centre, points, out):
 
 
 @jit
-def _least(k0, k1, k2, k3, rows, columns):
+def nearest_of_four(k0, k1, k2, k3, rows, columns):
     """Lower `rows` (N',) to the least of four rows, whose own least values are `columns` (4,).
 
     Numbers that are not negative are ordered as their bits are, of which a least one vectorises.
@@ -166,7 +166,7 @@ def least_kappas(query, points, c, dots, rows, columns):
             else:
                 _kappa(square, shrink, total, dots[x], size, scale, more)
         at = e - first
-        _least(dots[0], dots[1], dots[2], dots[3], rows, bits[at : at + STEP])
+        nearest_of_four(dots[0], dots[1], dots[2], dots[3], rows, bits[at : at + STEP])
 
 
 @jit

@@ -1,40 +1,125 @@
-"""The nearest series under plain dynamic time warping of vectors."""
+"""The nearest series under plain dynamic time warping of vectors.
+
+A path crosses every frame of both sides, so that the sum of squares along it is at least the sum
+of what each frame, or each frame of a box of some in a row, is off from the nearest of the others.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
-from vipecli._kernels.bounds import STEP, least_kappas
+from vipecli._kernels.bounds import STEP, nearest_of_four
 from vipecli._kernels.compiling import F, jit
+
+SIDE_BY_SIDE = 16
+"""Series whose boxes lie side by side."""
+
+
+class Boxes(NamedTuple):
+    """The least and the largest of some frames in a row, in every dimension.
+
+    Series stand in groups of `SIDE_BY_SIDE`; group g has the columns [starts[g], starts[g+1]),
+    first boxes of all its series, then second ones, and so on. `low`, `high` (D', E) flat, group
+    after group, each of them (D', columns); `sizes` (E,) frames, 0 for boxes that fill up.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    sizes: np.ndarray
+    starts: np.ndarray
+
+
+class Frames(NamedTuple):
+    """Frames of series in a row, those of series c in [ends[c], ends[c+1]).
+
+    `exact` (F, D'); `augmented` (F, D'+2): -2 y, 1 and |y|^2, a little less, whose product with
+    (x, |x|^2, 1) is at most the squared distance.
+    """
+
+    exact: np.ndarray
+    augmented: np.ndarray
+    ends: np.ndarray
 
 
 @jit
-def _crossed(query, points, c, size, behind):
-    """Lower bound of the sum of squares along a path; it crosses every row and every column.
+def _gaps(a, b, low, high, out):
+    """Squared distances (E,) of a box from a to b (D',) and boxes (D', E)."""
+    out[:] = F(0.0)
+    for d in range(0, len(low), STEP):
+        l0, l1, l2, l3 = low[d], low[d + 1], low[d + 2], low[d + 3]
+        h0, h1, h2, h3 = high[d], high[d + 1], high[d + 2], high[d + 3]
+        a0, a1, a2, a3 = a[d], a[d + 1], a[d + 2], a[d + 3]
+        b0, b1, b2, b3 = b[d], b[d + 1], b[d + 2], b[d + 3]
+        for e in range(len(out)):
+            x = max(max(l0[e] - b0, a0 - h0[e]), F(0.0))
+            y = max(max(l1[e] - b1, a1 - h1[e]), F(0.0))
+            z = max(max(l2[e] - b2, a2 - h2[e]), F(0.0))
+            w = max(max(l3[e] - b3, a3 - h3[e]), F(0.0))
+            out[e] += (x * x + y * y) + (z * z + w * w)
 
-    From points of `size` frames of series c. `behind` (P + 1,) is filled with what the frames of
-    the points from each on add at least; the last point may be shorter, and counts as one frame.
+
+@jit
+def _add_least(weight, gaps, least, out):
+    """Add the least gap of each series side by side to `out`, so many times."""
+    least[:] = F(np.inf)
+    for e in range(0, len(gaps), SIDE_BY_SIDE):
+        here = gaps[e : e + SIDE_BY_SIDE]
+        for x in range(SIDE_BY_SIDE):
+            least[x] = min(least[x], here[x])
+    for x in range(SIDE_BY_SIDE):
+        out[x] += weight * least[x]
+
+
+@jit
+def box_bounds(low, high, sizes, boxes):
+    """Lower bounds (groups * SIDE_BY_SIDE,) of the least sum of squares.
+
+    Parameters
+    ----------
+    low, high, sizes
+        shape (B, D'), (B, D'), (B,) float32: boxes of the query, and their frames.
+    boxes
+        of the series.
     """
-    lanes, count = query.centre.shape[1], points.starts[c, 1] - points.starts[c, 0]
-    dots, rows = np.empty((STEP, lanes), np.float32), np.empty(lanes, np.float32)
-    columns = np.empty(count, np.float32)
-    least_kappas(query, points, c, dots, rows, columns)
-    across = 0.0
-    for i in range(len(query.mean)):
-        across += rows[i]
-    known = count
-    while known > 1 and not columns[known - 1] < np.inf:
-        known -= 1
-    behind[known:] = 0.0
-    for j in range(known - 1, -1, -1):
-        behind[j] = behind[j + 1] + columns[j] * (1 if j == known - 1 else size)
-    return max(across, behind[0])
+    longest, dims = np.diff(boxes.starts).max(), low.shape[1]
+    all_gaps, all_columns = np.empty(longest, np.float32), np.empty(longest, np.float32)
+    least, down = np.empty(SIDE_BY_SIDE, np.float32), np.empty(SIDE_BY_SIDE, np.float32)
+    out = np.zeros((len(boxes.starts) - 1) * SIDE_BY_SIDE, np.float32)
+    for g in range(len(boxes.starts) - 1):
+        first, last = boxes.starts[g], boxes.starts[g + 1]
+        across = out[g * SIDE_BY_SIDE : (g + 1) * SIDE_BY_SIDE]
+        gaps, columns = all_gaps[: last - first], all_columns[: last - first]
+        bottom = boxes.low[dims * first : dims * last].reshape(dims, last - first)
+        top = boxes.high[dims * first : dims * last].reshape(dims, last - first)
+        columns[:] = F(np.inf)
+        for i in range(len(sizes)):
+            _gaps(low[i], high[i], bottom, top, gaps)
+            for e in range(len(gaps)):
+                columns[e] = min(columns[e], gaps[e])
+            _add_least(sizes[i], gaps, least, across)
+        down[:] = F(0.0)
+        for e in range(len(columns)):
+            down[e % SIDE_BY_SIDE] += columns[e] * boxes.sizes[first + e]
+        for x in range(SIDE_BY_SIDE):
+            across[x] = max(across[x], down[x])
+    return out
+
+
+@jit
+def _least_distances(table, rows, columns):
+    """Least value of every row (M,) and every column (N',) of a table (M, N')."""
+    rows_bits = rows.view(np.int32)
+    columns[:] = F(np.inf)
+    for j in range(0, len(table), STEP):
+        some = rows_bits[j : j + STEP]
+        nearest_of_four(table[j], table[j + 1], table[j + 2], table[j + 3], columns, some)
 
 
 @jit
 def _squared_distances(query, frame, out):
-    """Squared distances of one frame (D',) to those of the query (N',)."""
+    """Squared distances of one frame (D',) to those of the query (D', N')."""
     out[:] = F(0.0)
-    for d in range(0, len(frame), 4):
+    for d in range(0, len(frame), STEP):
         y0, y1, y2, y3 = frame[d], frame[d + 1], frame[d + 2], frame[d + 3]
         x0, x1, x2, x3 = query[d], query[d + 1], query[d + 2], query[d + 3]
         for i in range(len(out)):
@@ -43,67 +128,82 @@ def _squared_distances(query, frame, out):
 
 
 @jit
-def _warped_sum(query, frames, c, m, behind, limit):
-    """Least sum of squared distances along a path; inf once it must exceed `limit`.
-
-    S[j, i] = d[j, i] + min(S[j-1, i-1], S[j-1, i], S[j, i-1]) in float32, one row per frame of the
-    series; of the rows still to come at least `behind` is known.
-    """
-    n, first = len(query.mean), frames.starts[c, 0]
-    cost = np.empty(query.centre.shape[1], np.float32)
-    sums, best = np.full(n, F(np.inf)), np.empty(n, np.float32)
-    for j in range(m):
-        _squared_distances(query.centre, frames.centre[first + j], cost)
-        best[0] = F(0.0) if j == 0 else sums[0]
-        for i in range(1, n):
-            best[i] = min(sums[i], sums[i - 1])
-        left, least = F(np.inf), F(np.inf)
-        for i in range(n):
-            left = min(left, best[i]) + cost[i]
-            sums[i] = left
-            least = min(least, left)
-        if least + behind[j + 1] > limit:
-            return np.inf
-    return np.float64(sums[n - 1])
-
-
-@jit(parallel=True)
-def ball_sums(query, balls, size):
-    """Lower bounds (C,) of the least sum of squares, from balls of `size` frames."""
-    out = np.empty(len(balls.starts))
-    for c in prange(len(out)):
-        behind = np.empty(balls.starts[c, 1] - balls.starts[c, 0] + 1)
-        out[c] = _crossed(query, balls, c, size, behind)
-    return out
+def _still_to_come(least, count, out):
+    """Sum (count + 1,) of the least values from every one on."""
+    out[count] = 0.0
+    for j in range(count - 1, -1, -1):
+        out[j] = out[j + 1] + least[j]
 
 
 @jit
-def nearest_plain(query, balls, size, frames, lengths, order, bounds):
+def _warped_sum(table, below, beside, limit, sums):
+    """Least sum of squared distances along a path; inf once it must exceed `limit`.
+
+    S[j, i] = d[j, i] + min(S[j-1, i-1], S[j-1, i], S[j, i-1]) in float32, in one row (N,) for all
+    frames of the series. From a cell on a path costs `below` (M + 1,) at least by the frames of
+    the series that are still to come, and `beside` (N + 1,) by those of the query; cells from where
+    it would be too much are left out on both sides (Herrmann & Webb 2021).
+    """
+    n, start, stop = len(sums), 0, 0  # of the row above, cells in [start, stop) can be on a path
+    for j in range(len(below) - 1):
+        cost = table[j]
+        corner, left = F(0.0) if j == 0 else F(np.inf), F(np.inf)
+        first, last = n, 0
+        for i in range(start, n):
+            above = sums[i] if i < stop else F(np.inf)
+            best = min(min(corner, above), left)
+            if i > stop and best == F(np.inf):
+                break
+            corner, left = above, best + cost[i]
+            if left + max(below[j + 1], beside[i + 1]) > limit:
+                left = F(np.inf)
+            else:
+                first, last = min(first, i), i + 1
+            sums[i] = left
+        if last == 0:
+            return np.inf
+        start, stop = first, last
+    return np.float64(sums[n - 1]) if stop == n else np.inf
+
+
+@jit
+def nearest_plain(query, augmented, length, frames, order, bounds):
     """Series with the least sum of squared distances along a path, and that sum.
 
     Parameters
     ----------
-    query, balls, frames
-        see `bounds`; of variance 0, so that kappa is the squared distance. The balls are of `size`
-        frames, fewer than those of `bounds`.
-    lengths
-        shape (C,), frames.
+    query, augmented
+        shape (D', N') and (D'+2, N'): frames of the query, filled up with copies of some, and
+        those with |x|^2, a little less, and 1.
+    length
+        N, frames of the query.
+    frames
+        of the series; there are `STEP` more behind the last.
     order, bounds
-        shape (C,): series by their lower bounds from `ball_sums`, and those.
+        shape (C,): series by their lower bounds from `box_bounds`, and those by series.
     """
+    lanes, longest = query.shape[1], np.diff(frames.ends).max()
+    all_costs = np.empty((longest + STEP, lanes), np.float32)
+    rows, columns = np.empty(longest + STEP, np.float32), np.empty(lanes, np.float32)
+    below, beside, sums = np.empty(longest + 1), np.empty(length + 1), np.empty(length, np.float32)
     place, best = -1, np.inf
-    credit = 40.0  # of the balls, which are left when they rule out fewer than a third
     for c in order:
         limit = best * (1.0 + 1e-5)  # far above what float32 is off in a bound
         if bounds[c] > limit:
             break
-        behind = np.empty(frames.starts[c, 1] - frames.starts[c, 0] + 1)
-        if credit > 0.0:
-            if _crossed(query, balls, c, size, behind) > limit:
-                credit += 1.0
-                continue
-            credit -= 0.5
-        if _crossed(query, frames, c, 1, behind) <= limit:
-            found = _warped_sum(query, frames, c, lengths[c], behind, limit)
-            place, best = (c, found) if found < best else (place, best)
+        first, m = frames.ends[c], frames.ends[c + 1] - frames.ends[c]
+        whole = -(-m // STEP) * STEP
+        costs = all_costs[:whole]
+        np.dot(frames.augmented[first : first + whole], augmented, costs)
+        _least_distances(costs, rows, columns)
+        if max(rows[:m].sum(), columns[:length].sum()) > limit:
+            continue
+        _still_to_come(rows, m, below)
+        _still_to_come(columns, length, beside)
+        found = _warped_sum(costs, below[: m + 1], beside, limit, sums)
+        if found <= limit:
+            for j in range(m):
+                _squared_distances(query, frames.exact[first + j], costs[j])
+            found = _warped_sum(costs, below[: m + 1], beside, limit, sums)
+        place, best = (c, found) if found < best else (place, best)
     return place, best
