@@ -102,3 +102,20 @@ def test_the_same_maps_for_more_frames():
     moved = few.with_clips(a, b).moved
     for part, whole in zip(few.moved, moved, strict=True):
         np.testing.assert_allclose(whole.mean[::2], part.mean, atol=1e-5)
+
+
+def test_what_brings_the_matched_frames_nearest_is_taken(monkeypatch):
+    """A short clip by another camera: moved from the first path, or from one a moment off."""
+    found = np.zeros((8, 2))
+    for seed in range(8):
+        at = np.linspace(1.0, 2.2, 30)
+        a = movement(np.arange(120) / 30, seed=seed, noise=0.05)
+        b = seen_otherwise(movement(at, seed=seed, noise=0.05, noise_seed=1), seed=seed)
+        for k, starts in enumerate([(0.0,), align_module.STARTS_S]):
+            monkeypatch.setattr(align_module, "STARTS_S", starts)
+            smooth = align_module.met(Pair(a, b)).smooth()
+            found[seed, k] = smooth[tuple(cheapest(smooth).T)].mean()
+        monkeypatch.undo()
+    one, three = found.T
+    assert (three <= one + 1e-6).all()
+    assert (three < one - 1e-3).any()

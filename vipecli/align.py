@@ -1,5 +1,6 @@
 """Match the frames of two clips in time."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +14,14 @@ SMOOTH_S = 0.45
 """How far `timemap.warp` smooths, seconds, unless told otherwise: the time constant of a spline.
 
 On planted warps 0.3, 0.45 and 0.6 s differ by 2 %.
+"""
+
+STARTS_S = (0.0, -0.03, 0.03)
+"""Moments by which a is late and b early where `met` begins, seconds.
+
+Of a real pair filmed by two cameras, 64 cuts of 0.7 to 1.7 s played at four speeds, the mean error
+falls by a fifth, on rendered clips, whole or cut, by a hundredth; with 0.05 s by a quarter and not
+at all.
 """
 
 ENDS = "auto", "closed", "open"
@@ -149,10 +158,40 @@ def align(
 
 
 def met(pair: Pair, *, ends: str = "auto", band: float | None = None) -> Pair:
-    """Move two clips towards each other `ROUNDS` times, each time where the path matches them."""
+    """Move two clips towards each other `ROUNDS` times, each time where the path matches them.
+
+    What the first path has wrong by a moment, moving the clips confirms. So it begins from that
+    path, and from the same a moment apart (`STARTS_S`); taken is what brings the matched frames
+    nearest.
+    """
+    first = cheapest(pair.smooth(), ends=ends, band=band)
+    starts = (_apart(first, pair, by) for by in STARTS_S)
+    tries = [_met(pair, start, ends, band) for start in starts if len(start)]
+    return min(tries, key=lambda one: one[1])[0]
+
+
+def _met(pair: Pair, path: np.ndarray, ends: str, band: float | None) -> tuple[Pair, float]:
+    """Pair moved from a path on, and the mean distance of the frames matched in the end."""
+    distance = math.inf
     for _ in range(ROUNDS):
-        pair = pair.met(cheapest(pair.smooth(), ends=ends, band=band))
-    return pair
+        pair = pair.met(path)
+        smooth = pair.smooth()
+        path = cheapest(smooth, ends=ends, band=band)
+        distance = float(smooth[tuple(path.T)].mean(dtype=np.float64))
+    return pair, distance
+
+
+def _apart(path: np.ndarray, pair: Pair, by: float) -> np.ndarray:
+    """Path (L, 2) with a `by` seconds later and b earlier; without steps that leave a clip."""
+    clips = zip(path.T, (pair.a.times, pair.b.times), (by, -by), strict=True)
+    moments = [(times, times[frames] + shift) for frames, times, shift in clips]
+    inside = np.all([(t >= times[0]) & (t <= times[-1]) for times, t in moments], axis=0)
+    return np.stack([_nearest(times, t[inside]) for times, t in moments], axis=1)
+
+
+def _nearest(times: np.ndarray, moments: np.ndarray) -> np.ndarray:
+    """Frames nearest to moments."""
+    return np.searchsorted((times[1:] + times[:-1]) / 2, moments)
 
 
 def probability_along(
