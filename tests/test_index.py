@@ -10,16 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_sources import penn_archive
 
-from vipecli import sources
-from vipecli.cli.app import main
-from vipecli.clip import Recipe
 from vipecli.commit import commit
 from vipecli.embed import Embeddings
-from vipecli.errors import FormatError, VideoError, VipeError, WeightsError
-from vipecli.formats import save_poses
+from vipecli.errors import FormatError, WeightsError
 from vipecli.index import BATCH, MANIFEST, Index, load, store, verify
-from vipecli.indexing import make_records, plan
 from vipecli.poses import Poses
 from vipecli.rows import Facts, Record
 
@@ -149,7 +145,7 @@ def test_an_error_while_clips_come_leaves_the_old_index(tmp_path):
     assert names(load(tmp_path)) == ["a"]
 
 
-def _damage(path, how):
+def damage(path, how):
     data = bytearray(path.read_bytes())
     if how == "flip":
         data[len(data) // 2] ^= 1
@@ -160,7 +156,7 @@ def _damage(path, how):
 def test_a_damaged_file_is_found_and_never_used(tmp_path, how):
     index = commit(Index(tmp_path), [record("a"), record("b")])
     path = store(tmp_path) / index.batches[0].file
-    path.unlink() if how == "gone" else _damage(path, how)
+    path.unlink() if how == "gone" else damage(path, how)
     faults = verify(tmp_path)
     assert len(faults) == 1
     assert faults[0].path == path
@@ -172,7 +168,7 @@ def test_a_damaged_file_is_found_and_never_used(tmp_path, how):
 @pytest.mark.parametrize("how", ["flip", "cut", "empty"])
 def test_a_damaged_manifest_is_found(tmp_path, how):
     commit(Index(tmp_path), [record("a")])
-    _damage(store(tmp_path) / MANIFEST, how)
+    damage(store(tmp_path) / MANIFEST, how)
     with pytest.raises(FormatError, match=r"damaged .* --force"):
         load(tmp_path)
 
@@ -183,201 +179,6 @@ def test_a_newer_index_is_not_read(tmp_path):
     path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 99}))
     with pytest.raises(FormatError, match="version 99"):
         load(tmp_path)
-
-
-# --- where labelled clips come from ---------------------------------------------------------------
-
-
-def touch(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"x")
-    return path
-
-
-def test_a_folder_per_label(tmp_path):
-    for name in ("walk/a.mp4", "walk/b/c.MOV", "run/1/1.jpg", "jump/k.npz", "jump/.h.mp4", "x.mp4"):
-        touch(tmp_path / name)
-    touch(tmp_path / "walk/a.npz")  # beside a video: its poses, not a clip
-    got = [(i.name, i.label) for i in sources.find(tmp_path)]
-    assert got == [
-        ("jump/k.npz", "jump"),
-        ("run/1", "run"),
-        ("walk/a.mp4", "walk"),
-        ("walk/b/c.MOV", "walk"),
-    ]
-    assert [i.name for i in sources.find(tmp_path, exclude=["walk/*", "run*"])] == ["jump/k.npz"]
-    with pytest.raises(VideoError, match="every clip is excluded"):
-        sources.find(tmp_path, exclude=["*"])
-
-
-TABLE = """path;label;start;end;viewpoint
-a.mp4;squat;0;1:02.5;left
-a.mp4;stand;62,5;;
-sub/b.mp4;stand;;;
-"""
-
-
-def test_a_table(tmp_path):
-    for name in ("a.mp4", "sub/b.mp4"):
-        touch(tmp_path / name)
-    (tmp_path / "labels.csv").write_text(TABLE.replace("62,5", "62.5"), encoding="utf-8-sig")
-    for source in (tmp_path, tmp_path / "labels.csv"):
-        got = sources.find(source)
-        assert [i.name for i in got] == ["a.mp4@0-62.5", "a.mp4@62.5-", "sub/b.mp4"]
-        assert [i.label for i in got] == ["squat", "stand", "stand"]
-        assert (got[0].start_s, got[0].end_s, got[0].viewpoint) == (0, 62.5, "left")
-        assert got[2].path == tmp_path / "sub/b.mp4"
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("file,label\na.mp4,x\n", "has to name the columns path and label"),
-        ("path,label\na.mp4,\n", "line 2: a clip needs a path and a label"),
-        ("path,label\nb.mp4,x\n", "line 2: .*b.mp4: no such file"),
-        ("path,label,start\na.mp4,x,soon\n", "line 2: 'soon' is no time"),
-        ("path,label,start,end\na.mp4,x,3,2\n", "ends at 2.0 s, before it starts"),
-        ("path,label\na.mp4,x\na.mp4,y\n", "line 3: a.mp4 is there twice"),
-        ("", "has to name the columns"),
-    ],
-)
-def test_bad_tables(tmp_path, text, problem):
-    touch(tmp_path / "a.mp4")
-    (tmp_path / "labels.csv").write_text(text)
-    with pytest.raises(FormatError, match=problem):
-        sources.find(tmp_path)
-
-
-def test_penn_action_with_and_without_frames(tmp_path):
-    from scipy.io import savemat
-
-    (tmp_path / "labels").mkdir()
-    for i, train in ((1, 1), (2, -1)):
-        joints = np.random.default_rng(i).uniform(10, 200, (5, 13))
-        fields = {"x": joints, "y": joints, "visibility": joints > 0, "dimensions": [240, 320, 5]}
-        fields |= {"action": "squat", "pose": "left", "train": train}
-        savemat(tmp_path / f"labels/000{i}.mat", fields)
-    touch(tmp_path / "frames/0001/000001.jpg")
-    one, two = sources.find(tmp_path)
-    assert (one.poses, one.path) == (None, tmp_path / "frames/0001")
-    assert (two.poses is None, two.path) == (False, None)
-    assert [i.name for i in sources.find(tmp_path, split="train")] == ["0001"]
-    assert sources.find(tmp_path, poses="given")[0].poses is not None
-    with pytest.raises(VideoError, match="0002: no such folder"):
-        sources.find(tmp_path, poses="detect")
-
-
-def penn_archive(path, clips):
-    """Labels of Penn Action as one archive: the number of each clip tells its joints."""
-    numbers, t = list(clips), 8
-    joints = [np.random.default_rng(n).uniform(10, 200, (t, 13, 2)) for n in numbers]
-    np.savez(
-        path,
-        clip_id=np.array([f"{n:04d}" for n in numbers]),
-        action=np.array(["squat" if n % 2 else "bowl" for n in numbers]),
-        viewpoint=np.array(["left"] * len(numbers)),
-        frame_size_hw=np.full((len(numbers), 2), 240),
-        offsets=np.arange(len(numbers) + 1) * t,
-        keypoints=np.concatenate(joints),
-        visibility=np.ones((len(numbers) * t, 13)),
-    )
-    return path
-
-
-# --- from files to records ------------------------------------------------------------------------
-
-
-def build(folder, items, *, index=None, recipe=None):
-    recipe = recipe or Recipe()
-    index = index or Index(folder)
-    todo = plan(index, items, recipe, present={i.name for i in items})
-    failed = []
-    made = make_records(todo.fresh, [], recipe, folder, failed=failed)
-    return commit(index, made, remove=todo.gone), todo, failed
-
-
-def test_keypoint_files_parts_and_what_has_changed(tmp_path):
-    for i, name in enumerate(("walk/a.npz", "walk/b.npz", "run/c.npz")):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        save_poses(poses(25, i), tmp_path / name)
-    items = sources.find(tmp_path)
-    items.append(sources.Item("part", "run", tmp_path / "run/c.npz", "", 0.2, 0.5))
-    index, todo, failed = build(tmp_path, items)
-    assert (len(todo.fresh), todo.gone, todo.same, failed) == (4, (), 0, [])
-    part = list(index.records())[3]
-    np.testing.assert_allclose(part.poses.times, np.arange(5, 13) / 25)
-    assert len(part.embeddings) == 8
-
-    save_poses(poses(30, 9), tmp_path / "walk/b.npz")
-    os.unlink(tmp_path / "walk/a.npz")
-    left = [item for item in items if item.name != "walk/a.npz"]
-    index, todo, _ = build(tmp_path, left, index=load(tmp_path))
-    assert [i.name for i in todo.fresh] == ["walk/b.npz"]
-    assert todo.gone == ("walk/a.npz", "walk/b.npz")
-    assert names(load(tmp_path)) == ["part", "run/c.npz", "walk/b.npz"]
-
-
-def test_files_that_cannot_be_used_are_told_and_left_out(tmp_path):
-    for name in ("a", "b", "c"):
-        touch(tmp_path / f"walk/{name}.npz")
-    save_poses(poses(25), tmp_path / "walk/b.npz")
-    items = sources.find(tmp_path)
-    items.append(sources.Item("late", "walk", tmp_path / "walk/b.npz", "", 7.0, 9.0))
-    index, _, failed = build(tmp_path, items)
-    assert names(index) == ["walk/b.npz"]
-    assert [outcome.item.name for outcome in failed] == ["walk/a.npz", "walk/c.npz", "late"]
-    assert "0 frames from 7 to 9 s; the clip runs from 0.00 to 0.96 s" in str(failed[2].error)
-    twice = [items[1], items[1]]
-    with pytest.raises(VipeError, match="two clips of this name"):
-        plan(index, twice, Recipe())
-
-
-# --- the commands ---------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def vipe(capsys):
-    def run(*args):
-        with pytest.raises(SystemExit) as stop:
-            main([str(arg) for arg in args])
-        out, err = capsys.readouterr()
-        return stop.value.code, out, err
-
-    return run
-
-
-def test_the_life_of_an_index(tmp_path, vipe):
-    archive = penn_archive(tmp_path / "penn.npz", range(1, 7))
-    folder = tmp_path / "index"
-    code, out, err = vipe("index", "build", archive, "--out", folder, "--exclude", "0006")
-    assert (code, out, err) == (0, f"5 clips in the index of {folder}\n", "")
-    code, out, _ = vipe("index", "info", folder)
-    assert out.startswith("5 clips of 2 labels, 40 frames, model prvipe:")
-    assert "     3  squat" in out
-    assert vipe("index", "verify", folder) == (0, "5 clips in 1 files: all well\n", "")
-
-    clip = tmp_path / "mine.npz"
-    save_poses(poses(20), clip)
-    code, _, err = vipe("index", "add", folder, clip)
-    assert code == 1
-    assert "which label?" in err
-    code, out, _ = vipe("index", "add", folder, clip, "--label", "jump")
-    assert (code, out) == (0, f"6 clips in the index of {folder}\n")
-    code, out, _ = vipe("index", "remove", folder, "*mine.npz", "0001")
-    assert out == f"2 clips removed, 4 clips in the index of {folder}\n"
-    assert vipe("index", "remove", folder, "0001")[0] == 1
-    vipe("index", "info", folder, "--json", tmp_path / "info.json")
-    figures = json.loads((tmp_path / "info.json").read_text())
-    assert figures["clips"] == 4
-    assert figures["removed"] == [clip.as_posix(), "0001"]
-
-    _damage(store(folder) / load(folder).batches[0].file, "flip")
-    code, out, err = vipe("index", "verify", folder)
-    assert (code, out) == (1, "")
-    assert "damaged" in err
-    assert vipe("index", "build", archive, "--out", folder)[0] == 1
-    assert vipe("index", "build", archive, "--out", folder, "--force")[0] == 0
-    assert vipe("index", "verify", folder)[:2] == (0, "6 clips in 1 files: all well\n")
 
 
 def test_pandas_and_duckdb_read_the_folder(tmp_path):

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 from test_classify import clip
-from test_index import penn_archive, poses
+from test_index import poses
+from test_sources import penn_archive
 
 from vipecli.cli.app import main
 from vipecli.distance import frame_distance, matching_probability

@@ -10,6 +10,7 @@ folder as one table, see the same. Nothing in it can execute code.
 import hashlib
 import json
 import math
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -158,17 +159,15 @@ class Index:
         try:
             data = path.read_bytes()
         except OSError as exc:
-            raise FormatError(
-                f"{path}: cannot be read ({exc.strerror}); {_again(self.folder)}"
-            ) from exc
+            raise FormatError(f"{path}: cannot be read ({exc.strerror}); {_again(self)}") from exc
         if len(data) != batch.size or hashlib.sha256(data).hexdigest() != batch.sha256:
-            raise FormatError(f"{path}: damaged; {_again(self.folder)}")
+            raise FormatError(f"{path}: damaged; {_again(self)}")
         try:
             # no threads of Arrow's: they may abort a process that ends while they start
             source = parquet.ParquetFile(pyarrow.BufferReader(data), pre_buffer=False)
             table = source.read(columns=list(columns) if columns else None, use_threads=False)
         except (pyarrow.ArrowException, OSError) as exc:
-            raise FormatError(f"{path}: damaged ({exc}); {_again(self.folder)}") from exc
+            raise FormatError(f"{path}: damaged ({exc}); {_again(self)}") from exc
         return table
 
 
@@ -208,7 +207,7 @@ def load(folder: Path, *, model: str | None = None) -> Index:
         if data["version"] > VERSION:
             raise FormatError(
                 f"{path}: index of version {data['version']}, this vipe reads {VERSION}; "
-                f"upgrade vipe, or {_again(folder)}"
+                f"upgrade vipe, or {_again(Index(folder))}"
             )
         if data["sha256"] != digest(content):
             raise ValueError("its checksum is wrong")
@@ -217,11 +216,13 @@ def load(folder: Path, *, model: str | None = None) -> Index:
         content["excluded"] = tuple(content["excluded"])
         index = Index(folder, batches=batches, **content)
     except FileNotFoundError as exc:
-        raise FormatError(f"{folder}: has no index; make it with `{_command(folder)}`") from exc
+        raise FormatError(
+            f"{folder}: has no index; make it with `{command(Index(folder))}`"
+        ) from exc
     except OSError as exc:
         raise FormatError(f"{path}: cannot be read ({exc.strerror or exc})") from exc
     except (ValueError, KeyError, TypeError) as exc:
-        raise FormatError(f"{path}: damaged ({exc}); {_again(folder)}") from exc
+        raise FormatError(f"{path}: damaged ({exc}); {_again(Index(folder))}") from exc
     check_model(index, model)
     return index
 
@@ -237,7 +238,7 @@ def check_model(index: Index, model: str | None) -> None:
     if model is not None and index.model and index.model != model:
         raise WeightsError(
             f"{index.folder}: the index was made with the model {index.model}, not with {model}; "
-            f"make it anew with `{_command(index.folder)}`, or name its model with --model"
+            f"make it anew with `{command(index)}`, or name its model with --model"
         )
 
 
@@ -300,9 +301,21 @@ def digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _command(folder: Path) -> str:
-    return f"vipe index build {folder}"
+def command(index: Index) -> str:
+    """What makes an index anew, from what it was made from."""
+    source = index.source
+    path = Path(source.get("path", index.folder))
+    if path.resolve() == index.folder.resolve():
+        words = [str(index.folder)]
+    else:
+        words = [str(path), "--out", str(index.folder)]
+    for name, usual in (("poses", "auto"), ("split", "all")):
+        if source.get(name, usual) != usual:
+            words += [f"--{name}", source[name]]
+    for pattern in source.get("exclude", ()):
+        words += ["--exclude", pattern]
+    return f"vipe index build {shlex.join(words)}"
 
 
-def _again(folder: Path) -> str:
-    return f"make the index anew with `{_command(folder)} --force`"
+def _again(index: Index) -> str:
+    return f"make the index anew with `{command(index)} --force`"

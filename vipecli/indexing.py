@@ -178,6 +178,32 @@ def make_records(
         done(1)
 
 
+def untouched(index: Index, todo: Plan) -> list[Facts]:
+    """Clips of an index that stay as they are."""
+    moving = {*todo.gone, *(item.name for item in todo.fresh)}
+    return [facts for facts in index.facts() if facts.name not in moving]
+
+
+def without_copies(
+    records: Iterable[Record], there: Iterable[Facts], copies: list[tuple[str, str]]
+) -> Iterator[Record]:
+    """Pass over a clip that is there under another name with the same label: it would vote twice.
+
+    `copies` receives its name and the other one.
+    """
+
+    def content(facts: Facts) -> tuple[str, str, float | None, float | None]:
+        return facts.label, facts.key, facts.start_s, facts.end_s
+
+    seen = {content(facts): facts.name for facts in there}
+    for record in records:
+        name = seen.setdefault(content(record.facts), record.facts.name)
+        if name == record.facts.name:
+            yield record
+        else:
+            copies.append((record.facts.name, name))
+
+
 def _make(
     item: Item, entries: dict[Path, Entry], recipe: Recipe
 ) -> tuple[Poses, Embeddings, str] | None:

@@ -10,6 +10,7 @@ import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -26,7 +27,7 @@ SHORTLIST = 1000
 
 FACTS = "facts.json"
 _BLOCK = 1 << 15  # pooled vectors compared at a time
-_FILES = "pooled", "squares", "frames", "times", "ends"
+_FILES = {"pooled": "<f2", "squares": "<f4", "frames": "<f4", "times": "<f8", "ends": "<i8"}
 
 
 def pooled(clip: Embeddings) -> np.ndarray:
@@ -49,17 +50,17 @@ class Writer:
         folder.mkdir(parents=True, exist_ok=True)
         dims = like.mean.shape[1]
         shapes = {
-            "pooled": ("f2", (clips, PARTS * dims)),
-            "squares": ("f4", (clips,)),
-            "frames": ("f4", (frames, 2, dims)),
-            "times": ("f8", (frames,)),
-            "ends": ("i8", (clips,)),
+            "pooled": (clips, PARTS * dims),
+            "squares": (clips,),
+            "frames": (frames, 2, dims),
+            "times": (frames,),
+            "ends": (clips,),
         }
         self._files = {
-            name: np.lib.format.open_memmap(folder / f"{name}.npy", "w+", kind, shape)
-            for name, (kind, shape) in shapes.items()
+            name: _begin(folder / f"{name}.npy", _FILES[name], shape)
+            for name, shape in shapes.items()
         }
-        self._folder, self._like, self._clips, self._frames = folder, like, 0, 0
+        self._folder, self._like, self._frames = folder, like, 0
 
     def add(self, clip: Embeddings) -> None:
         """Add one clip."""
@@ -74,22 +75,32 @@ class Writer:
 
     def _add(self, clips: np.ndarray, times: np.ndarray, vectors: np.ndarray) -> None:
         count, frames = clips.shape[:2]
-        rows = slice(self._clips, self._clips + count)
-        at = slice(self._frames, self._frames + count * frames)
-        files = self._files
-        files["pooled"][rows] = vectors
-        files["squares"][rows] = np.square(files["pooled"][rows].astype(np.float32)).sum(axis=1)
-        files["frames"][at] = clips.reshape(-1, *clips.shape[2:])
-        files["times"][at] = np.tile(times, count)
-        files["ends"][rows] = self._frames + frames * np.arange(1, count + 1)
-        self._clips, self._frames = rows.stop, at.stop
+        vectors = vectors.astype(np.float16)
+        rows = {
+            "pooled": vectors,
+            "squares": np.square(vectors.astype(np.float32)).sum(axis=1),
+            "frames": clips,
+            "times": np.tile(times, count),
+            "ends": self._frames + frames * np.arange(1, count + 1),
+        }
+        for name, values in rows.items():
+            self._files[name].write(np.ascontiguousarray(values, _FILES[name]))
+        self._frames += count * frames
 
     def close(self) -> None:
         """Finish: only now the files count."""
         for file in self._files.values():
-            file.flush()
+            file.close()
         facts = {"model": self._like.model, "sigmoid": list(self._like.sigmoid)}
         (self._folder / FACTS).write_text(json.dumps(facts))
+
+
+def _begin(path: Path, kind: str, shape: tuple[int, ...]) -> IO[bytes]:
+    """An array in a file, to be written from its start to its end: mapped, it would fill memory."""
+    file = path.open("wb")
+    facts = {"descr": kind, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, facts)
+    return file
 
 
 @dataclass(frozen=True)

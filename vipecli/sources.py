@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
 from vipecli import penn_labels
 from vipecli.errors import FormatError, VideoError
-from vipecli.formats import is_pose_file
+from vipecli.formats import is_pose_file, looks_like_poses
 from vipecli.poses import Poses
 from vipecli.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
@@ -179,10 +180,15 @@ def _clips_among(files: list[Path], folder: Path, *, alone: bool) -> list[Path]:
         return videos
     if is_pose_file(folder):
         return [folder]
-    if poses := [path for path in files if is_pose_file(path)]:
+    if poses := [path for path in files if _holds_poses(path)]:
         return poses
     pictures = any(path.suffix.lower() in IMAGE_SUFFIXES for path in files)
     return [folder] if alone and pictures else []
+
+
+def _holds_poses(path: Path) -> bool:
+    """Whether a file is one of keypoints; other .json and .csv lie in folders of clips, too."""
+    return looks_like_poses(path) or (path.suffix.lower() == ".npz" and is_pose_file(path))
 
 
 def _table(path: Path, root: Path | None) -> list[Item]:
@@ -209,6 +215,8 @@ def _table(path: Path, root: Path | None) -> list[Item]:
         if item.name in items:
             raise FormatError(f"{where}: {item.name} is there twice; leave one line out")
         items[item.name] = item
+    if not items:
+        raise FormatError(f"{path}: lists no clip; write one line for each below the first one")
     return list(items.values())
 
 
@@ -248,8 +256,8 @@ def _is_penn_archive(path: Path) -> bool:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {"clip_id", "offsets", "keypoints"} <= set(archive.files)
-    except (OSError, ValueError, EOFError, AttributeError):
-        return False  # another archive; zipfile's error is an OSError or a ValueError here
+    except (OSError, ValueError, EOFError, AttributeError, BadZipFile):
+        return False  # another archive, or a damaged one
 
 
 def _penn(source: Path, poses: str, split: str) -> list[Item]:

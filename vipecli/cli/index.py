@@ -1,6 +1,6 @@
 """`vipe index`: labelled clips in one place, for `vipe classify` and `vipe search`."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Sequence, Sized
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -175,14 +175,15 @@ def info(folder: Folder, json: Json = None) -> None:
     from vipecli.index import load
 
     check_json(json)
-    figures = summary(load(folder))
+    index = load(folder)
+    figures = summary(index)
     if json:
         write_json(figures, json)
     if json == Path("-"):
         return
     typer.echo(
-        f"{_clips(figures['clips'])} of {len(figures['labels'])} labels, {figures['frames']} "
-        f"frames, model {figures['model']}, {figures['files']} files, "
+        f"{_clips(figures['clips'])} of {_count(figures['labels'], 'label')}, {figures['frames']} "
+        f"frames, model {figures['model']}, {_count(index.batches, 'file')}, "
         f"{figures['bytes'] / 1e6:.1f} MB"
     )
     for name, count in figures["labels"].items():
@@ -193,7 +194,7 @@ def info(folder: Folder, json: Json = None) -> None:
 def verify(folder: Folder) -> None:
     """Read the whole index and compare it with its checksums."""
     from vipecli.cli.console import note, progress_bars
-    from vipecli.index import load
+    from vipecli.index import command, load
     from vipecli.index import verify as check
 
     index = load(folder)
@@ -203,9 +204,9 @@ def verify(folder: Folder) -> None:
     if faults:
         for fault in faults:
             note(f"{fault.path}: {fault.problem}")
-        note(f"{len(faults)} faults; make the index anew with `vipe index build {folder} --force`")
+        note(f"{_count(faults, 'fault')}; make the index anew with `{command(index)} --force`")
         raise typer.Exit(1)
-    typer.echo(f"{_clips(len(index))} in {len(index.batches)} files: all well")
+    typer.echo(f"{_clips(len(index))} in {_count(index.batches, 'file')}: all well")
 
 
 # -- what the commands share -----------------------------------------------------------------------
@@ -238,10 +239,10 @@ def update(
     The index as it is now, and what failed.
     """
     from vipecli.cli.batch import fill_with_progress, list_failures
-    from vipecli.cli.console import progress_bars
+    from vipecli.cli.console import note, progress_bars
     from vipecli.commit import commit
     from vipecli.errors import VipeError
-    from vipecli.indexing import make_records, plan, slots
+    from vipecli.indexing import make_records, plan, slots, untouched, without_copies
 
     todo = plan(index, items, recipe, present=present)
     wanted = list(slots(todo.fresh, index.folder).values())
@@ -253,6 +254,7 @@ def update(
     if unchanged and all(getattr(index, name) == value for name, value in changes.items()):
         return index, failures
     failed: list[Outcome] = []
+    copies: list[tuple[str, str]] = []
     with progress_bars() as bars:
         bar = bars.add_task("index", total=len(todo.fresh), unit="clips")
         records = make_records(
@@ -263,6 +265,7 @@ def update(
             failed=failed,
             done=lambda steps: bars.advance(bar, steps),
         )
+        records = without_copies(records, untouched(index, todo), copies)
         first = next(records, None)
         if first is None and not todo.same and len(index) == len(todo.gone):
             list_failures(failed, len(todo.fresh))
@@ -270,6 +273,8 @@ def update(
         chain = ([] if first is None else [first], records)
         index = commit(index, (r for part in chain for r in part), remove=todo.gone, **changes)
     list_failures(failed, len(todo.fresh))
+    for copy, name in copies:
+        note(f"{copy}: the same clip as {name}, and not taken in twice")
     return index, [*failures, *failed]
 
 
@@ -323,4 +328,8 @@ def _finish(index: "Index", failures: "list[Outcome]") -> None:
 
 
 def _clips(count: int) -> str:
-    return f"{count} clip" if count == 1 else f"{count} clips"
+    return _count(range(count), "clip")
+
+
+def _count(things: Sized, noun: str) -> str:
+    return f"{len(things)} {noun}" if len(things) == 1 else f"{len(things)} {noun}s"

@@ -125,12 +125,10 @@ def _pose(path: Path, time_s: float | None, recipe: "Recipe") -> "tuple[Poses, E
     from vipecli.errors import NoPoseError, VideoError
     from vipecli.gaps import fill_gaps
     from vipecli.poses import Poses
-    from vipecli.video import probe
 
     part = recipe
     if path.suffix.lower() not in _PICTURES or path.is_dir():
-        length = probe(path).duration_s if time_s is None and path.exists() else None
-        time_s = time_s if time_s is not None or length is None else length / 2
+        time_s = _middle(path, recipe) if time_s is None and path.exists() else time_s
         if time_s is not None:
             around = max(0.0, time_s - _AROUND_S), time_s + _AROUND_S
             part = replace(recipe, start_s=around[0], end_s=around[1])
@@ -153,6 +151,18 @@ def _pose(path: Path, time_s: float | None, recipe: "Recipe") -> "tuple[Poses, E
         poses.detector,
     )
     return frame, embed(frame, recipe.load_model())
+
+
+def _middle(path: Path, recipe: "Recipe") -> float:
+    """The middle of a clip, seconds."""
+    from vipecli.clip import read_scene
+    from vipecli.formats import is_pose_file
+    from vipecli.video import probe
+
+    if not is_pose_file(path):
+        return probe(path).duration_s / 2
+    times = read_scene(path, recipe).times
+    return float(times[0] + times[-1]) / 2
 
 
 def _left_out(
