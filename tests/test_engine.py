@@ -161,3 +161,24 @@ def test_a_script_without_a_guard_can_use_a_pool(tmp_path):
     results, file = done.stdout.splitlines()
     assert sorted(results.strip("[]").split(", ")) == ["16", "4"]
     assert file == str(script)
+
+
+def note_process(item, tick):
+    return os.getpid(), sorted(set(item) & set(sys.modules))
+
+
+def test_processes_that_were_made_ready_do_the_work():
+    engine.get_ready(2, "wave", "open")  # fails, which is dropped
+    assert len(list(engine.run(square, range(3), jobs=2))) == 3
+    engine.get_ready(2, "colorsys", "rgb_to_hsv")  # fails, but the module is there
+    early = set(engine._ready._processes)
+    found = [o.result for o in engine.run(note_process, [("colorsys",)] * 4, jobs=2)]
+    assert {pid for pid, _ in found} <= early
+    assert any(modules for _, modules in found)
+    assert engine._ready is None
+
+
+def test_ready_processes_of_another_number_are_left():
+    engine.get_ready(3, "colorsys", "rgb_to_hsv")
+    assert sorted(o.result or 0 for o in engine.run(square, [1, 2], jobs=2)) == [1, 4]
+    assert engine._ready is None

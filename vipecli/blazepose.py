@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vipecli.people import XY, Track, Tracks, body_size, distance, distinct, torso_angle
+from vipecli.people import CLOTHES, XY, Track, Tracks, body_size, distance, distinct, torso_angle
 from vipecli.sessions import Following, Still, mediapipe, still
 from vipecli.windows import Window, tiles
 
@@ -262,15 +262,15 @@ class _Scene:
 
 
 def _coloured(look: _Look, person: np.ndarray) -> np.ndarray:
-    """Add the colour of the picture at each landmark, a mean over a small square; black outside."""
+    """Add the colours of the clothes, each the mean of a small square; black outside."""
     import cv2
 
     scale = look.rgb.shape[1] / look.size[0]
     reach = max(1, round(_PATCH * body_size(person) * scale))
     colours = np.zeros((len(person), 3), np.float32)
-    low = np.maximum(0, person[:, XY] * scale - reach).astype(int)
-    high = np.maximum(0, person[:, XY] * scale + reach + 1).astype(int)
-    for i, ((left, top), (right, bottom)) in enumerate(zip(low, high, strict=True)):
+    low = np.maximum(0, person[CLOTHES, XY] * scale - reach).astype(int).tolist()
+    high = np.maximum(0, person[CLOTHES, XY] * scale + reach + 1).astype(int).tolist()
+    for i, (left, top), (right, bottom) in zip(CLOTHES, low, high, strict=True):
         if (patch := look.rgb[top:bottom, left:right]).size:
             colours[i] = cv2.mean(patch)[:3]
     return np.column_stack([person[:, :7], colours])

@@ -81,6 +81,24 @@ def run(
     return _run_pool(task, iter(items), jobs, tick) if jobs > 1 else _run_here(task, items, tick)
 
 
+def get_ready(jobs: int, module: str, function: str) -> None:
+    """Start the processes of the next pool and have them call a function, without waiting.
+
+    For a command that knows early that it will need them: they load beside this process.
+    """
+    global _ready
+    if jobs > 1 and _ready is None:
+        _ready = _Pool(jobs)
+        with contextlib.suppress(BrokenProcessPool):  # told when there is work for it
+            for _ in range(jobs):
+                _ready.submit(_prepare, (module, function))
+
+
+def _prepare(what: tuple[str, str], tick: Tick) -> None:
+    module, function = what
+    getattr(importlib.import_module(module), function)()
+
+
 def meanwhile(module: str, function: str) -> threading.Thread:
     """Import a module and call one of its functions in a thread; what goes wrong is dropped.
 
@@ -172,14 +190,13 @@ def _one_pool(
     task: Task, items: Iterator[Any], jobs: int, tick: Tick, unfinished: list[Any]
 ) -> Iterator[Outcome]:
     """Work until the items are done or the pool breaks; what it left goes to `unfinished`."""
-    context = multiprocessing.get_context("spawn")  # forking a process with threads may hang it
-    steps, seen = context.Value("q", 0), 0
-    with ProcessPoolExecutor(jobs, context, _start, (steps,)) as pool:
+    seen = 0
+    with _pool_of(jobs) as pool:
         try:
             waiting = _submit(pool, task, items, jobs * _AHEAD, unfinished)
             while waiting:
                 done, _ = wait(waiting, timeout=_POLL_S, return_when=FIRST_COMPLETED)
-                now = steps.value
+                now = pool.steps.value
                 tick(now - seen)
                 seen = now
                 for future in done:
@@ -195,15 +212,42 @@ def _one_pool(
             raise
 
 
+class _Pool(ProcessPoolExecutor):
+    """Processes, and the steps that they have counted together."""
+
+    def __init__(self, jobs: int) -> None:
+        context = multiprocessing.get_context("spawn")  # forking a process with threads may hang it
+        self.jobs, self.steps = jobs, context.Value("q", 0)
+        super().__init__(jobs, context, _start, (self.steps,))
+
+    def submit(self, task: Task, item: Any) -> Future:
+        """Have a process do a task; starts it where none is idle."""
+        with _main_left_out():
+            return super().submit(_call, task, item)
+
+
+_ready: _Pool | None = None  # made early
+
+
+def _pool_of(jobs: int) -> _Pool:
+    """Return the pool that was made early, or a new one."""
+    global _ready
+    pool, _ready = _ready, None
+    if pool is not None and pool.jobs == jobs:
+        return pool
+    if pool is not None:
+        pool.shutdown(wait=False)
+    return _Pool(jobs)
+
+
 def _submit(
-    pool: ProcessPoolExecutor, task: Task, items: Iterator[Any], count: int, unfinished: list[Any]
+    pool: _Pool, task: Task, items: Iterator[Any], count: int, unfinished: list[Any]
 ) -> dict[Future, Any]:
     """Hand over the next items; one that a pool just broken refuses counts as unfinished."""
     waiting = {}
     for item in islice(items, count):
         try:
-            with _main_left_out():
-                waiting[pool.submit(_call, task, item)] = item
+            waiting[pool.submit(task, item)] = item
         except BrokenProcessPool:
             unfinished.append(item)
     return waiting

@@ -26,6 +26,7 @@ from vipecli.formats import (
     save_pieces,
 )
 from vipecli.poses import Poses
+from vipecli.sessions import mediapipe
 from vipecli.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, check_input
 
 STORE = ".vipe"
@@ -245,6 +246,13 @@ def fill(
         yield from _taken(settled)
         yield engine.Outcome(outcome.item.slot, outcome.result, outcome.error)
     yield from _taken(settled)
+
+
+def load_libraries() -> None:
+    """Import what filling a slot needs, for a process that waits for its first one."""
+    import onnxruntime  # noqa: F401
+
+    mediapipe()
 
 
 def _taken(queue: deque) -> Iterator:

@@ -17,6 +17,9 @@ from vipecli.sights import Sights
 XY, XYZ, SEEN, WORLD, COLOUR = slice(0, 2), slice(0, 3), 3, slice(4, 7), slice(7, 10)
 """Columns of a person's array."""
 
+CLOTHES = [11, 12, 23, 24, 25, 26]
+"""Landmarks whose colours are compared: shoulders, hips, knees."""
+
 Person = str | int | tuple[float, float]
 """Whom to follow: largest, center, longest, N or a point, as `choose` explains."""
 
@@ -29,7 +32,6 @@ _REACH_PER_S = 0.5  # added per second since the person was last seen
 _DOUBT_PER_S = 0.5
 _COLOUR_WEIGHT = 4.0  # body sizes that the greatest difference in colour stands for
 _COLOUR_PACE = 0.03  # share of the newest sight in what is remembered of somebody's colours
-_CLOTHES = [11, 12, 23, 24, 25, 26]  # landmarks whose colours are compared: shoulders, hips, knees
 # Somebody this near, in body sizes, whose clothes are no farther off, has leapt.
 _LEAP = 1.2
 _ALIKE = 0.3
@@ -63,7 +65,7 @@ class Track:
         self.people.append(person[:, :7].copy() if person.shape[1] > 7 else person)
         self.moments.append(time_s)
         self.last_s = time_s
-        seen = person[_CLOTHES, COLOUR] if person.shape[1] > 7 else None
+        seen = person[CLOTHES, COLOUR] if person.shape[1] > 7 else None
         if self.colours is None or seen is None:
             self.colours = seen
         else:
@@ -276,7 +278,7 @@ def _unlike(track: Track, person: np.ndarray) -> float:
     """How far the colours of a person are from those of a track, as a distance in body sizes."""
     if track.colours is None or person.shape[1] <= 7:
         return 0.0
-    return _COLOUR_WEIGHT * float(np.abs(person[_CLOTHES, COLOUR] - track.colours).mean()) / 255
+    return _COLOUR_WEIGHT * float(np.abs(person[CLOTHES, COLOUR] - track.colours).mean()) / 255
 
 
 def body_size(person: np.ndarray) -> float:

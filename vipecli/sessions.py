@@ -20,7 +20,9 @@ from vipecli.people import distinct
 # The detector's default of 0.5 loses frames of small people; 0.2 sees people in trees.
 _DETECTION_CONFIDENCE = 0.3
 _MOST_PEOPLE = 4  # found at a time in a single picture
-_MOST_FRAMES = 3000  # per landmarker: they leak memory in some versions
+# Per landmarker: some versions leak. 0.10.21 does not (30 bytes per frame), while each new one
+# loses sight of the person, and takes 20 to 40 MB that the one before it leaves behind in pieces.
+_MOST_FRAMES = 200_000
 # Parts of mediapipe that draw, for which it loads matplotlib, or record sound, for which it has
 # the linker look for a library: together four fifths of the time that its import takes.
 _UNUSED = frozenset(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vipecli.cli.options import Jobs, with_recipe
+from vipecli.cli.options import BusyJobs, with_recipe
 
 if TYPE_CHECKING:
     from vipecli.clip import Recipe
@@ -26,7 +26,7 @@ def embed(
             help="Where to put the files.  [default: .vipe inside each folder]",
         ),
     ] = None,
-    jobs: Jobs = 1,
+    jobs: BusyJobs = 1,
     force: Annotated[bool, typer.Option("--force", help="Make again what is there.")] = False,
     log: Annotated[
         Path | None,

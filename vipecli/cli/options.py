@@ -68,6 +68,15 @@ def _for_each(times: tuple[float, ...] | None, option: str, count: int) -> tuple
     return times
 
 
+def _start_early(jobs: int) -> int:
+    """Start the processes while this one still loads."""
+    if jobs > 1:
+        from vipecli.engine import get_ready
+
+        get_ready(jobs, "vipecli.library", "load_libraries")
+    return jobs
+
+
 Person = Annotated[
     str,
     typer.Option(
@@ -147,7 +156,10 @@ Json = Annotated[
     Path | None,
     typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is standard output."),
 ]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that work side by side.")]
+_JOBS = {"min": 1, "help": "Processes that work side by side."}
+Jobs = Annotated[int, typer.Option("--jobs", "-j", **_JOBS)]
+BusyJobs = Annotated[int, typer.Option("--jobs", "-j", callback=_start_early, **_JOBS)]
+"""Of a command that as a rule has work for all of them."""
 
 _OF_RECIPE = {  # option: its field of `clip.Recipe`, type and default
     "person": ("person", Person, "largest"),

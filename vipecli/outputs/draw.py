@@ -61,12 +61,14 @@ def draw_skeleton(
         for start, end, seen, own in bones:
             tint = OUTLINE if outline else colour or own
             _line(image, start, end, thick, seen, tint, outline)
-    for joint in np.flatnonzero(known):
-        seen = score[joint] >= HIDDEN_SCORE
-        radius = thick * (1.7 if joint == sk.HEAD else 0.95) * (1.0 if seen else 0.6)
-        _dot(image, xy[joint], radius + max(1.0, 0.3 * thick), OUTLINE)
-        _dot(image, xy[joint], radius, colour or _colour(joint))
-        _dot(image, xy[joint], 0.5 * radius, MIDDLE)
+    joints = np.flatnonzero(known)
+    radii = thick * np.where(joints == sk.HEAD, 1.7, 0.95)
+    radii = radii * np.where(score[joints] >= HIDDEN_SCORE, 1.0, 0.6)
+    rings = _rings(xy[joints], np.stack([radii + max(1.0, 0.3 * thick), radii, 0.5 * radii], 1))
+    for joint, corners in zip(joints.tolist(), rings, strict=True):
+        tints = OUTLINE, colour or _colour(joint), MIDDLE
+        for ring, tint in zip(corners, tints, strict=True):
+            cv2.fillConvexPoly(image, ring, tint, cv2.LINE_AA, _SHIFT)
 
 
 def _bone_thickness(xy: np.ndarray) -> float:
@@ -121,10 +123,13 @@ def _line(
     cv2.line(image, _fixed(start), _fixed(end), colour, max(1, round(width)), cv2.LINE_AA, _SHIFT)
 
 
-def _dot(image: np.ndarray, centre: np.ndarray, radius: float, colour: Colour) -> None:
-    # cv2.circle makes small ones into diamonds
-    corners = np.round((centre + radius * _CIRCLE) * (1 << _SHIFT)).astype(np.int32)
-    cv2.fillConvexPoly(image, corners, colour, cv2.LINE_AA, _SHIFT)
+def _rings(centres: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    """Corners of circles around points (K, 2), radii (K, R), as cv2 wants them, (K, R, 24, 2).
+
+    cv2.circle makes small ones into diamonds.
+    """
+    corners = centres[:, None, None] + radii[..., None, None] * _CIRCLE
+    return np.round(corners * (1 << _SHIFT)).astype(np.int32)
 
 
 # --- text and boxes ------------------------------------------------------------------------------
