@@ -173,10 +173,24 @@ def test_2d_joints_match_the_same_picture_only():
     query = replace(settings, hide=4, hide_in="query")
     half = retrieval.retrieval(poses, [retrieval.JOINTS_2D], query)
     assert hidden[0]["hit_at_1"] <= half[0]["hit_at_1"] < exact["hit_at_1"]
-    same = replace(settings, hide=4, hide_in="same")
-    (_, first), (_, second), *_ = retrieval.pictures(poses, "chest", same, noisy=True)
-    np.testing.assert_array_equal(first, second)
-    assert (first == 0).sum(1).tolist() == [4] * len(poses)
+
+
+def test_hidden_joints_of_everybody_tell_nobody_apart():
+    poses, shown = views.distinct(people(60), at_most=20), []
+
+    def prepare(xy, score):
+        shown.append(score)
+        return xy
+
+    blank = retrieval.Method("blank", prepare, lambda a, b: np.ones((len(a), len(b)), np.float32))
+    settings = retrieval.Settings(cameras=("chest",), exact=False, hide=4, hide_in="same")
+    retrieval.retrieval(poses, [blank], settings)
+    assert len(shown) == 2 * 4 * 3
+    for query, index in zip(shown[::2], shown[1::2], strict=True):
+        np.testing.assert_array_equal(query, index)
+        assert (query == query[0]).all()
+        assert (query[0] == 0).sum() == 4
+    assert len({tuple(score[0]) for score in shown}) > 8, "others for each pair of cameras"
 
 
 def test_methods_of_model_files():

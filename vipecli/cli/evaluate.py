@@ -97,8 +97,8 @@ def retrieval(
     hide_in: Annotated[
         HideIn,
         typer.Option(
-            help="both: hide joints in both pictures, others in each; same: the same ones; query: "
-            "in the picture of the query only."
+            help="both: hide joints in both pictures, others in each; same: the same ones of "
+            "everybody; query: in the picture of the query only."
         ),
     ] = HideIn.BOTH,
     exact: Annotated[bool, typer.Option(help="Measure with exact joints too.")] = True,

@@ -1,7 +1,7 @@
 """Cross-view pose retrieval, the paper's first table (section 4.2)."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -57,7 +57,8 @@ class Settings:
         joints hidden in each picture.
     hide_in
         ``both``: in the pictures of every camera, others in each; ``query``: in those of the first
-        of a pair only; ``same``: the same joints of a pose in every camera, as under a desk.
+        of a pair only; ``same``: the same joints of everybody in both, as behind a desk, others for
+        each pair of cameras. (Others for each pose would tell the poses apart by what is hidden.)
     seed
         fixes places, errors and hidden joints.
     """
@@ -167,8 +168,6 @@ def pictures(
         xy = project(room, camera)
         if noisy:
             xy = detected(xy, settings.noise, seed=seed)
-        if settings.hide_in == "same":
-            seed = settings.seed * 1000
         out.append((xy, hidden(len(poses), settings.hide, seed=seed + 500)))
     return out
 
@@ -206,13 +205,9 @@ def retrieval(
     for cameras, noisy in itertools.product(settings.cameras, kinds(settings)):
         seen = pictures(poses, cameras, settings, noisy=noisy)
         for one in methods:
-            queries = [one.prepare(*picture) for picture in seen]
-            index = queries
-            if settings.hide and settings.hide_in == "query":
-                index = [one.prepare(xy, np.ones_like(score)) for xy, score in seen]
             hits = []
-            for first, second in itertools.permutations(range(len(seen)), 2):
-                hits.append(hit_at_k(one.distance(queries[first], index[second]), matches, KS))
+            for query, index in _prepared(one, seen, settings):
+                hits.append(hit_at_k(one.distance(query, index), matches, KS))
                 if progress:
                     progress(1)
             rows.append(
@@ -224,6 +219,24 @@ def retrieval(
                 }
             )
     return rows
+
+
+def _prepared(
+    one: Method, seen: list[tuple[np.ndarray, np.ndarray]], settings: Settings
+) -> Iterator[tuple[Any, Any]]:
+    """What a method makes of the pictures of each ordered pair of cameras."""
+    pairs = itertools.permutations(range(len(seen)), 2)
+    if settings.hide and settings.hide_in == "same":
+        for number, pair in enumerate(pairs):
+            shown = hidden(1, settings.hide, seed=settings.seed * 1000 + 500 + number)
+            pictures_of_pair = (seen[camera][0] for camera in pair)
+            yield tuple(one.prepare(xy, shown.repeat(len(xy), axis=0)) for xy in pictures_of_pair)
+        return
+    queries = index = [one.prepare(*picture) for picture in seen]
+    if settings.hide and settings.hide_in == "query":
+        index = [one.prepare(xy, np.ones_like(score)) for xy, score in seen]
+    for first, second in pairs:
+        yield queries[first], index[second]
 
 
 def kinds(settings: Settings) -> tuple[bool, ...]:
