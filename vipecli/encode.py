@@ -126,7 +126,9 @@ class VideoWriter:
         self.size = size
         self.fps = fps if isinstance(fps, Fraction) else exact_rate(fps)
         self.frames = 0
-        self._options = {"crf": str(crf), "preset": preset, **(options or {})}
+        # Without sync-lookahead x264 holds four pictures fewer, and writes the same bytes.
+        held = {"x264-params": "sync-lookahead=0"}
+        self._options = {"crf": str(crf), "preset": preset, **held, **(options or {})}
         self._audio_times = np.zeros(1) if audio_times is None else audio_times
         self._chapters = chapters
         self._open = contextlib.ExitStack()

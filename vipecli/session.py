@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vipecli import memory
 from vipecli.align import ENDS, Alignment, align
 from vipecli.embed import Embeddings, embed
 from vipecli.matching import align_either_side, mirrored, same_action
@@ -195,6 +196,7 @@ def match_clips(
         None if number == reference else match_pair(clips[reference], clip, model, settings)
         for number, clip in enumerate(clips)
     ]
+    memory.give_back()  # tables of all pairs of frames
     return Session(tuple(clips), reference, tuple(matches))
 
 
