@@ -158,6 +158,7 @@ def test_all(align):
         (["--reference", "2"], "of two there is --onto b"),
         (["--reference", "last"], "is not best or a number from 1 to 9"),
         (["--audio", "c"], "--audio c: there are 2 clips"),
+        (["--match", "sampled", "--all"], "--match sampled goes without --all"),
         (["--audio", "loud"], "is not a letter from a to i, or none"),
         ([f"{i}.mp4" for i in range(8)], "10 clips; at most nine fit"),
         (["--csv", "x.csv", "--plot", "x.csv"], None),

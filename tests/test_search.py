@@ -41,6 +41,18 @@ def test_the_frame_itself_is_found_and_left_out_when_asked():
     assert search(query, clips, leave_out=~np.zeros(3, bool)) == []
 
 
+def test_the_papers_estimator():
+    clips = [clip(action, 1, t=30) for action in range(3)]
+    query = one_frame(clip(1, 9), 11)
+    closed, drawn = (search(query, clips, match=match) for match in ("expected", "sampled"))
+    assert [hit.place for hit in closed] == [hit.place for hit in drawn]
+    assert drawn == search(query, clips, match="sampled")  # a fixed seed
+    off = [
+        abs(a.match_probability - b.match_probability) for a, b in zip(closed, drawn, strict=True)
+    ]
+    assert 0 < max(off) < 0.1
+
+
 def test_several_of_one_clip_are_apart():
     hits = search(one_frame(clip(0, 1), 5), [clip(0, 2, t=90)], per_clip=3)
     times = sorted(hit.time_s for hit in hits)

@@ -158,3 +158,16 @@ def test_wrong_settings(options):
 def test_a_session_is_plain_data(takes):
     found = match_clips(takes[2:], nothing)
     assert dataclasses.replace(found, reference=0) == found
+
+
+def test_the_papers_estimator(takes):
+    far, _, mid, _ = takes
+    closed, drawn = (
+        match_clips([mid, far], nothing, settings=Settings(match=match)).others[0].alignment
+        for match in ("expected", "sampled")
+    )
+    assert 0 < abs(drawn.cost - closed.cost) < 0.1
+    assert np.abs(drawn.match_probability.mean() - closed.match_probability.mean()) < 0.05
+    for more in ({"every": True}, {"clock": "drift"}):
+        with pytest.raises(ValueError, match="excludes repetitions"):
+            Settings(match="sampled", **more)

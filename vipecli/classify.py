@@ -97,6 +97,7 @@ def classify(
     calibration: Calibration | None = None,
     leave_out: np.ndarray | None = None,
     exhaustive: bool = False,
+    match: str = "expected",
 ) -> Ranking:
     """Label a clip by the labelled clips nearest to it (paper, section 4.3).
 
@@ -117,6 +118,9 @@ def classify(
         shape (C,) bool: clips that have no vote, such as the query itself.
     exhaustive
         compute every distance; the result is the same.
+    match
+        as in `distance.matching_probability`, for that of the neighbours; distances are expected
+        ones.
 
     Returns
     -------
@@ -146,17 +150,17 @@ def classify(
             packed.labels[c],
             float(distance),
             float(score),
-            _match_probability(query, packed.clips[c]),
+            _match_probability(query, packed.clips[c], match),
         )
         for c, distance, score in zip(places, distances, scores, strict=True)
     )
     return _vote(neighbours, calibration or Calibration.default(hubs))
 
 
-def _match_probability(query: Embeddings, clip: Embeddings) -> float:
+def _match_probability(query: Embeddings, clip: Embeddings, match: str) -> float:
     """Mean matching probability along the cheapest path."""
     path = cheapest(window_distance(query, clip), ends="closed")
-    return float(probability_along(query, clip, path).mean())
+    return float(probability_along(query, clip, path, match=match).mean())
 
 
 def _vote(neighbours: Sequence[Neighbour], calibration: Calibration) -> Ranking:

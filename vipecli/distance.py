@@ -51,6 +51,9 @@ LARGEST_WINDOW = 1 / 3
 SAMPLES = 20
 """K, draws per Gaussian of the paper's estimator (equation 7)."""
 
+ESTIMATORS = "expected", "sampled"
+"""Ways to the matching probability, see `matching_probability`."""
+
 _THIRDS = np.arange(-3, 4) / 3  # taps of the window, as parts of its half-width
 _CELLS = 1 << 20  # pairs of draws that the sampled estimator holds at a time
 
@@ -263,7 +266,7 @@ def filled(clip: Embeddings) -> tuple[np.ndarray, np.ndarray]:
 
 def _pairwise(a: Embeddings, b: Embeddings, *, match: str, as_cost: bool) -> np.ndarray:
     """Compute the matching probability or -log of it, NaN for missing frames."""
-    if match not in ("expected", "sampled"):
+    if match not in ESTIMATORS:
         raise ValueError(f"match is {match!r}; use 'expected' or 'sampled'")
     check_same_model(a, b)
     out = _expected(a, b, as_cost) if match == "expected" else _sampled(a, b, as_cost)

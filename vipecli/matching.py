@@ -100,7 +100,12 @@ def mirrored(poses: Poses) -> Poses:
 
 
 def align_either_side(
-    a: Embeddings, b: Embeddings, b_mirrored: Embeddings, *, ends: str = "auto"
+    a: Embeddings,
+    b: Embeddings,
+    b_mirrored: Embeddings,
+    *,
+    ends: str = "auto",
+    match: str = "expected",
 ) -> tuple[Alignment, bool]:
     """Alignment of a with b or with b mirrored, and whether it is the mirrored one.
 
@@ -113,7 +118,7 @@ def align_either_side(
     ValueError
         as `align`.
     """
-    plain, other = (align(a, clip, ends=ends) for clip in (b, b_mirrored))
+    plain, other = (align(a, clip, ends=ends, match=match) for clip in (b, b_mirrored))
     nearer = other.cost < plain.cost - MIRROR_MARGIN
     return (other, True) if nearer else (plain, False)
 

@@ -45,6 +45,7 @@ def search(
     top: int = 12,
     per_clip: int = 1,
     leave_out: np.ndarray | None = None,
+    match: str = "expected",
 ) -> list[Hit]:
     """Find the frames whose pose matches best.
 
@@ -60,6 +61,8 @@ def search(
         how many of one clip, at most; they are `APART_S` apart.
     leave_out
         shape (C,) bool: clips not to look at.
+    match
+        as in `distance.matching_probability`.
 
     Raises
     ------
@@ -77,7 +80,7 @@ def search(
     hits: list[Hit] = []
     for places in _groups(clips, leave_out):
         joined = _joined([clips[place] for place in places], query)
-        distance = frame_distance(query, joined)[0]
+        distance = frame_distance(query, joined, match=match)[0]
         distance[~known_frames(joined)] = np.inf
         ends = np.cumsum([0, *(len(clips[place]) for place in places)])
         for place, first, last in zip(places, ends, ends[1:], strict=False):
@@ -86,7 +89,7 @@ def search(
                 time_s = float(clips[place].times[frame])
                 hits.append(Hit(place, frame, time_s, 0.0, float(part[frame])))
     best = sorted(hits, key=lambda hit: (hit.distance, hit.place, hit.frame))[:top]
-    return [_with_probability(hit, query, clips[hit.place]) for hit in best]
+    return [_with_probability(hit, query, clips[hit.place], match) for hit in best]
 
 
 def one_frame(clip: Embeddings, frame: int) -> Embeddings:
@@ -130,6 +133,6 @@ def _apart(distance: np.ndarray, times: np.ndarray, count: int) -> list[int]:
     return found
 
 
-def _with_probability(hit: Hit, query: Embeddings, clip: Embeddings) -> Hit:
-    p = float(matching_probability(query, one_frame(clip, hit.frame))[0, 0])
+def _with_probability(hit: Hit, query: Embeddings, clip: Embeddings, match: str) -> Hit:
+    p = float(matching_probability(query, one_frame(clip, hit.frame), match=match)[0, 0])
     return Hit(hit.place, hit.frame, hit.time_s, p, hit.distance)

@@ -10,6 +10,7 @@ import numpy as np
 
 from vipecli import memory
 from vipecli.align import ENDS, Alignment, align
+from vipecli.distance import ESTIMATORS
 from vipecli.embed import Embeddings, embed
 from vipecli.matching import align_either_side, mirrored, same_action
 from vipecli.offset import Offset, alignment_at, find_offset
@@ -68,6 +69,9 @@ class Settings:
         find every repetition of the reference in the other one.
     smooth_s
         half-width of the window of the time map, seconds; None = `align.SMOOTH_S`.
+    match
+        ``expected`` or ``sampled``, as in `distance.matching_probability`; the
+        second one without `clock` and `every`.
     """
 
     ends: str = "auto"
@@ -75,6 +79,7 @@ class Settings:
     clock: str | None = None
     every: bool = False
     smooth_s: float | None = None
+    match: str = "expected"
 
     def __post_init__(self) -> None:
         """Check the choices once.
@@ -84,11 +89,14 @@ class Settings:
         ValueError
             if one is not known, or two exclude each other.
         """
-        for name, known in (("ends", ENDS), ("mirror", MIRROR), ("clock", CLOCKS)):
+        choices = {"ends": ENDS, "mirror": MIRROR, "clock": CLOCKS, "match": ESTIMATORS}
+        for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; use one of {known}")
         if self.every and self.clock:
             raise ValueError("every repetition, and one shift of the clock, exclude each other")
+        if self.match == "sampled" and (self.every or self.clock):
+            raise ValueError("a sampled match excludes repetitions and a shift of the clock")
 
 
 @dataclass(frozen=True)
@@ -238,13 +246,13 @@ def _warped(
     a: Clip, b: Clip, model: Callable[[], object], settings: Settings
 ) -> tuple[Alignment, Embeddings, bool]:
     """Alignment, the side of b that was matched, and whether it is the mirrored one."""
-    plain, ends = b.embeddings, settings.ends
+    plain, how = b.embeddings, {"ends": settings.ends, "match": settings.match}
     if settings.mirror == "no":
-        return align(a.embeddings, plain, ends=ends), plain, False
+        return align(a.embeddings, plain, **how), plain, False
     other = b.mirror_image(model)
     if settings.mirror == "yes":
-        return align(a.embeddings, other, ends=ends), other, True
-    found, flipped = align_either_side(a.embeddings, plain, other, ends=ends)
+        return align(a.embeddings, other, **how), other, True
+    found, flipped = align_either_side(a.embeddings, plain, other, **how)
     return found, other if flipped else plain, flipped
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vipecli.cli.options import Json, with_recipe
+from vipecli.cli.options import Estimator, Json, MatchBy, with_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,6 +110,7 @@ def align(
             help="Take b mirrored, left-handed for right-handed; auto: where that fits better."
         ),
     ] = Mirror.NO,
+    match: MatchBy = Estimator.EXPECTED,
     smooth: Annotated[
         float | None,
         typer.Option(
@@ -198,6 +199,8 @@ def align(
     from vipecli.session import Settings
 
     _check_usage(clips, reference, onto, every, offset or drift, style, audio, report)
+    if match is Estimator.SAMPLED and (every or offset or drift):
+        raise typer.BadParameter("--match sampled goes without --all, --offset and --drift")
     of_each = recipes(len(clips))
     infos = _check_inputs(clips, of_each)
     others = {"csv": csv, "plot": plot, "otio": otio, "report": report}
@@ -206,7 +209,7 @@ def align(
     _check_outputs(clips, out, written, plot=plot, otio=otio, report=report)
     check_json(json, *clips, *written)
     clock = "drift" if drift else "offset" if offset else None
-    settings = Settings(ends.value, mirror.value, clock, every, smooth)
+    settings = Settings(ends.value, mirror.value, clock, every, smooth, match.value)
     style = style or (Style.GRID if len(clips) > 2 else Style.SIDE)
     look = {
         "style": style.value,

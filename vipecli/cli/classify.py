@@ -10,9 +10,11 @@ import typer
 from vipecli.cli.options import (
     Detector,
     End,
+    Estimator,
     Jobs,
     Joints,
     Json,
+    MatchBy,
     Person,
     PoseModel,
     Rate,
@@ -88,6 +90,7 @@ def classify(
         Path | None,
         typer.Option(metavar="FILE", help="Show the clip beside its nearest: .mp4 or .html."),
     ] = None,
+    match: MatchBy = Estimator.EXPECTED,
     start: Start = None,
     end: End = None,
     fps: Rate = None,
@@ -126,7 +129,7 @@ def classify(
     for path in paths:
         try:
             query = read_query(path, part, library)
-            results.append(_one(query, library, k, exact, every))
+            results.append(_one(query, library, k, exact, every, match.value))
         except Exception as exc:
             if len(paths) == 1:
                 raise
@@ -199,7 +202,9 @@ class _Result:
         return data
 
 
-def _one(query: Query, library: "Searchable", k: int, exact: bool, every: float | None) -> _Result:
+def _one(
+    query: Query, library: "Searchable", k: int, exact: bool, every: float | None, match: str
+) -> _Result:
     """Label one clip, and over time if so asked."""
     from vipecli.classify import classify as rank
 
@@ -216,6 +221,7 @@ def _one(query: Query, library: "Searchable", k: int, exact: bool, every: float 
             calibration=library.calibration,
             leave_out=left_out,
             exhaustive=exact,
+            match=match,
         )
 
     ranking = label(query.embeddings)

@@ -4,6 +4,7 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -155,6 +156,21 @@ Weights = Annotated[
 Json = Annotated[
     Path | None,
     typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is standard output."),
+]
+
+
+class Estimator(str, Enum):
+    """Ways to the matching probability, see `distance.matching_probability`."""
+
+    EXPECTED = "expected"
+    SAMPLED = "sampled"
+
+
+MatchBy = Annotated[
+    Estimator,
+    typer.Option(
+        "--match", help="Matching probability in closed form, or the paper's mean over draws."
+    ),
 ]
 _JOBS = {"min": 1, "help": "Processes that work side by side."}
 Jobs = Annotated[int, typer.Option("--jobs", "-j", **_JOBS)]

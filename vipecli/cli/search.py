@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vipecli.cli.options import Detector, Jobs, Joints, Json, Person, PoseModel, Weights, seconds
+from vipecli.cli.options import (
+    Detector,
+    Estimator,
+    Jobs,
+    Joints,
+    Json,
+    MatchBy,
+    Person,
+    PoseModel,
+    Weights,
+    seconds,
+)
 
 if TYPE_CHECKING:
     from vipecli.clip import Recipe
@@ -53,6 +64,7 @@ def search(
         Path | None,
         typer.Option(metavar="FILE.png", help="Contact sheet: pose and hits with their joints."),
     ] = None,
+    match: MatchBy = Estimator.EXPECTED,
     json: Json = None,
     joints: Joints = None,
     jobs: Jobs = 1,
@@ -87,7 +99,7 @@ def search(
     out = _left_out(facts, path, recipe, exclude or [])
     for place in out[1]:
         note(f"{facts[place].name} is the query itself and is left out")
-    hits = find(frame, clips, top=top, per_clip=per_clip, leave_out=out[0])
+    hits = find(frame, clips, top=top, per_clip=per_clip, leave_out=out[0], match=match.value)
     if sheet:
         _write_sheet(path, poses, hits, library, facts, sheet)
     if json:
