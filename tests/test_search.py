@@ -106,4 +106,6 @@ def test_the_command(tmp_path, capsys):
     code, out, err = vipe("search", mine, "--index", tmp_path, "--sheet", tmp_path / "x.jpg")
     assert (code, out) == (1, "")
     assert "is a .png" in err
+    _, out, _ = vipe("search", tmp_path / "mine.npz", "--index", tmp_path, "--json", "-")
+    assert json.loads(out)["time_s"] == pytest.approx(19 / 25 / 2, abs=0.03)  # its middle
     assert vipe("search", tmp_path / "mine.npz", "--index", tmp_path / "nowhere")[0] == 1

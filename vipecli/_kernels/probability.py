@@ -78,7 +78,7 @@ def decay(mean, var, mean_t, var_t, start, rate, weight, scratch, out):
 def wave(mean, var, mean_t, var_t, start, wave, scratch, out):
     """Add the mean of Re[w exp(-rate r^2 / 2)] for one frame against a block of frames.
 
-    As `_decay` with complex numbers. Each 1 + rate v has its angle in [0, pi / 2), and the root of
+    As `decay` with complex numbers. Each 1 + rate v has its angle in [0, pi / 2), and the root of
     the product changes sign where the angle of the product passes pi (modulo 2 pi).
     """
     n, dims = len(out), len(mean)
