@@ -102,7 +102,11 @@ class BlazePose:
         return found
 
     def _survey(self, look: "_Look", found: list[np.ndarray]) -> list[np.ndarray]:
-        """The same people, and the others in view."""
+        """The same people, and the others in view.
+
+        Whoever is followed may be seen better in the single picture, whose joints then stand for
+        this frame: on real film they lie 10 to 18 pixels beside those that following gives.
+        """
         found = distinct(found + self._stills(look.rgb, look.size))
         return self._in_parts(look, found) if "small" in self._measures else found
 
