@@ -25,9 +25,10 @@ from vipecli.formats import (
     read_key,
     save_pieces,
 )
+from vipecli.picture_folder import IMAGE_SUFFIXES
 from vipecli.poses import Poses
 from vipecli.sessions import mediapipe
-from vipecli.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, check_input
+from vipecli.video import VIDEO_SUFFIXES, check_input
 
 STORE = ".vipe"
 _BLOCK = 1 << 20  # bytes read at a time

@@ -13,8 +13,9 @@ import numpy as np
 from vipecli import penn_labels
 from vipecli.errors import FormatError, VideoError
 from vipecli.formats import is_pose_file, looks_like_poses
+from vipecli.picture_folder import IMAGE_SUFFIXES
 from vipecli.poses import Poses
-from vipecli.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from vipecli.video import VIDEO_SUFFIXES
 
 TABLE = "labels.csv"
 POSES = "auto", "given", "detect"

@@ -8,13 +8,10 @@ than the one in OpenCV, so it opens all that OpenCV opens.
 
 import contextlib
 import math
-import re
-import statistics
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -24,6 +21,7 @@ import numpy as np
 from vipecli import footage
 from vipecli.container import check_input, decode, open_container, origin_s, picture_stream
 from vipecli.errors import VideoError, VideoWarning
+from vipecli.picture_folder import moments, pictures
 
 VIDEO_SUFFIXES = frozenset(
     f".{suffix}"
@@ -33,9 +31,6 @@ VIDEO_SUFFIXES = frozenset(
     )
 )
 """Extensions by which videos are found in a folder; a file named on its own may have any."""
-
-IMAGE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
-"""Extensions of the pictures in a folder of frames."""
 
 FOLDER_FPS = 30.0
 """Rate at which a folder of frames was taken, unless told otherwise."""
@@ -308,48 +303,6 @@ def _picture(
 # --- folders of frames ---------------------------------------------------------------------------
 
 
-def _natural(path: Path) -> list[str | int]:
-    """Sort key in which 9 comes before 10."""
-    return [int(s) if s.isdigit() else s.lower() for s in re.split(r"(\d+)", path.name)]
-
-
-def _moments(paths: list[Path], fps: float) -> list[float]:
-    """Time of each picture of a folder, seconds.
-
-    Where the names differ in one number that counts up in equal steps, most of the time, a
-    step that is missing leaves its moment empty.
-    """
-    parts = [re.split(r"(\d+)", path.stem) for path in paths]
-    varying = {
-        i
-        for one in parts
-        for i, (text, first) in enumerate(zip(one, parts[0], strict=False))
-        if text != first
-    }
-    even = list(range(len(paths)))
-    if len({len(part) for part in parts}) == 1 and len(varying) == 1 and (at := varying.pop()) % 2:
-        numbers = [int(part[at]) for part in parts]
-        steps = [after - before for before, after in pairwise(numbers)]
-        step = max(1, statistics.mode(steps))
-        if 2 * steps.count(step) > len(steps) and all(s > 0 and s % step == 0 for s in steps):
-            even = [(number - numbers[0]) // step for number in numbers]
-    return [index / fps for index in even]
-
-
-def _images(folder: Path) -> list[Path]:
-    try:
-        found = [
-            path
-            for path in folder.iterdir()
-            if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-        ]
-    except OSError as exc:
-        raise VideoError(f"{folder}: cannot be read ({exc.strerror})") from exc
-    if not found:
-        raise VideoError(f"{folder}: holds no frames ({', '.join(sorted(IMAGE_SUFFIXES))})")
-    return sorted(found, key=_natural)
-
-
 def _load_image(path: Path, size: tuple[int, int] | None = None) -> np.ndarray | None:
     """Upright BGR picture; None if the file is damaged."""
     try:
@@ -366,8 +319,8 @@ def _load_image(path: Path, size: tuple[int, int] | None = None) -> np.ndarray |
 def _read_folder(
     folder: Path, fps: float, size: tuple[int, int] | None
 ) -> Iterator[tuple[float, np.ndarray]]:
-    paths, first, damaged = _images(folder), None, 0
-    times = _moments(paths, fps)
+    paths, first, damaged = pictures(folder), None, 0
+    times = moments(paths, fps)
     for time_s, path in zip(times, paths, strict=True):
         image = _load_image(path, size)
         if image is None:
@@ -389,12 +342,12 @@ def _read_folder(
 
 
 def _probe_folder(folder: Path, fps: float) -> VideoInfo:
-    paths = _images(folder)
+    paths = pictures(folder)
     image = next((i for i in map(_load_image, paths) if i is not None), None)
     if image is None:
         raise _no_picture(folder)
     height, width = image.shape[:2]
-    length_s = _moments(paths, fps)[-1] + 1 / fps
+    length_s = moments(paths, fps)[-1] + 1 / fps
     return VideoInfo(folder, width, height, fps, len(paths), length_s, 0, False)
 
 

@@ -19,6 +19,7 @@ from vipecli.formats.text import (
     triples,
     whole,
 )
+from vipecli.picture_folder import natural
 
 _FLAG_SCORES = {0: 0.0, 1: 0.5, 2: 1.0}  # of COCO's v: not labelled, hidden, visible
 _FOLDER_FILE_BYTES = 16 << 20  # of one frame's file
@@ -93,16 +94,11 @@ def _image_frames(images: list[dict], sheet: Sheet) -> dict[Any, int]:
     if all("frame_id" in image for image in images):
         frames = {image["id"]: whole(image["frame_id"]) for image in images}
     else:
-        order = sorted(images, key=lambda i: _natural(str(i.get("file_name", i["id"]))))
+        order = sorted(images, key=lambda i: natural(str(i.get("file_name", i["id"]))))
         frames = {image["id"]: number for number, image in enumerate(order)}
     if all("time_s" in image for image in images):
         sheet.times = {frames[image["id"]]: float(image["time_s"]) for image in images}
     return frames
-
-
-def _natural(name: str) -> list[tuple[int, int | str]]:
-    parts = re.split(r"(\d{1,15})", name)
-    return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts]
 
 
 def _category_names(categories: Any) -> list[str] | None:
