@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from vipecli.errors import NoPoseError
-from vipecli.people import SEEN, XY, Tracks, check_choice, distinct
+from vipecli.people import SEEN, XY, Tracks, check_choice, distinct, with_others
 
 SIZE = (1000, 500)
 RNG = np.random.default_rng(0)
@@ -112,6 +112,14 @@ def test_same_person_found_twice_counts_once():
     people = distinct([person(100, seen=0.5), person(104), person(400)])
     assert len(people) == 2
     assert people[0][0, SEEN] == pytest.approx(0.9)
+
+
+def test_another_look_adds_others_and_leaves_people_as_they_are():
+    followed, sharper, other = person(200, seen=0.6), person(203, seen=0.99), person(400)
+    kept = with_others([followed], [sharper, other, person(401, seen=0.5)])
+    assert len(kept) == 2
+    assert kept[0] is followed
+    assert kept[1] is other
 
 
 def test_nobody():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vipecli.people import CLOTHES, XY, Track, Tracks, body_size, distance, distinct, torso_angle
+from vipecli.people import CLOTHES, XY, Track, Tracks, body_size, distance, torso_angle, with_others
 from vipecli.sessions import Following, Still, mediapipe, still
 from vipecli.windows import Window, tiles
 
@@ -79,7 +79,7 @@ class BlazePose:
         look = _Look(rgb, time_s, size)
         found = [_coloured(look, person) for person in self._wide(look)]
         found = self._checked(look, found)
-        found = distinct(found + self._missing(look, found))
+        found = with_others(found, self._missing(look, found))
         found = [p if p.shape[1] > 7 else _coloured(look, p) for p in found]
         self._tracks.add(self._frames, time_s, found)
         for track in self._tracks.tracks:
@@ -104,10 +104,10 @@ class BlazePose:
     def _survey(self, look: "_Look", found: list[np.ndarray]) -> list[np.ndarray]:
         """The same people, and the others in view.
 
-        Whoever is followed may be seen better in the single picture, whose joints then stand for
-        this frame: on real film they lie 10 to 18 pixels beside those that following gives.
+        Whoever is followed keeps the joints that following gives: those of the single picture lie
+        10 to 18 pixels beside them on real film, and would make them leap for one frame.
         """
-        found = distinct(found + self._stills(look.rgb, look.size))
+        found = with_others(found, self._stills(look.rgb, look.size))
         return self._in_parts(look, found) if "small" in self._measures else found
 
     def _in_parts(self, look: "_Look", found: list[np.ndarray]) -> list[np.ndarray]:
@@ -118,7 +118,7 @@ class BlazePose:
             if share < 1 and (found or self._sought(look)):
                 break
             parts = [self._through(look, window) for window in tiles(look.size, share)]
-            found = distinct(found + [person for part in parts for person in part])
+            found = with_others(found, [person for part in parts for person in part])
         return found
 
     def _sought(self, look: "_Look") -> list[int]:

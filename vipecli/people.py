@@ -258,6 +258,12 @@ def distinct(people: list[np.ndarray]) -> list[np.ndarray]:
     return kept
 
 
+def with_others(people: list[np.ndarray], found: list[np.ndarray]) -> list[np.ndarray]:
+    """People, as they are, and those found besides who are none of them."""
+    others = [p for p in found if all(distance(p, other) > _TWIN for other in people)]
+    return people + distinct(others)
+
+
 def _cost(track: Track, expected: np.ndarray, person: np.ndarray, time_s: float) -> float | None:
     """How unlike what the track makes expect a person is; None if it cannot be the same."""
     gap_s, apart = time_s - track.last_s, distance(expected, person)
