@@ -1,6 +1,5 @@
 """The training loop: from a config and mocap to weights, resumable at any checkpoint."""
 
-import ast
 import copy
 import dataclasses
 import json
@@ -232,7 +231,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "torch_rng": torch.get_rng_state(),
             "augment_rng": self.augmenter.generator.get_state(),
-            "numpy_rng": repr(self.rng.bit_generator.state),
+            "numpy_rng": json.dumps(self.rng.bit_generator.state),
             "config": repr(self.config),
         }
         checkpoint.save(state, path)
@@ -253,7 +252,7 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["torch_rng"].cpu())
         self.augmenter.generator.set_state(state["augment_rng"].cpu())
-        self.rng.bit_generator.state = ast.literal_eval(state["numpy_rng"])
+        self.rng.bit_generator.state = json.loads(state["numpy_rng"])
 
 
 def _optimizer(config: Config, net: PrVipe) -> torch.optim.Optimizer:
