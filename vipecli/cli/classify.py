@@ -289,7 +289,7 @@ def _show(result: _Result, name: bool) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("nearest clip", "label"):
         table.add_column(heading, overflow="fold")
-    for heading in ("distance", "match"):
+    for heading in ("distance", "same pose"):
         table.add_column(heading, justify="right")
     for one in ranking.neighbours:
         table.add_row(one.clip, one.label, f"{one.distance:.3f}", f"{one.match_probability:.0%}")

@@ -214,7 +214,7 @@ def _show(hits: "list[Hit]", facts: "list[Facts]", sheet: Path | None) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("clip", "label"):
         table.add_column(heading, overflow="fold")
-    for heading in ("time", "match", "distance"):
+    for heading in ("time", "same pose", "distance"):
         table.add_column(heading, justify="right")
     for hit in hits:
         one = facts[hit.place]
@@ -249,7 +249,7 @@ def _write_sheet(
                 clip.xy[hit.frame],
                 clip.score[hit.frame],
                 clip.size,
-                f"{i}. {one.label}, match {hit.match_probability:.0%}",
+                f"{i}. {one.label}, {hit.match_probability:.0%}",
                 f"{one.name} at {hit.time_s:.2f} s",
                 video,
                 hit.time_s,
