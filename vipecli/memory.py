@@ -7,7 +7,7 @@ import sys
 
 # Of glibc's malloc.h, and what they are set to.
 _MMAP_THRESHOLD, _TRIM_THRESHOLD, _ARENA_MAX = -3, -1, -8
-_LARGEST_BLOCK = 32 << 20  # bytes; glibc takes no more
+_LARGEST_BLOCK = 8 << 20  # bytes; a picture of 1920 x 1080 fits, x264's own, kept anyway, do not
 _KEPT = 64 << 20  # bytes free at the end of the heap
 _ARENAS = 2
 
