@@ -1,11 +1,13 @@
 """The `vipe` command: its sub-commands, and the one place where errors become lines."""
 
+import contextlib
 import importlib
 import os
+import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, NoReturn
 
 import typer
@@ -85,13 +87,27 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code.
 
     0: done; 1: a file could not be used, or another problem, told in one line; 2: the command was
-    not understood; 130: interrupted.
+    not understood; 130: interrupted, or told to end.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _ended_like_interrupted():
         warnings.simplefilter("always", VideoWarning)
         warnings.showwarning = _show_warning
         code = _run(args)
     sys.exit(code)
+
+
+@contextlib.contextmanager
+def _ended_like_interrupted() -> Iterator[None]:
+    """Clean up when the system asks the process to end, as after Ctrl-C."""
+    try:
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run(args: Sequence[str] | None) -> int:
