@@ -187,3 +187,14 @@ def bgr_to_yuv420(image):
     u = 128 + 224 * (b - luma) / (2 * (1 - 0.0722))
     v = 128 + 224 * (r - luma) / (2 * (1 - 0.2126))
     return y, u, v
+
+
+def yuv420_to_bgr(y, u, v):
+    """Picture (H, W, 3) of BT.709 in limited range, by its definition; one chroma for four."""
+    h, w = y.shape
+    light = (y.astype(float) - 16) / 219
+    blue, red = (np.kron(x.astype(float) - 128, np.ones((2, 2)))[:h, :w] / 224 for x in (u, v))
+    b = light + 2 * (1 - 0.0722) * blue
+    r = light + 2 * (1 - 0.2126) * red
+    g = (light - 0.2126 * r - 0.0722 * b) / 0.7152
+    return 255 * np.stack([b, g, r], axis=2).clip(0, 1)

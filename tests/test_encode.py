@@ -191,7 +191,7 @@ class _Full:
 
 def test_a_picture_of_another_size_is_refused(tmp_path):
     with (
-        pytest.raises(ValueError, match="shape"),
+        pytest.raises(ValueError, match="size"),
         VideoWriter(tmp_path / "out.mp4", size=(96, 64), fps=25) as writer,
     ):
         writer.write(grey(0, (64, 96)))

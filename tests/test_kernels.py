@@ -274,3 +274,13 @@ def test_colours_equal_their_definition(shape):
         for got, want in zip((y, u, v), naive.bgr_to_yuv420(image), strict=True):
             assert np.abs(got[:, :-3] - want).max() <= 0.51
             assert (got[:, -3:] == 7).all()
+
+
+@pytest.mark.parametrize("shape", [(8, 12), (7, 13), (1, 1)])
+def test_encoded_colours_as_they_are_drawn(shape):
+    rng = np.random.default_rng(2)
+    half = (shape[0] + 1) // 2, (shape[1] + 1) // 2
+    y, u, v = (rng.integers(0, 256, s, np.uint8) for s in (shape, half, half))
+    image = np.empty((*shape, 3), np.uint8)
+    _kernels.yuv420_to_bgr(y, u, v, image)
+    assert np.abs(image - naive.yuv420_to_bgr(y, u, v)).max() <= 0.52

@@ -12,8 +12,9 @@ from vipecli.outputs.layout import STYLES, shared, tiled
 from vipecli.outputs.reel import Mark, Reel, Take, pair_reel
 from vipecli.outputs.screen import Follower, Screen
 from vipecli.outputs.synced import write_reel
+from vipecli.planes import Planes
 from vipecli.poses import Poses
-from vipecli.video import probe, read_frames
+from vipecli.video import probe, read_frames, read_planes
 
 SIZE = 96, 64
 
@@ -125,7 +126,7 @@ def test_blending_mixes_neighbours_by_their_distance(clip):
     with contextlib.ExitStack() as stack:
         nearest = screen(Take(clip, moments), "nearest", stack)
         blend = screen(Take(clip, moments), "blend", stack, speed=0.25)
-        grey = [[s.picture(i).mean() for i in range(5)] for s in (nearest, blend)]
+        grey = [[s.picture(i).bgr().mean() for i in range(5)] for s in (nearest, blend)]
     step = grey[1][4] - grey[1][0]
     assert np.diff(grey[1]) == pytest.approx([step / 4] * 4, abs=1)
     assert grey[0][:2] == pytest.approx([grey[1][0]] * 2) and grey[0][3] == grey[1][4]
@@ -134,9 +135,9 @@ def test_blending_mixes_neighbours_by_their_distance(clip):
 def test_blending_averages_what_a_fast_clip_skips(clip):
     with contextlib.ExitStack() as stack:
         fast = screen(Take(clip, np.array([0.0, 0.16, 0.32])), "blend", stack, speed=4.0)
-        greys = [fast.picture(i).astype(int) for i in range(3)]
+        greys = [fast.picture(i).bgr().astype(int) for i in range(3)]
     with contextlib.ExitStack() as stack:
-        sharp = screen(Take(clip, np.array([0.16])), "nearest", stack).picture(0)
+        sharp = screen(Take(clip, np.array([0.16])), "nearest", stack).picture(0).bgr()
     assert greys[1].mean() == pytest.approx(sharp.mean(), abs=1), "the mean of a steady change"
     assert greys[0].mean() > sharp.mean() * 0.3
 
@@ -145,7 +146,7 @@ def test_a_clip_can_start_over(clip):
     moments = np.array([0.0, 0.2, 0.36, 0.04, 0.2])
     with contextlib.ExitStack() as stack:
         one = screen(Take(clip, moments), "nearest", stack)
-        assert [number(one.picture(i)) for i in range(5)] == [0, 5, 9, 1, 5]
+        assert [number(one.picture(i).bgr()) for i in range(5)] == [0, 5, 9, 1, 5]
 
 
 def test_moments_far_into_a_clip_are_reached_by_seeking(tmp_path):
@@ -154,7 +155,7 @@ def test_moments_far_into_a_clip_are_reached_by_seeking(tmp_path):
 
     def read(start_s=None):
         asked.append(start_s)
-        return read_frames(path, start_s=start_s)
+        return read_planes(path, start_s=start_s)
 
     follower = Follower(read, 6.0)
     assert asked == [pytest.approx(5.0)]
@@ -170,10 +171,11 @@ def test_mirrored_clips_are_shown_mirrored(tmp_path):
         plain, flipped = (
             screen(Take(path, np.zeros(2), seen, mirrored=m), "nearest", stack) for m in (0, 1)
         )
-        assert plain.picture(0)[5, 5, 2] > 150 and flipped.picture(0)[5, -5, 2] > 150
-        drawn = [np.zeros((64, 96, 3), np.uint8) for _ in range(2)]
-        for one, image in zip((plain, flipped), drawn, strict=True):
-            one.draw_skeleton(image)
+        assert plain.picture(0).bgr()[5, 5, 2] > 150 and flipped.picture(0).bgr()[5, -5, 2] > 150
+        pictures = [Planes.filled(SIZE, (0, 0, 0)) for _ in range(2)]
+        for one, picture in zip((plain, flipped), pictures, strict=True):
+            one.draw_skeleton(picture)
+    drawn = [picture.bgr() for picture in pictures]
     assert drawn[0][:, :48].any() and not drawn[0][:, 60:].any()
     assert drawn[1][:, 48:].any() and not drawn[1][:, :36].any()
     # Its left is drawn as the other one's right: both have the colours of one side in one place.

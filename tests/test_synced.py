@@ -317,8 +317,8 @@ def test_the_playhead_moves_over_the_graph(size):
     strip = make_strip(match, 2.0, size, size[1] / 4.6)
     heads = []
     for frame in (0, 25, 49):
-        image = np.zeros((size[1], size[0], 3), np.uint8)
-        strip.draw(image, frame)
+        image = strip.picture(frame)
+        assert image.shape == (size[1], size[0], 3)
         row = image[strip.top - 1, : strip.left + strip.width + 2].min(axis=1)
         heads.append(int(row.argmax()))
     assert heads == sorted(heads)

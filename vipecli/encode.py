@@ -7,13 +7,13 @@ from pathlib import Path
 from types import TracebackType
 
 import av
-import cv2
 import numpy as np
 
 from vipecli.container import check_input, open_container
 from vipecli.errors import VideoError
 from vipecli.files import check_output, replacing
 from vipecli.footage import told
+from vipecli.planes import Planes
 from vipecli.sound import Silence, Sound, add_sound
 
 CONTAINERS = (".mp4", ".mov", ".mkv")
@@ -148,13 +148,13 @@ class VideoWriter:
             self._open = stack.pop_all()
         return self
 
-    def write(self, image: np.ndarray) -> None:
+    def write(self, image: np.ndarray | Planes) -> None:
         """Append a picture.
 
         Parameters
         ----------
         image
-            shape (height, width, 3) uint8 BGR.
+            shape (height, width, 3) uint8 BGR, or as films store it.
 
         Raises
         ------
@@ -163,12 +163,13 @@ class VideoWriter:
         VideoError
             if it cannot be written, for example because the disk is full.
         """
-        if image.shape != (self.size[1], self.size[0], 3):
-            raise ValueError(f"picture of shape {image.shape} in a video of size {self.size}")
-        right, bottom = self.size[0] % 2, self.size[1] % 2
-        if right or bottom:
-            image = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
-        frame = _as_yuv(image)
+        if isinstance(image, np.ndarray):
+            if image.shape[2:] != (3,):
+                raise ValueError(f"a picture of shape {image.shape}; it should be (H, W, 3)")
+            image = Planes.of(image)
+        if image.size != self.size:
+            raise ValueError(f"picture of size {image.size} in a video of size {self.size}")
+        frame = _as_frame(image)
         frame.pts, frame.time_base = self.frames, 1 / self.fps
         frame.colorspace, frame.color_range = _BT709, _LIMITED_RANGE
         with self._explained():
@@ -241,11 +242,14 @@ class VideoWriter:
             raise VideoError(f"{self.path}: could not be written ({reason})") from exc
 
 
-def _as_yuv(image: np.ndarray) -> "av.VideoFrame":
-    """Frame of a picture (H, W, 3) uint8 BGR of even sides, yuv420p in BT.709."""
-    from vipecli._kernels import bgr_to_yuv420  # compiled code takes its time to load
-
-    frame = av.VideoFrame(image.shape[1], image.shape[0], "yuv420p")
-    planes = [np.frombuffer(p, np.uint8).reshape(p.height, p.line_size) for p in frame.planes]
-    bgr_to_yuv420(np.ascontiguousarray(image), *planes)
+def _as_frame(planes: Planes) -> "av.VideoFrame":
+    """Frame of a picture; the last line of an odd side counts twice."""
+    width, height = planes.size
+    frame = av.VideoFrame(width + width % 2, height + height % 2, "yuv420p")
+    for target, plane in zip(frame.planes, (planes.y, planes.u, planes.v), strict=True):
+        rows = np.frombuffer(target, np.uint8).reshape(target.height, target.line_size)
+        high, wide = plane.shape
+        rows[:high, :wide] = plane
+        rows[:high, wide : target.width] = plane[:, -1:]
+        rows[high:] = rows[high - 1]
     return frame

@@ -9,10 +9,12 @@ than the one in OpenCV, so it opens all that OpenCV opens.
 import contextlib
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import av
 import cv2
@@ -22,6 +24,7 @@ from vipecli import footage
 from vipecli.container import check_input, decode, open_container, origin_s, picture_stream
 from vipecli.errors import VideoError, VideoWarning
 from vipecli.picture_folder import moments, pictures
+from vipecli.planes import Planes
 
 VIDEO_SUFFIXES = frozenset(
     f".{suffix}"
@@ -40,6 +43,7 @@ _SMALLEST_STEP_S = 1e-3  # between frames whose timestamps do not increase
 _SHORT_BY_S = 0.5  # a clip that ends this much before its stated end was cut off
 _ASPECT_LIMIT = 4.0  # wider or narrower pixels than this are a damaged header
 _QUARTER_TURNS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}
+_Picture = TypeVar("_Picture", np.ndarray, Planes)
 _HD_LINES = 720  # from here on a file that names no colour matrix means BT.709
 
 
@@ -158,15 +162,41 @@ def read_frames(
     elif path.is_dir():
         read = _read_folder(path, fps or known.fps or FOLDER_FPS, size)
     else:
-        read, rgb = _read_video(path, start_s, end_s, size, "rgb24" if rgb else "bgr24"), False
+        pixels = partial(_picture, pixels="rgb24" if rgb else "bgr24")
+        read, rgb = _read_video(path, start_s, end_s, size, pixels), False
     if rgb:
         read = ((time_s, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)) for time_s, image in read)
     return _between(read, -math.inf if start_s is None else start_s, end_s)
 
 
+def read_planes(
+    path: str | Path, *, start_s: float | None = None, size: tuple[int, int] | None = None
+) -> Iterator[tuple[float, Planes]]:
+    """Frames as `read_frames` gives them, but as films store them: for writing films.
+
+    What the decoder gives is handed on as it is where it can be, so pictures are not to be changed.
+
+    Parameters
+    ----------
+    path, start_s, size
+        as in `read_frames`.
+
+    Raises
+    ------
+    VideoError
+        as `read_frames`.
+    """
+    path = check_input(path)
+    if path.is_dir() or footage.told(path).size is not None:
+        frames = read_frames(path, start_s=start_s, size=size)
+        return ((time_s, Planes.of(image)) for time_s, image in frames)
+    read = _read_video(path, start_s, None, size, _planes)
+    return _between(read, -math.inf if start_s is None else start_s, None)
+
+
 def _between(
-    read: Iterator[tuple[float, np.ndarray]], start_s: float, end_s: float | None
-) -> Iterator[tuple[float, np.ndarray]]:
+    read: Iterator[tuple[float, _Picture]], start_s: float, end_s: float | None
+) -> Iterator[tuple[float, _Picture]]:
     """Drop what lies outside, and end before more is decoded than needed."""
     with contextlib.closing(read):
         for time_s, image in read:
@@ -184,8 +214,8 @@ def _read_video(
     start_s: float | None,
     end_s: float | None,
     size: tuple[int, int] | None,
-    pixels: str,
-) -> Iterator[tuple[float, np.ndarray]]:
+    make: Callable[["av.VideoFrame", tuple[int, int], int], _Picture],
+) -> Iterator[tuple[float, _Picture]]:
     with open_container(path) as container:
         stream, damage = picture_stream(container), []
         if stream is None:
@@ -204,7 +234,7 @@ def _read_video(
                 time_s, origin = _next_time(time_s, raw, origin, step)
             if start_s is None or time_s >= start_s:
                 wanted = size or (info.width, info.height)
-                yield time_s, _picture(frame, wanted, info.rotation, pixels)
+                yield time_s, make(frame, wanted, info.rotation)
         if info is None and start_s is None:
             raise _no_picture(path)
         if end_s is None and time_s is not None:
@@ -285,19 +315,41 @@ def _picture(
     frame: "av.VideoFrame", size: tuple[int, int], rotation: int, pixels: str = "bgr24"
 ) -> np.ndarray:
     """Upright picture of a size, BGR or RGB, from a decoded frame."""
-    width, height = size[::-1] if rotation in (90, 270) else size
-    shrinks = width < frame.width
-    unnamed_hd = frame.colorspace == 2 and frame.height >= _HD_LINES  # 2 = unspecified
-    image = frame.to_ndarray(
-        format=pixels,
-        width=width,
-        height=height,
-        src_colorspace="ITU709" if unnamed_hd else None,
-        interpolation="AREA" if shrinks else "BICUBIC",
-    )
+    image = frame.to_ndarray(format=pixels, **_scaled(frame, size, rotation))
     if rotation:
         return cv2.rotate(image, _QUARTER_TURNS[rotation // 90])
     return np.ascontiguousarray(image)  # the decoder pads its rows
+
+
+def _planes(frame: "av.VideoFrame", size: tuple[int, int], rotation: int) -> Planes:
+    """Upright picture of a size, as films store it, from a decoded frame."""
+    plain = frame.format.name == "yuv420p" and frame.color_range == 0  # 0 = unspecified
+    frame = frame.reformat(
+        format="yuv420p",
+        dst_colorspace="ITU709",
+        src_color_range="MPEG" if plain else None,
+        dst_color_range="MPEG",
+        **_scaled(frame, size, rotation),
+    )
+    planes = Planes(
+        *(
+            np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+            for plane in frame.planes
+        )
+    )
+    return planes.turned(_QUARTER_TURNS[rotation // 90]) if rotation else planes
+
+
+def _scaled(frame: "av.VideoFrame", size: tuple[int, int], rotation: int) -> dict[str, object]:
+    """How a decoded frame becomes a picture of a size, in the words of PyAV."""
+    width, height = size[::-1] if rotation in (90, 270) else size
+    unnamed_hd = frame.colorspace == 2 and frame.height >= _HD_LINES  # 2 = unspecified
+    return {
+        "width": width,
+        "height": height,
+        "src_colorspace": "ITU709" if unnamed_hd else None,
+        "interpolation": "AREA" if width < frame.width else "BICUBIC",
+    }
 
 
 # --- folders of frames ---------------------------------------------------------------------------

@@ -7,7 +7,7 @@ makes it anew.
 """
 
 from vipecli._kernels.bounds import BALL, LANES, STEP, Clips, Points, Query, floors
-from vipecli._kernels.colour import bgr_to_yuv420
+from vipecli._kernels.colour import bgr_to_yuv420, yuv420_to_bgr
 from vipecli._kernels.neighbours import Correction, nearest
 from vipecli._kernels.plain import SIDE_BY_SIDE, Boxes, Frames, box_bounds, nearest_plain
 from vipecli._kernels.posterior import MOVES, mean_path
@@ -46,4 +46,5 @@ __all__ = [
     "np_mpjpe_matrix",
     "np_mpjpe_pairs",
     "rank",
+    "yuv420_to_bgr",
 ]

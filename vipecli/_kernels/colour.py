@@ -1,4 +1,4 @@
-"""From the colours that are drawn to those that are encoded."""
+"""Between the colours that are drawn and those that are encoded."""
 
 import numpy as np
 
@@ -8,6 +8,9 @@ from vipecli._kernels.compiling import jit
 _Y = (5983, 20127, 2032)
 _U = (-3298, -11094, 14392)
 _V = (14392, -13073, -1319)
+# And back: (blue, green, red) are _LUMA times y - 16 plus these times u - 128 and v - 128, 2^14.
+_LUMA = 19077
+_BLUE_U, _GREEN_U, _GREEN_V, _RED_V = 34610, -3494, -8731, 29372
 
 
 @jit
@@ -43,3 +46,35 @@ def bgr_to_yuv420(image, y, u, v):
             r = np.int32(red[2 * j]) + red[2 * j + 1]
             u_row[j] = np.uint8((_U[0] * r + _U[1] * g + _U[2] * b + (257 << 16)) >> 17)
             v_row[j] = np.uint8((_V[0] * r + _V[1] * g + _V[2] * b + (257 << 16)) >> 17)
+
+
+@jit
+def yuv420_to_bgr(y, u, v, image):
+    """Fill a picture (H, W, 3) uint8 BGR from BT.709 in limited range, rounded.
+
+    y (H, W), u and v (H / 2, W / 2, rounded up) uint8. Each value of u and v counts for a square
+    of four pixels, so that `bgr_to_yuv420` gives the same ones back.
+    """
+    height, width = y.shape
+    flat = image.reshape(height, 3 * width)
+    tint = np.empty((3, width + 1), np.int32)
+    row = np.empty((3, width), np.uint8)
+    blues, greens, reds = tint[0], tint[1], tint[2]
+    blue, green, red = row[0], row[1], row[2]
+    for i in range(height):
+        if i % 2 == 0:
+            u_row, v_row = u[i // 2], v[i // 2]
+            for j in range((width + 1) // 2):
+                c, d = np.int32(u_row[j]) - np.int32(128), np.int32(v_row[j]) - np.int32(128)
+                blues[2 * j] = blues[2 * j + 1] = _BLUE_U * c
+                greens[2 * j] = greens[2 * j + 1] = _GREEN_U * c + _GREEN_V * d
+                reds[2 * j] = reds[2 * j + 1] = _RED_V * d
+        luma = y[i]
+        for j in range(width):
+            light = np.int32(luma[j]) * np.int32(_LUMA) + np.int32((1 << 13) - 16 * _LUMA)
+            blue[j] = min(max((light + blues[j]) >> 14, np.int32(0)), np.int32(255))
+            green[j] = min(max((light + greens[j]) >> 14, np.int32(0)), np.int32(255))
+            red[j] = min(max((light + reds[j]) >> 14, np.int32(0)), np.int32(255))
+        out = flat[i]
+        for j in range(width):  # apart, since only the loops above become vector code
+            out[3 * j], out[3 * j + 1], out[3 * j + 2] = blue[j], green[j], red[j]

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from vipecli import skeleton as sk
+from vipecli.planes import Box
 
 Colour = tuple[int, int, int]  # blue, green, red
 
@@ -23,6 +24,7 @@ HIDDEN_SCORE = 0.5
 
 _THICKNESS = 1 / 85  # of a bone, of the person's height in the picture
 _THINNEST_PX, _THICKEST_PX = 1.5, 24.0
+_HEAD_RADIUS = 1.7  # in thicknesses of a bone
 _SHIFT = 4  # sub-pixel bits of cv2's drawing functions
 _FARTHEST_PX = 1 << 14  # a joint beyond overflows them
 _CIRCLE = np.stack([f(np.linspace(0, 2 * np.pi, 24, endpoint=False)) for f in (np.cos, np.sin)], 1)
@@ -52,7 +54,7 @@ def draw_skeleton(
     colour
         of all of it; None = one for each of the person's sides.
     """
-    known = np.isfinite(xy).all(axis=1) & (np.abs(np.nan_to_num(xy)) < _FARTHEST_PX).all(axis=1)
+    known = _known(xy)
     if not known.any():
         return
     thick = _bone_thickness(xy[known])
@@ -62,13 +64,29 @@ def draw_skeleton(
             tint = OUTLINE if outline else colour or own
             _line(image, start, end, thick, seen, tint, outline)
     joints = np.flatnonzero(known)
-    radii = thick * np.where(joints == sk.HEAD, 1.7, 0.95)
+    radii = thick * np.where(joints == sk.HEAD, _HEAD_RADIUS, 0.95)
     radii = radii * np.where(score[joints] >= HIDDEN_SCORE, 1.0, 0.6)
     rings = _rings(xy[joints], np.stack([radii + max(1.0, 0.3 * thick), radii, 0.5 * radii], 1))
     for joint, corners in zip(joints.tolist(), rings, strict=True):
         tints = OUTLINE, colour or _colour(joint), MIDDLE
         for ring, tint in zip(corners, tints, strict=True):
             cv2.fillConvexPoly(image, ring, tint, cv2.LINE_AA, _SHIFT)
+
+
+def skeleton_box(xy: np.ndarray) -> Box:
+    """Box (x, y, width, height) of all that `draw_skeleton` draws of joints (13, 2), pixels."""
+    joints = xy[_known(xy)]
+    if not len(joints):
+        return 0, 0, 0, 0
+    margin = _HEAD_RADIUS * _bone_thickness(joints) + max(1.0, 0.3 * _THICKEST_PX) + 2
+    low = np.floor(joints.min(axis=0) - margin).astype(int)
+    high = np.ceil(joints.max(axis=0) + margin).astype(int)
+    return (*low.tolist(), *(high - low).tolist())
+
+
+def _known(xy: np.ndarray) -> np.ndarray:
+    """Which joints (13, 2) can be drawn, (13,) bool."""
+    return np.isfinite(xy).all(axis=1) & (np.abs(np.nan_to_num(xy)) < _FARTHEST_PX).all(axis=1)
 
 
 def _bone_thickness(xy: np.ndarray) -> float:
@@ -177,7 +195,7 @@ def draw_text(
 
 def draw_box(
     image: np.ndarray,
-    box: tuple[int, int, int, int],
+    box: Box,
     colour: Colour,
     *,
     radius: int = 0,

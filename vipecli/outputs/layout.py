@@ -9,6 +9,7 @@ import numpy as np
 from vipecli.encode import LONGEST_SIDE
 from vipecli.matching import mirrored
 from vipecli.outputs.reel import Take
+from vipecli.planes import Box
 from vipecli.poses import Poses
 from vipecli.skeleton import LEFT_HIP, LEFT_SHOULDER, RIGHT_HIP, RIGHT_SHOULDER
 
@@ -17,9 +18,6 @@ LEAST_HEIGHT = 64  # pixels; below that no text can be read
 
 WALL = 3840, 2160
 """Largest video of more than two clips unless a height is asked for, pixels: players stutter."""
-
-Box = tuple[int, int, int, int]
-"""x, y, width, height in pixels."""
 
 _FONT = 1 / 40  # font size, of the height of the pictures
 _SMALLEST_FONT, _LARGEST_FONT = 11.0, 44.0  # pixels
@@ -34,7 +32,7 @@ _TRUNK = [LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_HIP, RIGHT_HIP]
 
 @dataclass(frozen=True)
 class Layout:
-    """Boxes in a video.
+    """Boxes in a video, all at even places.
 
     Attributes
     ----------
@@ -97,7 +95,7 @@ def tiled(
         for row, number in enumerate(range(column, len(sizes), columns)):
             own = max(2, round(height * aspects[number]))
             left = x + (cell - own) // 4 * 2
-            # Even places, since colour is stored for 2 x 2 pixels and would bleed over odd edges.
+            # Even places, since colour is stored for 2 x 2 pixels.
             top = row * (header + height + height % 2 + (0 if captions else gap))
             places[number] = (left, top + header, own, height), (x, top, cell, header)
         x += cell + cell % 2 + gap
@@ -147,7 +145,7 @@ def shared(
     top = line * -(-len(takes) // per_row)
     canvas = (0, top, width, height)
     titles = [
-        (i % per_row * width // per_row, i // per_row * line, width // per_row, line)
+        (i % per_row * width // per_row // 2 * 2, i // per_row * line, width // per_row, line)
         for i in range(len(takes))
     ]
     scale = height / sizes[reference][1]
@@ -158,14 +156,20 @@ def shared(
             box = _on_top(take, size, takes[reference], sizes[reference])
         x, y, own_width, own_height = (scale * side for side in box)
         pictures.append(
-            (round(x), top + round(y), max(2, round(own_width)), max(2, round(own_height)))
+            (_even(x), top + _even(y), max(2, round(own_width)), max(2, round(own_height)))
         )
     return _framed(canvas, pictures, titles if captions else (), font)
 
 
+def _even(value: float) -> int:
+    """Nearest even number: colour is stored for 2 x 2 pixels."""
+    return 2 * round(value / 2)
+
+
 def _framed(canvas: Box, pictures: Sequence[Box], captions: Sequence[Box], font: float) -> Layout:
     """Add the graph below the pictures, and make the sides even."""
-    width, strip = canvas[2] + canvas[2] % 2, canvas[1] + canvas[3]
+    width, bottom = canvas[2] + canvas[2] % 2, canvas[1] + canvas[3]
+    strip = bottom + bottom % 2
     height = strip + (round(4.6 * font) if captions else 0)
     size = width, height + height % 2
     return Layout(size, canvas, tuple(pictures), tuple(captions), strip, font)

@@ -13,7 +13,7 @@ from vipecli.encode import VideoWriter
 from vipecli.formats import is_pose_file
 from vipecli.outputs.reel import rate
 from vipecli.outputs.screen import Follower
-from vipecli.video import probe, read_frames
+from vipecli.video import probe, read_planes
 
 HEIGHT = 480
 """Height of the pictures, pixels; less where a long clip would make the page too large."""
@@ -113,7 +113,7 @@ def _encoded(
     }
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "clip.mp4"
-        follower = Follower(partial(read_frames, path, size=size), float(times[0]))
+        follower = Follower(partial(read_planes, path, size=size), float(times[0]))
         with (
             contextlib.closing(follower),
             VideoWriter(target, size=size, fps=fps, crf=_CRF, options=options) as writer,

@@ -5,14 +5,14 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 
-import cv2
 import numpy as np
 
 from vipecli.engine import ahead
 from vipecli.matching import mirrored
-from vipecli.outputs.draw import Colour, draw_skeleton
+from vipecli.outputs.draw import Colour, draw_skeleton, skeleton_box
 from vipecli.outputs.reel import Take
-from vipecli.video import read_frames
+from vipecli.planes import Planes, mean
+from vipecli.video import read_planes
 
 RESAMPLE = "nearest", "blend"
 """How the picture of a moment between two frames comes about, see `Screen`."""
@@ -21,7 +21,7 @@ _REWIND_S = 1.0  # a clip that starts over is read from this long before the mom
 _MOST_STEPS = 4.0  # half-width of the window of blending, in frames of the clip
 _SAME = 0.02  # a moment this near to a frame, in frames, is that frame
 
-Frame = tuple[float, np.ndarray]
+Frame = tuple[float, Planes]
 Reader = Callable[..., Iterator[Frame]]
 
 
@@ -61,24 +61,24 @@ class Screen:
             self._poses = mirrored(take.poses)
         self._blend = resample == "blend"
         self._step_s = speeds / fps
-        read = partial(read_frames, take.path, size=size)
+        read = partial(read_planes, take.path, size=size)
         self._follower = Follower(read, float(take.times[0]))
         stack.callback(self._follower.close)
         self._shown_s = 0.0
 
-    def picture(self, frame: int) -> np.ndarray:
-        """Picture of one frame of the video, (height, width, 3) uint8 BGR; not to be changed."""
+    def picture(self, frame: int) -> Planes:
+        """Picture of one frame of the video; not to be changed."""
         moment = float(self.take.times[frame])
         if self._blend:
             self._shown_s = moment
             picture = self._follower.mixed(moment, float(self._step_s[frame]))
         else:
             self._shown_s, picture = self._follower.nearest(moment)
-        return cv2.flip(picture, 1) if self.take.mirrored else picture
+        return picture.mirrored() if self.take.mirrored else picture
 
     def draw_skeleton(
         self,
-        image: np.ndarray,
+        image: Planes,
         corner: tuple[int, int] = (0, 0),
         colour: Colour | None = None,
     ) -> None:
@@ -98,7 +98,9 @@ class Screen:
             return
         scale = np.divide(self.size, poses.size)
         xy, score = _pose_at(poses.times, poses.xy, poses.score, self._shown_s, self._blend)
-        draw_skeleton(image, xy * scale + corner, score, colour)
+        xy = xy * scale + corner
+        with image.drawn(skeleton_box(xy)) as (part, start):
+            draw_skeleton(part, xy - start, score, colour)
 
 
 def _pose_at(
@@ -167,7 +169,7 @@ class Follower:
         frames = self._around(time_s, 0.0)
         return min(reversed(frames), key=lambda frame: round(abs(frame[0] - time_s), 9))
 
-    def mixed(self, time_s: float, step_s: float) -> np.ndarray:
+    def mixed(self, time_s: float, step_s: float) -> Planes:
         """Mean of the frames around a moment, weighted by a triangle.
 
         Its half-width is the distance of the frames, or `step_s` where that is more, up to
@@ -185,13 +187,4 @@ class Follower:
         weights = (1 - away / reach).clip(0)
         if not weights.any():
             return frames[near][1]
-        return _mean([image for _, image in frames], weights / weights.sum())
-
-
-def _mean(images: list[np.ndarray], weights: np.ndarray) -> np.ndarray:
-    """Mean of pictures, uint8, with weights that add up to 1."""
-    total = np.zeros(images[0].shape, np.float32)
-    for weight, image in zip(weights, images, strict=True):
-        if weight:
-            cv2.scaleAdd(image.astype(np.float32), float(weight), total, total)
-    return np.rint(total).astype(np.uint8)
+        return mean([picture for _, picture in frames], weights / weights.sum())

@@ -62,13 +62,13 @@ class Strip:
     height: int
     font: float
 
-    def draw(self, image: np.ndarray, frame: int) -> None:
-        """Fill a picture (h, w, 3) with the strip, as it looks at a frame."""
+    def picture(self, frame: int) -> np.ndarray:
+        """How the strip looks at a frame, (h, w, 3) uint8 BGR."""
         share = frame / max(1, len(self.match) - 1)
         x = self.left + share * (self.width - 1)
         edge = min(self.left + self.width, round(x))
+        image = self.to_come.copy()
         image[:, :edge] = self.past[:, :edge]
-        image[:, edge:] = self.to_come[:, edge:]
         value = float(self.match[frame])
         colour = tuple(match_colour(np.float32(value)).tolist())
         self._playhead(image, x, value, colour)
@@ -82,6 +82,7 @@ class Strip:
             anchor="right",
             tabular=True,
         )
+        return image
 
     def _playhead(self, image: np.ndarray, x: float, value: float, colour: Colour) -> None:
         line = max(1, round(self.font / 12))

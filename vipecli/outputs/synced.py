@@ -4,13 +4,12 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from vipecli.align import Alignment
 from vipecli.encode import VideoWriter, check_container
 from vipecli.outputs.draw import Colour, draw_box, draw_skeleton, draw_text, elide, text_width
-from vipecli.outputs.layout import STYLES, Box, Layout, shared, tiled
+from vipecli.outputs.layout import STYLES, Layout, shared, tiled
 from vipecli.outputs.reel import Reel, Take, pair_reel
 from vipecli.outputs.screen import RESAMPLE, Screen
 from vipecli.outputs.strip import (
@@ -23,6 +22,7 @@ from vipecli.outputs.strip import (
     make_strip,
     match_colour,
 )
+from vipecli.planes import Planes
 from vipecli.poses import Poses
 from vipecli.video import probe
 
@@ -178,7 +178,7 @@ def _sound(reel: Reel, number: int) -> dict[str, object]:
 
 
 class _Pictures:
-    """All pictures of a video, drawn one after another into one array."""
+    """All pictures of a video, put together one after another in one place."""
 
     def __init__(
         self,
@@ -196,67 +196,61 @@ class _Pictures:
             for take, box, speed in zip(reel.takes, layout.pictures, speeds, strict=True)
         ]
         self._show = {"overlay": self._overlay, "wipe": self._wipe}.get(style, self._tiles)
-        self._bare = np.full((*layout.size[::-1], 3), BACKGROUND, np.uint8)
-        self._image = self._bare.copy()
+        self._image = Planes.filled(layout.size, BACKGROUND)
         self._captions = [
-            _Caption(take, i, box, layout.font, speeds[i], with_match=len(reel.takes) > 2)
+            _Caption(take, i, box[2:], layout.font, speeds[i], with_match=len(reel.takes) > 2)
             for i, (take, box) in enumerate(zip(reel.takes, layout.captions, strict=False))
         ]
-        for caption in self._captions:
-            caption.draw_title(self._bare)
         self._strip: Strip | None = None
         if layout.captions:
             size = layout.size[0], layout.size[1] - layout.strip
             match = np.asarray(reel.match, np.float64)
             self._strip = make_strip(match, len(reel) / reel.fps, size, layout.font)
 
-    def draw(self, frame: int) -> np.ndarray:
-        """Picture of a frame; the same array every time."""
+    def draw(self, frame: int) -> Planes:
+        """Picture of a frame; the same one every time, changed."""
         image, layout = self._image, self._layout
-        for x, y, width, height in layout.captions:
-            image[y : y + height, x : x + width] = self._bare[y : y + height, x : x + width]
-        self._show(image, frame)
-        for caption in self._captions:
-            caption.draw(image, frame)
+        self._show(image.part(layout.canvas), frame)
+        for caption, box in zip(self._captions, layout.captions, strict=False):
+            image.part(box).put(Planes.of(caption.picture(frame)))
         if self._strip:
-            self._strip.draw(image[layout.strip :], frame)
+            strip = Planes.of(self._strip.picture(frame))
+            image.part((0, layout.strip, *strip.size)).put(strip)
         return image
 
-    def _tiles(self, image: np.ndarray, frame: int) -> None:
+    def _tiles(self, view: Planes, frame: int) -> None:
         """Pictures beside each other."""
-        for screen, (x, y, width, height) in zip(self._screens, self._layout.pictures, strict=True):
-            view = image[y : y + height, x : x + width]
-            view[:] = screen.picture(frame)
+        for number, screen in enumerate(self._screens):
+            part = view.part((*self._corner(number), *screen.size))
+            part.put(screen.picture(frame))
             if self._skeleton:
-                screen.draw_skeleton(view)
+                screen.draw_skeleton(part)
 
-    def _overlay(self, image: np.ndarray, frame: int) -> None:
+    def _overlay(self, view: Planes, frame: int) -> None:
         """Pictures on top of each other, each as strong as the others."""
-        x, y, width, height = self._layout.canvas
-        view = image[y : y + height, x : x + width]
         order = [self._reel.reference, *self._others()]
         for count, number in enumerate(order, start=1):
             part, picture = self._overlap(number, frame, view)
-            cv2.addWeighted(picture, 1 / count, part, 1 - 1 / count, 0, dst=part)
+            part.blend(picture, 1 / count)
         for number in order if self._skeleton else ():
-            corner = self._corner(number)
-            self._screens[number].draw_skeleton(view, corner, BADGES[number])
+            self._screens[number].draw_skeleton(view, self._corner(number), BADGES[number])
 
-    def _wipe(self, image: np.ndarray, frame: int) -> None:
+    def _wipe(self, view: Planes, frame: int) -> None:
         """The first clip left of an edge, the second right of it."""
-        x, y, width, height = self._layout.canvas
-        view = image[y : y + height, x : x + width]
+        width, height = view.size
         phase = np.sin(2 * np.pi * frame / self._reel.fps / _WIPE_S)
-        edge = round(width * (0.5 + _WIPE_REACH * phase))
-        for number, side in enumerate((view[:, :edge], view[:, edge:])):
-            side[:] = BACKGROUND
-            part, picture = self._overlap(number, frame, side, -edge if number else 0)
-            part[:] = picture
+        edge = 2 * round(width * (0.5 + _WIPE_REACH * phase) / 2)
+        for number, (left, right) in enumerate(((0, edge), (edge, width))):
+            side = view.part((left, 0, right - left, height))
+            side.fill(BACKGROUND)
+            part, picture = self._overlap(number, frame, side, -left)
+            part.put(picture)
             if self._skeleton:
-                left, top = self._corner(number)
-                self._screens[number].draw_skeleton(side, (left - (edge if number else 0), top))
+                x, y = self._corner(number)
+                self._screens[number].draw_skeleton(side, (x - left, y))
         line = max(2, round(self._layout.font / 6))
-        draw_box(view, (edge - line // 2, 0, line, height), BRIGHT)
+        with view.drawn((edge - line // 2, 0, line, height)) as (image, (x, _)):
+            draw_box(image, (edge - line // 2 - x, 0, line, height), BRIGHT)
 
     def _others(self) -> list[int]:
         return [i for i in range(len(self._screens)) if i != self._reel.reference]
@@ -267,17 +261,17 @@ class _Pictures:
         return x - left, y - top
 
     def _overlap(
-        self, number: int, frame: int, view: np.ndarray, shift: int = 0
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, number: int, frame: int, view: Planes, shift: int = 0
+    ) -> tuple[Planes, Planes]:
         """The part of a view that a picture covers, and the part of the picture that does so."""
         picture = self._screens[number].picture(frame)
         x, y = self._corner(number)
         x += shift
         left, top = max(0, x), max(0, y)
-        right = max(left, min(view.shape[1], x + picture.shape[1]))
-        bottom = max(top, min(view.shape[0], y + picture.shape[0]))
-        part = view[top:bottom, left:right]
-        return part, picture[top - y : bottom - y, left - x : right - x]
+        width = max(0, min(view.size[0], x + picture.size[0]) - left)
+        height = max(0, min(view.size[1], y + picture.size[1]) - top)
+        part = view.part((left, top, width, height))
+        return part, picture.part((left - x, top - y, width, height))
 
 
 class _Caption:
@@ -287,44 +281,47 @@ class _Caption:
         self,
         take: Take,
         number: int,
-        box: Box,
+        size: tuple[int, int],
         font: float,
         speeds: np.ndarray,
         *,
         with_match: bool,
     ) -> None:
-        self._take, self._number, self._box, self._font = take, number, box, font
+        self._take, self._font = take, font
         self._speeds = None if (np.abs(speeds - 1) < _STEADY).all() else speeds
         self._with_match = with_match and take.match is not None
+        self._bare = np.full((size[1], size[0], 3), BACKGROUND, np.uint8)
+        self._draw_title(number)
 
-    def draw_title(self, image: np.ndarray) -> None:
+    def _draw_title(self, number: int) -> None:
         """Write what stays: the letter and the name."""
-        x, top, width, height = self._box
-        font, middle = self._font, top + height / 2
-        side = round(1.45 * font)
-        left = x + round(0.6 * font)
+        image, font = self._bare, self._font
+        height, width = image.shape[:2]
+        side, middle = round(1.45 * font), height / 2
+        left = round(0.6 * font)
         box = (left, round(middle - side / 2), side, side)
-        draw_box(image, box, BADGES[self._number % len(BADGES)], radius=round(0.3 * font))
-        letter = chr(ord("A") + self._number)
+        draw_box(image, box, BADGES[number % len(BADGES)], radius=round(0.3 * font))
+        letter = chr(ord("A") + number)
         draw_text(image, letter, (left + side / 2, middle), font, BRIGHT, anchor="middle")
         room = width - side - 2.2 * font - text_width(self._clock(0), 0.9 * font, tabular=True)
         title = self._take.title + (" (mirrored)" if self._take.mirrored else "")
         label = elide(title, font, room)
         draw_text(image, label, (left + side + 0.5 * font, middle), font, BRIGHT)
 
-    def draw(self, image: np.ndarray, frame: int) -> None:
-        """Write what changes: speed and time, and a line as long as the match is good."""
-        x, top, width, height = self._box
-        at = (x + width - 0.6 * self._font, top + height / 2)
+    def picture(self, frame: int) -> np.ndarray:
+        """With what changes: speed and time, and a line as long as the match is good, BGR."""
+        image = self._bare.copy()
+        height, width = image.shape[:2]
+        at = (width - 0.6 * self._font, height / 2)
         text = self._clock(frame)
         draw_text(image, text, at, 0.9 * self._font, DIM, anchor="right", tabular=True)
-        if not self._with_match:
-            return
-        line = max(2, round(self._font / 6))
-        value = float(self._take.match[frame])
-        colour = tuple(match_colour(np.float32(value)).tolist())
-        draw_box(image, (x, top + height - line, width, line), GRAPH)
-        draw_box(image, (x, top + height - line, max(1, round(value * width)), line), colour)
+        if self._with_match:
+            line = max(2, round(self._font / 6))
+            value = float(self._take.match[frame])
+            colour = tuple(match_colour(np.float32(value)).tolist())
+            draw_box(image, (0, height - line, width, line), GRAPH)
+            draw_box(image, (0, height - line, max(1, round(value * width)), line), colour)
+        return image
 
     def _clock(self, frame: int) -> str:
         text = clock(float(self._take.times[frame]))

@@ -1,0 +1,151 @@
+"""Pictures as films store them: light at full size, colour at half of it.
+
+A film is put together from such pictures without a detour by BGR, which would cost more time than
+decoding them. Only what is drawn on goes there and back.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+Box = tuple[int, int, int, int]
+"""x, y, width, height in pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Planes:
+    """A picture in BT.709 of limited range, 4:2:0; may be a view of a part of another one.
+
+    Attributes
+    ----------
+    y
+        shape (H, W) uint8, luma.
+    u, v
+        shape (H / 2, W / 2) uint8, rounded up: chroma, one value for a square of four pixels.
+    """
+
+    y: np.ndarray
+    u: np.ndarray
+    v: np.ndarray
+
+    @classmethod
+    def of(cls, image: np.ndarray) -> "Planes":
+        """From a picture (H, W, 3) uint8 BGR; the last line of an odd side counts twice."""
+        from vipecli._kernels import bgr_to_yuv420  # compiled code takes its time to load
+
+        height, width = image.shape[:2]
+        bottom, right = height % 2, width % 2
+        if bottom or right:
+            image = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+        planes = _empty(image.shape[1], image.shape[0])
+        bgr_to_yuv420(np.ascontiguousarray(image), planes.y, planes.u, planes.v)
+        return planes.part((0, 0, width, height))
+
+    @classmethod
+    def filled(cls, size: tuple[int, int], colour: tuple[int, int, int]) -> "Planes":
+        """One colour, BGR, at a size (width, height)."""
+        planes = _empty(*size)
+        planes.fill(colour)
+        return planes
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, pixels."""
+        return self.y.shape[1], self.y.shape[0]
+
+    def bgr(self) -> np.ndarray:
+        """Picture (H, W, 3) uint8 BGR, a new array."""
+        from vipecli._kernels import yuv420_to_bgr
+
+        image = np.empty((*self.y.shape, 3), np.uint8)
+        yuv420_to_bgr(*map(np.ascontiguousarray, self._all), image)  # compiled for one layout
+        return image
+
+    def part(self, box: Box) -> "Planes":
+        """View of a part that lies inside, at an even place.
+
+        Raises
+        ------
+        ValueError
+            if x or y is odd.
+        """
+        x, y, width, height = box
+        if x % 2 or y % 2:
+            raise ValueError(f"colour is stored for 2 x 2 pixels: no part begins at {x},{y}")
+        rows, columns = slice(y // 2, (y + height + 1) // 2), slice(x // 2, (x + width + 1) // 2)
+        return Planes(
+            self.y[y : y + height, x : x + width], self.u[rows, columns], self.v[rows, columns]
+        )
+
+    def put(self, other: "Planes") -> None:
+        """Take over another picture of the same size."""
+        for own, theirs in zip(self._all, other._all, strict=True):
+            own[:] = theirs
+
+    def fill(self, colour: tuple[int, int, int]) -> None:
+        """Take one colour, BGR, all over."""
+        tint = Planes.of(np.full((2, 2, 3), colour, np.uint8))
+        for own, value in zip(self._all, tint._all, strict=True):
+            own[:] = value[0, 0]
+
+    def blend(self, other: "Planes", share: float) -> None:
+        """Mix with another picture of the same size, of which a share counts."""
+        for own, theirs in zip(self._all, other._all, strict=True):
+            if own.size:
+                own[:] = cv2.addWeighted(theirs, share, own, 1 - share, 0)
+
+    def mirrored(self) -> "Planes":
+        """As a mirror shows it."""
+        return Planes(*(plane[:, ::-1] for plane in self._all))
+
+    def turned(self, code: int) -> "Planes":
+        """Turned by one of OpenCV's ``ROTATE_...``."""
+        return Planes(*(cv2.rotate(plane, code) for plane in self._all))
+
+    @contextlib.contextmanager
+    def drawn(self, box: Box | None = None) -> Iterator[tuple[np.ndarray, tuple[int, int]]]:
+        """Open a part for drawing: its picture, BGR, and the corner (x, y) where that lies.
+
+        What is drawn is put back at the end of the block.
+
+        Parameters
+        ----------
+        box
+            of all that will be drawn; what of it lies outside is cut off. None = everything.
+        """
+        width, height = self.size
+        x, y, wide, high = box or (0, 0, width, height)
+        left, top = max(0, x) // 2 * 2, max(0, y) // 2 * 2
+        right, bottom = min(width, x + wide), min(height, y + high)
+        if right <= left or bottom <= top:
+            yield np.empty((2, 2, 3), np.uint8), (left, top)  # OpenCV draws into no empty array
+            return
+        part = self.part((left, top, right - left, bottom - top))
+        image = part.bgr()
+        yield image, (left, top)
+        part.put(Planes.of(image))
+
+    @property
+    def _all(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.y, self.u, self.v
+
+
+def mean(pictures: list[Planes], weights: np.ndarray) -> Planes:
+    """Mean of pictures of one size, with weights that add up to 1."""
+    planes = []
+    for same in zip(*(picture._all for picture in pictures), strict=True):
+        total = np.zeros(same[0].shape, np.float32)
+        for weight, plane in zip(weights, same, strict=True):
+            if weight:
+                cv2.scaleAdd(plane.astype(np.float32), float(weight), total, total)
+        planes.append(np.rint(total).astype(np.uint8))
+    return Planes(*planes)
+
+
+def _empty(width: int, height: int) -> Planes:
+    """Room for a picture."""
+    half = (height + 1) // 2, (width + 1) // 2
+    return Planes(np.empty((height, width), np.uint8), *(np.empty(half, np.uint8) for _ in "uv"))
