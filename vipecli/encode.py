@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -126,12 +127,13 @@ class VideoWriter:
         self.size = size
         self.fps = fps if isinstance(fps, Fraction) else exact_rate(fps)
         self.frames = 0
-        # Without sync-lookahead x264 holds four pictures fewer, and writes the same bytes.
-        held = {"x264-params": "sync-lookahead=0"}
+        # x264 looks ahead in a thread; left to itself it keeps four pictures for that, not two.
+        held = {"x264-params": "sync-lookahead=2"}
         self._options = {"crf": str(crf), "preset": preset, **held, **(options or {})}
         self._audio_times = np.zeros(1) if audio_times is None else audio_times
         self._chapters = chapters
         self._open = contextlib.ExitStack()
+        self._writing: Future | None = None
 
     def __enter__(self) -> "VideoWriter":
         """Open a temporary file beside the target."""
@@ -145,11 +147,12 @@ class VideoWriter:
             self._stream = self._add_video()
             self._audio = self._add_audio(stack)
             self._add_chapters()
+            self._thread = stack.enter_context(ThreadPoolExecutor(1, "vipe-encode"))
             self._open = stack.pop_all()
         return self
 
     def write(self, image: np.ndarray | Planes) -> None:
-        """Append a picture.
+        """Append a picture; it is encoded beside the caller, while that makes the next one.
 
         Parameters
         ----------
@@ -161,7 +164,7 @@ class VideoWriter:
         ValueError
             if it has another size.
         VideoError
-            if it cannot be written, for example because the disk is full.
+            if the one before could not be written, for example because the disk is full.
         """
         if isinstance(image, np.ndarray):
             if image.shape[2:] != (3,):
@@ -172,10 +175,21 @@ class VideoWriter:
         frame = _as_frame(image)
         frame.pts, frame.time_base = self.frames, 1 / self.fps
         frame.colorspace, frame.color_range = _BT709, _LIMITED_RANGE
-        with self._explained():
-            self._container.mux(self._stream.encode(frame))
-            self.frames += 1
-            self._audio.write_until(float(self.frames / self.fps))
+        self.frames += 1
+        self._written()
+        self._writing = self._thread.submit(self._encode, frame, float(self.frames / self.fps))
+
+    def _encode(self, frame: "av.VideoFrame", until_s: float) -> None:
+        """Encode a picture, and the sound that goes with it; in a thread beside the caller."""
+        self._container.mux(self._stream.encode(frame))
+        self._audio.write_until(until_s)
+
+    def _written(self) -> None:
+        """Wait for the last picture to be encoded."""
+        writing, self._writing = self._writing, None
+        if writing:
+            with self._explained():
+                writing.result()
 
     def __exit__(
         self,
@@ -188,6 +202,7 @@ class VideoWriter:
             self._open.__exit__(kind, exc, trace)
             return
         with self._open, self._explained():
+            self._written()
             if not self.frames:
                 raise VideoError(f"{self.path}: there is no picture to write")
             self._container.mux(self._stream.encode())
