@@ -19,7 +19,7 @@ _SURVEY_S = 0.5  # twice that after a survey that saw nobody else, up to:
 _LONGEST_SURVEY_S = 1.0
 # With one person in view there is nobody new to see where the rest of the picture stays as it was;
 # look all the same after:
-_REST_S = 8.0
+_REST_S = 20.0
 _SCENE_PX = 128  # longer side of the picture in which changes are sought
 _CHANGE = 8.0  # levels of grey; noise leaves 1 or 2 in so small a picture
 _AROUND = 0.25  # body sizes around a person in which the picture may change
