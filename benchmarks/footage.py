@@ -12,7 +12,8 @@ from pathlib import Path
 
 from benchmarks.rows import Row
 
-_CLIPS = Path(__file__).parent.parent / "examples/clips/squat"
+_CLIPS = sorted((Path(__file__).parent.parent / "examples/clips").glob("*/*.mp4"))
+SQUATS = [clip for clip in _CLIPS if clip.parent.name == "squat"]
 FULL_HD = "scale=-2:1080,pad=1920:1080:(ow-iw)/2:0"
 _ROUNDS = 3
 _REHEARSAL = "from vipecli.matching import rehearse; rehearse()"
@@ -38,26 +39,22 @@ def _environment() -> dict[str, str]:
 
 
 def film(
-    path: Path, name: str, *, seconds: float = 10, picture: str = FULL_HD, fps: float = 30
+    path: Path, source: Path, *, seconds: float = 10, picture: str = FULL_HD, fps: float = 30
 ) -> Path:
     """An example clip over and over, as H.264 with sound left out."""
-    command = ["ffmpeg", "-v", "error", "-y", "-stream_loop", "-1", "-i", str(_CLIPS / name)]
+    command = ["ffmpeg", "-v", "error", "-y", "-stream_loop", "-1", "-i", str(source)]
     command += ["-t", str(seconds), "-vf", picture, "-r", str(fps), "-an", "-c:v", "libx264"]
     subprocess.run([*command, "-preset", "veryfast", "-crf", "20", str(path)], check=True)
     return path
 
 
 @contextmanager
-def _films() -> Iterator[tuple[Path, Path, Path]]:
-    """A folder with two clips of 10 s, 1920 x 1080, 30 frames/s; the folder and the clips."""
+def _films(sources: list[Path], seconds: float) -> Iterator[list[Path]]:
+    """A folder with films of example clips, 1920 x 1080, 30 frames/s, and room beside it."""
     with tempfile.TemporaryDirectory() as folder:
         clips = Path(folder) / "clips"
         clips.mkdir()
-        yield (
-            Path(folder),
-            film(clips / "a.mp4", "squat_000_ada.mp4"),
-            film(clips / "b.mp4", "squat_120_ben.mp4"),
-        )
+        yield [film(clips / source.name, source, seconds=seconds) for source in sources]
 
 
 def start() -> Iterator[Row]:
@@ -111,22 +108,28 @@ def embed() -> Iterator[Row]:
 
     The peer is a process of its own, too, and loads its model once per clip.
     """
-    with _films() as (folder, a, b):
-        code = "import sys; from pathlib import Path; from benchmarks.footage import bare_mediapipe"
-        loop = [sys.executable, "-c", f"{code}; [bare_mediapipe(Path(p)) for p in sys.argv[1:]]"]
-        taken: dict[int, list[tuple[float, float]]] = {1: [], 2: []}
-        for turn in range(_ROUNDS + 1):
-            for jobs, pairs in taken.items():
-                out = folder / f"out{turn}{jobs}"
-                ours = vipe("embed", a.parent, "--jobs", jobs, "--force", "--out", out)
-                begin = time.perf_counter()
-                subprocess.run(
-                    [*loop, a, b], check=True, stderr=subprocess.DEVNULL, env=_environment()
-                )
-                if turn:  # the first one warms the caches
-                    pairs.append((ours, time.perf_counter() - begin))
-        for jobs, pairs in taken.items():
-            yield _typical(f"vipe embed --jobs {jobs}, 600 frames 1080p", pairs, "bare MediaPipe")
+    for sources, seconds in ((_CLIPS, 5), (SQUATS, 10)):
+        with _films(sources, seconds) as clips:
+            yield from _embedded(clips, f"{len(clips)} films of {seconds} s 1080p")
+
+
+def _embedded(clips: list[Path], what: str) -> Iterator[Row]:
+    folder = clips[0].parent
+    code = "import sys; from pathlib import Path; from benchmarks.footage import bare_mediapipe"
+    loop = [sys.executable, "-c", f"{code}; [bare_mediapipe(Path(p)) for p in sys.argv[1:]]"]
+    taken: dict[int, list[tuple[float, float]]] = {1: [], 2: []}
+    for turn in range(_ROUNDS + 1):
+        ours = {
+            jobs: vipe("embed", folder, "--jobs", jobs, "--out", folder.parent / f"{turn}.{jobs}")
+            for jobs in taken
+        }
+        begin = time.perf_counter()
+        subprocess.run([*loop, *clips], check=True, stderr=subprocess.DEVNULL, env=_environment())
+        theirs = time.perf_counter() - begin
+        for jobs, pairs in taken.items() if turn else ():  # the first turn warms the caches
+            pairs.append((ours[jobs], theirs))
+    for jobs, pairs in taken.items():
+        yield _typical(f"vipe embed --jobs {jobs}, {what}", pairs, "bare MediaPipe")
 
 
 def align() -> Iterator[Row]:
@@ -136,8 +139,8 @@ def align() -> Iterator[Row]:
     """
     if shutil.which("ffmpeg") is None:
         return
-    with _films() as (folder, a, b):
-        out, again = folder / "synced.mp4", folder / "again.mp4"
+    with _films(SQUATS, 10) as (a, b):
+        out, again = a.parent.parent / "synced.mp4", a.parent.parent / "again.mp4"
         encode = ["ffmpeg", "-v", "error", "-y", "-i", str(out), "-c:v", "libx264", "-preset"]
         encode += ["veryfast", "-crf", "20", "-an", str(again)]
         code = "import sys; from pathlib import Path; from vipecli.clip import Recipe, read_clips"

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks.footage import FULL_HD, film, vipe
+from benchmarks.footage import FULL_HD, SQUATS, film, vipe
 from benchmarks.rows import Row, embeddings
 
 _SIZES = {
@@ -71,19 +71,21 @@ def _index(size: int) -> Callable[[], object]:
 
 
 def _video(size: int) -> Callable[[], object]:
-    return _command(size, ["squat_000_ada.mp4"], "scale=320:-2", "embed", "--force")
+    return _command(size, SQUATS[:1], "scale=320:-2", "embed", "--force")
 
 
 def _films(size: int) -> Callable[[], object]:
-    clips = ["squat_000_ada.mp4", "squat_120_ben.mp4"]
-    return _command(size, clips, FULL_HD, "align", "--out", "synced.mp4")
+    return _command(size, SQUATS, FULL_HD, "align", "--out", "synced.mp4")
 
 
-def _command(size: int, names: list[str], picture: str, *words: str) -> Callable[[], object]:
+def _command(size: int, sources: list[Path], picture: str, *words: str) -> Callable[[], object]:
     """Command on videos of some seconds, made of example clips."""
     folder = tempfile.TemporaryDirectory()
     where = Path(folder.name)
-    clips = [film(where / name, name, seconds=size, picture=picture, fps=_FPS) for name in names]
+    clips = [
+        film(where / source.name, source, seconds=size, picture=picture, fps=_FPS)
+        for source in sources
+    ]
     words = [where / word if word.endswith(".mp4") else word for word in words]
     return lambda folder=folder: vipe(words[0], *clips, *words[1:])
 
