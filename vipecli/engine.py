@@ -1,6 +1,8 @@
 """Do one task for many items: in this process, or in a pool of processes."""
 
+import atexit
 import contextlib
+import gc
 import importlib
 import multiprocessing
 import os
@@ -279,6 +281,7 @@ def _start(steps: Any) -> None:
     global _steps
     _steps = steps
     memory.reuse_blocks()
+    atexit.register(gc.freeze)  # as in `cli.app.main`
     signal.signal(signal.SIGINT, _stop)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

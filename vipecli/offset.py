@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import siegelslopes
 
 from vipecli.align import Alignment, Span
 from vipecli.distance import FLOOR, atrous, frame_costs
@@ -191,6 +190,8 @@ def _find_line(table: _Table, shift: float) -> tuple[float, float]:
     if found.sum() < LEAST_PARTS:
         return shift, 1.0
     y, x = np.array(shifts)[found], moments[found]
+    from scipy.stats import siegelslopes  # takes longer to load than all the rest
+
     slope, level = siegelslopes(y, x)
     near = np.abs(y - level - slope * x) <= WINDOW_S
     if near.sum() >= LEAST_PARTS:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from vipecli.clip import Recipe
     from vipecli.outputs.reel import Reel
-    from vipecli.session import Session, Settings
+    from vipecli.session import Session
     from vipecli.video import VideoInfo
 
 DEFAULT_OUT = Path("synced.mp4")
@@ -193,10 +193,7 @@ def align(
     The cameras may stand anywhere. Writes an H.264 video, with B warped onto the time of A, and
     tells where B runs faster or slower than A. Up to nine clips go on one wall.
     """
-    from vipecli.cli.console import check_json, progress_bars, write_json
-    from vipecli.cli.summary import summary
-    from vipecli.outputs.mapping import as_json
-    from vipecli.session import Settings
+    from vipecli.cli.console import check_json, progress_bars
 
     _check_usage(clips, reference, onto, every, offset or drift, style, audio, report)
     if match is Estimator.SAMPLED and (every or offset or drift):
@@ -209,7 +206,14 @@ def align(
     _check_outputs(clips, out, written, plot=plot, otio=otio, report=report)
     check_json(json, *clips, *written)
     clock = "drift" if drift else "offset" if offset else None
-    settings = Settings(ends.value, mirror.value, clock, every, smooth, match.value)
+    settings = {
+        "ends": ends.value,
+        "mirror": mirror.value,
+        "clock": clock,
+        "every": every,
+        "smooth_s": smooth,
+        "match": match.value,
+    }
     style = style or (Style.GRID if len(clips) > 2 else Style.SIDE)
     look = {
         "style": style.value,
@@ -227,10 +231,7 @@ def align(
         if out:
             _write_video(reel, out, bars, **look)
         _write_others(session, reel, bars, onto, **others)
-    if json:
-        write_json(as_json(session, reel), json)
-    for line in summary(session, written):
-        typer.echo(line, err=json == Path("-"))
+    _tell(session, reel, written, json)
 
 
 def _check_usage(
@@ -275,29 +276,44 @@ def _check_outputs(
     clips: Sequence[Path], out: Path | None, written: Sequence[Path], **special: Path | None
 ) -> None:
     """Refuse files that could not be written, and two results in one file."""
+    from vipecli.encode import check_container
     from vipecli.files import check_output
-    from vipecli.outputs.angles import check_picture
-    from vipecli.outputs.report import check_page
-    from vipecli.outputs.synced import check_container
-    from vipecli.outputs.timeline import check_timeline
 
     if out:
         check_container(out)
-    checks = {"plot": check_picture, "otio": check_timeline, "report": check_page}
     for name, path in special.items():
         if path:
-            checks[name](path, *clips)
+            _checks()[name](path, *clips)
     for i, path in enumerate(written):
         check_output(path, *clips)
         if path.absolute() in [other.absolute() for other in written[:i]]:
             raise typer.BadParameter(f"{path}: named for two results")
 
 
+def _checks() -> "dict[str, Callable[..., None]]":
+    """What refuses a file of each kind."""
+    from vipecli.outputs.angles import check_picture
+    from vipecli.outputs.report import check_page
+    from vipecli.outputs.timeline import check_timeline
+
+    return {"plot": check_picture, "otio": check_timeline, "report": check_page}
+
+
+def load_libraries() -> None:
+    """Import what matching and writing need, and load the kernels: beside finding the poses."""
+    from vipecli.matching import rehearse
+    from vipecli.outputs import synced
+    from vipecli.planes import Planes
+
+    rehearse()
+    Planes.filled((2, 2), synced.BACKGROUND).bgr()
+
+
 def _read_and_match(
     clips: Sequence[Path],
     infos: "Sequence[VideoInfo]",
     recipes: "Sequence[Recipe]",
-    settings: "Settings",
+    settings: dict[str, Any],
     reference: str,
     bars: Any,
 ) -> "Session":
@@ -305,20 +321,21 @@ def _read_and_match(
     from vipecli.clip import read_clips
     from vipecli.engine import meanwhile
     from vipecli.errors import NoPoseError
-    from vipecli.session import Clip, match_clips
 
     tasks = [
         bars.add_task(f"poses of {info.path.name}", total=info.frames, unit="frames")
         for info in infos
     ]
-    meanwhile("vipecli.matching", "rehearse")
+    meanwhile("vipecli.cli.align", "load_libraries")
     seen = read_clips(clips, recipes, lambda clip, steps: bars.advance(tasks[clip], steps))
+    from vipecli.session import Clip, Settings, match_clips  # loaded by now
+
     takes = [Clip(path, *found) for path, found in zip(clips, seen, strict=True)]
     session = match_clips(
         takes,
         recipes[0].load_model,
         reference="best" if reference == "best" else int(reference) - 1,
-        settings=settings,
+        settings=Settings(**settings),
     )
     if session.others[0].alignment is None:
         raise NoPoseError(
@@ -369,6 +386,18 @@ def _write_others(
         write_timeline(reel, otio)
     if report:
         _write_page(session, report, bars, onto=onto.value)
+
+
+def _tell(session: "Session", reel: "Reel", written: list[Path], json: Path | None) -> None:
+    """Print what came out, and write it as JSON where that is asked for."""
+    from vipecli.cli.console import write_json
+    from vipecli.cli.summary import summary
+    from vipecli.outputs.mapping import as_json
+
+    if json:
+        write_json(as_json(session, reel), json)
+    for line in summary(session, written):
+        typer.echo(line, err=json == Path("-"))
 
 
 def _write_video(reel: "Reel", out: Path, bars: Any, **options: Any) -> None:
