@@ -9,7 +9,8 @@ import pytest
 from tests.media import assert_same_video, grey, make_video, number, tone_starts_s
 from vipecli.encode import VideoWriter, exact_rate
 from vipecli.errors import VideoError, VipeError
-from vipecli.video import read_frames
+from vipecli.planes import Planes
+from vipecli.video import read_frames, read_planes
 
 
 def write(path: Path, count: int = 20, *, size=(96, 64), fps=25.0, **options) -> Path:
@@ -63,6 +64,31 @@ def test_odd_sizes_are_made_even(tmp_path):
     path = write(tmp_path / "out.mp4", size=(45, 37))
     _, image = next(read_frames(path))
     assert image.shape == (38, 46, 3) and number(image) == 0
+
+
+@pytest.mark.parametrize("size", [(64, 48), (62, 46), (6, 10)])
+def test_two_pictures_can_take_turns(tmp_path, size):
+    """One is changed while the other is encoded; nothing of that is seen in the film."""
+    rng, wanted = np.random.default_rng(3), []
+    turns = [Planes.filled(size, (0, 0, 0)).framed() for _ in range(2)]
+    with VideoWriter(tmp_path / "out.mkv", size=size, fps=25, crf=0) as writer:
+        for i in range(40):
+            turns[i % 2].put(Planes.of(rng.integers(0, 256, (size[1], size[0], 3), np.uint8)))
+            wanted.append(turns[i % 2].bgr())
+            writer.write(turns[i % 2])
+    frames = [picture.bgr() for _, picture in read_planes(tmp_path / "out.mkv")]
+    assert len(frames) == 40 and (np.array(frames) == np.array(wanted)).all()
+
+
+def test_what_a_film_shows_can_be_written_again_and_again(tmp_path):
+    source = make_video(tmp_path / "source.mp4", options={"bf": "2"})
+    with VideoWriter(tmp_path / "out.mp4", size=(96, 64), fps=25) as writer:
+        for _, picture in read_planes(source):
+            writer.write(picture)
+            writer.write(picture)
+    frames = list(read_frames(tmp_path / "out.mp4"))
+    assert [number(image) for _, image in frames] == [i // 2 for i in range(40)]
+    assert [t for t, _ in frames] == pytest.approx(np.arange(40) * 0.04, abs=1e-3)
 
 
 def test_same_input_same_video(tmp_path):

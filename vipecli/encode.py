@@ -127,9 +127,7 @@ class VideoWriter:
         self.size = size
         self.fps = fps if isinstance(fps, Fraction) else exact_rate(fps)
         self.frames = 0
-        # x264 looks ahead in a thread; left to itself it keeps four pictures for that, not two.
-        held = {"x264-params": "sync-lookahead=2"}
-        self._options = {"crf": str(crf), "preset": preset, **held, **(options or {})}
+        self._options = {"crf": str(crf), "preset": preset, **(options or {})}
         self._audio_times = np.zeros(1) if audio_times is None else audio_times
         self._chapters = chapters
         self._open = contextlib.ExitStack()
@@ -157,7 +155,8 @@ class VideoWriter:
         Parameters
         ----------
         image
-            shape (height, width, 3) uint8 BGR, or as films store it.
+            shape (height, width, 3) uint8 BGR, or as films store it; the latter is not to be
+            changed before the next one is written.
 
         Raises
         ------
@@ -172,11 +171,11 @@ class VideoWriter:
             image = Planes.of(image)
         if image.size != self.size:
             raise ValueError(f"picture of size {image.size} in a video of size {self.size}")
-        frame = _as_frame(image)
+        frame = image.framed().frame
+        self._written()
         frame.pts, frame.time_base = self.frames, 1 / self.fps
         frame.colorspace, frame.color_range = _BT709, _LIMITED_RANGE
         self.frames += 1
-        self._written()
         self._writing = self._thread.submit(self._encode, frame, float(self.frames / self.fps))
 
     def _encode(self, frame: "av.VideoFrame", until_s: float) -> None:
@@ -255,16 +254,3 @@ class VideoWriter:
         except (av.FFmpegError, OSError) as exc:
             reason = exc.strerror or str(exc)
             raise VideoError(f"{self.path}: could not be written ({reason})") from exc
-
-
-def _as_frame(planes: Planes) -> "av.VideoFrame":
-    """Frame of a picture; the last line of an odd side counts twice."""
-    width, height = planes.size
-    frame = av.VideoFrame(width + width % 2, height + height % 2, "yuv420p")
-    for target, plane in zip(frame.planes, (planes.y, planes.u, planes.v), strict=True):
-        rows = np.frombuffer(target, np.uint8).reshape(target.height, target.line_size)
-        high, wide = plane.shape
-        rows[:high, :wide] = plane
-        rows[:high, wide : target.width] = plane[:, -1:]
-        rows[high:] = rows[high - 1]
-    return frame

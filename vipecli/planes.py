@@ -6,8 +6,9 @@ decoding them. Only what is drawn on goes there and back.
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import av
 import cv2
 import numpy as np
 
@@ -25,11 +26,14 @@ class Planes:
         shape (H, W) uint8, luma.
     u, v
         shape (H / 2, W / 2) uint8, rounded up: chroma, one value for a square of four pixels.
+    frame
+        of PyAV, made for the encoder, that these are the planes of; None = they belong to others.
     """
 
     y: np.ndarray
     u: np.ndarray
     v: np.ndarray
+    frame: av.VideoFrame | None = None
 
     @classmethod
     def of(cls, image: np.ndarray) -> "Planes":
@@ -42,7 +46,12 @@ class Planes:
             image = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
         planes = _empty(image.shape[1], image.shape[0])
         bgr_to_yuv420(np.ascontiguousarray(image), planes.y, planes.u, planes.v)
-        return planes.part((0, 0, width, height))
+        return planes.part((0, 0, width, height)) if bottom or right else planes
+
+    @classmethod
+    def of_frame(cls, frame: av.VideoFrame) -> "Planes":
+        """Of a frame, yuv420p in BT.709 of limited range; the memory is the frame's own."""
+        return cls(*(_rows(plane)[:, : plane.width] for plane in frame.planes))
 
     @classmethod
     def filled(cls, size: tuple[int, int], colour: tuple[int, int, int]) -> "Planes":
@@ -128,6 +137,17 @@ class Planes:
         yield image, (left, top)
         part.put(Planes.of(image))
 
+    def framed(self) -> "Planes":
+        """As a frame for the encoder, of even sides: the last line of an odd one counts twice."""
+        if self.frame is not None:
+            return self
+        width, height = self.size
+        frame = av.VideoFrame(width + width % 2, height + height % 2, "yuv420p")
+        planes = replace(Planes.of_frame(frame), frame=frame)
+        planes.part((0, 0, width, height)).put(self)
+        planes.y[height:, :width], planes.y[:, width:] = self.y[-1:], planes.y[:, width - 1 : width]
+        return planes
+
     @property
     def _all(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return self.y, self.u, self.v
@@ -149,3 +169,8 @@ def _empty(width: int, height: int) -> Planes:
     """Room for a picture."""
     half = (height + 1) // 2, (width + 1) // 2
     return Planes(np.empty((height, width), np.uint8), *(np.empty(half, np.uint8) for _ in "uv"))
+
+
+def _rows(plane: "av.video.plane.VideoPlane") -> np.ndarray:
+    """Memory of a plane, row by row, each with the room at its end."""
+    return np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)

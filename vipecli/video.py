@@ -331,12 +331,7 @@ def _planes(frame: "av.VideoFrame", size: tuple[int, int], rotation: int) -> Pla
         dst_color_range="MPEG",
         **_scaled(frame, size, rotation),
     )
-    planes = Planes(
-        *(
-            np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
-            for plane in frame.planes
-        )
-    )
+    planes = Planes.of_frame(frame)
     return planes.turned(_QUARTER_TURNS[rotation // 90]) if rotation else planes
 
 

@@ -13,6 +13,7 @@ from vipecli import skeleton as sk
 from vipecli.planes import Box
 
 Colour = tuple[int, int, int]  # blue, green, red
+Point = tuple[int, int]  # x, y in 2^-_SHIFT pixels
 
 LEFT: Colour = (54, 152, 255)  # orange: the person's own left
 RIGHT: Colour = (255, 196, 66)  # light blue: the person's own right
@@ -97,17 +98,20 @@ def _bone_thickness(xy: np.ndarray) -> float:
 
 def _bones(
     xy: np.ndarray, score: np.ndarray, known: np.ndarray
-) -> list[tuple[np.ndarray, np.ndarray, bool, Colour]]:
+) -> list[tuple[Point, Point, bool, Colour]]:
     """Ends, whether seen, and colour of every bone that can be drawn, the neck included."""
+    points = _fixed(np.where(known[:, None], xy, 0))
+    seen = (score >= HIDDEN_SCORE).tolist()
     bones = [
-        (xy[i], xy[j], bool(min(score[i], score[j]) >= HIDDEN_SCORE), _bone_colour(i, j))
+        (points[i], points[j], seen[i] and seen[j], _bone_colour(i, j))
         for i, j in sk.LINKS
         if known[i] and known[j]
     ]
-    neck = [sk.HEAD, sk.LEFT_SHOULDER, sk.RIGHT_SHOULDER]
-    if known[neck].all():
-        middle = xy[neck[1:]].mean(axis=0)
-        bones.append((xy[sk.HEAD], middle, bool(score[neck].min() >= HIDDEN_SCORE), MIDDLE))
+    shoulders = [sk.LEFT_SHOULDER, sk.RIGHT_SHOULDER]
+    if known[[sk.HEAD, *shoulders]].all():
+        (middle,) = _fixed(xy[shoulders].mean(axis=0, keepdims=True))
+        visible = all(seen[joint] for joint in (sk.HEAD, *shoulders))
+        bones.append((points[sk.HEAD], middle, visible, MIDDLE))
     return bones
 
 
@@ -121,16 +125,15 @@ def _bone_colour(i: int, j: int) -> Colour:
     return _colour(i) if _colour(i) == _colour(j) else MIDDLE
 
 
-def _fixed(point: np.ndarray) -> tuple[int, int]:
-    """Sub-pixel point as cv2 wants it."""
-    x, y = point.tolist()
-    return round(x * (1 << _SHIFT)), round(y * (1 << _SHIFT))
+def _fixed(points: np.ndarray) -> list[Point]:
+    """Sub-pixel points (K, 2) as cv2 wants them."""
+    return [(x, y) for x, y in np.round(points * (1 << _SHIFT)).astype(int).tolist()]
 
 
 def _line(
     image: np.ndarray,
-    start: np.ndarray,
-    end: np.ndarray,
+    start: Point,
+    end: Point,
     thick: float,
     seen: bool,
     colour: Colour,
@@ -138,7 +141,7 @@ def _line(
 ) -> None:
     width = thick if seen else 0.5 * thick
     width += 2 * max(1.0, 0.3 * thick) if outline else 0
-    cv2.line(image, _fixed(start), _fixed(end), colour, max(1, round(width)), cv2.LINE_AA, _SHIFT)
+    cv2.line(image, start, end, colour, max(1, round(width)), cv2.LINE_AA, _SHIFT)
 
 
 def _rings(centres: np.ndarray, radii: np.ndarray) -> np.ndarray:

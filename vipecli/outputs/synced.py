@@ -178,7 +178,7 @@ def _sound(reel: Reel, number: int) -> dict[str, object]:
 
 
 class _Pictures:
-    """All pictures of a video, put together one after another in one place."""
+    """All pictures of a video, put together one after another."""
 
     def __init__(
         self,
@@ -196,7 +196,8 @@ class _Pictures:
             for take, box, speed in zip(reel.takes, layout.pictures, speeds, strict=True)
         ]
         self._show = {"overlay": self._overlay, "wipe": self._wipe}.get(style, self._tiles)
-        self._image = Planes.filled(layout.size, BACKGROUND)
+        # One is drawn while the other is encoded.
+        self._images = [Planes.filled(layout.size, BACKGROUND).framed() for _ in range(2)]
         self._captions = [
             _Caption(take, i, box[2:], layout.font, speeds[i], with_match=len(reel.takes) > 2)
             for i, (take, box) in enumerate(zip(reel.takes, layout.captions, strict=False))
@@ -208,8 +209,8 @@ class _Pictures:
             self._strip = make_strip(match, len(reel) / reel.fps, size, layout.font)
 
     def draw(self, frame: int) -> Planes:
-        """Picture of a frame; the same one every time, changed."""
-        image, layout = self._image, self._layout
+        """Picture of a frame; it changes with the next frame but one."""
+        image, layout = self._images[frame % 2], self._layout
         self._show(image.part(layout.canvas), frame)
         for caption, box in zip(self._captions, layout.captions, strict=False):
             image.part(box).put(Planes.of(caption.picture(frame)))
