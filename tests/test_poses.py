@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vipecli import video
+from vipecli import blazepose, video
 from vipecli.blazepose import BlazePose
 from vipecli.errors import FormatError, NoPoseError
 from vipecli.gaps import fill_gaps, missing_spans
@@ -200,9 +200,9 @@ def test_times_that_do_not_advance_a_millisecond(front):
     from vipecli.landmarker import model_path
 
     image = np.full((120, 160, 3), 90, np.uint8)
-    with BlazePose(model_path()) as blazepose:
+    with BlazePose(model_path()) as finder:
         for time_s in (0, 0.0001, 0.0002, 0.5):
-            assert blazepose.people(image, time_s, (160, 120)) == []
+            assert finder.people(image, time_s, (160, 120)) == []
 
 
 def test_terminal_stays_clean():
@@ -243,17 +243,17 @@ def _look_at(pairs):
     from vipecli.landmarker import model_path
 
     surveys, found = 0, []
-    with BlazePose(model_path()) as blazepose:
-        survey = blazepose._survey
+    with BlazePose(model_path()) as finder:
+        survey = finder._survey
 
         def counted(*args):
             nonlocal surveys
             surveys += 1
             return survey(*args)
 
-        blazepose._survey = counted
+        finder._survey = counted
         for i, (left, right) in enumerate(pairs):
-            found.append(len(blazepose.people(np.hstack([left, right]), i / 5, (640, 320))))
+            found.append(len(finder.people(np.hstack([left, right]), i / 5, (640, 320))))
     return found, surveys
 
 
@@ -270,6 +270,22 @@ def test_somebody_who_comes_in_is_seen_within_a_second(two_people):
     found, _ = _look_at(zip(left, [empty] * 4 + right[4:], strict=True))
     assert set(found[:4]) == {1}
     assert set(found[9:]) == {2}
+
+
+def test_who_bends_down_steadily_is_not_looked_at_twice_in_every_frame(monkeypatch):
+    clip = CLIPS / "toe_touch/toetouch_000_cleo.mp4"
+    looks, near = [], BlazePose._near
+    monkeypatch.setattr(
+        BlazePose, "_near", lambda self, look, *more: (looks.append(1), near(self, look, *more))[1]
+    )
+    found, counts = [], []
+    for trust_s in (0.0, blazepose._TRUST_S):
+        monkeypatch.setattr(blazepose, "_TRUST_S", trust_s)
+        looks.clear()
+        found.append(detect(clip, end_s=2.0).xy)
+        counts.append(len(looks))
+    assert counts[0] >= 10 and 1 <= counts[1] <= counts[0] / 2
+    assert np.abs(found[0] - found[1]).max() <= 2, "pixels"
 
 
 def test_unused_parts_of_mediapipe_load_when_asked_for():

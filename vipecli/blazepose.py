@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vipecli.people import CLOTHES, XY, Track, Tracks, body_size, distance, torso_angle, with_others
+from vipecli.people import CLOTHES, XY, Tracks, body_size, distance, torso_angle, with_others
 from vipecli.sessions import Following, Still, mediapipe, still
 from vipecli.windows import Window, tiles
 
@@ -26,6 +26,9 @@ _AROUND = 0.25  # body sizes around a person in which the picture may change
 _SMALLEST = 1 / 8  # of the picture's shorter side: who is smaller is not found; a shadow may be
 _SOUGHT_S = 1.5  # how long to look in every frame for somebody who is missing
 _UPRIGHT_DEG = 45.0  # trunks that lean more are looked at twice, since MediaPipe errs there
+# Two looks that agree are not repeated for this long, while the person goes on as expected:
+_TRUST_S = 0.2
+_STEADY = 0.05  # body sizes from what is expected
 _AGREE = 0.12  # body sizes between two looks at one person that tell the same
 _REMEMBERED_S = 2.0  # of those who were seen, more than what is expected of them depends on
 _PATCH = 0.01  # half a side of the square whose colour a landmark has, body sizes
@@ -57,6 +60,7 @@ class BlazePose:
         self._survey_s = _SURVEY_S
         self._scene: _Scene | None = None
         self._tracks = Tracks()
+        self._trusted_until_s: dict[int, float] = {}  # by track, as `_TRUST_S` says
         self._frames = 0
 
     @property
@@ -144,19 +148,25 @@ class BlazePose:
             return found
         owners = self._tracks.match(look.time_s, found)
         return [
-            self._second_opinion(look, person, self._tracks.tracks[owners[p]])
-            if p in owners
-            else person
+            self._second_opinion(look, person, owners[p]) if p in owners else person
             for p, person in enumerate(found)
         ]
 
-    def _second_opinion(self, look: "_Look", person: np.ndarray, track: Track) -> np.ndarray:
+    def _second_opinion(self, look: "_Look", person: np.ndarray, number: int) -> np.ndarray:
+        """The same person of a track, or as two looks out of three see them."""
+        track = self._tracks.tracks[number]
         before = track.people[-1]
         if max(abs(torso_angle(person)), abs(torso_angle(before))) < _UPRIGHT_DEG:
             return person
         expected = track.expected(look.time_s)
+        trusted = look.time_s < self._trusted_until_s.get(number, -np.inf)
+        if trusted and distance(person, expected) < _STEADY:
+            return person
         second = self._near(look, expected)
-        if not second or distance(second[0], person) < _AGREE:
+        if not second:
+            return person
+        if distance(second[0], person) < _AGREE:
+            self._trusted_until_s[number] = look.time_s + _TRUST_S
             return person
         third = self._near(look, expected, 180.0)
         if third and distance(third[0], person) < _AGREE:

@@ -24,7 +24,7 @@ from vipecli.people import Track, present
 from vipecli.poses import Poses, Scene, detect_everyone
 from vipecli.video import VideoInfo, probe
 
-POSES_FORMAT = 5
+POSES_FORMAT = 6
 """Raise it when the way from video to poses changes: what was kept before is not used then."""
 
 _PIECE = 4 * BATCH  # frames that are embedded and written at a time
