@@ -175,6 +175,22 @@ def test_the_help_imports_nothing_heavy():
     assert run.stdout.splitlines()[-1] == "[]"
 
 
+def test_an_alignment_looks_at_the_clips_before_it_loads_what_matches_them():
+    program = (
+        "import sys, vipecli.clip, vipecli.engine\n"
+        "from vipecli.cli.app import main\n"
+        "def read_clips(*_):\n"
+        "    print(sorted({'numba', 'scipy', 'PIL'} & set(sys.modules)))\n"
+        "    raise KeyboardInterrupt\n"
+        "vipecli.clip.read_clips = read_clips\n"
+        "vipecli.engine.meanwhile = lambda *_: print('meanwhile')\n"
+        "main(['align', *sys.argv[1:]])\n"
+    )
+    files = [str(CLIPS / name) for name in SQUATS]
+    run = subprocess.run([sys.executable, "-c", program, *files], capture_output=True, text=True)
+    assert run.stdout.splitlines() == ["meanwhile", "[]"], run.stderr
+
+
 def test_python_m_vipecli_is_the_command_and_a_closed_pipe_is_no_error():
     run = f"{sys.executable} -m vipecli --help | head -n 1"
     done = subprocess.run(["bash", "-c", run], capture_output=True, text=True)
