@@ -106,7 +106,8 @@ def bare_mediapipe(path: Path) -> int:
 def embed() -> Iterator[Row]:
     """`vipe embed` of a folder, start included, and MediaPipe alone on the same frames, one by one.
 
-    The peer is a process of its own, too, and loads its model once per clip.
+    The peer is a process of its own, too, and loads its model once per clip. Two of it at once,
+    each with half of the clips, tell how much two jobs can bring on this machine.
     """
     for sources, seconds in ((_CLIPS, 5), (SQUATS, 10)):
         with _films(sources, seconds) as clips:
@@ -115,21 +116,36 @@ def embed() -> Iterator[Row]:
 
 def _embedded(clips: list[Path], what: str) -> Iterator[Row]:
     folder = clips[0].parent
-    code = "import sys; from pathlib import Path; from benchmarks.footage import bare_mediapipe"
-    loop = [sys.executable, "-c", f"{code}; [bare_mediapipe(Path(p)) for p in sys.argv[1:]]"]
     taken: dict[int, list[tuple[float, float]]] = {1: [], 2: []}
+    at_once = []
     for turn in range(_ROUNDS + 1):
         ours = {
             jobs: vipe("embed", folder, "--jobs", jobs, "--out", folder.parent / f"{turn}.{jobs}")
             for jobs in taken
         }
-        begin = time.perf_counter()
-        subprocess.run([*loop, *clips], check=True, stderr=subprocess.DEVNULL, env=_environment())
-        theirs = time.perf_counter() - begin
-        for jobs, pairs in taken.items() if turn else ():  # the first turn warms the caches
-            pairs.append((ours[jobs], theirs))
+        theirs = _bare(clips)
+        halves = _bare(clips[::2], clips[1::2])
+        if turn:  # the first turn warms the caches
+            at_once.append((halves, theirs))
+            for jobs, pairs in taken.items():
+                pairs.append((ours[jobs], theirs))
     for jobs, pairs in taken.items():
         yield _typical(f"vipe embed --jobs {jobs}, {what}", pairs, "bare MediaPipe")
+    yield _typical(f"two bare loops at once, {what}", at_once, "one of them")
+
+
+def _bare(*parts: list[Path]) -> float:
+    """Seconds that processes of bare MediaPipe take, one per part of the clips, all at once."""
+    code = "import sys; from pathlib import Path; from benchmarks.footage import bare_mediapipe"
+    loop = [sys.executable, "-c", f"{code}; [bare_mediapipe(Path(p)) for p in sys.argv[1:]]"]
+    start = time.perf_counter()
+    running = [
+        subprocess.Popen([*loop, *clips], stderr=subprocess.DEVNULL, env=_environment())
+        for clips in parts
+    ]
+    if any([process.wait() for process in running]):
+        raise RuntimeError("bare MediaPipe failed")
+    return time.perf_counter() - start
 
 
 def align() -> Iterator[Row]:
