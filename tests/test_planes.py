@@ -33,7 +33,7 @@ def test_what_is_drawn_changes_no_other_part():
     planes = Planes.of(RNG.integers(0, 256, (60, 80, 3), dtype=np.uint8))
     before = planes.bgr()
     with planes.drawn((21, 13, 30, 20)) as (image, (left, top)):
-        assert (left, top) == (20, 12) and image.shape == (21, 31, 3)
+        assert (left, top) == (20, 12) and image.shape == (22, 32, 3)
         image[8:12, 10:14] = 0, 0, 255
     after = planes.bgr()
     assert (after[20:24, 30:34] - np.array([0, 0, 255]) <= 2).all()

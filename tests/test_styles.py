@@ -106,6 +106,20 @@ def test_every_style_shows_both_clips(clip, tmp_path, style):
         assert last >= 9
 
 
+@pytest.mark.parametrize("style", ["side", "overlay", "wipe"])
+@pytest.mark.parametrize("size", [(96, 64), (95, 63)])
+def test_mirrored_clips_in_every_style(tmp_path, style, size):
+    path = make_video(tmp_path / "c.mkv", (0, 40), size=(96, 64), images=[corner()] * 2)
+    times = np.zeros(2)
+    takes = [Take(path, times, person(size)), Take(path, times, person(size), mirrored=True)]
+    options = {"captions": False, "skeleton": False, "height": size[1] + 1}
+    write_reel(reel(*takes), tmp_path / "out.mp4", style=style, **options)
+    image = frames(tmp_path / "out.mp4")[0].astype(int)
+    left, right = image[5:20, 4:20, 2].mean(), image[5:20, -20:-4, 2].mean()
+    assert min(left, right) > (80 if style == "overlay" else 180)
+    assert image[-15:, 10:-10].mean() < 20
+
+
 def test_the_edge_of_a_wipe_moves(clip, tmp_path):
     times = np.arange(50) / 50 * 0.01
     takes = [Take(clip, times, person()), Take(clip, times + 0.3, person())]

@@ -128,7 +128,7 @@ class Planes:
         width, height = self.size
         x, y, wide, high = box or (0, 0, width, height)
         left, top = max(0, x) // 2 * 2, max(0, y) // 2 * 2
-        right, bottom = min(width, x + wide), min(height, y + high)
+        right, bottom = min(width, (x + wide + 1) // 2 * 2), min(height, (y + high + 1) // 2 * 2)
         if right <= left or bottom <= top:
             yield np.empty((2, 2, 3), np.uint8), (left, top)  # OpenCV draws into no empty array
             return
