@@ -181,6 +181,8 @@ class _Table:
 
 def _find_line(table: _Table, shift: float) -> tuple[float, float]:
     """Shift and rate of a robust line through the shifts of short parts of a."""
+    from scipy.stats import siegelslopes  # takes longer to load than all the rest
+
     reach = LARGEST_DRIFT * table.length + WINDOW_S
     starts = np.arange(table.start, table.start + table.length - PART_S + 1e-9, PART_S / 2)
     moments, shifts = starts + PART_S / 2, []
@@ -190,8 +192,6 @@ def _find_line(table: _Table, shift: float) -> tuple[float, float]:
     if found.sum() < LEAST_PARTS:
         return shift, 1.0
     y, x = np.array(shifts)[found], moments[found]
-    from scipy.stats import siegelslopes  # takes longer to load than all the rest
-
     slope, level = siegelslopes(y, x)
     near = np.abs(y - level - slope * x) <= WINDOW_S
     if near.sum() >= LEAST_PARTS:

@@ -115,7 +115,7 @@ class Planes:
         return Planes(*(cv2.rotate(plane, code) for plane in self._all))
 
     @contextlib.contextmanager
-    def drawn(self, box: Box | None = None) -> Iterator[tuple[np.ndarray, tuple[int, int]]]:
+    def drawn(self, box: Box) -> Iterator[tuple[np.ndarray, tuple[int, int]]]:
         """Open a part for drawing: its picture, BGR, and the corner (x, y) where that lies.
 
         What is drawn is put back at the end of the block.
@@ -123,10 +123,10 @@ class Planes:
         Parameters
         ----------
         box
-            of all that will be drawn; what of it lies outside is cut off. None = everything.
+            of all that will be drawn; what of it lies outside is cut off.
         """
         width, height = self.size
-        x, y, wide, high = box or (0, 0, width, height)
+        x, y, wide, high = box
         left, top = max(0, x) // 2 * 2, max(0, y) // 2 * 2
         right, bottom = min(width, (x + wide + 1) // 2 * 2), min(height, (y + high + 1) // 2 * 2)
         if right <= left or bottom <= top:

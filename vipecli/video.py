@@ -22,6 +22,7 @@ import numpy as np
 
 from vipecli import footage
 from vipecli.container import check_input, decode, open_container, origin_s, picture_stream
+from vipecli.decoded import as_picture, as_planes
 from vipecli.errors import VideoError, VideoWarning
 from vipecli.picture_folder import moments, pictures
 from vipecli.planes import Planes
@@ -42,9 +43,7 @@ _CLOCK_JUMP_S = 1.0  # times that fall back by more start a new count (joined tr
 _SMALLEST_STEP_S = 1e-3  # between frames whose timestamps do not increase
 _SHORT_BY_S = 0.5  # a clip that ends this much before its stated end was cut off
 _ASPECT_LIMIT = 4.0  # wider or narrower pixels than this are a damaged header
-_QUARTER_TURNS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}
 _Picture = TypeVar("_Picture", np.ndarray, Planes)
-_HD_LINES = 720  # from here on a file that names no colour matrix means BT.709
 
 
 @dataclass(frozen=True)
@@ -162,7 +161,7 @@ def read_frames(
     elif path.is_dir():
         read = _read_folder(path, fps or known.fps or FOLDER_FPS, size)
     else:
-        pixels = partial(_picture, pixels="rgb24" if rgb else "bgr24")
+        pixels = partial(as_picture, pixels="rgb24" if rgb else "bgr24")
         read, rgb = _read_video(path, start_s, end_s, size, pixels), False
     if rgb:
         read = ((time_s, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)) for time_s, image in read)
@@ -190,7 +189,7 @@ def read_planes(
     if path.is_dir() or footage.told(path).size is not None:
         frames = read_frames(path, start_s=start_s, size=size)
         return ((time_s, Planes.of(image)) for time_s, image in frames)
-    read = _read_video(path, start_s, None, size, _planes)
+    read = _read_video(path, start_s, None, size, as_planes)
     return _between(read, -math.inf if start_s is None else start_s, None)
 
 
@@ -311,42 +310,6 @@ def _info(
     )
 
 
-def _picture(
-    frame: "av.VideoFrame", size: tuple[int, int], rotation: int, pixels: str = "bgr24"
-) -> np.ndarray:
-    """Upright picture of a size, BGR or RGB, from a decoded frame."""
-    image = frame.to_ndarray(format=pixels, **_scaled(frame, size, rotation))
-    if rotation:
-        return cv2.rotate(image, _QUARTER_TURNS[rotation // 90])
-    return np.ascontiguousarray(image)  # the decoder pads its rows
-
-
-def _planes(frame: "av.VideoFrame", size: tuple[int, int], rotation: int) -> Planes:
-    """Upright picture of a size, as films store it, from a decoded frame."""
-    plain = frame.format.name == "yuv420p" and frame.color_range == 0  # 0 = unspecified
-    frame = frame.reformat(
-        format="yuv420p",
-        dst_colorspace="ITU709",
-        src_color_range="MPEG" if plain else None,
-        dst_color_range="MPEG",
-        **_scaled(frame, size, rotation),
-    )
-    planes = Planes.of_frame(frame)
-    return planes.turned(_QUARTER_TURNS[rotation // 90]) if rotation else planes
-
-
-def _scaled(frame: "av.VideoFrame", size: tuple[int, int], rotation: int) -> dict[str, object]:
-    """How a decoded frame becomes a picture of a size, in the words of PyAV."""
-    width, height = size[::-1] if rotation in (90, 270) else size
-    unnamed_hd = frame.colorspace == 2 and frame.height >= _HD_LINES  # 2 = unspecified
-    return {
-        "width": width,
-        "height": height,
-        "src_colorspace": "ITU709" if unnamed_hd else None,
-        "interpolation": "AREA" if width < frame.width else "BICUBIC",
-    }
-
-
 # --- folders of frames ---------------------------------------------------------------------------
 
 
@@ -358,7 +321,7 @@ def _load_image(path: Path, size: tuple[int, int] | None = None) -> np.ndarray |
             if frame is None:
                 return None
             info = _info(path, container, frame)
-            return _picture(frame, size or (info.width, info.height), info.rotation)
+            return as_picture(frame, size or (info.width, info.height), info.rotation)
     except VideoError:
         return None
 

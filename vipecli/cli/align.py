@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vipecli.cli.align_files import check_outputs, tell, write_others, write_video
 from vipecli.cli.options import Estimator, Json, MatchBy, with_recipe
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ def align(
     others = {"csv": csv, "plot": plot, "otio": otio, "report": report}
     out = out or (None if any(others.values()) or json or every else DEFAULT_OUT)
     written = [path for path in (out, *others.values()) if path]
-    _check_outputs(clips, out, written, plot=plot, otio=otio, report=report)
+    check_outputs(clips, out, written, plot=plot, otio=otio, report=report)
     check_json(json, *clips, *written)
     clock = "drift" if drift else "offset" if offset else None
     settings = {
@@ -229,9 +230,9 @@ def align(
         kept = infos[1 if onto is Onto.B else session.reference]
         reel = _reel(session, onto, style, label or [], chapters, kept, of_each[0].fps)
         if out:
-            _write_video(reel, out, bars, **look)
-        _write_others(session, reel, bars, onto, **others)
-    _tell(session, reel, written, json)
+            write_video(reel, out, bars, **look)
+        write_others(session, reel, bars, onto.value, **others)
+    tell(session, reel, written, json)
 
 
 def _check_usage(
@@ -270,33 +271,6 @@ def _check_inputs(clips: Sequence[Path], recipes: "Sequence[Recipe]") -> "list[V
     from vipecli.clip import check_clip
 
     return [check_clip(*clip) for clip in zip(clips, recipes, strict=True)]
-
-
-def _check_outputs(
-    clips: Sequence[Path], out: Path | None, written: Sequence[Path], **special: Path | None
-) -> None:
-    """Refuse files that could not be written, and two results in one file."""
-    from vipecli.encode import check_container
-    from vipecli.files import check_output
-
-    if out:
-        check_container(out)
-    for name, path in special.items():
-        if path:
-            _checks()[name](path, *clips)
-    for i, path in enumerate(written):
-        check_output(path, *clips)
-        if path.absolute() in [other.absolute() for other in written[:i]]:
-            raise typer.BadParameter(f"{path}: named for two results")
-
-
-def _checks() -> "dict[str, Callable[..., None]]":
-    """What refuses a file of each kind."""
-    from vipecli.outputs.angles import check_picture
-    from vipecli.outputs.report import check_page
-    from vipecli.outputs.timeline import check_timeline
-
-    return {"plot": check_picture, "otio": check_timeline, "report": check_page}
 
 
 def load_libraries() -> None:
@@ -360,60 +334,3 @@ def _reel(
     reel = reel_of(session, onto=onto.value, apart=style is Style.GRID, fps=filmed)
     reel = reel.labelled(labels)
     return turning_marks(reel) if chapters else reel
-
-
-def _write_others(
-    session: "Session",
-    reel: "Reel",
-    bars: Any,
-    onto: Onto,
-    *,
-    csv: Path | None,
-    plot: Path | None,
-    otio: Path | None,
-    report: Path | None,
-) -> None:
-    """Write what was asked for besides the video."""
-    from vipecli.outputs.mapping import write_csv
-    from vipecli.outputs.plot import write_plot
-    from vipecli.outputs.timeline import write_timeline
-
-    if csv:
-        write_csv(session, csv)
-    if plot:
-        write_plot(session, plot)
-    if otio:
-        write_timeline(reel, otio)
-    if report:
-        _write_page(session, report, bars, onto=onto.value)
-
-
-def _tell(session: "Session", reel: "Reel", written: list[Path], json: Path | None) -> None:
-    """Print what came out, and write it as JSON where that is asked for."""
-    from vipecli.cli.console import write_json
-    from vipecli.cli.summary import summary
-    from vipecli.outputs.mapping import as_json
-
-    if json:
-        write_json(as_json(session, reel), json)
-    for line in summary(session, written):
-        typer.echo(line, err=json == Path("-"))
-
-
-def _write_video(reel: "Reel", out: Path, bars: Any, **options: Any) -> None:
-    from vipecli.outputs.synced import write_reel
-
-    writing = bars.add_task(f"writing {out.name}", total=len(reel), unit="frames")
-    write_reel(reel, out, progress=lambda done, _: bars.update(writing, completed=done), **options)
-
-
-def _write_page(session: "Session", out: Path, bars: Any, *, onto: str) -> None:
-    from vipecli.outputs.saving import write_page
-
-    writing = bars.add_task(f"writing {out.name}", total=None, unit="frames")
-    write_page(
-        session,
-        out,
-        onto=onto,
-        progress=lambda done, total: bars.update(writing, completed=done, total=total),
-    )

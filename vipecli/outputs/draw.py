@@ -79,7 +79,8 @@ def skeleton_box(xy: np.ndarray) -> Box:
     joints = xy[_known(xy)]
     if not len(joints):
         return 0, 0, 0, 0
-    margin = _HEAD_RADIUS * _bone_thickness(joints) + max(1.0, 0.3 * _THICKEST_PX) + 2
+    thick = _bone_thickness(joints)
+    margin = _HEAD_RADIUS * thick + max(1.0, 0.3 * thick) + 2
     low = np.floor(joints.min(axis=0) - margin).astype(int)
     high = np.ceil(joints.max(axis=0) + margin).astype(int)
     return (*low.tolist(), *(high - low).tolist())
