@@ -13,6 +13,8 @@ from tests import odd
 from tests.media import corner, number
 from vipecli.blazepose import BlazePose
 from vipecli.cli.app import main
+from vipecli.embed import Model
+from vipecli.errors import WeightsError
 from vipecli.people import SEEN, XY
 
 RNG = np.random.default_rng(0)
@@ -270,3 +272,10 @@ def test_interlaced_pictures_have_no_combs(vipe, tmp_path):
     for i, picture in enumerate(pictures[1:], 1):
         lines = picture[8:56, :, 0].astype(int)
         assert np.abs(lines[1:-1] - (lines[:-2] + lines[2:]) / 2).mean() < 8, i
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path):
+    (tmp_path / "m.onnx").write_bytes(b"\x00" * 100)
+    for path in (tmp_path / "m.onnx", tmp_path / "missing.onnx"):
+        with pytest.raises(WeightsError, match=path.name):
+            Model.load(path)

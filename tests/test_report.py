@@ -21,8 +21,7 @@ from vipecli.outputs.report_clips import MOST_BITS_S, encode_clips
 from vipecli.outputs.report_data import clearness, clip_states, matrix, speed_of_b
 from vipecli.timemap import warp
 
-NAME = "</script><img src=x onerror=alert(1)>{{data}}&amp;.mp4"
-"""A file name that would break out of a page which does not escape it."""
+NAME = "</script><img src=x onerror=alert(1)>{{data}}&amp;.mp4"  # would break out of a page
 
 
 def embeddings(frames: int, *, std: float = 0.05) -> Embeddings:
@@ -179,6 +178,11 @@ def test_noise_keeps_to_the_bit_rate(tmp_path):
     path = make_video(tmp_path / "noise.mp4", range(0, 2400, 40), size=(640, 480), images=images)
     clip = encode_clips([(path, np.arange(60) / 25)])[0]
     assert len(clip.video) < (2.4 + 1) * MOST_BITS_S / 8  # a second may be ahead of its time
+
+
+def test_a_side_without_a_file_is_shown_by_its_joints():
+    assert [one.video for one in encode_clips([(None, np.arange(3.0))])] == [b""]
+    assert Side(None, None, None, "1847 (squat)").name == "1847 (squat)"
 
 
 # --- in a browser --------------------------------------------------------------------------------
@@ -394,8 +398,3 @@ def test_it_fits_a_phone(opened):
         "e => !(e.getAttribute('aria-label') || e.textContent.trim())).length"
     )
     assert unnamed == 0
-
-
-def test_a_side_without_a_file_is_shown_by_its_joints():
-    assert [one.video for one in encode_clips([(None, np.arange(3.0))])] == [b""]
-    assert Side(None, None, None, "1847 (squat)").name == "1847 (squat)"
