@@ -1,3 +1,4 @@
+import itertools
 import json
 import os
 import re
@@ -7,12 +8,16 @@ import sys
 import numpy as np
 import pytest
 
+from tests.bodies import seen, waving
 from tests.conftest import ROOT
 from tests.media import make_video
+from vipecli import engine
 from vipecli.blazepose import BlazePose
 from vipecli.cli import batch
 from vipecli.cli.app import main
 from vipecli.files import sweep
+from vipecli.formats import save_poses
+from vipecli.index import load
 
 
 @pytest.fixture
@@ -96,6 +101,120 @@ def test_what_killed_processes_left_is_swept(tmp_path):
     os.utime(old, (0, 0))
     sweep(tmp_path)
     assert not old.exists()
+
+
+BAD = [(0,), (2,), (4,), (0, 2, 4)]  # places of the clips without anybody, among five
+
+
+@pytest.fixture
+def takes(tmp_path, vipe, monkeypatch):
+    """Return a folder of five films in which the given ones are black, and show nobody."""
+    sees = BlazePose.people
+    monkeypatch.setattr(
+        BlazePose, "people", lambda *args: sees(*args) if args[1].mean() > 5 else []
+    )
+
+    def make(bad):
+        folder = tmp_path / "takes"
+        (folder / "squat").mkdir(parents=True)
+        for i in range(5):
+            pictures = [np.full((32, 32, 3), 0 if i in bad else 40 + i, np.uint8)] * 10
+            make_video(
+                folder / "squat" / f"{i}.mp4", range(0, 400, 40), images=pictures, size=(32, 32)
+            )
+        return folder, [f"{i}.mp4" for i in range(5) if i not in bad]
+
+    return make
+
+
+@pytest.fixture
+def labelled(tmp_path):
+    """Return a folder of five keypoint files of which the given ones hold nobody."""
+
+    def make(bad):
+        folder = tmp_path / "labelled"
+        (folder / "squat").mkdir(parents=True)
+        for i in range(5):
+            name = folder / "squat" / f"{i}.json"
+            save_poses([seen(waving(12 + i))], name, format="coco")
+            if i in bad:
+                name.write_text(json.dumps({**json.loads(name.read_text()), "annotations": []}))
+        return folder, [f"{i}.json" for i in range(5) if i not in bad]
+
+    return make
+
+
+def _done(folder):
+    return sorted(path.name.removesuffix(".npz") for path in folder.rglob("*.npz"))
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_every_clip_behind_one_without_anybody_is_embedded(takes, vipe, bad):
+    folder, good = takes(bad)
+    code, out, err = vipe("embed", folder)
+    assert (code, out.split(",")[0]) == (1, f"{len(good)} embedded")
+    assert f"{len(bad)} of 5 clips failed" in err
+    assert _done(folder) == good
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("bad", BAD)
+def test_every_clip_is_indexed_whatever_the_others_are(labelled, vipe, bad, jobs):
+    folder, good = labelled(bad)
+    code, out, err = vipe("index", "build", folder, "--jobs", jobs)
+    assert (code, out.split(" in ")[0]) == (1, f"{len(good)} clips"), err
+    assert f"{len(bad)} of 5 clips failed" in err
+    assert sorted(facts.name for facts in load(folder).facts()) == [
+        f"squat/{name}" for name in good
+    ]
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_two_jobs_embed_what_one_does(labelled, vipe, bad):
+    folder, good = labelled(bad)
+    code, out, _ = vipe("embed", folder, "--jobs", 2)
+    assert (code, out.split(",")[0]) == (1, f"{len(good)} embedded")
+    assert _done(folder) == good
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_every_clip_of_a_folder_is_labelled(labelled, vipe, bad, tmp_path):
+    folder, good = labelled(bad)
+    assert vipe("index", "build", folder)[0] == 1
+    queries = folder.rename(tmp_path / "queries")
+    (folder / "squat").mkdir(parents=True)
+    (queries / ".vipe").rename(folder / ".vipe")
+    code, out, _ = vipe("classify", queries, "--index", folder, "--json", "-")
+    assert code == 1
+    assert [os.path.basename(one["clip"]) for one in json.loads(out)["clips"]] == good
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("large", [0, 2, 4])
+def test_a_file_that_does_not_fit_costs_no_other(labelled, vipe, large, jobs):
+    import resource
+
+    folder, names = labelled(())
+    save_poses([seen(waving(4000))], folder / "squat" / f"{large}.json", format="mmpose")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))
+    try:
+        code, out, err = vipe("embed", folder, "--jobs", jobs)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (code, out.split(",")[0]) == (1, "4 embedded")
+    assert f"{large}.json.npz: cannot be written" in err
+    assert _done(folder) == [name for name in names if name != f"{large}.json"]
+
+
+def test_a_batch_that_lost_a_clip_says_so(takes, vipe, monkeypatch):
+    folder, _ = takes(())
+    run = engine.run
+    monkeypatch.setattr(engine, "run", lambda *a, **k: itertools.islice(run(*a, **k), 4))
+    code, _, err = vipe("embed", folder)
+    assert code == 1
+    assert "4.mp4: 4 of 5 clips have an outcome" in err
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")

@@ -4,6 +4,7 @@ import contextlib
 import json
 import time
 import traceback
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -44,7 +45,7 @@ def fill_with_progress(
     Raises
     ------
     VipeError
-        if a folder for the files cannot be made or written.
+        if a folder for the files cannot be made or written, or if the outcome of a clip is missing.
     """
     for store in {slot.store for slot in wanted}:
         try:
@@ -81,15 +82,27 @@ def fill_with_progress(
             pace.advance()
             _write(lines, outcome)
             if outcome.error:
-                _forget(outcome.error)
-                failures.append(outcome)
+                failures.append(_without_trace(outcome))
             else:
                 entries.append(outcome.result)
     for entry in entries:
         for remark in entry.remarks:
             note(remark)
     list_failures(failures, len(wanted))
+    _check_complete(wanted, [*(entry.slot for entry in entries), *(f.item for f in failures)])
     return sorted(entries, key=lambda entry: order[entry.slot]), failures
+
+
+def _check_complete(wanted: Sequence[Slot], settled: Sequence[Slot]) -> None:
+    """Raise unless every clip has exactly one outcome: a clip must never be dropped silently."""
+    if Counter(wanted) == Counter(settled):
+        return
+    lost = sorted((Counter(wanted) - Counter(settled)).elements(), key=lambda slot: slot.name)
+    named = lost[0].video if lost else settled[0].video
+    raise VipeError(
+        f"{named}: {len(settled)} of {len(wanted)} clips have an outcome, an error in vipe itself; "
+        "run the command again to go on, and please report it"
+    )
 
 
 class _Pace:
@@ -138,11 +151,18 @@ def _write(lines: TextIO | None, outcome: Outcome) -> None:
         lines.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
-def _forget(error: BaseException | None) -> None:
-    """Free what the frames of a trace hold, such as the poses of the clip; the trace stays."""
-    while error is not None:
-        traceback.clear_frames(error.__traceback__)
+def _without_trace(failure: Outcome) -> Outcome:
+    """Drop the traces of a failure, whose frames hold the poses of the clip; shown before if asked.
+
+    The frames themselves are left alone: some belong to generators that are still in use.
+    """
+    if debugging():
+        traceback.print_exception(failure.error)
+    error: BaseException | None = failure.error
+    while error is not None and error.__traceback__ is not None:
+        error.__traceback__ = None
         error = error.__cause__ or error.__context__
+    return failure
 
 
 def list_failures(failures: list[Outcome], total: int) -> None:
@@ -151,7 +171,7 @@ def list_failures(failures: list[Outcome], total: int) -> None:
         return
     note(f"{len(failures)} of {total} clips failed:")
     for outcome in failures:
-        if debugging():
+        if debugging() and outcome.error.__traceback__:
             traceback.print_exception(outcome.error)
         expected = isinstance(outcome.error, VipeError)
         where = getattr(outcome.item, "video", None) or getattr(outcome.item, "name", "")
