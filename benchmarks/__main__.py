@@ -16,10 +16,10 @@ import numpy as np
 from benchmarks import footage, growth, peers
 from benchmarks.rows import Row, embeddings, least_ms, machine, side_by_side
 from vipecli import _kernels
-from vipecli.align import align
-from vipecli.distance import atrous, frame_distance, matching_probability
-from vipecli.embed import Embeddings
-from vipecli.packed import Packed
+from vipecli.alignment.align import align
+from vipecli.embedding.distance import atrous, frame_distance, matching_probability
+from vipecli.embedding.embed import Embeddings
+from vipecli.index.nearest import Packed
 
 
 def penn_accuracy(path: Path, count: int = 300) -> Iterator[Row]:
@@ -27,8 +27,8 @@ def penn_accuracy(path: Path, count: int = 300) -> Iterator[Row]:
 
     Pairs of frames at random, near in time within a clip, and nearest among 2,000.
     """
-    from vipecli.embed import Model, embed
-    from vipecli.penn_labels import load
+    from vipecli.embedding.embed import Model, embed
+    from vipecli.index.penn_action import load
 
     model = Model.load()
     clips = [embed(clip.poses, model) for clip in load(path)]

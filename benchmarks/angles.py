@@ -19,9 +19,9 @@ import numpy as np
 
 from examples.film import Camera, Look, film
 from examples.motions import perform
-from vipecli.clip import Recipe, read_clip
-from vipecli.compare import SOURCES, joint_angles, smoothed_angles
-from vipecli.poses import Poses
+from vipecli.alignment.compare import SOURCES, joint_angles, smoothed_angles
+from vipecli.embedding.clip import Recipe, read_clip
+from vipecli.poses.poses import Poses
 
 ACTIONS = "squat", "jumping_jack", "overhead_press"
 AZIMUTHS_DEG = 0, 40, 120, 200

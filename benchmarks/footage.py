@@ -16,7 +16,7 @@ _CLIPS = sorted((Path(__file__).parent.parent / "examples/clips").glob("*/*.mp4"
 SQUATS = [clip for clip in _CLIPS if clip.parent.name == "squat"]
 FULL_HD = "scale=-2:1080,pad=1920:1080:(ow-iw)/2:0"
 _ROUNDS = 3
-_REHEARSAL = "from vipecli.matching import rehearse; rehearse()"
+_REHEARSAL = "from vipecli.alignment.same_action import rehearse; rehearse()"
 
 
 def vipe(*args: object) -> float:
@@ -65,7 +65,7 @@ def start() -> Iterator[Row]:
         taken.append((vipe("--help"), os.times().children_user - before))
     wall, cpu = (min(column) for column in zip(*taken, strict=True))
     yield Row("vipe --help", 1000 * wall, note=f"least of 5; {1000 * cpu:.0f} ms of CPU")
-    ready = "import numpy, scipy.interpolate, scipy.optimize, vipecli.embed"
+    ready = "import numpy, scipy.interpolate, scipy.optimize, vipecli.embedding.embed"
     for task, before, code in (
         ("import vipecli (CPU)", "pass", "import vipecli"),
         ("numba and compiled kernels, until first used (CPU)", ready, _REHEARSAL),
@@ -85,7 +85,7 @@ def bare_mediapipe(path: Path) -> int:
     import mediapipe
     from mediapipe.tasks.python import BaseOptions, vision
 
-    from vipecli.landmarker import model_path
+    from vipecli.poses.detection.model_file import model_path
 
     options = vision.PoseLandmarkerOptions(
         base_options=BaseOptions(model_asset_path=str(model_path())),
@@ -159,7 +159,8 @@ def align() -> Iterator[Row]:
         out, again = a.parent.parent / "synced.mp4", a.parent.parent / "again.mp4"
         encode = ["ffmpeg", "-v", "error", "-y", "-i", str(out), "-c:v", "libx264", "-preset"]
         encode += ["veryfast", "-crf", "20", "-an", str(again)]
-        code = "import sys; from pathlib import Path; from vipecli.clip import Recipe, read_clips"
+        code = "import sys; from pathlib import Path\n"
+        code += "from vipecli.embedding.clip import Recipe, read_clips"
         both = "read_clips([Path(p) for p in sys.argv[1:]], Recipe(cached=False), lambda *_: 0)"
         pairs = []
         for turn in range(_ROUNDS + 1):

@@ -31,10 +31,10 @@ import numpy as np
 from PIL import Image
 
 from vipecli.errors import VipeError
-from vipecli.formats import FORMATS, load_embeddings, load_joint_map, load_scene, read_key
-from vipecli.formats import save_poses as save
-from vipecli.poses import Poses
-from vipecli.video import probe, read_frames
+from vipecli.poses.formats import FORMATS, load_embeddings, load_joint_map, load_scene, read_key
+from vipecli.poses.formats import save_poses as save
+from vipecli.poses.poses import Poses
+from vipecli.video.read import probe, read_frames
 
 _HANG_S = 20
 _MEMORY = 4 << 30  # bytes
@@ -292,10 +292,10 @@ def _by_coverage(seconds: int) -> None:
     """Let atheris look for cases in the keypoint readers."""
     import atheris
 
-    with atheris.instrument_imports(include=["vipecli.formats"]):
-        for name in [name for name in sys.modules if name.startswith("vipecli.formats")]:
+    with atheris.instrument_imports(include=["vipecli.poses.formats"]):
+        for name in [name for name in sys.modules if name.startswith("vipecli.poses.formats")]:
             del sys.modules[name]
-        from vipecli import formats
+        from vipecli.poses import formats
     suffixes = [one.suffix for one in FORMATS.values() if one.suffix]
     folder = Path(tempfile.mkdtemp())
     corpus = folder / "corpus"

@@ -46,7 +46,7 @@ def one_row(kind: str, size: int) -> Row:
 
 
 def _align(size: int) -> Callable[[], object]:
-    from vipecli.align import align
+    from vipecli.alignment.align import align
 
     a, b = embeddings(size, 1), embeddings(size, 2)
     align(a.part(slice(0, 40)), b.part(slice(0, 40)))
@@ -54,7 +54,7 @@ def _align(size: int) -> Callable[[], object]:
 
 
 def _pairs(size: int) -> Callable[[], object]:
-    from vipecli.align import align
+    from vipecli.alignment.align import align
 
     clips = [embeddings(100, seed) for seed in range(11)]
     align(clips[0], clips[1])
@@ -62,7 +62,7 @@ def _pairs(size: int) -> Callable[[], object]:
 
 
 def _index(size: int) -> Callable[[], object]:
-    from vipecli.packed import Packed
+    from vipecli.index.nearest import Packed
 
     packed = Packed([(str(c), str(c % 15), embeddings(56, c)) for c in range(size)])
     query = embeddings(56, size)

@@ -13,10 +13,10 @@ import sys
 from collections.abc import Callable
 
 from benchmarks.rows import embeddings
-from vipecli.distance import frame_costs
-from vipecli.packed import Packed
-from vipecli.paths import cheapest
-from vipecli.plain import Series
+from vipecli.alignment.dtw import cheapest
+from vipecli.embedding.distance import frame_costs
+from vipecli.index.euclidean_dtw import Series
+from vipecli.index.nearest import Packed
 
 CALLS = 11
 ENVIRONMENT = {

@@ -19,9 +19,9 @@ from scipy.stats import beta
 
 from benchmarks.__main__ import machine
 from benchmarks.nearest import penn_clips
-from vipecli import shortlist
-from vipecli.embed import Embeddings
-from vipecli.packed import Packed
+from vipecli.embedding.embed import Embeddings
+from vipecli.index import shortlist
+from vipecli.index.nearest import Packed
 
 FRAMES = 56
 _BATCH = 5000

@@ -23,9 +23,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from benchmarks.__main__ import embeddings, machine
-from vipecli.embed import Embeddings, Model, embed
-from vipecli.packed import Packed
-from vipecli.plain import Series
+from vipecli.embedding.embed import Embeddings, Model, embed
+from vipecli.index.euclidean_dtw import Series
+from vipecli.index.nearest import Packed
 
 Nearest = Callable[[np.ndarray, list[np.ndarray]], int]
 
@@ -64,10 +64,10 @@ def peers() -> Iterator[tuple[str, Nearest]]:
 
 def penn_clips(folder: Path) -> list[tuple[str, str, Embeddings]]:
     """Embeddings of the training split, from the labelled joints."""
-    from vipecli import penn_labels
+    from vipecli.index import penn_action
 
     model = Model.load()
-    clips = [clip for clip in penn_labels.load(folder) if clip.train]
+    clips = [clip for clip in penn_action.load(folder) if clip.train]
     return [(clip.id, clip.action, embed(clip.poses, model)) for clip in clips]
 
 

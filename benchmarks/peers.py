@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from vipecli.embed import Embeddings
+from vipecli.embedding.embed import Embeddings
 
 DRAWS = 20  # K of the paper
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from vipecli.embed import Embeddings, Model, embed
+from vipecli.embedding.embed import Embeddings, Model, embed
 from vipecli.evaluate.views import HELD_OUT, Camera, Noise, detected, project
-from vipecli.poses import Poses
-from vipecli.skeleton import LEFT_HIP, RIGHT_HIP
+from vipecli.poses.poses import Poses
+from vipecli.poses.skeleton import LEFT_HIP, RIGHT_HIP
 
 RATE = 30.0
 """Frames per second of motions and takes."""

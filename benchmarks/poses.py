@@ -21,13 +21,13 @@ import numpy as np
 
 from examples.film import Camera, Look, film
 from examples.motions import perform
-from vipecli.blazepose import MEASURES, BlazePose, prepare
-from vipecli.gaps import fill_gaps
-from vipecli.landmarker import model_path
-from vipecli.metrics import pck
-from vipecli.people import Tracks
-from vipecli.poses import Scene
-from vipecli.video import read_frames
+from vipecli.evaluate.metrics import pck
+from vipecli.poses.detection.blazepose import MEASURES, BlazePose, prepare
+from vipecli.poses.detection.model_file import model_path
+from vipecli.poses.gaps import fill_gaps
+from vipecli.poses.poses import Scene
+from vipecli.poses.tracking import Tracks
+from vipecli.video.read import read_frames
 
 _ON_TORSOS = 0.5
 WITHIN = 0.2  # of the torso: left shoulder to right hip, as long as it truly is at its distance
@@ -247,7 +247,7 @@ def plain(path: Path) -> tuple[Tracks, np.ndarray, tuple[int, int]]:
     import mediapipe
     from mediapipe.tasks.python import BaseOptions, vision
 
-    from vipecli.sessions import as_array, quiet
+    from vipecli.poses.detection.mediapipe_session import as_array, quiet
 
     options = vision.PoseLandmarkerOptions(
         base_options=BaseOptions(model_asset_path=str(model_path(None))),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vipecli.embed import Embeddings
+from vipecli.embedding.embed import Embeddings
 
 
 @dataclass(frozen=True)

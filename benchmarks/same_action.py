@@ -19,10 +19,10 @@ from scipy.stats import rankdata
 
 from benchmarks import planted
 from examples.motions import ACTIONS, perform
-from vipecli.align import align
-from vipecli.embed import Embeddings, Model, embed
+from vipecli.alignment.align import align
+from vipecli.alignment.same_action import DIFFERENT, MIRROR_MARGIN, figures, mirrored, same_action
+from vipecli.embedding.embed import Embeddings, Model, embed
 from vipecli.evaluate.views import Noise
-from vipecli.matching import DIFFERENT, MIRROR_MARGIN, figures, mirrored, same_action
 
 
 @dataclass(frozen=True)

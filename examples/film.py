@@ -99,7 +99,8 @@ def film(
     Parameters
     ----------
     joints
-        shape (T, 13, 3) in metres, y up, right-handed, in the order of `vipecli.skeleton.JOINTS`;
+        shape (T, 13, 3) in metres, y up, right-handed, in the order of
+        `vipecli.poses.skeleton.JOINTS`;
         several persons as a list of such arrays of equal T, in one world.
     out
         an .mp4 to write as H.264; None = film without a file, for the truth alone.

@@ -18,11 +18,11 @@ from examples.camera import Camera
 from examples.person import Look
 from examples.retarget import proportions, warp
 from examples.studio import Studio
-from vipecli.blazepose import BlazePose
 from vipecli.evaluate.views import HELD_OUT
-from vipecli.landmarker import model_path
-from vipecli.people import SEEN, WORLD, XY
-from vipecli.skeleton import from_mediapipe
+from vipecli.poses.detection.blazepose import BlazePose
+from vipecli.poses.detection.model_file import model_path
+from vipecli.poses.skeleton import from_mediapipe
+from vipecli.poses.tracking import SEEN, WORLD, XY
 
 FPS = 30.0
 RATES = {"uiprmd": 20.0, "amc": 30.0, "bvh": 30.0, "deepmimic": 30.0, "rule": 10.0}

@@ -20,7 +20,7 @@ import numpy as np
 
 from examples import exercises
 from examples.rig import Body, Stage, Style, two_link
-from vipecli.skeleton import MIRROR
+from vipecli.poses.skeleton import MIRROR
 
 __all__ = ["ACTIONS", "Body", "Motion", "Style", "mirrored", "perform", "two_link"]
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from vipecli import skeleton as sk
 from vipecli.evaluate.views import CAMERAS, project
-from vipecli.poses import Poses
+from vipecli.poses import skeleton as sk
+from vipecli.poses.poses import Poses
 
 STANDING = np.array(
     [

@@ -1,4 +1,4 @@
-"""Embed a folder, killed at random moments, and again: run by tests/test_batch.py.
+"""Embed a folder, killed at random moments, and again: run by tests/cli/test_batch.py.
 
     python -m tests.killed FOLDER SCRATCH MOMENTS
 
@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-import vipecli.library
-from vipecli.blazepose import BlazePose
+import vipecli.embedding.embedded_folder
 from vipecli.cli.app import main
-from vipecli.people import SEEN, XY
+from vipecli.poses.detection.blazepose import BlazePose
+from vipecli.poses.tracking import SEEN, XY
 
 BODY = np.zeros((33, 7), np.float32)
 BODY[:, XY], BODY[:, SEEN] = np.random.default_rng(0).uniform(0.2, 0.8, (33, 2)), 0.9
@@ -88,5 +88,7 @@ def run(folder: Path, scratch: Path, moments: int) -> None:
 
 if __name__ == "__main__":
     BlazePose.people = somebody
-    vipecli.library.detector_key(vipecli.library.Recipe())  # what every process would import
+    vipecli.embedding.embedded_folder.detector_key(
+        vipecli.embedding.embedded_folder.Recipe()
+    )  # what every process would import
     run(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from vipecli.container import origin_s
+from vipecli.video.container import origin_s
 
 BLACK, STEP, MOST = 16, 12, 20  # grey of frame 0, what each frame adds, and after how many
 BIAS = 2  # greys get a little darker on the way: exact conversion takes three times as long

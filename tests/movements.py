@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from vipecli.distance import SOFTNESS
-from vipecli.embed import Embeddings
+from vipecli.embedding.distance import SOFTNESS
+from vipecli.embedding.embed import Embeddings
 
 
 def movement(at, *, seed=0, noise=0.0, std=0.3, rate=30.0, noise_seed=0):

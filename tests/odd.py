@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.media import corner, grey, make_video
-from vipecli.encode import VideoWriter
+from vipecli.video.write import VideoWriter
 
 TEN = range(0, 400, 40)
 RNG = np.random.default_rng(0)

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from vipecli.embed import Model
+from vipecli.embedding.embed import Model
 
 
 class Session:

@@ -1,4 +1,4 @@
-"""`vipecli.align` and `vipecli.embed`, called with files."""
+"""`vipecli.alignment.align` and `vipecli.embedding.embed`, called with files."""
 
 import json
 import subprocess
@@ -6,14 +6,14 @@ import sys
 
 import numpy as np
 import pytest
-from test_synced import half_speed, poses
 
 import vipecli
 from tests.media import make_video
+from tests.outputs.test_synced import half_speed, poses
 from vipecli import api
-from vipecli.embed import Embeddings
+from vipecli.alignment.takes import Clip, Match, Session
+from vipecli.embedding.embed import Embeddings
 from vipecli.errors import NoPoseError, VipeError
-from vipecli.session import Clip, Match, Session
 
 
 @pytest.fixture(scope="module")
@@ -60,22 +60,18 @@ def test_save_refuses(aligned, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_modules_can_be_called_and_stay_modules(monkeypatch):
-    import vipecli.align as module
-    from vipecli.align import align as function
-
-    assert vipecli.align is module is sys.modules["vipecli.align"]
-    assert module.align is function
-    monkeypatch.setattr(api, "align", lambda *args, **options: (args, options))
-    assert vipecli.align("a", "b", ends="open") == (("a", "b"), {"ends": "open"})
+@pytest.mark.parametrize("name", ["align", "classify", "embed"])
+def test_the_package_hands_out_functions(name):
+    assert getattr(vipecli, name) is getattr(api, name)
+    assert name in dir(vipecli)
 
 
-def test_calls_work_in_a_fresh_interpreter():
+def test_functions_stay_functions_whatever_is_imported():
     code = (
         "import vipecli, sys; assert 'numpy' not in sys.modules; "
-        "from vipecli.embed import Embeddings; assert callable(vipecli.embed); "
-        "import vipecli.classify; assert callable(vipecli.classify); "
-        "assert callable(vipecli.align); assert vipecli.align.align"
+        "import vipecli.alignment.align, vipecli.embedding.embed, vipecli.index.classify; "
+        "names = ('align', 'embed', 'classify'); "
+        "assert [type(getattr(vipecli, n)).__name__ for n in names] == ['function'] * 3"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vipecli.align import align
-from vipecli.classify import classify
-from vipecli.clip import Recipe, read_clip
-from vipecli.timemap import warp
+from vipecli.alignment.align import align
+from vipecli.alignment.time_map import warp
+from vipecli.embedding.clip import Recipe, read_clip
+from vipecli.index.classify import classify
 
 CLIPS = Path(__file__).parent.parent / "examples" / "clips"
 TRUTH = json.loads((CLIPS / "truth.json").read_text())

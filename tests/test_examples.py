@@ -11,7 +11,7 @@ from examples.camera import Camera, facing, place
 from examples.film import film, frames, main, proportions, uneven_times, warp
 from examples.motions import ACTIONS, Body, Style, mirrored, perform, two_link
 from examples.person import Look, unit
-from vipecli.skeleton import LEFT_SHOULDER, LEFT_WRIST, MIRROR, RIGHT_SHOULDER
+from vipecli.poses.skeleton import LEFT_SHOULDER, LEFT_WRIST, MIRROR, RIGHT_SHOULDER
 
 CLIPS = Path(__file__).parent.parent / "examples" / "clips"
 TRUTH = json.loads((CLIPS / "truth.json").read_text())

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from benchmarks.fuzz import cases
 from tests.conftest import ROOT
 from vipecli.errors import VipeError
-from vipecli.formats import READERS, load_joint_map, load_scene
-from vipecli.video import read_frames
+from vipecli.poses.formats import READERS, load_joint_map, load_scene
+from vipecli.video.read import read_frames
 
 LOADERS = {suffix: load_scene for suffix in (".npz", *READERS)}
 LOADERS |= {".toml": load_joint_map, ".mp4": lambda path: list(read_frames(path))}

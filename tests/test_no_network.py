@@ -36,7 +36,7 @@ def outward(calls):
 
 def test_onnxruntime_is_told_before_it_is_imported():
     script = (
-        "import sys, vipecli.embed, os; assert 'onnxruntime' not in sys.modules;"
+        "import sys, vipecli.embedding.embed, os; assert 'onnxruntime' not in sys.modules;"
         "assert os.environ['ORT_DISABLE_TELEMETRY'] == '1'"
     )
     environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
@@ -45,7 +45,7 @@ def test_onnxruntime_is_told_before_it_is_imported():
 
 SOCKET = "import socket; socket.socket().connect_ex(('127.0.0.1', 9))"
 # What onnxruntime reports it sends after some ten seconds.
-SESSION = "import time; from vipecli.embed import Model; Model.load(); time.sleep(15)"
+SESSION = "import time; from vipecli.embedding.embed import Model; Model.load(); time.sleep(15)"
 
 
 @pytest.mark.slow

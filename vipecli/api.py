@@ -1,7 +1,7 @@
-"""What the package offers to Python: `vipecli.align`, `vipecli.embed` and `vipecli.classify`.
+"""The functions of `vipecli`: `align`, `classify` and `embed` take files and return an object.
 
-Each takes files, and returns an object with the result. The modules of the same names take data
-that are in memory already.
+Functions of the same names in `alignment.align`, `index.classify` and `embedding.embed` take data
+in memory.
 """
 
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vipecli.align import Alignment
-from vipecli.clip import Recipe, check_clip, read_clips
+from vipecli.alignment.align import Alignment
+from vipecli.alignment.takes import Clip, Match, Session, Settings, match_clips
+from vipecli.alignment.time_map import warp
+from vipecli.embedding.clip import Recipe, check_clip, read_clips
 from vipecli.errors import NoPoseError
-from vipecli.session import Clip, Match, Session, Settings, match_clips
-from vipecli.timemap import warp
 
 if TYPE_CHECKING:
-    from vipecli.classify import Ranking
+    from vipecli.index.classify import Ranking
     from vipecli.outputs.reel import Reel
 
 PathLike = str | Path
@@ -240,10 +240,10 @@ def classify(
     >>> vipecli.classify("clip.mp4", "labelled/").label  # doctest: +SKIP
     'squat'
     """
-    from vipecli.classify import classify as rank
-    from vipecli.index import load
-    from vipecli.library import content_key, detector_key
-    from vipecli.neighbours import open_for_search
+    from vipecli.embedding.embedded_folder import content_key, detector_key
+    from vipecli.index.classify import classify as rank
+    from vipecli.index.searchable import open_for_search
+    from vipecli.index.store import load
 
     clip, recipe = Path(clip), _recipe(reading)
     library = open_for_search(load(Path(index), model=recipe.load_model().id), hubs=hubs, k=k)

@@ -50,9 +50,9 @@ def log(x):
 def decay(mean, var, mean_t, var_t, start, rate, weight, scratch, out):
     """Add the mean of weight exp(-rate r^2 / 2) for one frame against a block of frames.
 
-    A product over the dimensions, see `vipecli.sigmoid`; p is that of the 1 + rate v, s / p the sum
-    of d^2 / (1 + rate v), so that nothing is divided per dimension. Two dimensions at a time, each
-    over contiguous frames of b (`mean_t` is (D, M)), so that it vectorises.
+    A product over the dimensions, see `vipecli.embedding.sigmoid`; p is that of the 1 + rate v,
+    s / p the sum of d^2 / (1 + rate v), so that nothing is divided per dimension. Two dimensions at
+    a time, each over contiguous frames of b (`mean_t` is (D, M)), so that it vectorises.
     """
     n, dims = len(out), len(mean)
     p, s = scratch[0, :n], scratch[1, :n]

@@ -13,10 +13,10 @@ from vipecli.cli.options import Estimator, Json, MatchBy, with_recipe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vipecli.clip import Recipe
+    from vipecli.alignment.takes import Session
+    from vipecli.embedding.clip import Recipe
     from vipecli.outputs.reel import Reel
-    from vipecli.session import Session
-    from vipecli.video import VideoInfo
+    from vipecli.video.read import VideoInfo
 
 DEFAULT_OUT = Path("synced.mp4")
 
@@ -268,16 +268,16 @@ def _check_usage(
 
 
 def _check_inputs(clips: Sequence[Path], recipes: "Sequence[Recipe]") -> "list[VideoInfo]":
-    from vipecli.clip import check_clip
+    from vipecli.embedding.clip import check_clip
 
     return [check_clip(*clip) for clip in zip(clips, recipes, strict=True)]
 
 
 def load_libraries() -> None:
     """Import what matching and writing need, and load the kernels: beside finding the poses."""
-    from vipecli.matching import rehearse
+    from vipecli.alignment.same_action import rehearse
     from vipecli.outputs import synced
-    from vipecli.planes import Planes
+    from vipecli.video.planes import Planes
 
     rehearse()
     Planes.filled((2, 2), synced.BACKGROUND).bgr()
@@ -292,7 +292,7 @@ def _read_and_match(
     bars: Any,
 ) -> "Session":
     """Find the poses of all clips, and match them."""
-    from vipecli.clip import read_clips
+    from vipecli.embedding.clip import read_clips
     from vipecli.engine import meanwhile
     from vipecli.errors import NoPoseError
 
@@ -302,7 +302,7 @@ def _read_and_match(
     ]
     meanwhile("vipecli.cli.align", "load_libraries")
     seen = read_clips(clips, recipes, lambda clip, steps: bars.advance(tasks[clip], steps))
-    from vipecli.session import Clip, Settings, match_clips  # loaded by now
+    from vipecli.alignment.takes import Clip, Settings, match_clips  # loaded by now
 
     takes = [Clip(path, *found) for path, found in zip(clips, seen, strict=True)]
     session = match_clips(

@@ -9,16 +9,16 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vipecli.alignment.takes import Session
     from vipecli.outputs.reel import Reel
-    from vipecli.session import Session
 
 
 def check_outputs(
     clips: Sequence[Path], out: Path | None, written: Sequence[Path], **special: Path | None
 ) -> None:
     """Refuse files that could not be written, and two results in one file."""
-    from vipecli.encode import check_container
     from vipecli.files import check_output
+    from vipecli.video.write import check_container
 
     if out:
         check_container(out)

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TextIO
 
 from vipecli.cli.console import debugging, note, progress_bars
-from vipecli.clip import Recipe
+from vipecli.embedding.clip import Recipe
+from vipecli.embedding.embedded_folder import Entry, Slot, fill
 from vipecli.engine import Outcome
 from vipecli.errors import VipeError
 from vipecli.files import check_output, check_writable, sweep
-from vipecli.library import Entry, Slot, fill
 
 _REPORT_S = 30.0  # between lines about the progress, where there is no terminal for bars
 

@@ -7,7 +7,7 @@ import typer
 from vipecli.cli.options import Json
 
 if TYPE_CHECKING:
-    from vipecli.cache import Usage
+    from vipecli.poses.cache import Usage
 
 app = typer.Typer(
     help="What is kept of the poses found before, so that a clip is looked at only once.",
@@ -23,8 +23,8 @@ def info(json: Json = None) -> None:
     VIPE_CACHE names another folder, or switches it off (VIPE_CACHE=off); VIPE_CACHE_MB is its
     limit. The clips used least recently go first.
     """
-    from vipecli.cache import usage
     from vipecli.cli.console import STDOUT, check_json, write_json
+    from vipecli.poses.cache import usage
 
     check_json(json)
     found = usage()
@@ -41,7 +41,7 @@ def info(json: Json = None) -> None:
 @app.command()
 def clear() -> None:
     """Remove the poses of all clips; they are found again when they are needed."""
-    from vipecli import cache
+    from vipecli.poses import cache
 
     typer.echo(f"Removed {_amount(cache.clear())}")
 

@@ -24,10 +24,10 @@ from vipecli.cli.options import (
 from vipecli.cli.queries import Query, inputs, open_index, read_query
 
 if TYPE_CHECKING:
-    from vipecli.classify import Ranking
-    from vipecli.embed import Embeddings
-    from vipecli.neighbours import Searchable
-    from vipecli.timeline import Stretch
+    from vipecli.embedding.embed import Embeddings
+    from vipecli.index.classify import Ranking
+    from vipecli.index.searchable import Searchable
+    from vipecli.index.timeline import Stretch
 
 HUBS = 50  # as in `vipe evaluate penn`
 
@@ -109,7 +109,7 @@ def classify(
     Copies of a clip in the index do not vote.
     """
     from vipecli.cli.console import check_json, write_json
-    from vipecli.clip import Recipe
+    from vipecli.embedding.clip import Recipe
 
     recipe = Recipe(
         person=person,
@@ -206,7 +206,7 @@ def _one(
     query: Query, library: "Searchable", k: int, exact: bool, every: float | None, match: str
 ) -> _Result:
     """Label one clip, and over time if so asked."""
-    from vipecli.classify import classify as rank
+    from vipecli.index.classify import classify as rank
 
     left_out = query.copies if query.copies.any() else None
     if library.left_out is not None:
@@ -234,7 +234,7 @@ def _over_time(
     from statistics import median
 
     from vipecli.cli.console import progress_bars
-    from vipecli.timeline import label_over_time
+    from vipecli.index.timeline import label_over_time
 
     some = [library.packed.clips[i] for i in range(min(len(library.packed.clips), 1000))]
     window = median(float(clip.times[-1] - clip.times[0]) for clip in some)
@@ -298,11 +298,11 @@ def _show(result: _Result, name: bool) -> None:
 
 def _explain(result: _Result, library: "Searchable", out: Path) -> None:
     """Write the clip beside its nearest one, aligned."""
-    from vipecli.align import align
+    from vipecli.alignment.align import align
     from vipecli.cli.console import progress_bars
     from vipecli.errors import VideoError
-    from vipecli.formats import is_pose_file
-    from vipecli.indexing import clip_path
+    from vipecli.index.build import clip_path
+    from vipecli.poses.formats import is_pose_file
 
     query, ranking = result.query, result.ranking
     if not ranking.neighbours:

@@ -13,9 +13,9 @@ from vipecli.cli.options import Json, with_recipe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vipecli.clip import Recipe
-    from vipecli.compare import Comparison
-    from vipecli.session import Clip, Match, Settings
+    from vipecli.alignment.compare import Comparison
+    from vipecli.alignment.takes import Clip, Match, Settings
+    from vipecli.embedding.clip import Recipe
 
 TURNS_SHOWN = 12  # the rest is in the JSON
 
@@ -62,11 +62,11 @@ def compare(
     Aligns the clips, then compares the angles of elbows, shoulders, hips and knees: their ranges,
     the moments of largest difference, and what turns earlier or later than the rest.
     """
+    from vipecli.alignment.compare import SOURCES
+    from vipecli.alignment.compare import compare as compare_poses
+    from vipecli.alignment.takes import Settings
     from vipecli.cli.console import check_json, progress_bars, write_json
-    from vipecli.compare import SOURCES
-    from vipecli.compare import compare as compare_poses
     from vipecli.outputs import angles
-    from vipecli.session import Settings
 
     both = recipes(2)
     _check_outputs(a, b, csv=csv, plot=plot, report=report)
@@ -103,16 +103,16 @@ def _read_and_match(
     paths: tuple[Path, Path], recipes: "list[Recipe]", settings: "Settings", bars: Any
 ) -> "tuple[Clip, Match]":
     """Find the poses of both clips, and match them."""
-    from vipecli.clip import check_clip, read_clips
+    from vipecli.alignment.takes import Clip, match_pair
+    from vipecli.embedding.clip import check_clip, read_clips
     from vipecli.engine import meanwhile
-    from vipecli.session import Clip, match_pair
 
     infos = [check_clip(*clip) for clip in zip(paths, recipes, strict=True)]
     tasks = [
         bars.add_task(f"poses of {info.path.name}", total=info.frames, unit="frames")
         for info in infos
     ]
-    meanwhile("vipecli.matching", "rehearse")
+    meanwhile("vipecli.alignment.same_action", "rehearse")
     seen = read_clips(paths, recipes, lambda clip, steps: bars.advance(tasks[clip], steps))
     own, other = (Clip(path, *found) for path, found in zip(paths, seen, strict=True))
     return own, match_pair(own, other, recipes[0].load_model, settings)
@@ -205,7 +205,7 @@ def _matched(found: "Comparison") -> str:
 
 
 def _ranges_table(found: "Comparison") -> Any:
-    from vipecli.compare import LEAST_KNOWN
+    from vipecli.alignment.compare import LEAST_KNOWN
 
     table = _table("Angles, degrees", "angle", ("A", "B", "mean difference", "seen in both"))
     for one in found.ranges:

@@ -19,6 +19,6 @@ def download(
     The one command that uses the network. The file is kept if its checksum is the expected one,
     and found by every other command from then on.
     """
-    from vipecli.landmarker import MODEL_SHA256, MODEL_URL, download_model
+    from vipecli.poses.detection.model_file import MODEL_SHA256, MODEL_URL, download_model
 
     typer.echo(download_model(url or MODEL_URL, sha256=sha256 or MODEL_SHA256))

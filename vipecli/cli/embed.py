@@ -9,7 +9,7 @@ import typer
 from vipecli.cli.options import BusyJobs, with_recipe
 
 if TYPE_CHECKING:
-    from vipecli.clip import Recipe
+    from vipecli.embedding.clip import Recipe
 
 
 @with_recipe()
@@ -49,7 +49,7 @@ def embed(
     are listed at the end, with exit code 1, and in the --log as they come.
     """
     from vipecli.cli.batch import fill_with_progress
-    from vipecli.library import slots
+    from vipecli.embedding.embedded_folder import slots
 
     recipe = replace(recipe, person="all") if all_people else recipe
     wanted = [replace(slot, everyone=all_people) for slot in slots(inputs, out)]

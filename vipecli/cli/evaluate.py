@@ -15,7 +15,7 @@ from vipecli.cli.options import Json, Person, PoseModel, Weights
 if TYPE_CHECKING:
     import numpy as np
 
-    from vipecli.embed import Model
+    from vipecli.embedding.embed import Model
     from vipecli.evaluate.alignment import Take
 
 app = typer.Typer(
@@ -161,10 +161,10 @@ def penn(
     clips of one viewpoint as index; Kendall's tau as TCC defines it. All clips, and those in
     which most joints are visible.
     """
-    from vipecli.embed import Model
+    from vipecli.embedding.embed import Model
     from vipecli.evaluate import penn as protocol
     from vipecli.evaluate.penn_order import TAU_STEP
-    from vipecli.penn_labels import FPS
+    from vipecli.index.penn_action import FPS
 
     with _result(json) as finish:
         model = Model.load(weights)
@@ -268,7 +268,7 @@ def calibration(
     Pairs of pictures of held-out poses from different cameras, joints as a detector would find
     them; a match is within 0.1 NP-MPJPE.
     """
-    from vipecli.embed import Model
+    from vipecli.embedding.embed import Model
     from vipecli.evaluate import calibration as protocol
     from vipecli.evaluate.retrieval import Settings, described
 
@@ -291,7 +291,7 @@ app.command()(lift)
 
 def _models(weights: Path | None, compare: list[Path] | None) -> dict[str, "Model"]:
     """Models by the name of their row: ours first."""
-    from vipecli.embed import Model, default_weights
+    from vipecli.embedding.embed import Model, default_weights
 
     out: dict[str, Model] = {}
     for path in (weights or default_weights(), *(compare or ())):
@@ -335,9 +335,9 @@ def _pool(pool: "np.ndarray", mocap: list[Path], held_out: list[str] | None) -> 
 def _takes(clips: list[Path], person: str, pose_model: Path | None, bar: Callable) -> list["Take"]:
     """Poses of rendered clips, or of synchronised videos: there the time is the moment."""
     from vipecli.evaluate.alignment import Take, read_truth
-    from vipecli.gaps import fill_gaps
-    from vipecli.poses import detect
-    from vipecli.video import probe
+    from vipecli.poses.detect import detect
+    from vipecli.poses.gaps import fill_gaps
+    from vipecli.video.read import probe
 
     known = read_truth(clips[0]) if len(clips) == 1 else [(path, "", None) for path in clips]
     out = []

@@ -9,7 +9,7 @@ from vipecli.cli.options import Json, PoseModel
 
 if TYPE_CHECKING:
     from vipecli.evaluate.lifting import Method
-    from vipecli.lift import Lifter
+    from vipecli.lifting.lift import Lifter
 
 
 def lift(
@@ -55,7 +55,7 @@ def lift(
     from vipecli.cli.figures import show_agreement, show_lifting
     from vipecli.evaluate import lifting as protocol
     from vipecli.evaluate.retrieval import Settings, described
-    from vipecli.lift import Lifter
+    from vipecli.lifting.lift import Lifter
 
     if not (mocap or detected or synced):
         raise typer.BadParameter("give MOCAP, --detected or --synced")
@@ -72,7 +72,7 @@ def lift(
         if detected:
             takes = protocol.load_filmed(detected)
             result["film"] = protocol.by_film(takes, [*_video(lifter, smooth), *direct])
-            from vipecli.lift import lift as lift_poses
+            from vipecli.lifting.lift import lift as lift_poses
 
             lifted = [lift_poses(take.poses, lifter, smooth_s=smooth) for take in takes]
             result["certainty"] = protocol.certainty(lifted, takes)
@@ -89,7 +89,7 @@ def lift(
 
 
 def _direct(compare: list[Path] | None) -> "list[Method]":
-    from vipecli.embed import Model
+    from vipecli.embedding.embed import Model
     from vipecli.errors import WeightsError
     from vipecli.evaluate.lifting import by_network
     from vipecli.evaluate.retrieval import LIFTING, kind
@@ -117,9 +117,9 @@ def _video(lifter: "Lifter", smooth: float) -> "list[Method]":
 
 
 def _detect(path: Path, pose_model: Path | None, bar: Any) -> Any:
-    from vipecli.gaps import fill_gaps
-    from vipecli.poses import detect
-    from vipecli.video import probe
+    from vipecli.poses.detect import detect
+    from vipecli.poses.gaps import fill_gaps
+    from vipecli.video.read import probe
 
     tick = bar(f"poses of {path.name}", probe(path).frames, "frames")
     return fill_gaps(detect(path, model=pose_model, progress=lambda done: tick(1)))

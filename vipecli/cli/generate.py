@@ -14,8 +14,8 @@ _AROUND_S = 0.5  # of a clip that is looked at on both sides of the moment asked
 if TYPE_CHECKING:
     import numpy as np
 
-    from vipecli.clip import Recipe
-    from vipecli.lift import Lifter
+    from vipecli.embedding.clip import Recipe
+    from vipecli.lifting.lift import Lifter
 
 
 def generate(
@@ -55,11 +55,11 @@ def generate(
     every pose from the front and from the side, an .npz holds the joints.
     """
     from vipecli.cli.console import progress_bars
-    from vipecli.clip import Recipe
+    from vipecli.embedding.clip import Recipe
     from vipecli.files import check_output
-    from vipecli.generate import between as walk
-    from vipecli.generate import vary
-    from vipecli.lift import default_lifter
+    from vipecli.lifting.generate import between as walk
+    from vipecli.lifting.generate import vary
+    from vipecli.lifting.lift import default_lifter
 
     if between and pose:
         raise typer.BadParameter("give one POSE, or --between A B, not both")
@@ -79,7 +79,7 @@ def generate(
     if found and not between:  # the pose itself comes first
         import numpy as np
 
-        from vipecli.canonical import canonical
+        from vipecli.poses.canonical import canonical
 
         poses, labels = np.concatenate([canonical(found[0])[0][None], poses]), ["source", *labels]
     _write(poses, labels, out)
@@ -110,9 +110,9 @@ def _pose_of(source: str, lifter: "Lifter", recipe: "Recipe", bars: object) -> "
 
     from vipecli.cli.lift import read_2d
     from vipecli.errors import FormatError, NoPoseError
-    from vipecli.formats import is_pose_file
-    from vipecli.lift import lift
-    from vipecli.motion_files import load_motion
+    from vipecli.lifting.lift import lift
+    from vipecli.lifting.motion_files import load_motion
+    from vipecli.poses.formats import is_pose_file
 
     path, moment = _split(source)
     try:
@@ -147,7 +147,7 @@ def _write(poses: "np.ndarray", labels: list[str], out: Path) -> None:
     import numpy as np
 
     from vipecli.files import replacing
-    from vipecli.skeleton import JOINTS
+    from vipecli.poses.skeleton import JOINTS
 
     with replacing(out) as part:
         if out.suffix.lower() == ".npz":

@@ -11,10 +11,10 @@ import typer
 from vipecli.cli.options import Detector, Jobs, Joints, Json, Person, PoseModel, Weights
 
 if TYPE_CHECKING:
-    from vipecli.clip import Recipe
+    from vipecli.embedding.clip import Recipe
     from vipecli.engine import Outcome
-    from vipecli.index import Index
-    from vipecli.sources import Item
+    from vipecli.index.sources import Item
+    from vipecli.index.store import Index
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -83,8 +83,8 @@ def build(
     Clips that are new or have changed are looked at, clips that are gone leave the index. With
     another --model everything is embedded anew; poses that are there are used again.
     """
-    from vipecli import sources
-    from vipecli.clip import Recipe
+    from vipecli.embedding.clip import Recipe
+    from vipecli.index import sources
 
     folder = out or (source if source.is_dir() else source.parent)
     options = {"poses": poses.value, "split": split.value, "exclude": sorted(exclude or ())}
@@ -129,8 +129,8 @@ def add(
     weights: Weights = None,
 ) -> None:
     """Add clips to an index; one that is there already is looked at again if it has changed."""
-    from vipecli.clip import Recipe
-    from vipecli.index import load
+    from vipecli.embedding.clip import Recipe
+    from vipecli.index.store import load
 
     recipe = Recipe(
         person=person, detector=detector, pose_model=pose_model, weights=weights, joints=joints
@@ -152,9 +152,9 @@ def remove(
     """Take clips out of an index; the videos stay, and are not taken in again by themselves."""
     from fnmatch import fnmatchcase
 
-    from vipecli.commit import commit
     from vipecli.errors import FormatError
-    from vipecli.index import load
+    from vipecli.index.commit import commit
+    from vipecli.index.store import load
 
     index = load(folder)
     have = [facts.name for facts in index.facts()]
@@ -172,7 +172,7 @@ def remove(
 def info(folder: Folder, json: Json = None) -> None:
     """Tell what an index holds: clips, labels, frames, model."""
     from vipecli.cli.console import check_json, write_json
-    from vipecli.index import load
+    from vipecli.index.store import load
 
     check_json(json)
     index = load(folder)
@@ -194,8 +194,8 @@ def info(folder: Folder, json: Json = None) -> None:
 def verify(folder: Folder) -> None:
     """Read the whole index and compare it with its checksums."""
     from vipecli.cli.console import note, progress_bars
-    from vipecli.index import command, load
-    from vipecli.index import verify as check
+    from vipecli.index.store import command, load
+    from vipecli.index.store import verify as check
 
     index = load(folder)
     with progress_bars() as bars:
@@ -214,7 +214,7 @@ def verify(folder: Folder) -> None:
 
 def start(folder: Path, recipe: "Recipe", *, anew: bool = False) -> "Index":
     """The index of a folder to build on; an empty one where there is none or the model differs."""
-    from vipecli.index import Index, exists, load
+    from vipecli.index.store import Index, exists, load
 
     if anew or not exists(folder):
         return Index(folder)
@@ -240,9 +240,9 @@ def update(
     """
     from vipecli.cli.batch import fill_with_progress, list_failures
     from vipecli.cli.console import note, progress_bars
-    from vipecli.commit import commit
     from vipecli.errors import VipeError
-    from vipecli.indexing import make_records, plan, slots, untouched, without_copies
+    from vipecli.index.build import make_records, plan, slots, untouched, without_copies
+    from vipecli.index.commit import commit
 
     todo = plan(index, items, recipe, present=present)
     wanted = list(slots(todo.fresh, index.folder).values())
@@ -300,8 +300,8 @@ def summary(index: "Index") -> dict[str, Any]:
 
 def _to_add(clip: Path, folder: Path, label: str | None, viewpoint: str) -> "list[Item]":
     """Labelled clips that are meant by one argument of `add`."""
-    from vipecli import sources
     from vipecli.errors import VideoError, VipeError
+    from vipecli.index import sources
 
     if not clip.exists():
         raise VideoError(f"{clip}: no such file or folder")

@@ -8,10 +8,10 @@ import typer
 from vipecli.cli.options import with_recipe
 
 if TYPE_CHECKING:
-    from vipecli.clip import Recipe
-    from vipecli.lift import Lifted
-    from vipecli.motion_files import Motion
-    from vipecli.poses import Poses
+    from vipecli.embedding.clip import Recipe
+    from vipecli.lifting.lift import Lifted
+    from vipecli.lifting.motion_files import Motion
+    from vipecli.poses.poses import Poses
 
 LiftModel = Annotated[
     Path | None,
@@ -64,9 +64,9 @@ def lift(
     to the right of the picture, y up, z to the camera, and the body moves through the picture.
     """
     from vipecli.cli.console import progress_bars
-    from vipecli.lift import default_lifter
-    from vipecli.lift import lift as lift_poses
-    from vipecli.motion_files import save_motion
+    from vipecli.lifting.lift import default_lifter
+    from vipecli.lifting.lift import lift as lift_poses
+    from vipecli.lifting.motion_files import save_motion
 
     out = out or (None if preview else Path(f"{clip.resolve().stem}.npz"))
     _check(clip, out, preview)
@@ -84,11 +84,11 @@ def lift(
 
 def _check(clip: Path, out: Path | None, preview: Path | None) -> None:
     """Refuse what cannot be written, before minutes go into it."""
-    from vipecli.encode import check_container
     from vipecli.errors import VipeError
     from vipecli.files import check_output
-    from vipecli.formats import is_pose_file
-    from vipecli.motion_files import check_format
+    from vipecli.lifting.motion_files import check_format
+    from vipecli.poses.formats import is_pose_file
+    from vipecli.video.write import check_container
 
     if out:
         check_format(out)
@@ -102,8 +102,8 @@ def _check(clip: Path, out: Path | None, preview: Path | None) -> None:
 
 def read_2d(clip: Path, recipe: "Recipe", bars: object) -> "Poses":
     """2D poses of the person in a video or a keypoint file; short gaps filled."""
-    from vipecli.clip import read_scene
-    from vipecli.gaps import fill_gaps
+    from vipecli.embedding.clip import read_scene
+    from vipecli.poses.gaps import fill_gaps
 
     task = bars.add_task(f"poses of {clip.name}", total=None, unit="frames")
     scene = read_scene(clip, recipe, lambda steps: bars.advance(task, steps))
@@ -116,8 +116,8 @@ def _motion(
     """Joints in metres, y up, in the axes asked for."""
     import numpy as np
 
-    from vipecli.lift import where
-    from vipecli.motion_files import Motion
+    from vipecli.lifting.lift import where
+    from vipecli.lifting.motion_files import Motion
 
     joints, axes = lifted.joints, "x to the person's left, y up the spine, z forward"
     if camera:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from vipecli.clip import Recipe
+    from vipecli.embedding.clip import Recipe
 
 
 def _check_person(value: str) -> str:
@@ -74,7 +74,7 @@ def _start_early(jobs: int) -> int:
     if jobs > 1:
         from vipecli.engine import get_ready
 
-        get_ready(jobs, "vipecli.library", "load_libraries")
+        get_ready(jobs, "vipecli.embedding.embedded_folder", "load_libraries")
     return jobs
 
 
@@ -207,7 +207,7 @@ def with_recipe(*, without: tuple[str, ...] = (), of_each: bool = False) -> Call
 
     def decorate(command: Callable) -> Callable:
         def run(**given: object) -> object:
-            from vipecli.clip import Recipe
+            from vipecli.embedding.clip import Recipe
 
             values = {name: given.pop(name) for name in kinds}
             times = [values.pop(name) for name in _OF_EACH] if of_each else []

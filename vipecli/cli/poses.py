@@ -9,9 +9,9 @@ import typer
 from vipecli.cli.options import Json, with_recipe
 
 if TYPE_CHECKING:
-    from vipecli.clip import Recipe
+    from vipecli.embedding.clip import Recipe
     from vipecli.outputs.people import Sighting
-    from vipecli.poses import Scene
+    from vipecli.poses.poses import Scene
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -60,7 +60,7 @@ def poses(
     .trc; keypoint files are converted. Poses are written as found: gaps stay gaps.
     """
     from vipecli.cli.console import check_json, progress_bars
-    from vipecli.clip import check_clip, read_scene
+    from vipecli.embedding.clip import check_clip, read_scene
 
     if not listing and out is None:
         raise typer.BadParameter("give --out FILE, or --list to see who is there")
@@ -83,7 +83,7 @@ def _check_out(
 ) -> str | None:
     """Refuse an output that could not be written; return the name of its format."""
     from vipecli.files import check_output
-    from vipecli.formats import FORMATS, format_of
+    from vipecli.poses.formats import FORMATS, format_of
 
     if out is None:
         return None
@@ -173,7 +173,7 @@ def _write(
 ) -> None:
     """Write one person, or everyone: into one file, or one each where a format holds one."""
     from vipecli.cli.console import STDOUT, write_json
-    from vipecli.formats import FORMATS, save_poses
+    from vipecli.poses.formats import FORMATS, save_poses
 
     chosen = [scene.choose(person, path=clip)]
     if all_people:

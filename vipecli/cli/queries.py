@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-    from vipecli.clip import Recipe
-    from vipecli.embed import Embeddings
-    from vipecli.index import Index
-    from vipecli.neighbours import Searchable
-    from vipecli.poses import Poses
-    from vipecli.rows import Facts
+    from vipecli.embedding.clip import Recipe
+    from vipecli.embedding.embed import Embeddings
+    from vipecli.index.records import Facts
+    from vipecli.index.searchable import Searchable
+    from vipecli.index.store import Index
+    from vipecli.poses.poses import Poses
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Query:
 
 def inputs(clips: list[Path], part: "Recipe") -> list[Path]:
     """Clips that are meant: those named, and those in folders."""
-    from vipecli.clip import check_clip
-    from vipecli.sources import find_clips
+    from vipecli.embedding.clip import check_clip
+    from vipecli.index.sources import find_clips
 
     out: list[Path] = []
     for clip in clips:
@@ -48,7 +48,7 @@ def open_index(
     from fnmatch import fnmatchcase
 
     from vipecli.cli.console import progress_bars
-    from vipecli.neighbours import open_for_search
+    from vipecli.index.searchable import open_for_search
 
     index = up_to_date(folder, recipe, jobs, exclude)
     with progress_bars() as bars:
@@ -64,10 +64,10 @@ def open_index(
 
 def up_to_date(folder: Path, recipe: "Recipe", jobs: int, exclude: list[str]) -> "Index":
     """Index of a folder; one of sub-folders with videos is made, or told what is new."""
-    from vipecli import sources
     from vipecli.cli.index import update
     from vipecli.errors import VideoError
-    from vipecli.index import Index, exists, load
+    from vipecli.index import sources
+    from vipecli.index.store import Index, exists, load
 
     there = exists(folder)
     index = load(folder, model=recipe.load_model().id) if there else Index(folder)
@@ -90,8 +90,8 @@ def read_query(path: Path, part: "Recipe", library: "Searchable") -> Query:
     import numpy as np
 
     from vipecli.cli.console import note, progress_bars
-    from vipecli.clip import check_clip, read_clip
-    from vipecli.library import content_key, detector_key
+    from vipecli.embedding.clip import check_clip, read_clip
+    from vipecli.embedding.embedded_folder import content_key, detector_key
 
     key = content_key(path, detector_key(part))
     copies = np.array([facts.key == key for facts in library.facts])

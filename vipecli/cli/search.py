@@ -21,12 +21,12 @@ from vipecli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from vipecli.clip import Recipe
-    from vipecli.embed import Embeddings
-    from vipecli.index import Index
-    from vipecli.poses import Poses
-    from vipecli.rows import Facts
-    from vipecli.search import Hit
+    from vipecli.embedding.clip import Recipe
+    from vipecli.embedding.embed import Embeddings
+    from vipecli.index.records import Facts
+    from vipecli.index.search import Hit
+    from vipecli.index.store import Index
+    from vipecli.poses.poses import Poses
 
 
 class Space(str, Enum):
@@ -79,8 +79,8 @@ def search(
     """
     from vipecli.cli.console import check_json, note, write_json
     from vipecli.cli.queries import up_to_date
-    from vipecli.clip import Recipe
-    from vipecli.search import search as find
+    from vipecli.embedding.clip import Recipe
+    from vipecli.index.search import search as find
 
     path, time_s = _where(query)
     recipe = Recipe(
@@ -92,7 +92,7 @@ def search(
     library = up_to_date(index, recipe, jobs, exclude or [])
     facts, clips = library.facts(), library.embeddings()
     if space is Space.LATENT:
-        from vipecli.lift import in_latent
+        from vipecli.lifting.lift import in_latent
 
         frame = in_latent(poses)
         clips = [in_latent(one) for _, one in sorted(library.poses(range(len(facts))).items())]
@@ -132,11 +132,11 @@ def _pose(path: Path, time_s: float | None, recipe: "Recipe") -> "tuple[Poses, E
     """One frame of the query: its joints and its embedding."""
     import numpy as np
 
-    from vipecli.clip import read_scene
-    from vipecli.embed import embed
+    from vipecli.embedding.clip import read_scene
+    from vipecli.embedding.embed import embed
     from vipecli.errors import NoPoseError, VideoError
-    from vipecli.gaps import fill_gaps
-    from vipecli.poses import Poses
+    from vipecli.poses.gaps import fill_gaps
+    from vipecli.poses.poses import Poses
 
     part = recipe
     if path.suffix.lower() not in _PICTURES or path.is_dir():
@@ -167,9 +167,9 @@ def _pose(path: Path, time_s: float | None, recipe: "Recipe") -> "tuple[Poses, E
 
 def _middle(path: Path, recipe: "Recipe") -> float:
     """The middle of a clip, seconds."""
-    from vipecli.clip import read_scene
-    from vipecli.formats import is_pose_file
-    from vipecli.video import probe
+    from vipecli.embedding.clip import read_scene
+    from vipecli.poses.formats import is_pose_file
+    from vipecli.video.read import probe
 
     if not is_pose_file(path):
         return probe(path).duration_s / 2
@@ -185,7 +185,7 @@ def _left_out(
 
     import numpy as np
 
-    from vipecli.library import content_key, detector_key
+    from vipecli.embedding.embedded_folder import content_key, detector_key
 
     key = content_key(path, detector_key(recipe))
     itself = [i for i, one in enumerate(facts) if one.key == key]
@@ -233,9 +233,9 @@ def _write_sheet(
     facts: "list[Facts]",
     out: Path,
 ) -> None:
-    from vipecli.formats import is_pose_file
-    from vipecli.indexing import clip_path
+    from vipecli.index.build import clip_path
     from vipecli.outputs.sheet import Tile, write_sheet
+    from vipecli.poses.formats import is_pose_file
 
     joints = library.poses(hit.place for hit in hits)
     tiles = []

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from vipecli.align import Alignment
-from vipecli.gaps import missing_spans
-from vipecli.matching import DIFFERENT
-from vipecli.session import Match, Session
-from vipecli.timemap import speed
+from vipecli.alignment.align import Alignment
+from vipecli.alignment.same_action import DIFFERENT
+from vipecli.alignment.takes import Match, Session
+from vipecli.alignment.time_map import speed
+from vipecli.poses.gaps import missing_spans
 
 TELL_S = 0.2  # shorter stretches without a counterpart are only in the JSON, seconds
 

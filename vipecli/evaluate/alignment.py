@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from vipecli.align import Alignment, align, align_costs
-from vipecli.distance import frame_costs, order_distance
-from vipecli.embed import Model, embed
+from vipecli.alignment.align import Alignment, align, align_costs
+from vipecli.alignment.time_map import warp
+from vipecli.embedding.distance import frame_costs, order_distance
+from vipecli.embedding.embed import Model, embed
 from vipecli.errors import FormatError
-from vipecli.metrics import kendall_tau, np_mpjpe
-from vipecli.poses import Poses
-from vipecli.skeleton import (
+from vipecli.evaluate.metrics import kendall_tau, np_mpjpe
+from vipecli.poses.poses import Poses
+from vipecli.poses.skeleton import (
     LEFT_ANKLE,
     LEFT_ELBOW,
     LEFT_HIP,
@@ -28,7 +29,6 @@ from vipecli.skeleton import (
     RIGHT_SHOULDER,
     from_mediapipe,
 )
-from vipecli.timemap import warp
 
 TAU_STEP_S = 1 / 6
 """Kendall's tau looks at a frame every so often: 5 frames at 30 frames/s, as TCC does."""

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from vipecli.distance import matching_probability
-from vipecli.embed import Model
+from vipecli.embedding.distance import matching_probability
+from vipecli.embedding.embed import Model
+from vipecli.evaluate.metrics import MATCH_AT, expected_calibration_error, np_mpjpe, reliability
 from vipecli.evaluate.retrieval import Settings, embedded, pictures, similarity_distance
-from vipecli.metrics import MATCH_AT, expected_calibration_error, np_mpjpe, reliability
 
 NEAREST = 20
 """Pairs ``nearest``: each picture with those of this many most probable matches."""

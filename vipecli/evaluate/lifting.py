@@ -8,15 +8,15 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from vipecli.canonical import mid_hip, torso
-from vipecli.embed import Model
+from vipecli.embedding.embed import Model
 from vipecli.errors import FormatError
+from vipecli.evaluate.metrics import np_mpjpe_pairs
 from vipecli.evaluate.retrieval import Settings, embedded, pictures
 from vipecli.evaluate.views import CAMERAS, in_camera, placed
-from vipecli.lift import Lifted, Lifter, lift
-from vipecli.metrics import np_mpjpe_pairs
-from vipecli.poses import Poses
-from vipecli.skeleton import from_mediapipe
+from vipecli.lifting.lift import Lifted, Lifter, lift
+from vipecli.poses.canonical import mid_hip, torso
+from vipecli.poses.poses import Poses
+from vipecli.poses.skeleton import from_mediapipe
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def certainty(lifted: Sequence[Lifted], takes: Sequence[Filmed]) -> float:
     """Rank correlation of the expected with the true error of each joint, after alignment."""
     from scipy.stats import spearmanr
 
-    from vipecli.canonical import rotation_onto
+    from vipecli.poses.canonical import rotation_onto
 
     expected, true = [], []
     for one, take in zip(lifted, takes, strict=True):

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from vipecli.embed import Embeddings, Model, embed
+from vipecli.embedding.embed import Embeddings, Model, embed
 from vipecli.errors import FormatError
+from vipecli.evaluate.metrics import one_nn_correct, one_view_accuracy, without_hubs
 from vipecli.evaluate.penn_order import tau, tau_count, tau_pairs
-from vipecli.metrics import one_nn_correct, one_view_accuracy, without_hubs
-from vipecli.packed import Packed
-from vipecli.penn_labels import PennClip, load
+from vipecli.index.nearest import Packed
+from vipecli.index.penn_action import PennClip, load
 
 __all__ = ["PennClip", "distances", "evaluate", "load", "score", "split", "tau", "tau_pairs"]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from vipecli.distance import frame_costs, order_distance
-from vipecli.embed import Embeddings
-from vipecli.metrics import kendall_tau
-from vipecli.penn_labels import PennClip
+from vipecli.embedding.distance import frame_costs, order_distance
+from vipecli.embedding.embed import Embeddings
+from vipecli.evaluate.metrics import kendall_tau
+from vipecli.index.penn_action import PennClip
 
 TAU_STEP = 5
 """Kendall's tau looks at every 5th frame of both clips (TCC, section 4.3)."""

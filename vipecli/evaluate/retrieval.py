@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from vipecli.distance import frame_distance
-from vipecli.embed import Embeddings, Model, embed
+from vipecli.embedding.distance import frame_distance
+from vipecli.embedding.embed import Embeddings, Model, embed
 from vipecli.errors import WeightsError
+from vipecli.evaluate.metrics import MATCH_AT, hit_at_k, np_mpjpe
 from vipecli.evaluate.views import CAMERAS, Noise, detected, hidden, placed, project
-from vipecli.metrics import MATCH_AT, hit_at_k, np_mpjpe
-from vipecli.poses import Poses
+from vipecli.poses.poses import Poses
 
 KS = (1, 10, 20)
 LIFTING = "lifting"

@@ -9,8 +9,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from vipecli.errors import FormatError
-from vipecli.metrics import np_mpjpe
-from vipecli.skeleton import (
+from vipecli.evaluate.metrics import np_mpjpe
+from vipecli.poses.skeleton import (
     LEFT_HIP,
     LEFT_SHOULDER,
     MIRROR,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vipecli.compare import ANGLES, Comparison
+from vipecli.alignment.compare import ANGLES, Comparison
 from vipecli.errors import VipeError
 from vipecli.files import check_output, replacing
 from vipecli.outputs.report import Chart

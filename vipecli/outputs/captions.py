@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vipecli.errors import VipeError
 from vipecli.files import replacing
-from vipecli.timeline import Stretch
+from vipecli.index.timeline import Stretch
 
 NONE = "none of these"
 

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from vipecli import skeleton as sk
-from vipecli.planes import Box
+from vipecli.poses import skeleton as sk
+from vipecli.video.planes import Box
 
 Colour = tuple[int, int, int]  # blue, green, red
 Point = tuple[int, int]  # x, y in 2^-_SHIFT pixels

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vipecli.encode import LONGEST_SIDE
-from vipecli.matching import mirrored
+from vipecli.alignment.same_action import mirrored
 from vipecli.outputs.reel import Take
-from vipecli.planes import Box
-from vipecli.poses import Poses
-from vipecli.skeleton import LEFT_HIP, LEFT_SHOULDER, RIGHT_HIP, RIGHT_SHOULDER
+from vipecli.poses.poses import Poses
+from vipecli.poses.skeleton import LEFT_HIP, LEFT_SHOULDER, RIGHT_HIP, RIGHT_SHOULDER
+from vipecli.video.planes import Box
+from vipecli.video.write import LONGEST_SIDE
 
 STYLES = "side", "stack", "grid", "overlay", "wipe"
 LEAST_HEIGHT = 64  # pixels; below that no text can be read

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from vipecli.align import Alignment
+from vipecli.alignment.align import Alignment
+from vipecli.alignment.takes import Match, Session
+from vipecli.alignment.time_map import warp
 from vipecli.files import replacing
 from vipecli.outputs.reel import Reel
-from vipecli.session import Match, Session
-from vipecli.timemap import warp
 
 COLUMNS = (
     "a",

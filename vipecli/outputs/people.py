@@ -10,9 +10,9 @@ import numpy as np
 from vipecli.files import replacing
 from vipecli.outputs.draw import draw_box, draw_skeleton, draw_text
 from vipecli.outputs.strip import BACKGROUND, BRIGHT, DIM, GRAPH, clock
-from vipecli.people import choose, present
-from vipecli.poses import Poses, Scene
-from vipecli.video import read_frames
+from vipecli.poses.poses import Poses, Scene
+from vipecli.poses.tracking import choose, present
+from vipecli.video.read import read_frames
 
 _TILE, _CAPTION, _GAP = (240, 300), 58, 12  # pixels: picture (width, height), text below, between
 _MOST_COLUMNS = 5

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vipecli.align import Alignment
-from vipecli.distance import frame_distance
-from vipecli.embed import Embeddings
+from vipecli.alignment.align import Alignment
+from vipecli.alignment.takes import Match, Session
+from vipecli.alignment.time_map import speed, warp
+from vipecli.embedding.distance import frame_distance
+from vipecli.embedding.embed import Embeddings
 from vipecli.outputs.angles import save_figure, shown_name
-from vipecli.session import Match, Session
-from vipecli.timemap import speed, warp
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

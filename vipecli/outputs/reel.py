@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from vipecli.align import Alignment
-from vipecli.compare import ANGLES, picture, smoothed_angles, world
-from vipecli.encode import exact_rate
-from vipecli.poses import Poses
-from vipecli.session import MOST_CLIPS, Match, Session
-from vipecli.timemap import warp
-from vipecli.turns import turning_points
+from vipecli.alignment.align import Alignment
+from vipecli.alignment.compare import ANGLES, picture, smoothed_angles, world
+from vipecli.alignment.takes import MOST_CLIPS, Match, Session
+from vipecli.alignment.time_map import warp
+from vipecli.alignment.turning_points import turning_points
+from vipecli.poses.poses import Poses
+from vipecli.video.write import exact_rate
 
 ONTO = "a", "b", "both"
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from vipecli import __version__
-from vipecli.align import Alignment
-from vipecli.embed import Embeddings
+from vipecli.alignment.align import Alignment
+from vipecli.embedding.embed import Embeddings
 from vipecli.errors import VipeError
 from vipecli.files import check_output, replacing
 from vipecli.outputs.reel import time_base
@@ -29,7 +29,7 @@ from vipecli.outputs.report_data import (
     speed_of_b,
     steps_at,
 )
-from vipecli.poses import Poses
+from vipecli.poses.poses import Poses
 
 _TEMPLATE = "report.html"
 _PLACE = re.compile(r"\{\{(\w+)\}\}")

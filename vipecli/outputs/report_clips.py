@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from vipecli.encode import VideoWriter
-from vipecli.formats import is_pose_file
 from vipecli.outputs.reel import rate
 from vipecli.outputs.screen import Follower
-from vipecli.video import probe, read_planes
+from vipecli.poses.formats import is_pose_file
+from vipecli.video.read import probe, read_planes
+from vipecli.video.write import VideoWriter
 
 HEIGHT = 480
 """Height of the pictures, pixels; less where a long clip would make the page too large."""

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from vipecli.align import Alignment
-from vipecli.distance import FLOOR, known_frames, matching_probability
-from vipecli.embed import Embeddings
-from vipecli.gaps import missing_spans
-from vipecli.pairing import Pair
-from vipecli.poses import Poses
-from vipecli.timemap import speed
+from vipecli.alignment.adaptation import Pair
+from vipecli.alignment.align import Alignment
+from vipecli.alignment.time_map import speed
+from vipecli.embedding.distance import FLOOR, known_frames, matching_probability
+from vipecli.embedding.embed import Embeddings
+from vipecli.poses.gaps import missing_spans
+from vipecli.poses.poses import Poses
 
 CLEAR = 0.8
 """A pose is unclear where two draws from its Gaussian match each other less surely.

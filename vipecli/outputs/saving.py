@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vipecli.compare import compare, lifted
-from vipecli.encode import CONTAINERS
+from vipecli.alignment.compare import compare, lifted
+from vipecli.alignment.same_action import DIFFERENT
+from vipecli.alignment.takes import Match, Session
 from vipecli.errors import NoPoseError, VipeError
 from vipecli.files import check_output, write_json
-from vipecli.matching import DIFFERENT
 from vipecli.outputs.angles import PICTURES, caveat, charts
 from vipecli.outputs.mapping import as_json, write_csv
 from vipecli.outputs.plot import write_plot
@@ -17,7 +17,7 @@ from vipecli.outputs.reel import reel_of, turning_marks
 from vipecli.outputs.report import Side, Words, write_report
 from vipecli.outputs.synced import write_reel
 from vipecli.outputs.timeline import TIMELINES, write_timeline
-from vipecli.session import Match, Session
+from vipecli.video.write import CONTAINERS
 
 KINDS = (*CONTAINERS, ".json", ".csv", *PICTURES, *TIMELINES, ".html")
 """Extensions of files that a session can be saved as."""

@@ -7,12 +7,12 @@ from functools import partial
 
 import numpy as np
 
+from vipecli.alignment.same_action import mirrored
 from vipecli.engine import ahead
-from vipecli.matching import mirrored
 from vipecli.outputs.draw import Colour, draw_skeleton, skeleton_box
 from vipecli.outputs.reel import Take
-from vipecli.planes import Planes, mean
-from vipecli.video import read_planes
+from vipecli.video.planes import Planes, mean
+from vipecli.video.read import read_planes
 
 RESAMPLE = "nearest", "blend"
 """How the picture of a moment between two frames comes about, see `Screen`."""

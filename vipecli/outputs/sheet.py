@@ -11,7 +11,7 @@ from vipecli.errors import VideoError, VipeError
 from vipecli.files import replacing
 from vipecli.outputs.draw import draw_box, draw_skeleton, draw_text, elide
 from vipecli.outputs.strip import BACKGROUND, BRIGHT, DIM
-from vipecli.video import read_frames
+from vipecli.video.read import read_frames
 
 TILE_PX = 300  # side of a picture
 _CAPTION_PX, _GAP_PX, _FONT_PX = 52, 10, 17

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vipecli.align import Alignment
-from vipecli.encode import VideoWriter, check_container
+from vipecli.alignment.align import Alignment
 from vipecli.outputs.draw import Colour, draw_box, draw_skeleton, draw_text, elide, text_width
 from vipecli.outputs.layout import STYLES, Layout, shared, tiled
 from vipecli.outputs.reel import Reel, Take, pair_reel
@@ -22,9 +21,10 @@ from vipecli.outputs.strip import (
     make_strip,
     match_colour,
 )
-from vipecli.planes import Planes
-from vipecli.poses import Poses
-from vipecli.video import probe
+from vipecli.poses.poses import Poses
+from vipecli.video.planes import Planes
+from vipecli.video.read import probe
+from vipecli.video.write import VideoWriter, check_container
 
 __all__ = ["STYLES", "Take", "check_container", "draw_skeleton", "write_reel", "write_synced"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from vipecli.errors import VipeError
 from vipecli.files import check_output, replacing
 from vipecli.outputs.reel import Reel, Take, rate
-from vipecli.pieces import straight_pieces
+from vipecli.video.piecewise import straight_pieces
 
 if TYPE_CHECKING:
     import opentimelineio as otio

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from vipecli.encode import VideoWriter
-from vipecli.lift import Lifted, where
+from vipecli.lifting.lift import Lifted, where
 from vipecli.outputs.draw import Colour, draw_skeleton, draw_text
-from vipecli.poses import Poses
-from vipecli.video import read_frames
+from vipecli.poses.poses import Poses
+from vipecli.video.read import read_frames
+from vipecli.video.write import VideoWriter
 
 BACKGROUND: Colour = (30, 26, 24)
 _FLOOR: Colour = (74, 66, 62)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from vipecli import skeleton as sk
+from vipecli.poses import skeleton as sk
 from vipecli.train.body import (
     FOREARM,
     SHOULDER_WIDTH,

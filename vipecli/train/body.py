@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from vipecli import skeleton as sk
+from vipecli.poses import skeleton as sk
 
 # arm and leg as (left, right) chains of joints, root first
 ARMS = ((sk.LEFT_SHOULDER, sk.LEFT_ELBOW, sk.LEFT_WRIST),

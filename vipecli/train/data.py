@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from scipy.cluster.vq import kmeans2, vq
 
-from vipecli import skeleton as sk
 from vipecli.errors import FormatError
+from vipecli.poses import skeleton as sk
 from vipecli.train.mocap_files import clips
 
 

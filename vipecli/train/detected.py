@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vipecli import skeleton as sk
 from vipecli.errors import FormatError
+from vipecli.poses import skeleton as sk
 from vipecli.train.vvipe_model import Mapper, PoseDecoder, canonical
 
 EPOCHS, BATCH, RATE = 40, 256, 1e-3

@@ -10,8 +10,8 @@ import onnxruntime
 import torch
 from torch import nn
 
-from vipecli import skeleton as sk
 from vipecli.errors import WeightsError
+from vipecli.poses import skeleton as sk
 from vipecli.train.model import PrVipe
 
 FORMAT = 1

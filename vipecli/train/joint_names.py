@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from vipecli.errors import FormatError
-from vipecli.skeleton import JOINTS
+from vipecli.poses.skeleton import JOINTS
 from vipecli.train.motion import Motion
 
 # What the joint at the top of a limb part is called, the surest name first: LeftShoulder is the

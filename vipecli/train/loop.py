@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
-from vipecli import skeleton as sk
 from vipecli.errors import FormatError
+from vipecli.poses import skeleton as sk
 from vipecli.train import checkpoint, losses
 from vipecli.train.augment import Augmenter
 from vipecli.train.body import frame

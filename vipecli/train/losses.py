@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
-from vipecli import skeleton as sk
-from vipecli.distance import FLOOR, RANGE
-from vipecli.metrics import MATCH_AT
+from vipecli.embedding.distance import FLOOR, RANGE
+from vipecli.evaluate.metrics import MATCH_AT
+from vipecli.poses import skeleton as sk
 
 MARGIN = math.log(2)  # alpha = log(beta), section 3.6
 L2_MARGIN = 0.2  # of the triplets of L2-VIPE, on the squared distance of unit vectors (FaceNet's)

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from vipecli import skeleton as sk
+from vipecli.poses import skeleton as sk
 
 KINDS = ("prvipe", "vipe", "l2vipe", "lifting")
 TORSO = (sk.LEFT_SHOULDER, sk.RIGHT_SHOULDER, sk.LEFT_HIP, sk.RIGHT_HIP)

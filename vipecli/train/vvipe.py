@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vipecli.errors import FormatError
-from vipecli.metrics import MATCH_AT
+from vipecli.evaluate.metrics import MATCH_AT
 from vipecli.train import checkpoint, limited, losses
 from vipecli.train.augment import Augmenter
 from vipecli.train.data import Mocap

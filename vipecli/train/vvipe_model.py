@@ -7,7 +7,7 @@ as they can be to the x and y axes.
 import torch
 from torch import Tensor, nn
 
-from vipecli import skeleton as sk
+from vipecli.poses import skeleton as sk
 from vipecli.train.body import frame, unit
 from vipecli.train.model import PrVipe, _Block, _layer, _positive
 

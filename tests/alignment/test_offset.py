@@ -1,0 +1,70 @@
+"""Shifts and rates between recordings of one event, planted and real."""
+
+import numpy as np
+import pytest
+
+from tests.movements import movement
+from vipecli.alignment.offset import Offset, alignment_at, find_offset
+from vipecli.alignment.time_map import warp
+
+
+def camera(start, end, *, rate=30.0, noise_seed=0, clock=1.0):
+    """Record the movement from `start` to `end` seconds; the clock runs `clock` times too fast."""
+    at = np.arange(start, end, 1 / rate / clock)
+    return movement(at, rate=rate, noise=0.15, noise_seed=noise_seed)
+
+
+@pytest.mark.parametrize("rates", [(30, 30), (30, 50), (60, 25)])
+@pytest.mark.parametrize("start", [-1.237, 0.0, 0.4551, 3.0172])
+def test_a_shift_is_found_to_a_fraction_of_a_frame(start, rates):
+    a, b = camera(0, 6, rate=rates[0]), camera(start, start + 5, rate=rates[1], noise_seed=1)
+    got = find_offset(a, b)
+    assert got.shift_s == pytest.approx(-start, abs=0.15 / min(rates))
+    assert got.rate == 1
+    assert got.overlap_s == pytest.approx(min(6, start + 5) - max(0, start), abs=0.1)
+    back = find_offset(b, a)
+    assert back.shift_s == pytest.approx(start, abs=0.15 / min(rates))
+
+
+def test_people_missing_for_a_while_do_not_matter():
+    a, b = camera(0, 5), camera(1.01, 6, noise_seed=1)
+    a.mean[40:80] = np.nan
+    b.mean[100:] = np.nan
+    assert find_offset(a, b).shift_s == pytest.approx(-1.01, abs=0.01)
+
+
+@pytest.mark.parametrize("clock", [0.985, 1.0, 1.004])
+def test_a_drift_is_found(clock):
+    a, b = camera(0, 20), camera(2, 19, noise_seed=1, clock=clock)
+    got = find_offset(a, b, drift=True)
+    assert got.rate == pytest.approx(clock, abs=3e-4)
+    assert got.shift_s + got.rate * 10 == pytest.approx(8 * clock, abs=0.01)
+
+
+def test_the_alignment_at_an_offset_is_exact():
+    a, b = camera(0, 4), camera(1, 5, noise_seed=1)
+    got = alignment_at(a, b, Offset(-1.005, 1.0, 0.3, 3.0))
+    np.testing.assert_allclose(got.times_b, got.times_a - 1.005)
+    assert (np.abs(b.times[got.path[:, 1]] - got.times_b) <= 0.5 / 30 + 1e-9).all()
+    assert [(span.clip, span.start_s) for span in got.unmatched] == [
+        ("a", 0.0),
+        ("b", 0.0),
+        ("b", pytest.approx(a.times[-1] - 1.005)),
+    ]
+    there = warp(got, np.array([2.0, 2.5]))
+    np.testing.assert_allclose(there, [0.995, 1.495], atol=1e-6)
+    with pytest.raises(ValueError, match="overlap"):
+        alignment_at(a, b, Offset(30.0, 1.0, 0.3, 0.0))
+    with pytest.raises(ValueError, match="single frame"):
+        find_offset(a, movement([0.0]))
+
+
+@pytest.mark.slow
+def test_two_cameras_of_one_man(shared):
+    """Frames match to within 3; the poses come from the detector (see `clip.read_clip`)."""
+    from vipecli.embedding.clip import Recipe, read_clips
+
+    folder = shared / "data" / "videos"
+    paths = [folder / f"pose2sim_balancing_cam{n}.mp4" for n in ("01", "04")]
+    (_, a), (_, b) = read_clips(paths, Recipe(), lambda *_: None)
+    assert abs(find_offset(a, b).shift_s) <= 3 / 60

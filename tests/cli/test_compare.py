@@ -1,0 +1,68 @@
+"""`vipe compare` from poses on: what it prints and writes."""
+
+import json
+
+import numpy as np
+import pytest
+
+from examples.motions import perform
+from tests.alignment.test_compare import bent_elbow, seen_from_the_side
+from tests.media import make_video
+from vipecli.cli.app import main
+from vipecli.embedding import clip
+from vipecli.embedding.clip import Recipe
+from vipecli.embedding.embed import embed
+
+
+@pytest.fixture
+def compare(capfd, monkeypatch, tmp_path):
+    """Run `vipe compare` on a squat and one with an elbow bent at 1.5 s; code, out and err."""
+    monkeypatch.chdir(tmp_path)
+    squat = seen_from_the_side(perform("squat", seconds=2.5, reps=1).joints)
+    takes = [squat, bent_elbow(squat, 40, 1.5)]
+    takes = [(poses, embed(poses, Recipe().load_model())) for poses in takes]
+    monkeypatch.setattr(clip, "read_clips", lambda *_: takes)
+    times = range(0, 200, 40)
+    for name in "ab":
+        make_video(tmp_path / f"{name}.mp4", times, images=[np.zeros((64, 64, 3), "u1")] * 5)
+
+    def run(*args):
+        with pytest.raises(SystemExit) as left:
+            main(["compare", "a.mp4", "b.mp4", *args])
+        return left.value.code, *capfd.readouterr()
+
+    return run
+
+
+def test_tables_and_files(compare, tmp_path):
+    files = [f"--{kind}={kind}.{end}" for kind, end in (("csv", "csv"), ("report", "html"))]
+    code, out, _ = compare(*files, "--pose", "2d")
+    assert code == 0
+    assert "Wrote csv.csv" in out and "Wrote report.html" in out
+    assert "Compared: A 0.00 - 2.47 s (2.47 s), B " in out
+    largest = out.split("Largest differences")[1].split("\n")[4]
+    assert largest.split()[:2] == ["right", "elbow"]
+    assert float(largest.split()[2]) == pytest.approx(1.5, abs=0.2)
+    assert "as the camera shows them" in out
+    assert "Right elbow" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_json_goes_alone_to_standard_output(compare):
+    code, out, err = compare("--json", "-", "--pose", "2d")
+    assert code == 0
+    data = json.loads(out)
+    assert data["pose"] == "2d"
+    assert data["largest_differences"][0]["angle"] == "right elbow"
+    assert data["same_action"] > 0.5 and data["mirrored"] is False
+    assert "Largest differences" in err
+
+
+def test_refuses(compare, tmp_path):
+    code, _, err = compare("--pose", "world")
+    assert code == 1 and "use --pose lifted" in err
+    code, _, err = compare("--plot", "angles.bmp")
+    assert code == 1
+    assert err == "vipe: angles.bmp: use a name that ends in .png, .svg, .pdf\n"
+    assert compare("--csv", "a.mp4")[0] == 1
+    assert compare("--pose", "4d")[0] == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "b.mp4"]

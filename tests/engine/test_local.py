@@ -1,0 +1,185 @@
+import itertools
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from tests.conftest import ROOT
+from vipecli import engine
+from vipecli.engine import local
+from vipecli.errors import VideoError, VipeError
+
+
+def square(item, tick):
+    tick(item)
+    if item == 3:
+        raise VideoError("3: cannot be squared")
+    if item == 5:
+        raise ZeroDivisionError
+    return item * item
+
+
+def die_at_two(item, tick):
+    if item == 2:
+        os._exit(9)
+    return square(item, tick)
+
+
+def outcomes(*args, **options):
+    return {o.item: (o.result, type(o.error)) for o in engine.run(*args, **options)}
+
+
+def test_a_failed_item_does_not_stop_the_others():
+    done = list(engine.run(square, range(7)))
+    assert [o.item for o in done] == list(range(7))
+    assert [o.result for o in done] == [0, 1, 4, None, 16, None, 36]
+    assert isinstance(done[3].error, VideoError)
+    assert isinstance(done[5].error, ZeroDivisionError)
+
+
+def test_a_pool_gives_what_one_process_gives():
+    ticks = {1: 0, 2: 0}
+    results = {}
+    for jobs in ticks:
+
+        def count(steps, jobs=jobs):
+            ticks[jobs] += steps
+
+        results[jobs] = outcomes(square, range(12), jobs=jobs, tick=count)
+    assert results[1] == results[2]
+    assert ticks == {1: sum(range(12)), 2: sum(range(12))}
+
+
+def test_a_process_that_dies_takes_only_its_item_along():
+    done = outcomes(die_at_two, range(8), jobs=2)
+    assert sorted(done) == list(range(8))
+    assert done[2] == (None, VipeError)
+    assert done[3] == (None, VideoError)
+    assert [done[i][0] for i in (0, 1, 4, 6, 7)] == [0, 1, 16, 36, 49]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_items_are_taken_as_they_are_needed(jobs):
+    taken = []
+
+    def endless():
+        for i in itertools.count(10):
+            taken.append(i)
+            yield i
+
+    results = engine.run(square, endless(), jobs=jobs)
+    for _ in range(3):
+        next(results)
+    results.close()
+    assert len(taken) <= 20
+
+
+def test_leaving_a_pool_early_does_not_wait_for_what_was_queued():
+    results = engine.run(slow, itertools.repeat(0.3), jobs=2)
+    next(results)
+    start = time.monotonic()
+    results.close()
+    assert time.monotonic() - start < 3
+
+
+def slow(seconds, tick):
+    time.sleep(seconds)
+
+
+def test_no_jobs_is_refused():
+    with pytest.raises(ValueError, match="jobs is 0"):
+        engine.run(square, [1], jobs=0)
+
+
+def test_meanwhile_imports_and_calls_and_never_complains(capfd):
+    for function in ("rehearse", "not there"):
+        engine.meanwhile("vipecli.alignment.same_action", function).join()
+    engine.meanwhile("vipecli.no_such_module", "x").join()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_ahead_gives_all_items_and_stays_a_few_ahead():
+    made = []
+
+    def count():
+        for i in range(20):
+            made.append(i)
+            yield i
+
+    taken = engine.ahead(count(), depth=3)
+    assert next(taken) == 0
+    time.sleep(0.3)
+    assert 3 <= len(made) <= 6
+    assert [0, *taken] == list(range(20))
+
+
+def test_ahead_hands_over_errors_and_closes_its_iterator():
+    closed = []
+
+    def broken():
+        try:
+            yield 1
+            raise VideoError("x.mp4: damaged")
+        finally:
+            closed.append(True)
+
+    with pytest.raises(VideoError, match=r"x\.mp4"):
+        list(engine.ahead(broken()))
+    assert closed == [True]
+    endless = engine.ahead(forever(closed))
+    assert next(endless) == 0
+    endless.close()
+    assert closed == [True, True]
+    assert not [t for t in threading.enumerate() if t.name == "vipe-ahead"]
+
+
+def forever(closed):
+    try:
+        yield from itertools.count()
+    finally:
+        closed.append(True)
+
+
+def test_a_script_without_a_guard_can_use_a_pool(tmp_path):
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "from tests.engine import test_local\nfrom vipecli import engine\n"
+        "print([o.result for o in engine.run(test_local.square, [2, 4], jobs=2)])\n"
+        "print(__file__)\n"
+    )
+    path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert done.returncode == 0, done.stderr
+    results, file = done.stdout.splitlines()
+    assert sorted(results.strip("[]").split(", ")) == ["16", "4"]
+    assert file == str(script)
+
+
+def note_process(item, tick):
+    return os.getpid(), sorted(set(item) & set(sys.modules))
+
+
+def test_processes_that_were_made_ready_do_the_work():
+    engine.get_ready(2, "wave", "open")  # fails, which is dropped
+    assert len(list(engine.run(square, range(3), jobs=2))) == 3
+    engine.get_ready(2, "colorsys", "rgb_to_hsv")  # fails, but the module is there
+    early = set(local._ready._processes)
+    found = [o.result for o in engine.run(note_process, [("colorsys",)] * 4, jobs=2)]
+    assert {pid for pid, _ in found} <= early
+    assert any(modules for _, modules in found)
+    assert local._ready is None
+
+
+def test_ready_processes_of_another_number_are_left():
+    engine.get_ready(3, "colorsys", "rgb_to_hsv")
+    assert sorted(o.result or 0 for o in engine.run(square, [1, 2], jobs=2)) == [1, 4]
+    assert local._ready is None

@@ -1,0 +1,116 @@
+"""Very many clips on disk: what is found, and from what."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.index.test_nearest import clip, holey
+from vipecli.errors import FormatError
+from vipecli.index import shortlist
+from vipecli.index.nearest import Packed
+
+CLIPS = [clip(action, take, t=40) for action in range(6) for take in range(10)]
+
+
+@pytest.fixture(params=["one by one", "many at once"])
+def index(tmp_path, request):
+    writer = shortlist.Writer(tmp_path / "s", CLIPS[0], clips=len(CLIPS), frames=40 * len(CLIPS))
+    frames = np.stack([np.stack([c.mean, c.std], axis=1) for c in CLIPS])
+    for start in range(0, len(CLIPS), 25):
+        if request.param == "many at once":
+            writer.add_many(frames[start : start + 25], CLIPS[0].times)
+        else:
+            for one in CLIPS[start : start + 25]:
+                writer.add(one)
+    with pytest.raises(FormatError, match="no shortlist"):
+        shortlist.Shortlist.open(tmp_path / "s")
+    writer.close()
+    return shortlist.Shortlist.open(tmp_path / "s")
+
+
+def test_what_is_written_is_read(index):
+    assert len(index) == len(CLIPS)
+    for place in (0, 31, 59):
+        np.testing.assert_array_equal(index.clip(place).mean, CLIPS[place].mean)
+        np.testing.assert_array_equal(index.clip(place).std, CLIPS[place].std)
+        np.testing.assert_allclose(index.clip(place).times, CLIPS[place].times)
+        np.testing.assert_allclose(index.pooled[place], shortlist.pooled(CLIPS[place]), atol=2e-3)
+
+
+def test_the_nearest_are_those_of_all_where_the_shortlist_holds_them(index):
+    packed = Packed([(f"{i:02d}", "", c) for i, c in enumerate(CLIPS)])
+    for action in range(6):
+        query = clip(action, 77, t=40)
+        want, distances, _ = packed.nearest(query, 3)
+        places, got, _ = index.nearest(query, 3, count=60)
+        np.testing.assert_array_equal(places, want)
+        np.testing.assert_allclose(got, distances, rtol=1e-6)
+        assert want[0] in index.candidates(query, 20)
+        np.testing.assert_array_equal(index.nearest(query, 3, exhaustive=True)[0], want)
+
+
+def test_clips_with_holes_are_pooled_over_what_is_seen():
+    vector = shortlist.pooled(holey(clip(1, 1, t=40)))
+    assert np.isfinite(vector).all()
+    nobody = clip(1, 1)
+    nobody.mean[:] = np.nan
+    assert (shortlist.pooled(nobody) == 0).all()
+
+
+def test_many_clips_of_one_length_are_packed_alike():
+    packed = Packed([(f"{i:02d}", "", c) for i, c in enumerate(CLIPS)])
+    mean, std = (np.concatenate([getattr(c, name) for c in CLIPS]) for name in ("mean", "std"))
+    at_once = Packed.of_frames(mean, std, 40, 1 / 30, CLIPS[0].model, CLIPS[0].sigmoid)
+    query = clip(2, 9, t=33)
+    np.testing.assert_allclose(at_once.distances(query), packed.distances(query), rtol=1e-6)
+    near, found, _ = packed.nearest(query, 4)
+    np.testing.assert_array_equal(at_once.nearest(query, 4)[0], near)
+    few = at_once.nearest(query, 4, limit=float(found[1]))[0]
+    np.testing.assert_array_equal(few[:2], near[:2])
+    assert len(at_once.nearest(query, 4, limit=0.0)[0]) == 0
+
+
+def test_a_large_index_is_classified_through_its_shortlist(tmp_path, monkeypatch):
+    from vipecli.index import searchable
+    from vipecli.index.classify import classify
+    from vipecli.index.commit import commit
+    from vipecli.index.records import Facts, Record
+    from vipecli.index.store import Index
+    from vipecli.poses.poses import Poses
+
+    def record(i, embeddings):
+        ones = np.ones((40, 13, 2), np.float32)
+        found = Poses(ones, ones[..., 0], embeddings.times, (64, 64))
+        return Record(Facts(f"{i:02d}", "abcdefg"[i // 10], key=str(i)), found, embeddings)
+
+    index = commit(Index(tmp_path), (record(i, c) for i, c in enumerate(CLIPS)))
+    monkeypatch.setattr(searchable, "IN_MEMORY", 10)
+    monkeypatch.setattr(searchable, "_SAMPLE", 12)
+    for _ in range(2):  # made, and found again
+        opened = searchable.open_for_search(
+            index, hubs=5, k=3, leave_out=lambda facts: facts.name == "20"
+        )
+        query = clip(2, 99, t=40)
+        found = classify(query, opened.packed, k=3, leave_out=opened.left_out)
+        assert (found.label, len(found.neighbours)) == ("c", 3)
+        assert "20" not in [one.clip for one in found.neighbours]
+    commit(index, [record(60, CLIPS[0])])
+    assert len(searchable.open_for_search(neighbours_index(tmp_path), hubs=5, k=3).packed) == 61
+
+
+def neighbours_index(folder):
+    from vipecli.index.store import load
+
+    return load(folder)
+
+
+def test_files_that_do_not_belong_together_are_refused(index, tmp_path):
+    np.save(tmp_path / "s/ends.npy", np.arange(3))
+    with pytest.raises(FormatError, match="do not belong together"):
+        shortlist.Shortlist.open(tmp_path / "s")
+    (tmp_path / "s/facts.json").write_text(json.dumps([]))
+    with pytest.raises(FormatError, match="damaged"):
+        shortlist.Shortlist.open(tmp_path / "s")
+    with pytest.raises(FormatError, match="no shortlist"):
+        shortlist.Shortlist.open(tmp_path / "gone")

@@ -1,0 +1,123 @@
+"""Timelines for editing programs, read back by the library that editing programs use."""
+
+from pathlib import Path
+
+import numpy as np
+import opentimelineio as otio
+import pytest
+
+from vipecli.errors import VipeError
+from vipecli.outputs.reel import Mark, Reel, Take
+from vipecli.outputs.timeline import write_timeline
+from vipecli.poses.poses import Poses
+from vipecli.video.piecewise import straight_pieces
+
+FPS = 30
+
+
+def warped(frames: int = 240) -> np.ndarray:
+    """Moments that wait, run at changing speed, 0.5x to 2x, and wait again; seconds."""
+    speed = np.interp(np.arange(frames), [0, 30, 31, 90, 150, 209, 210], [0, 0, 0.5, 2, 0.7, 1, 0])
+    return np.cumsum(speed) / FPS
+
+
+def reel(*, fps: float = FPS, cuts=(), marks=(), mirrored=False) -> Reel:
+    still, there = np.arange(240) / fps, warped() * FPS / fps
+    times = np.arange(300) / fps
+    joints = np.zeros((300, 13, 2), np.float32)
+    poses = Poses(joints, np.ones((300, 13), np.float32), times, (64, 48))
+    takes = Take(Path("a.mp4"), still, poses), Take(Path("b.mp4"), there, poses, mirrored=mirrored)
+    return Reel(takes, np.ones(240), fps, cuts=cuts, marks=marks)
+
+
+def moments(track: otio.schema.Track, rate: float) -> np.ndarray:
+    """Moment of the clip at every frame of a track, seconds, as an editing program plays it."""
+    found = []
+    for clip in track:
+        speed = clip.effects[0].time_scalar if clip.effects else 1.0
+        start = clip.source_range.start_time.to_seconds()
+        found += [start + i * speed / rate for i in range(round(clip.duration().to_frames()))]
+    return np.array(found)
+
+
+@pytest.mark.parametrize("fps", [24000 / 1001, 25, 30, 60])
+def test_otio_round_trip(tmp_path, fps):
+    made = reel(fps=fps)
+    write_timeline(made, tmp_path / "out.otio")
+    timeline = otio.adapters.read_from_file(str(tmp_path / "out.otio"))
+    tracks = timeline.video_tracks()
+    assert [track.name for track in tracks] == ["a.mp4", "b.mp4"]
+    assert [len(track) for track in tracks] == [1, pytest.approx(12, abs=8)]
+    for track, take in zip(tracks, made.takes, strict=True):
+        got = moments(track, fps)
+        assert len(got) == 240
+        assert np.abs(got - take.times).max() <= 1.01 / fps
+    kinds = {type(effect) for clip in tracks[1] for effect in clip.effects}
+    assert kinds == {otio.schema.LinearTimeWarp, otio.schema.FreezeFrame}
+    assert all(clip.source_range.start_time.value % 1 == 0 for clip in tracks[1])
+    assert tracks[0][0].media_reference.target_url == Path("a.mp4").absolute().as_uri()
+    assert tracks[0][0].media_reference.available_range.duration.to_frames() == 300
+
+
+def test_rates_that_no_editing_program_has(tmp_path):
+    made = reel(fps=15)
+    write_timeline(made, tmp_path / "out.otio")
+    track = otio.adapters.read_from_file(str(tmp_path / "out.otio")).video_tracks()[1]
+    got = moments(track, 24000 / 1001)
+    want = np.interp(np.arange(len(got)) / (24000 / 1001), np.arange(240) / 15, made.takes[1].times)
+    assert np.abs(got - want).max() <= 1 / 15
+
+
+def test_chapters_cuts_and_mirrors_are_in_the_timeline(tmp_path):
+    made = reel(cuts=(120,), marks=(Mark(0, "one"), Mark(120, "two")), mirrored=True)
+    times = made.takes[0].times % 4  # starts over
+    made = Reel((Take(Path("a.mp4"), times), made.takes[1]), made.match, FPS, 0, (120,), made.marks)
+    write_timeline(made, tmp_path / "out.otio")
+    timeline = otio.adapters.read_from_file(str(tmp_path / "out.otio"))
+    marks = [(m.name, m.marked_range.start_time.to_frames()) for m in timeline.tracks.markers]
+    assert marks == [("one", 0), ("two", 120)]
+    first, second = timeline.video_tracks()
+    assert [clip.source_range.start_time.to_frames() for clip in first] == [0, 0]
+    assert second[0].metadata["vipe"] == {"mirrored": True}
+
+
+def test_edl_round_trip(tmp_path):
+    pytest.importorskip("otio_cmx3600_adapter")
+    made = reel()
+    write_timeline(made, tmp_path / "out.edl")
+    text = (tmp_path / "out.edl").read_text()
+    assert text.startswith("TITLE: b.mp4\nFCM: NON-DROP FRAME\n")
+    timeline = otio.adapters.read_from_file(str(tmp_path / "out.edl"), rate=FPS)
+    (track,) = timeline.video_tracks()
+    got = moments(track, FPS)
+    assert len(got) == 240
+    assert np.abs(got - made.takes[1].times).max() <= 1.5 / FPS
+    for line in text.splitlines():  # what is used of the source agrees with the speed
+        if line[:3].isdigit():
+            codes = [
+                otio.opentime.from_timecode(code, FPS).to_frames() for code in line.split()[4:]
+            ]
+            source, record = codes[1] - codes[0], codes[3] - codes[2]
+        elif line.startswith("M2") and (speed := float(line.split()[2])):
+            assert source == pytest.approx(record * speed / FPS, abs=1)
+
+
+def test_what_an_edl_cannot_hold(tmp_path):
+    made = reel()
+    both = Reel((made.takes[1], made.takes[1]), made.match, FPS)
+    for out, shown in (("out.edl", both), ("out.xml", made)):
+        with pytest.raises(VipeError, match=r"\.otio"):
+            write_timeline(shown, tmp_path / out)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("tolerance", [0.001, 0.05, 1.0])
+def test_pieces_stay_within_the_tolerance(tolerance):
+    times = warped()
+    knots = straight_pieces(times, tolerance)
+    assert knots[0] == 0 and knots[-1] == len(times) - 1
+    line = np.interp(np.arange(len(times)), knots, times[knots])
+    assert np.abs(line - times).max() <= tolerance
+    assert straight_pieces(np.arange(100.0), 0.1) == [0, 99]
+    assert max(np.diff(straight_pieces(np.arange(100.0), 0.1, longest=30))) <= 30
+    assert straight_pieces(np.zeros(1), 0.1) == [0]

@@ -1,0 +1,1 @@
+"""Correspondence in time: dynamic time warping, offsets, repetitions, comparison."""

@@ -1,0 +1,96 @@
+"""Every repetition of one clip within another."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from vipecli import _kernels
+from vipecli.alignment.align import Alignment, align
+from vipecli.alignment.dtw import skip_price
+from vipecli.alignment.same_action import same_action
+from vipecli.embedding.distance import window_distance
+from vipecli.embedding.embed import Embeddings
+
+ACCEPT = 0.4
+"""A repetition may be this far from the best one towards unrelated frames."""
+
+LEAST_SCORE = 0.6
+"""Least `matching.same_action` of the best repetition, or there is none.
+
+Of 44 clips that went through the detector, each between two other movements, all reach it (the
+least has 0.83); of 52 that hold other movements only 6 %. Chosen on these.
+"""
+
+SLOWEST, FASTEST = 4.0, 0.25
+"""Longest and shortest repetition, in lengths of a."""
+
+_DIAGONAL, _SKIP = 1.25, 0.6
+# Weight of diagonal steps, as `paths.DIAGONAL`, and price of a frame of b, as a share of the
+# matched distance. The two keep each other in balance: a path that squeezes a into little of b
+# saves diagonal steps but pays for the frames of b that it leaves out.
+
+
+def find_all(a: Embeddings, b: Embeddings) -> list[Alignment]:
+    """All places in b that show the whole of a, one after another.
+
+    Subsequence dynamic time warping: all of a is matched with the part of b that is nearest to it;
+    then the same is done before and behind that part, as long as the distance stays below that of
+    the best part plus the share `ACCEPT` of what lies between it and unrelated frames.
+
+    Parameters
+    ----------
+    a, b
+        one repetition, and a clip that may hold several; N and M frames embedded by one model.
+
+    Returns
+    -------
+    One alignment per repetition, in the order of b; every frame of a is on each path. Empty if
+    not even the best part looks like the same action.
+
+    Raises
+    ------
+    FormatError
+        if the two come from different models.
+    ValueError
+        if a clip has no frames.
+    """
+    if not len(a) or not len(b):
+        raise ValueError("a clip without frames cannot be found")
+    smooth = window_distance(a, b)
+    price = _SKIP * skip_price(smooth, 0.0)
+    first, last, best = _nearest(smooth, 0, len(b), price)
+    if same_action(a, _part(b, first, last)) < LEAST_SCORE:
+        return []
+    limit = best + ACCEPT * (float(smooth.mean(dtype=np.float64)) - best)
+    todo, found = [(0, len(b))], []
+    while todo:
+        start, end = todo.pop()
+        if end - start < FASTEST * len(a):
+            continue
+        first, last, cost = _nearest(smooth, start, end, price)
+        if cost > limit:
+            continue
+        if FASTEST * len(a) <= last - first + 1 <= SLOWEST * len(a):
+            found.append((first, last))
+        todo += [(start, first), (last + 1, end)]
+    return [_aligned(a, b, *part) for part in sorted(found)]
+
+
+def _nearest(smooth: np.ndarray, start: int, end: int, price: float) -> tuple[int, int, float]:
+    """First and last frame, and mean distance, of the part of b[start:end] nearest to a."""
+    part = np.ascontiguousarray(smooth[:, start:end])
+    limits = _kernels.band_limits(*part.shape, 1.0)
+    path, _ = _kernels.dtw_path(part, *limits, math.inf, price, _DIAGONAL)
+    mean = float(part[tuple(path.T)].mean(dtype=np.float64))
+    return start + int(path[0, 1]), start + int(path[-1, 1]), mean
+
+
+def _part(clip: Embeddings, first: int, last: int) -> Embeddings:
+    return clip.part(slice(first, last + 1))
+
+
+def _aligned(a: Embeddings, b: Embeddings, first: int, last: int) -> Alignment:
+    """Alignment of a with a part of b, in the frames of b."""
+    got = align(a, _part(b, first, last), ends="closed")
+    return replace(got, path=got.path + np.array([0, first], np.int32))

@@ -1,0 +1,270 @@
+"""Several takes of one movement, each matched with one of them, the reference."""
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from vipecli import memory
+from vipecli.alignment.align import ENDS, Alignment, align
+from vipecli.alignment.offset import Offset, alignment_at, find_offset
+from vipecli.alignment.repetitions import find_all
+from vipecli.alignment.same_action import align_either_side, mirrored, same_action
+from vipecli.embedding.distance import ESTIMATORS
+from vipecli.embedding.embed import Embeddings, embed
+from vipecli.poses.poses import Poses
+
+MOST_CLIPS = 9
+"""So many fit on one wall, 3 x 3."""
+
+MIRROR = "auto", "yes", "no"
+CLOCKS = None, "offset", "drift"
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One take: where it is, who moves in it, and how.
+
+    Attributes
+    ----------
+    path
+        video, or folder of frames.
+    poses
+        joints of the person, gaps filled.
+    embeddings
+        of these poses, frame by frame.
+    """
+
+    path: Path
+    poses: Poses
+    embeddings: Embeddings
+
+    def mirror_image(self, model: Callable[[], object]) -> Embeddings:
+        """Embeddings of the take as a mirror shows it."""
+        return embed(mirrored(self.poses), model())
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return len(self.poses)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How two takes are matched.
+
+    Attributes
+    ----------
+    ends
+        ``auto``, ``open`` or ``closed``, as in `align.align`.
+    mirror
+        take the other one as a mirror shows it: ``yes``, ``no``, or ``auto`` where that fits
+        better.
+    clock
+        None: the movement is warped; ``offset``: one constant shift, for several cameras of one
+        event; ``drift``: and a difference in rate.
+    every
+        find every repetition of the reference in the other one.
+    smooth_s
+        half-width of the window of the time map, seconds; None = `align.SMOOTH_S`.
+    match
+        ``expected`` or ``sampled``, as in `distance.matching_probability`; the
+        second one without `clock` and `every`.
+    """
+
+    ends: str = "auto"
+    mirror: str = "no"
+    clock: str | None = None
+    every: bool = False
+    smooth_s: float | None = None
+    match: str = "expected"
+
+    def __post_init__(self) -> None:
+        """Check the choices once.
+
+        Raises
+        ------
+        ValueError
+            if one is not known, or two exclude each other.
+        """
+        choices = {"ends": ENDS, "mirror": MIRROR, "clock": CLOCKS, "match": ESTIMATORS}
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; use one of {known}")
+        if self.every and self.clock:
+            raise ValueError("every repetition, and one shift of the clock, exclude each other")
+        if self.match == "sampled" and (self.every or self.clock):
+            raise ValueError("a sampled match excludes repetitions and a shift of the clock")
+
+
+@dataclass(frozen=True)
+class Match:
+    """One take matched with the reference.
+
+    Attributes
+    ----------
+    clip
+        the take, as it was filmed.
+    seen
+        what was matched: its embeddings, or those of its mirror image.
+    alignment
+        of the reference (a) with the take (b); of the nearest repetition if all were sought; None
+        if there is none.
+    mirrored
+        whether the take was matched as a mirror shows it.
+    same_action
+        probability that both show one action; None where that was not asked.
+    shift
+        the shift of the clock, where that was sought.
+    every
+        whether all repetitions were sought.
+    repetitions
+        one alignment per repetition, in the order of the take, where all were sought.
+    """
+
+    clip: Clip
+    seen: Embeddings
+    alignment: Alignment | None
+    mirrored: bool = False
+    same_action: float | None = None
+    shift: Offset | None = None
+    every: bool = False
+    repetitions: tuple[Alignment, ...] = ()
+
+
+@dataclass(frozen=True)
+class Session:
+    """Takes on one time base.
+
+    Attributes
+    ----------
+    clips
+        all takes, in the order in which they were named.
+    reference
+        number of the one whose time the others are matched with, from 0.
+    matches
+        one per clip, in their order; None for the reference itself.
+    """
+
+    clips: tuple[Clip, ...]
+    reference: int
+    matches: tuple[Match | None, ...]
+
+    @property
+    def common(self) -> "Clip":
+        """The reference."""
+        return self.clips[self.reference]
+
+    @property
+    def others(self) -> list[Match]:
+        """Matches of all takes but the reference."""
+        return [match for match in self.matches if match]
+
+
+def match_clips(
+    clips: Sequence[Clip],
+    model: Callable[[], object],
+    *,
+    reference: int | str = 0,
+    settings: Settings | None = None,
+) -> Session:
+    """Match takes with one of them.
+
+    Parameters
+    ----------
+    clips
+        2 to `MOST_CLIPS` takes, embedded by one model.
+    model
+        gives that model, for mirror images; called where they are asked for only.
+    reference
+        number of the take to match with, from 0; ``best``: the one with the least total distance
+        to all others, the first of equals.
+    settings
+        how two takes are matched; None = as `Settings` has it.
+
+    Raises
+    ------
+    FormatError
+        if the takes come from different models.
+    ValueError
+        if there are too few or too many takes, or no such reference.
+    """
+    settings = settings or Settings()
+    if not 2 <= len(clips) <= MOST_CLIPS:
+        raise ValueError(f"{len(clips)} takes; 2 to {MOST_CLIPS} can be matched")
+    if settings.every and len(clips) > 2:
+        raise ValueError("repetitions are sought in one other take")
+    if reference == "best":
+        reference = best_reference(clips, model, settings)
+    if not isinstance(reference, int) or not 0 <= reference < len(clips):
+        raise ValueError(f"reference is {reference!r}; use 'best' or 0 to {len(clips) - 1}")
+    matches = [
+        None if number == reference else match_pair(clips[reference], clip, model, settings)
+        for number, clip in enumerate(clips)
+    ]
+    memory.give_back()  # tables of all pairs of frames
+    return Session(tuple(clips), reference, tuple(matches))
+
+
+def best_reference(
+    clips: Sequence[Clip], model: Callable[[], object], settings: Settings | None = None
+) -> int:
+    """Number of the take with the least total distance to all others, the first of equals.
+
+    The distance of two takes is that of `Alignment.cost`; a pair without one counts as unrelated.
+    """
+    settings = replace(settings or Settings(), every=False)
+    if len(clips) == 2:
+        return 0
+    total = np.zeros(len(clips))
+    for i, j in itertools.combinations(range(len(clips)), 2):
+        total[[i, j]] += _distance(clips[i], clips[j], model, settings)
+    return int(total.argmin())
+
+
+def match_pair(
+    a: Clip, b: Clip, model: Callable[[], object], settings: Settings | None = None
+) -> Match:
+    """Match one take, b, with another, a; see `match_clips`."""
+    settings = settings or Settings()
+    if settings.clock:
+        shift = find_offset(a.embeddings, b.embeddings, drift=settings.clock == "drift")
+        alignment = alignment_at(a.embeddings, b.embeddings, shift)
+        return Match(b, b.embeddings, _smoothed(alignment, settings), shift=shift)
+    alignment, side, flipped = _warped(a, b, model, settings)
+    if settings.every:
+        parts = tuple(_smoothed(part, settings) for part in find_all(a.embeddings, side))
+        best = min(parts, key=lambda part: part.cost, default=None)
+        return Match(b, side, best, flipped, every=True, repetitions=parts)
+    score = same_action(a.embeddings, side)
+    return Match(b, side, _smoothed(alignment, settings), flipped, score)
+
+
+def _warped(
+    a: Clip, b: Clip, model: Callable[[], object], settings: Settings
+) -> tuple[Alignment, Embeddings, bool]:
+    """Alignment, the side of b that was matched, and whether it is the mirrored one."""
+    plain, how = b.embeddings, {"ends": settings.ends, "match": settings.match}
+    if settings.mirror == "no":
+        return align(a.embeddings, plain, **how), plain, False
+    other = b.mirror_image(model)
+    if settings.mirror == "yes":
+        return align(a.embeddings, other, **how), other, True
+    found, flipped = align_either_side(a.embeddings, plain, other, **how)
+    return found, other if flipped else plain, flipped
+
+
+def _distance(a: Clip, b: Clip, model: Callable[[], object], settings: Settings) -> float:
+    """Distance of two takes; a shift that leaves no overlap counts as infinite."""
+    if settings.clock:
+        cost = find_offset(a.embeddings, b.embeddings, drift=settings.clock == "drift").cost
+        return math.inf if math.isnan(cost) else cost
+    return _warped(a, b, model, settings)[0].cost
+
+
+def _smoothed(alignment: Alignment, settings: Settings) -> Alignment:
+    if settings.smooth_s is None:
+        return alignment
+    return replace(alignment, smooth_s=settings.smooth_s)

@@ -1,0 +1,1 @@
+"""From poses to view-invariant Gaussian embeddings, and distances between them."""

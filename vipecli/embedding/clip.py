@@ -1,0 +1,330 @@
+"""From a video or a keypoint file to poses and embeddings: the first half of every command."""
+
+import functools
+import hashlib
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vipecli import memory
+from vipecli.embedding.embed import BATCH, Embeddings, Model, embed
+from vipecli.errors import FormatError, VideoError, VideoWarning
+from vipecli.poses import cache
+from vipecli.poses.detect import detect_everyone
+from vipecli.poses.detection.detectors import DEFAULT, identity
+from vipecli.poses.formats import JointMap, is_pose_file, load_joint_map, load_scene
+from vipecli.poses.gaps import MAX_GAP_S, fill_gaps
+from vipecli.poses.poses import Poses, Scene
+from vipecli.poses.tracking import Track, present
+from vipecli.video.container import check_input
+from vipecli.video.read import VideoInfo, probe
+from vipecli.video.source import remarks_on, tell_canvas, tell_rate
+
+POSES_FORMAT = 6
+"""Raise it when the way from video to poses changes: what was kept before is not used then."""
+
+_PIECE = 4 * BATCH  # frames that are embedded and written at a time
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a clip becomes embeddings.
+
+    Attributes
+    ----------
+    person
+        whom to take, as in `people.choose`.
+    pose_model
+        MediaPipe bundle; None = as in `landmarker.model_path`.
+    weights
+        embedding model; None = the one that comes with vipe.
+    joints
+        what the points of a keypoint file are, as in `formats.load_joint_map`; None = the file
+        tells.
+    start_s, end_s
+        part of the clip, seconds; None = from its start, to its end.
+    fps
+        frames per second to look at, at most; of a folder of frames or a keypoint file without
+        times: the rate at which it was taken.
+    detector
+        as in `detectors.open_detector`.
+    cached
+        take poses found before from the cache, and put new ones there.
+    """
+
+    person: str = "largest"
+    pose_model: Path | None = None
+    weights: Path | None = None
+    joints: Path | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+    fps: float | None = None
+    detector: str = DEFAULT
+    cached: bool = True
+
+    @property
+    def finder(self) -> str:
+        """Detector, with its version and the content of its models.
+
+        Raises
+        ------
+        WeightsError
+            if a model cannot be read.
+        """
+        return identity(self.detector, model=self.pose_model)
+
+    @property
+    def part(self) -> str:
+        """What a clip's poses depend on besides person and detector; empty as a rule."""
+        limits = {"start": self.start_s, "end": self.end_s, "fps": self.fps}
+        words = [f"{name}={value!r}" for name, value in limits.items() if value is not None]
+        if self.joints is not None:
+            words.append(f"joints={hashlib.sha256(self.joints.read_bytes()).hexdigest()}")
+        return " ".join(words)
+
+    def load_model(self) -> Model:
+        """Embedding model, read once per process.
+
+        Raises
+        ------
+        WeightsError
+            if it cannot be read.
+        """
+        return _load_model(self.weights)
+
+
+_load_model = functools.cache(Model.load)
+
+
+def check_clip(path: Path, recipe: Recipe | None = None) -> VideoInfo:
+    """Look at a clip and refuse one that cannot be compared, before minutes go into it.
+
+    Raises
+    ------
+    FormatError
+        if it is a keypoint file that cannot be read.
+    VideoError
+        if it cannot be read, or holds a single frame.
+    """
+    _tell(path, recipe or Recipe())
+    info = probe(path)
+    if info.frames == 1:
+        raise _single_frame(path)
+    return info
+
+
+def read_scene(path: Path, recipe: Recipe, tick: Callable[[int], object] | None = None) -> Scene:
+    """Everyone in a video, a folder of frames or a keypoint file.
+
+    Parameters
+    ----------
+    path, recipe, tick
+        as in `read_clip`.
+
+    Raises
+    ------
+    FormatError, NoPoseError, VideoError, WeightsError
+        as `read_clip`.
+    """
+    _tell(path, recipe)
+    if is_pose_file(path):
+        scene = _keypoints(path, recipe)
+        if tick:
+            tick(len(scene.times))
+        return scene.part(recipe.start_s, recipe.end_s, recipe.fps)
+    key = None
+    if recipe.cached and cache.folder():
+        key = cache.key_of(path, f"{POSES_FORMAT} {recipe.finder} {recipe.part}")
+    if key and (found := cache.load(key, source=path.name)):
+        return _seen_before(path, *found, tick)
+    scene = detect_everyone(
+        path,
+        detector=recipe.detector,
+        model=recipe.pose_model,
+        start_s=recipe.start_s,
+        end_s=recipe.end_s,
+        fps=recipe.fps,
+        progress=(lambda done: tick(1)) if tick else None,
+    )
+    if key:
+        cache.save(key, scene, remarks_on(path))
+    return scene
+
+
+def _seen_before(
+    path: Path, scene: Scene, remarks: Sequence[str], tick: Callable[[int], object] | None
+) -> Scene:
+    """Scene from the cache, with what was said when it was made."""
+    for text in remarks:
+        warnings.warn(f"{path}: {text}", VideoWarning, stacklevel=2)
+    if tick:
+        tick(len(scene.times))
+    return scene
+
+
+def _tell(path: Path, recipe: Recipe) -> None:
+    """Let the readers of pictures know what the recipe says about a clip."""
+    check_input(path)
+    if is_pose_file(path):
+        scene = _keypoints(path, recipe)
+        tell_canvas(path, scene.size, scene.times)
+    elif recipe.fps and path.is_dir():
+        tell_rate(path, recipe.fps)
+
+
+def _keypoints(path: Path, recipe: Recipe) -> Scene:
+    """Scene of a keypoint file; what was read last is kept, since it is asked for twice."""
+    joint_map = load_joint_map(recipe.joints) if recipe.joints else None
+    try:
+        files = [path, *sorted(path.iterdir())] if path.is_dir() else [path]
+        stamp = tuple((file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+    except OSError as exc:
+        raise FormatError(f"{path}: cannot be read ({exc.strerror or exc})") from exc
+    return _load_scene(path, stamp, joint_map, recipe.fps)
+
+
+@functools.lru_cache(maxsize=4)
+def _load_scene(path: Path, stamp: tuple, joint_map: JointMap | None, fps: float | None) -> Scene:
+    return load_scene(path, joint_map=joint_map, fps=fps)
+
+
+def read_clip(
+    path: Path, recipe: Recipe, tick: Callable[[int], object] | None = None
+) -> tuple[Poses, Embeddings]:
+    """Poses of the person in a clip, with short gaps filled, and their embeddings.
+
+    Parameters
+    ----------
+    path
+        video, folder of frames or keypoint file.
+    recipe
+        person and models.
+    tick
+        called with the number of frames done since its last call.
+
+    Raises
+    ------
+    FormatError
+        if it is a keypoint file that cannot be read.
+    NoPoseError
+        if nobody is found.
+    VideoError
+        if the video cannot be read, or holds a single frame.
+    WeightsError
+        if a model cannot be read.
+    """
+    model = recipe.load_model()
+    scene = read_scene(path, recipe, tick)
+    if len(scene.times) < 2:
+        raise _single_frame(path)
+    poses = fill_gaps(scene.choose(recipe.person, path=path))
+    return poses, embed(poses, model)
+
+
+def read_pieces(
+    path: Path,
+    recipe: Recipe,
+    tick: Callable[[int], object] | None = None,
+    *,
+    everyone: bool = False,
+) -> list[Iterator[tuple[Poses, Embeddings]]]:
+    """What `read_clip` gives, a few thousand frames at a time: for films of any length.
+
+    Parameters
+    ----------
+    path, recipe, tick
+        as in `read_clip`.
+    everyone
+        each person, from left to right, not only the one that the recipe names.
+
+    Returns
+    -------
+    Pieces in order, of one person or of each. They are made as they are taken.
+
+    Raises
+    ------
+    FormatError, NoPoseError, VideoError, WeightsError
+        as `read_clip`.
+    """
+    model = recipe.load_model()
+    scene = read_scene(path, recipe, tick)
+    if len(scene.times) < 2:
+        raise _single_frame(path)
+    chosen = scene.track("largest" if everyone else recipe.person, path=path)
+    tracks = present(scene.tracks.tracks) if everyone else [chosen]
+    return [_pieces(scene, track, model) for track in tracks]
+
+
+def _pieces(scene: Scene, track: Track, model: Model) -> Iterator[tuple[Poses, Embeddings]]:
+    """Poses and embeddings of a track, exactly as they come out of the whole."""
+    times, reach = scene.times, MAX_GAP_S + 1e-3  # beyond which no gap is filled
+    for first in range(0, len(times), _PIECE):
+        last = min(first + _PIECE, len(times))
+        low = int(np.searchsorted(times, times[first] - reach))
+        high = int(np.searchsorted(times, times[last - 1] + reach, side="right"))
+        poses = fill_gaps(scene.poses_of(track, low, high)).part(slice(first - low, last - low))
+        yield poses, embed(poses, model)
+
+
+class _StoppedError(Exception):
+    """Raised in a thread whose result nobody wants any more."""
+
+
+def read_clips(
+    paths: Sequence[Path],
+    recipe: Recipe | Sequence[Recipe],
+    tick: Callable[[int, int], object],
+) -> list[tuple[Poses, Embeddings]]:
+    """Poses and embeddings of a few clips, read side by side.
+
+    Threads suffice: nearly all of the time goes into native code. The first clip that fails
+    stops the others, and so does an interrupt.
+
+    Parameters
+    ----------
+    paths
+        videos, folders of frames or keypoint files.
+    recipe
+        person and models, one for all or one for each.
+    tick
+        called with the number of the clip, from 0, and the frames done since its last call.
+
+    Raises
+    ------
+    VipeError
+        as `read_clip`, for the first clip that fails.
+    """
+    recipes = [recipe] * len(paths) if isinstance(recipe, Recipe) else recipe
+    for one in recipes:
+        one.load_model()  # once, before the threads ask for it
+    stop = threading.Event()
+
+    def advance(clip: int, steps: int) -> None:
+        if stop.is_set():
+            raise _StoppedError
+        tick(clip, steps)
+
+    with ThreadPoolExecutor(min(len(paths), max(2, os.cpu_count() or 2))) as pool:
+        futures = [
+            pool.submit(read_clip, path, one, functools.partial(advance, clip))
+            for clip, (path, one) in enumerate(zip(paths, recipes, strict=True))
+        ]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+        finally:
+            stop.set()
+    memory.give_back()
+    failures = [exc for exc in (future.exception() for future in futures) if exc]
+    for exc in sorted(failures, key=lambda exc: isinstance(exc, _StoppedError)):
+        raise exc
+    return [future.result() for future in futures]
+
+
+def _single_frame(path: Path) -> VideoError:
+    return VideoError(f"{path}: holds a single frame; a movement needs at least two")

@@ -1,0 +1,1 @@
+"""A labelled index of embedded clips: build, store, search and classify."""

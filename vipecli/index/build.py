@@ -1,0 +1,258 @@
+"""From labelled clips to the records of an index: what is new, and what it is made of."""
+
+import hashlib
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from vipecli.embedding.clip import Recipe, read_clip
+from vipecli.embedding.embed import Embeddings, embed
+from vipecli.embedding.embedded_folder import Entry, Slot, content_key, detector_key
+from vipecli.engine import Outcome
+from vipecli.errors import FormatError, VipeError
+from vipecli.index.records import Facts, Record
+from vipecli.index.sources import Item
+from vipecli.index.store import STORE, Index
+from vipecli.poses.formats import is_pose_file, load_embeddings, load_poses
+from vipecli.poses.poses import Poses
+
+_LEAST_FRAMES = 2  # of a clip that can be compared
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What has to be done to an index.
+
+    Attributes
+    ----------
+    fresh
+        clips that are new or have changed.
+    gone
+        names of clips to take out, those that have changed among them.
+    same
+        number of clips that stay as they are.
+    """
+
+    fresh: tuple[Item, ...]
+    gone: tuple[str, ...]
+    same: int
+
+
+def plan(
+    index: Index, items: Sequence[Item], recipe: Recipe, *, present: Collection[str] | None = None
+) -> Plan:
+    """Compare an index with clips; files are recognised by size and time, and not read.
+
+    Parameters
+    ----------
+    index
+        as loaded.
+    items
+        the clips to have in it.
+    recipe
+        what the poses are made with.
+    present
+        clips of the index that are not among these names go; None = they all stay.
+
+    Raises
+    ------
+    VipeError
+        if two clips have one name.
+    """
+    have = {facts.name: facts for facts in index.facts()}
+    names = [item.name for item in items]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise VipeError(f"{twice}: two clips of this name; an index needs one name per clip")
+    fresh = [i for i in items if not _is_same(have.get(i.name), i, index.folder, recipe)]
+    changed = {item.name for item in fresh} & set(have)
+    left = set() if present is None else set(have) - set(present)
+    return Plan(tuple(fresh), tuple(sorted(changed | left)), len(names) - len(fresh))
+
+
+def _is_same(facts: Facts | None, item: Item, folder: Path, recipe: Recipe) -> bool:
+    return facts is not None and replace(facts, key="") == _facts(item, folder, recipe, "")
+
+
+def _facts(item: Item, folder: Path, recipe: Recipe, key: str) -> Facts:
+    return Facts(
+        name=item.name,
+        label=item.label,
+        viewpoint=item.viewpoint,
+        path=_stored_path(item.path, folder),
+        key=key,
+        stamp=_stamp(item, recipe),
+        start_s=item.start_s,
+        end_s=item.end_s,
+    )
+
+
+def _stored_path(path: Path | None, folder: Path) -> str:
+    """Path relative to the folder where it lies below it, absolute elsewhere."""
+    if path is None:
+        return ""
+    path, folder = Path(os.path.abspath(path)), Path(os.path.abspath(folder))
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
+
+
+def clip_path(facts: Facts, folder: Path) -> Path | None:
+    """Where the video of a clip is, if it is there."""
+    path = folder / facts.path
+    return path if facts.path and path.exists() else None
+
+
+def _stamp(item: Item, recipe: Recipe) -> str:
+    """What tells that a clip is as it was: its poses, or size and time of its files."""
+    if item.poses is not None:
+        return f"given {poses_key(item.poses)[:16]}"
+    path = item.path
+    try:
+        files = [path] if path.is_file() else [p for p in path.iterdir() if p.is_file()]
+        stats = [file.stat() for file in files]
+    except OSError:
+        return ""  # whoever reads it tells what is wrong
+    size, time = sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0)
+    how = hashlib.sha256(detector_key(recipe).encode()).hexdigest()[:8]
+    return f"{len(files)} {size} {time} {how}"
+
+
+def poses_key(poses: Poses) -> str:
+    """Hash of joints that come from no file."""
+    digest = hashlib.sha256()
+    for values in (poses.xy, poses.score, poses.times):
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
+
+
+def slots(items: Iterable[Item], folder: Path) -> dict[Path, Slot]:
+    """Slot of every video among the items, by its path: several parts share one."""
+    out: dict[Path, Slot] = {}
+    for item in items:
+        if item.poses is None and not is_pose_file(item.path) and item.path not in out:
+            stored = _stored_path(item.path, folder)
+            if Path(stored).is_absolute():
+                place = hashlib.sha256(str(Path(stored).parent).encode()).hexdigest()[:12]
+                stored = f"elsewhere/{place}/{Path(stored).name}"
+            out[item.path] = Slot(item.path, folder / STORE, stored)
+    return out
+
+
+def make_records(
+    items: Iterable[Item],
+    entries: Iterable[Entry],
+    recipe: Recipe,
+    folder: Path,
+    *,
+    failed: list[Outcome],
+    done: Callable[[int], object] = int,
+) -> Iterator[Record]:
+    """Record of every item, one after the other.
+
+    Parameters
+    ----------
+    items
+        clips; a video that is not among the entries is passed over.
+    entries
+        of the videos, from `library.fill`.
+    recipe
+        embeds what is not yet embedded.
+    folder
+        the one that is indexed.
+    failed
+        receives the outcome of clips that cannot be used.
+    done
+        called with 1 after each clip.
+    """
+    by_path = {entry.slot.video: entry for entry in entries}
+    for item in items:
+        try:
+            made = _make(item, by_path, recipe)
+            if made is not None:
+                poses, embeddings, key = made
+                yield Record(_facts(item, folder, recipe, key), poses, embeddings)
+        except (VipeError, OSError) as exc:
+            failed.append(Outcome(item, error=exc))
+        done(1)
+
+
+def untouched(index: Index, todo: Plan) -> list[Facts]:
+    """Clips of an index that stay as they are."""
+    moving = {*todo.gone, *(item.name for item in todo.fresh)}
+    return [facts for facts in index.facts() if facts.name not in moving]
+
+
+def without_copies(
+    records: Iterable[Record], there: Iterable[Facts], copies: list[tuple[str, str]]
+) -> Iterator[Record]:
+    """Pass over a clip that is there under another name with the same label: it would vote twice.
+
+    `copies` receives its name and the other one.
+    """
+
+    def content(facts: Facts) -> tuple[str, str, float | None, float | None]:
+        return facts.label, facts.key, facts.start_s, facts.end_s
+
+    seen = {content(facts): facts.name for facts in there}
+    for record in records:
+        name = seen.setdefault(content(record.facts), record.facts.name)
+        if name == record.facts.name:
+            yield record
+        else:
+            copies.append((record.facts.name, name))
+
+
+def _make(
+    item: Item, entries: dict[Path, Entry], recipe: Recipe
+) -> tuple[Poses, Embeddings, str] | None:
+    """Poses, embeddings and key of one clip; None for a video that has failed before."""
+    if item.poses is not None:
+        poses, key = item.poses, poses_key(item.poses)
+        clip = embed(poses, recipe.load_model())
+    elif is_pose_file(item.path):
+        poses, clip, key = read_keypoints(item.path, recipe)
+    elif item.path in entries:
+        entry = entries[item.path]
+        poses, clip = load_poses(entry.slot.target), load_embeddings(entry.slot.target)
+        key = entry.key
+    else:
+        return None
+    return *part(poses, clip, item.start_s, item.end_s, item.name), key
+
+
+def read_keypoints(path: Path, recipe: Recipe) -> tuple[Poses, Embeddings, str]:
+    """Poses of a keypoint file with short gaps filled, their embeddings, and their key.
+
+    Raises
+    ------
+    FormatError, NoPoseError, VideoError
+        as `clip.read_clip`.
+    """
+    return *read_clip(path, recipe), content_key(path, detector_key(recipe))
+
+
+def part(
+    poses: Poses, clip: Embeddings, start_s: float | None, end_s: float | None, name: str
+) -> tuple[Poses, Embeddings]:
+    """Frames of a part of a clip, at the times that they have in the whole.
+
+    Raises
+    ------
+    FormatError
+        if it holds fewer than two frames, or nobody.
+    """
+    low = -np.inf if start_s is None else start_s
+    high = np.inf if end_s is None else end_s
+    inside = (poses.times >= low) & (poses.times <= high)
+    if inside.sum() < _LEAST_FRAMES:
+        raise FormatError(
+            f"{name}: {inside.sum()} frames from {low:g} to {high:g} s; the clip runs from "
+            f"{poses.times[0]:.2f} to {poses.times[-1]:.2f} s"
+        )
+    if not (poses.score[inside] > 0).any():
+        raise FormatError(f"{name}: nobody is seen in this part")
+    keep = {"xy": poses.xy[inside], "score": poses.score[inside], "times": poses.times[inside]}
+    more = {f: None for f in ("landmarks", "landmark_score", "world")}
+    return replace(poses, **keep, **more), clip.part(inside)

@@ -1,0 +1,274 @@
+"""The action in a clip, from the labelled clips nearest to it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import minimize
+
+from vipecli.alignment.align import probability_along
+from vipecli.alignment.dtw import cheapest
+from vipecli.embedding.distance import known_frames, window_distance
+from vipecli.embedding.embed import Embeddings
+from vipecli.errors import NoPoseError
+from vipecli.index.nearest import Hubs, Packed
+from vipecli.index.shortlist import Shortlist
+
+NONE_SHARE = 0.1
+"""Share of clips that show none of the labels, as calibration takes it."""
+
+_UNSURE = 0.01  # least probability that a true label counts with in calibration
+_PRIOR = 1.0  # weight of the default calibration, in clips per parameter
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How scores become probabilities.
+
+    A clip of score s votes for its label with weight exp(-s / temperature), and "none of these"
+    has the weight of one clip of score `none_at`.
+    """
+
+    temperature: float = 0.12
+    none_at: float = 1.6
+
+    @classmethod
+    def default(cls, hubs: Hubs | None) -> "Calibration":
+        """For an index that is too small to tell, and scores that are corrected or not."""
+        shift = 0.5 * float(np.mean(hubs.mean)) if hubs is not None and hubs.count else 0.0
+        return cls(none_at=cls.none_at - shift)
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """One clip of the index, as near to the query as it is.
+
+    Attributes
+    ----------
+    clip, label
+        as in the index.
+    distance
+        mean atrous frame distance along the warping path, in [0.05, 3.0].
+    score
+        the distance, corrected for hubs if so asked; may be negative.
+    match_probability
+        mean matching probability of the frames along the path, in (0.05, 0.95).
+    """
+
+    clip: str
+    label: str
+    distance: float
+    score: float
+    match_probability: float
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Label of a clip, and what it rests on.
+
+    Attributes
+    ----------
+    label
+        the most probable; None for "none of these".
+    confidence
+        its probability, in [0, 1].
+    probabilities
+        of every label among the neighbours, the most probable first.
+    none
+        probability of "none of these".
+    neighbours
+        the k nearest clips by score, nearest first.
+    """
+
+    label: str | None
+    confidence: float
+    probabilities: dict[str, float] = field(default_factory=dict)
+    none: float = 0.0
+    neighbours: tuple[Neighbour, ...] = ()
+
+
+def classify(
+    query: Embeddings,
+    clips: Packed | Shortlist | Sequence[tuple[str, str, Embeddings]],
+    *,
+    k: int = 5,
+    hubs: Hubs | None = None,
+    calibration: Calibration | None = None,
+    leave_out: np.ndarray | None = None,
+    exhaustive: bool = False,
+    match: str = "expected",
+) -> Ranking:
+    """Label a clip by the labelled clips nearest to it (paper, section 4.3).
+
+    Parameters
+    ----------
+    query
+        the clip to label.
+    clips
+        labelled clips: (name, label, embeddings) of each, or `Packed` for many queries, or a
+        `Shortlist` of very many.
+    k
+        how many neighbours vote, at least 1; fewer where the index holds fewer.
+    hubs
+        correction for clips that are near to everything; None = no.
+    calibration
+        from `calibrate`; None = the default.
+    leave_out
+        shape (C,) bool: clips that have no vote, such as the query itself.
+    exhaustive
+        compute every distance; the result is the same.
+    match
+        as in `distance.matching_probability`, for that of the neighbours; distances are expected
+        ones.
+
+    Returns
+    -------
+    The vote of a neighbour falls exponentially with its score; see `Calibration`.
+
+    Raises
+    ------
+    FormatError
+        if there are no clips to compare with, or models differ.
+    NoPoseError
+        if nobody is seen in the query.
+    ValueError
+        if `k` is below 1.
+    """
+    if k < 1:
+        raise ValueError(f"k is {k}; at least one neighbour has to vote")
+    packed = clips if isinstance(clips, Packed | Shortlist) else Packed(clips)
+    if not known_frames(query).any():
+        raise NoPoseError("nobody is seen in the clip, so it cannot be labelled")
+    member = leave_out is not None and bool(leave_out.any())
+    places, distances, scores = packed.nearest(
+        query, k, hubs=hubs, member=member, leave_out=leave_out, exhaustive=exhaustive
+    )
+    neighbours = tuple(
+        Neighbour(
+            packed.names[c],
+            packed.labels[c],
+            float(distance),
+            float(score),
+            _match_probability(query, packed.clips[c], match),
+        )
+        for c, distance, score in zip(places, distances, scores, strict=True)
+    )
+    return _vote(neighbours, calibration or Calibration.default(hubs))
+
+
+def _match_probability(query: Embeddings, clip: Embeddings, match: str) -> float:
+    """Mean matching probability along the cheapest path."""
+    path = cheapest(window_distance(query, clip), ends="closed")
+    return float(probability_along(query, clip, path, match=match).mean())
+
+
+def _vote(neighbours: Sequence[Neighbour], calibration: Calibration) -> Ranking:
+    """Label with the largest share of the vote, and all shares."""
+    if not neighbours:
+        return Ranking(None, 1.0, {}, 1.0, ())
+    scores = np.array([one.score for one in neighbours])
+    weights, none = _weights(scores[None], calibration)
+    votes: dict[str, float] = {}
+    for one, weight in zip(neighbours, weights[0], strict=True):
+        votes[one.label] = votes.get(one.label, 0.0) + float(weight)
+    votes = dict(sorted(votes.items(), key=lambda item: -item[1]))  # equal: the nearer clip's
+    label, share = next(iter(votes.items()))
+    refused = float(none[0])
+    if refused > share:
+        return Ranking(None, refused, votes, refused, tuple(neighbours))
+    return Ranking(label, share, votes, refused, tuple(neighbours))
+
+
+def _weights(scores: np.ndarray, calibration: Calibration) -> tuple[np.ndarray, np.ndarray]:
+    """Share of the vote of every neighbour (Q, k), and of none of them (Q,)."""
+    logits = np.column_stack([-scores, np.full(len(scores), -calibration.none_at)])
+    logits = (logits - logits.max(axis=1, keepdims=True)) / calibration.temperature
+    shares = np.exp(logits)
+    shares /= shares.sum(axis=1, keepdims=True)
+    return shares[:, :-1], shares[:, -1]
+
+
+def calibrate(
+    table: np.ndarray | Packed | Shortlist,
+    labels: np.ndarray,
+    hubs: Hubs,
+    k: int,
+    sample: np.ndarray | None = None,
+) -> Calibration:
+    """Temperature and threshold with which left-out clips of an index are judged best.
+
+    Every clip is left out once, and is to get its own label; and once together with all clips of
+    its label, and is to get none. Most likely parameters, drawn to the default ones where there
+    are few clips.
+
+    Parameters
+    ----------
+    table
+        shape (C, C), distances of the clips to each other; or the clips, which are then compared.
+    labels
+        shape (C,).
+    hubs
+        as in `classify`.
+    k
+        neighbours that vote.
+    sample
+        clips to leave out; None = each.
+    """
+    seen: list[tuple[np.ndarray, np.ndarray]] = []
+    unseen: list[np.ndarray] = []
+    places = np.arange(len(labels)) if sample is None else sample
+    for i in places:
+        same = labels == labels[i]
+        others = same & (np.arange(len(labels)) != i)
+        if others.any():
+            near, scores = _left_out(table, hubs, k, i, np.arange(len(labels)) == i)
+            seen.append((labels[near] == labels[i], scores))
+        if not same.all():
+            unseen.append(_left_out(table, hubs, k, i, same)[1])
+    return _fit(seen, unseen, k, Calibration.default(hubs))
+
+
+def _left_out(
+    table: np.ndarray | Packed | Shortlist, hubs: Hubs, k: int, i: int, without: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Nearest clips of clip i, and their scores, where some are left out."""
+    if not isinstance(table, np.ndarray):
+        near, _, scores = table.nearest(table.clips[i], k, leave_out=without)
+        return near, scores
+    scores = np.where(without, np.inf, hubs.scores(table[i].astype(np.float64), member=True))
+    near = np.argsort(scores, kind="stable")[:k]
+    near = near[scores[near] < np.inf]
+    return near, scores[near]
+
+
+def _fit(
+    seen: Sequence[tuple[np.ndarray, np.ndarray]],
+    unseen: Sequence[np.ndarray],
+    k: int,
+    default: Calibration,
+) -> Calibration:
+    def padded(rows: Sequence[np.ndarray], fill: float) -> np.ndarray:
+        out = np.full((len(rows), k), fill)
+        for row, values in zip(out, rows, strict=True):
+            row[: len(values)] = values
+        return out
+
+    right = padded([r for r, _ in seen], 0)
+    scores, strange = padded([s for _, s in seen], 1e3), padded(unseen, 1e3)
+
+    def loss(x: np.ndarray) -> float:
+        found = Calibration(math.exp(x[0]), x[1])
+        total = _PRIOR * ((x[0] - math.log(default.temperature)) ** 2)
+        total += _PRIOR * ((x[1] - default.none_at) / 0.3) ** 2
+        if len(seen):
+            p = (_weights(scores, found)[0] * right).sum(axis=1)
+            total -= (1 - NONE_SHARE) * np.log(_UNSURE + (1 - _UNSURE) * p).sum()
+        if len(unseen):
+            p = _weights(strange, found)[1]
+            total -= NONE_SHARE * np.log(_UNSURE + (1 - _UNSURE) * p).sum()
+        return total
+
+    start = [math.log(default.temperature), default.none_at]
+    best = minimize(loss, start, method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-4}).x
+    return Calibration(math.exp(best[0]), float(best[1]))

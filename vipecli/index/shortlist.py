@@ -1,0 +1,259 @@
+"""A very large index on disk: a shortlist by pooled vectors, then the exact distances of those.
+
+Every clip is one short vector, the mean of its embeddings over each quarter of its time. A query is
+compared with all of them, and its distance to the nearest few hundred is computed. Frames stay on
+disk and are mapped into memory where they are needed.
+"""
+
+import json
+import mmap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from vipecli.embedding.distance import known_frames
+from vipecli.embedding.embed import Embeddings
+from vipecli.errors import FormatError
+from vipecli.index.nearest import Hubs, Packed
+
+PARTS = 4
+"""Parts of a clip that are pooled apart, equally long."""
+
+SHORTLIST = 1000
+"""Clips whose distance is computed; `benchmarks.large` measures how often the nearest is there."""
+
+FACTS = "facts.json"
+_BLOCK = 1 << 15  # pooled vectors compared at a time
+_FILES = {"pooled": "<f2", "squares": "<f4", "frames": "<f4", "times": "<f8", "ends": "<i8"}
+
+
+def pooled(clip: Embeddings) -> np.ndarray:
+    """Mean embedding of each part of a clip, shape (PARTS * D,) float32.
+
+    Of the whole clip where a part shows nobody.
+    """
+    known = known_frames(clip)
+    whole = clip.mean[known].mean(axis=0) if known.any() else np.zeros(clip.mean.shape[1])
+    parts = np.array_split(np.arange(len(clip)), PARTS)
+    means = [clip.mean[p[known[p]]].mean(axis=0) if known[p].any() else whole for p in parts]
+    return np.concatenate(means).astype(np.float32)
+
+
+class Writer:
+    """Writes the files of a `Shortlist`, some clips at a time."""
+
+    def __init__(self, folder: Path, like: Embeddings, *, clips: int, frames: int) -> None:
+        """Make room for so many clips, with so many frames in all, of the model of one of them."""
+        folder.mkdir(parents=True, exist_ok=True)
+        dims = like.mean.shape[1]
+        shapes = {
+            "pooled": (clips, PARTS * dims),
+            "squares": (clips,),
+            "frames": (frames, 2, dims),
+            "times": (frames,),
+            "ends": (clips,),
+        }
+        self._files = {
+            name: _begin(folder / f"{name}.npy", _FILES[name], shape)
+            for name, shape in shapes.items()
+        }
+        self._folder, self._like, self._frames = folder, like, 0
+
+    def add(self, clip: Embeddings) -> None:
+        """Add one clip."""
+        rows = np.stack([clip.mean, clip.std], axis=1)[None]
+        self._add(rows, clip.times, pooled(clip)[None])
+
+    def add_many(self, clips: np.ndarray, times: np.ndarray) -> None:
+        """Add clips of one length at once, shape (B, T, 2, D), without missing frames."""
+        parts = np.array_split(np.arange(len(times)), PARTS)
+        means = [clips[:, part, 0].mean(axis=1) for part in parts]
+        self._add(clips, times, np.concatenate(means, axis=1))
+
+    def _add(self, clips: np.ndarray, times: np.ndarray, vectors: np.ndarray) -> None:
+        count, frames = clips.shape[:2]
+        vectors = vectors.astype(np.float16)
+        rows = {
+            "pooled": vectors,
+            "squares": np.square(vectors.astype(np.float32)).sum(axis=1),
+            "frames": clips,
+            "times": np.tile(times, count),
+            "ends": self._frames + frames * np.arange(1, count + 1),
+        }
+        for name, values in rows.items():
+            self._files[name].write(np.ascontiguousarray(values, _FILES[name]))
+        self._frames += count * frames
+
+    def close(self) -> None:
+        """Finish: only now the files count."""
+        for file in self._files.values():
+            file.close()
+        facts = {"model": self._like.model, "sigmoid": list(self._like.sigmoid)}
+        (self._folder / FACTS).write_text(json.dumps(facts))
+
+
+def _begin(path: Path, kind: str, shape: tuple[int, ...]) -> IO[bytes]:
+    """An array in a file, to be written from its start to its end: mapped, it would fill memory."""
+    file = path.open("wb")
+    facts = {"descr": kind, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, facts)
+    return file
+
+
+@dataclass(frozen=True)
+class Shortlist:
+    """Clips on disk, C of them with F frames in all; asked like `Packed`.
+
+    Attributes
+    ----------
+    pooled, squares
+        shapes (C, P) float16 and (C,) float32: pooled vectors, and their squared lengths.
+    frames, times
+        shapes (F, 2, D) float32, mean and standard deviation, and (F,) float64, seconds; mapped,
+        not read.
+    ends
+        shape (C,) int64: frames up to the end of each clip.
+    model, sigmoid
+        of all clips.
+    names, labels
+        of the clips; empty where nobody asks.
+    """
+
+    pooled: np.ndarray
+    squares: np.ndarray
+    frames: np.ndarray
+    times: np.ndarray
+    ends: np.ndarray
+    model: str
+    sigmoid: tuple[float, float]
+    names: Sequence[str] = field(default=(), repr=False)
+    labels: Sequence[str] = field(default=(), repr=False)
+
+    @classmethod
+    def open(
+        cls, folder: Path, *, names: Sequence[str] = (), labels: Sequence[str] = ()
+    ) -> "Shortlist":
+        """Map the files of a `Writer`.
+
+        Raises
+        ------
+        FormatError
+            if they are missing or do not belong together.
+        """
+        try:
+            facts = json.loads((folder / FACTS).read_text())
+            arrays = {n: np.load(folder / f"{n}.npy", mmap_mode="r") for n in _FILES}
+            model, (a, b) = facts["model"], facts["sigmoid"]
+        except (OSError, ValueError, TypeError, KeyError) as exc:
+            raise FormatError(f"{folder}: no shortlist, or a damaged one ({exc})") from exc
+        arrays |= {name: np.asarray(arrays[name]) for name in ("squares", "ends")}
+        count = len(arrays["ends"])
+        if len(arrays["frames"]) != arrays["ends"][-1] or len(arrays["pooled"]) != count:
+            raise FormatError(f"{folder}: its files do not belong together; make them anew")
+        return cls(**arrays, model=model, sigmoid=(a, b), names=names, labels=labels)
+
+    def __len__(self) -> int:
+        """Return the number of clips, C."""
+        return len(self.ends)
+
+    @property
+    def clips(self) -> "_Clips":
+        """The clips, each read when it is asked for."""
+        return _Clips(self)
+
+    def clip(self, place: int) -> Embeddings:
+        """Frames of one clip."""
+        at = slice(self.ends[place - 1] if place else 0, self.ends[place])
+        mean, std = np.moveaxis(np.array(self.frames[at]), 1, 0)
+        return Embeddings(mean, std, np.array(self.times[at]), self.model, self.sigmoid)
+
+    def candidates(self, query: Embeddings, count: int = SHORTLIST) -> np.ndarray:
+        """Places of the clips with the nearest pooled vectors, in no order."""
+        vector = pooled(query)
+        near = np.empty(len(self), np.float32)
+        for start in range(0, len(self), _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            near[rows] = self.squares[rows] - 2 * (self.pooled[rows].astype(np.float32) @ vector)
+        count = min(count, len(self))
+        return np.argpartition(near, count - 1)[:count]
+
+    def nearest(
+        self,
+        query: Embeddings,
+        k: int,
+        *,
+        hubs: Hubs | None = None,
+        member: bool = False,
+        leave_out: np.ndarray | None = None,
+        exhaustive: bool = False,
+        count: int = SHORTLIST,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The k nearest clips among the candidates, or of all, by their exact distance.
+
+        Parameters
+        ----------
+        query, k, leave_out
+            as in `Packed.nearest`.
+        hubs, member
+            not used: so large an index is not corrected for hubs.
+        exhaustive
+            look at all clips, some at a time.
+        count
+            how many candidates.
+
+        Returns
+        -------
+        As `Packed.nearest`.
+        """
+        if not exhaustive:
+            found = self._nearest_of(np.sort(self.candidates(query, count)), query, k, leave_out)
+            self._let_go()
+            return found
+        best = np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
+        for start in range(0, len(self), SHORTLIST):
+            places = np.arange(start, min(start + SHORTLIST, len(self)))
+            limit = best[2][k - 1] if len(best[2]) >= k else np.inf
+            found = self._nearest_of(places, query, k, leave_out, limit=limit)
+            best = tuple(np.concatenate(pair) for pair in zip(best, found, strict=True))
+            order = np.lexsort([best[0], best[2]])[:k]
+            best = best[0][order], best[1][order], best[2][order]
+        return best
+
+    def _let_go(self) -> None:
+        """Drop the frames that were read from memory; the files are not touched."""
+        mapped = getattr(self.frames, "_mmap", None)
+        if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
+            mapped.madvise(mmap.MADV_DONTNEED)
+
+    def _nearest_of(
+        self,
+        places: np.ndarray,
+        query: Embeddings,
+        k: int,
+        leave_out: np.ndarray | None,
+        *,
+        limit: float = np.inf,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        if leave_out is not None:
+            places = places[~leave_out[places]]
+        if not len(places):
+            return np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
+        packed = Packed([(f"{place:012d}", "", self.clip(place)) for place in places])
+        near, distances, scores = packed.nearest(query, k, limit=limit)
+        return places[near], distances, scores
+
+
+@dataclass(frozen=True)
+class _Clips:
+    """Clips of a shortlist by their place."""
+
+    index: Shortlist
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, place: int) -> Embeddings:
+        return self.index.clip(int(place))

@@ -1,0 +1,284 @@
+"""Labelled clips as people keep them: a folder per label, a table, Penn Action."""
+
+import csv
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from vipecli.errors import FormatError, VideoError
+from vipecli.index import penn_action
+from vipecli.poses.formats import is_pose_file, looks_like_poses
+from vipecli.poses.poses import Poses
+from vipecli.video.image_sequence import IMAGE_SUFFIXES
+from vipecli.video.read import VIDEO_SUFFIXES
+
+TABLE = "labels.csv"
+POSES = "auto", "given", "detect"
+SPLITS = "all", "train", "test"
+_COLUMNS = {"start": "start_s", "end": "end_s"}
+_KNOWN = {"path", "label", "viewpoint", "start_s", "end_s"}
+
+
+@dataclass(frozen=True)
+class Item:
+    """A labelled clip, before anything is made of it.
+
+    Attributes
+    ----------
+    name
+        once per set: path below the root with forward slashes, and the part if it is one.
+    label, viewpoint
+        the viewpoint may be empty.
+    path
+        video, folder of frames or keypoint file; None where `poses` is all there is.
+    start_s, end_s
+        part of the clip, seconds; None = from its start, to its end.
+    poses
+        joints that came with the labels; None = they are to be read or found.
+    """
+
+    name: str
+    label: str
+    path: Path | None
+    viewpoint: str = ""
+    start_s: float | None = None
+    end_s: float | None = None
+    poses: Poses | None = None
+
+
+def kind_of(source: Path) -> str:
+    """How the clips of a source are labelled: ``table``, ``penn`` or ``folders``.
+
+    Raises
+    ------
+    VideoError
+        if there is nothing.
+    FormatError
+        if it is a file of another kind.
+    """
+    if not source.exists():
+        raise VideoError(f"{source}: no such file or folder")
+    if source.is_file():
+        if is_table(source):
+            return "table" if source.suffix.lower() == ".csv" else "penn"
+        raise FormatError(
+            f"{source}: neither a table (.csv) nor labels of Penn Action (.npz); "
+            "give those, or a folder"
+        )
+    if (source / TABLE).is_file():
+        return "table"
+    archives = [path for path in source.glob("*.npz") if _is_penn_archive(path)]
+    return "penn" if archives or any((source / "labels").glob("*.mat")) else "folders"
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file lists labelled clips: a .csv, or an archive of Penn Action."""
+    return path.suffix.lower() == ".csv" or _is_penn_archive(path)
+
+
+def find(
+    source: Path,
+    *,
+    root: Path | None = None,
+    poses: str = "auto",
+    split: str = "all",
+    exclude: Iterable[str] = (),
+) -> list[Item]:
+    """Labelled clips of a source.
+
+    Parameters
+    ----------
+    source
+        a folder with one sub-folder per label, which hold videos, folders of frames or keypoint
+        files; a ``labels.csv`` (columns path and label, and if wanted viewpoint, start and end),
+        or the folder that holds it; or Penn Action, as a folder with `labels/*.mat` and perhaps
+        `frames/`, or as an ``.npz``.
+    root
+        names are relative to it; None = the source, or the folder of the table.
+    poses
+        for Penn Action: ``given`` takes its labelled joints, ``detect`` looks for them in the
+        frames, ``auto`` does that where there are frames.
+    split
+        for Penn Action: ``all`` clips, or those of the official ``train`` or ``test`` split.
+    exclude
+        shell patterns; a clip whose name matches one is left out.
+
+    Raises
+    ------
+    VideoError
+        if there is nothing, or no labelled clip is left.
+    FormatError
+        if a table or label file is damaged.
+    ValueError
+        if `poses` or `split` is none of the above.
+    """
+    if poses not in POSES or split not in SPLITS:
+        raise ValueError(f"poses is {poses!r} and split {split!r}; see `find`")
+    kind = kind_of(source)
+    if kind == "penn":
+        items = _penn(source, poses, split)
+    elif kind == "table":
+        items = _table(source / TABLE if source.is_dir() else source, root)
+    else:
+        items = _folders(source, root or source)
+    patterns = list(exclude)
+    kept = [i for i in items if not any(fnmatchcase(i.name, pattern) for pattern in patterns)]
+    if not kept:
+        reason = "every clip is excluded" if items else "no sub-folder holds a video"
+        raise VideoError(
+            f"{source}: {reason}; an index has one sub-folder per label, with videos of it, "
+            f"or a {TABLE}"
+        )
+    return kept
+
+
+def name_of(path: Path, root: Path) -> str:
+    """Name of a clip: its path below the root, or its whole path where it lies elsewhere."""
+    try:
+        return path.relative_to(root).as_posix()
+    except ValueError:
+        return Path(os.path.abspath(path)).as_posix()
+
+
+def part_name(name: str, start_s: float | None, end_s: float | None) -> str:
+    """Name of a part of a clip."""
+    if start_s is None and end_s is None:
+        return name
+    ends = ("" if t is None else f"{t:.3f}".rstrip("0").rstrip(".") for t in (start_s, end_s))
+    return f"{name}@{'-'.join(ends)}"
+
+
+def _folders(source: Path, root: Path) -> list[Item]:
+    """Clips below the sub-folders; the first folder is the label."""
+    return [
+        Item(name_of(path, root), path.relative_to(source).parts[0], path)
+        for path in find_clips(source)
+        if path.parent != source
+    ]
+
+
+def find_clips(folder: Path) -> list[Path]:
+    """Every video, folder of frames and keypoint file below a folder, sorted; none is hidden.
+
+    Keypoint files beside videos are passed over, and so are pictures beside either.
+    """
+    found: list[Path] = []
+    for where, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        shown = [Path(where, name) for name in files if not name.startswith(".")]
+        found += _clips_among(shown, Path(where), alone=not folders)
+    return sorted(found)
+
+
+def _clips_among(files: list[Path], folder: Path, *, alone: bool) -> list[Path]:
+    """Clips among the files of one folder, or the folder itself if it is one."""
+    if videos := [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]:
+        return videos
+    if is_pose_file(folder):
+        return [folder]
+    if poses := [path for path in files if _holds_poses(path)]:
+        return poses
+    pictures = any(path.suffix.lower() in IMAGE_SUFFIXES for path in files)
+    return [folder] if alone and pictures else []
+
+
+def _holds_poses(path: Path) -> bool:
+    """Whether a file is one of keypoints; other .json and .csv lie in folders of clips, too."""
+    return looks_like_poses(path) or (path.suffix.lower() == ".npz" and is_pose_file(path))
+
+
+def _table(path: Path, root: Path | None) -> list[Item]:
+    """Clips of a table; paths are relative to it."""
+    root = path.parent if root is None else root
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise FormatError(f"{path}: cannot be read as UTF-8 ({exc})") from exc
+    header = text.partition("\n")[0]
+    delimiter = max(",;\t", key=header.count)
+    rows = csv.DictReader(text.splitlines(), delimiter=delimiter, skipinitialspace=True)
+    names = {name: _column(name) for name in rows.fieldnames or ()}
+    if not {"path", "label"} <= set(names.values()):
+        raise FormatError(
+            f"{path}: the first line has to name the columns path and label, and may name "
+            f"viewpoint, start and end; it says {header.strip()!r}"
+        )
+    items: dict[str, Item] = {}
+    for row in rows:
+        where = f"{path}, line {rows.line_num}"
+        values = {names[k]: (v or "").strip() for k, v in row.items() if k in names}
+        item = _row(values, path.parent, root, where)
+        if item.name in items:
+            raise FormatError(f"{where}: {item.name} is there twice; leave one line out")
+        items[item.name] = item
+    if not items:
+        raise FormatError(f"{path}: lists no clip; write one line for each below the first one")
+    return list(items.values())
+
+
+def _column(name: str | None) -> str:
+    name = (name or "").strip().lower()
+    return _COLUMNS.get(name, name)
+
+
+def _row(values: dict[str, str], folder: Path, root: Path, where: str) -> Item:
+    if not values["path"] or not values["label"]:
+        raise FormatError(f"{where}: a clip needs a path and a label")
+    path = folder / values["path"]
+    if not path.exists():
+        raise FormatError(f"{where}: {path}: no such file or folder")
+    start, end = (_seconds(values.get(name, ""), where) for name in ("start_s", "end_s"))
+    if start is not None and end is not None and end <= start:
+        raise FormatError(f"{where}: the part ends at {end} s, before it starts at {start} s")
+    name = part_name(name_of(path, root), start, end)
+    return Item(name, values["label"], path, values.get("viewpoint", ""), start, end)
+
+
+def _seconds(text: str, where: str) -> float | None:
+    """Seconds, also as 1:23.5 or 1:02:03; nothing for nothing."""
+    if not text:
+        return None
+    try:
+        parts = [float(part) for part in text.split(":")]
+        value = sum(part * 60**i for i, part in enumerate(reversed(parts)))
+        if not np.isfinite(value) or value < 0:
+            raise ValueError
+    except ValueError:
+        raise FormatError(f"{where}: {text!r} is no time; write seconds, or 1:23.5") from None
+    return value
+
+
+def _is_penn_archive(path: Path) -> bool:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {"clip_id", "offsets", "keypoints"} <= set(archive.files)
+    except (OSError, ValueError, EOFError, AttributeError, BadZipFile):
+        return False  # another archive, or a damaged one
+
+
+def _penn(source: Path, poses: str, split: str) -> list[Item]:
+    """Clips of Penn Action, with their labelled joints or their frames."""
+    items = []
+    for clip in penn_action.load(source):
+        if split != "all" and clip.train != (split == "train"):
+            continue
+        frames = source / "frames" / clip.id
+        there = source.is_dir() and frames.is_dir()
+        if poses == "detect" and not there:
+            raise VideoError(f"{frames}: no such folder; --poses given takes the labelled joints")
+        given = poses == "given" or not there
+        items.append(
+            Item(
+                clip.id,
+                clip.action,
+                frames if there else None,
+                clip.viewpoint,
+                poses=clip.poses if given else None,
+            )
+        )
+    return items

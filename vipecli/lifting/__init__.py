@@ -1,0 +1,1 @@
+"""3D poses from one view, generated poses, and motion files."""

@@ -1,0 +1,363 @@
+"""3D poses from one view: 2D joints to V-VIPE's latent, and from there to a canonical pose."""
+
+import functools
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vipecli.embedding.embed import (
+    BATCH,
+    MIN_JOINTS,
+    Embeddings,
+    Model,
+    default_weights,
+    embed,
+    open_network,
+)
+from vipecli.errors import WeightsError
+from vipecli.poses import skeleton as sk
+from vipecli.poses.anatomy import bones, put_together
+from vipecli.poses.canonical import canonical, rotation_onto, torso
+from vipecli.poses.poses import Poses
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+LIFT_WEIGHTS = "vvipe.onnx"
+SMOOTH_S = 0.05
+"""Std of the Gaussian that lifted joints are smoothed with, seconds."""
+
+SAMPLES = 16
+"""Poses drawn from the latent's Gaussian for the uncertainty of each joint."""
+
+_POINT = 1e-3  # std of a point of the latent
+_LONGEST_GAP_S = 0.5  # frames without a person farther from others than this stay empty
+
+
+@dataclass(frozen=True)
+class Lifter:
+    """V-VIPE's networks, from ONNX files that belong together.
+
+    Attributes
+    ----------
+    mapper
+        2D joints to the latent's Gaussian (`mean`, `std`) and the body's rotation (`rotation`);
+        it also serves as a `Model` that embeds.
+    decoder
+        latent to a canonical pose and bone lengths.
+    encoder
+        canonical pose to the latent's Gaussian.
+    refiner
+        pose, and the detector's own 3D landmarks, to a better pose; None = there is none.
+    spread
+        shape (13,): how many times larger errors are than the samples of the latent say.
+    latent_std
+        shape (D,): how far the latents of all poses spread.
+    """
+
+    mapper: Model
+    decoder: "onnxruntime.InferenceSession"
+    encoder: "onnxruntime.InferenceSession"
+    refiner: "onnxruntime.InferenceSession | None"
+    spread: np.ndarray
+    latent_std: np.ndarray
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> "Lifter":
+        """Read ``NAME.onnx``, and ``NAME_decoder.onnx``, ``NAME_encoder.onnx`` beside it.
+
+        ``NAME_refiner.onnx`` too, where it is there.
+
+        Parameters
+        ----------
+        path
+            the first of them; None = the model that comes with vipe.
+
+        Raises
+        ------
+        WeightsError
+            if a file is missing, is no ONNX model, or they were not trained together.
+        """
+        path = Path(path) if path else default_weights().with_name(LIFT_WEIGHTS)
+        mapper = Model.load(path)
+        meta = mapper.session.get_modelmeta().custom_metadata_map
+        if meta.get("kind") != "vvipe":
+            raise WeightsError(f"{path}: embeds but does not lift; give a file of kind vvipe")
+        sessions = []
+        for part in ("decoder", "encoder", "refiner"):
+            file = path.with_name(f"{path.stem}_{part}.onnx")
+            if part == "refiner" and not file.exists():
+                sessions.append(None)
+                continue
+            _, session = open_network(file)
+            if session.get_modelmeta().custom_metadata_map.get("run") != meta.get("run"):
+                raise WeightsError(f"{file}: not trained together with {path.name}")
+            sessions.append(session)
+        spread, latent_std = (
+            np.array(json.loads(meta.get(key, "1.0")), np.float64) * np.ones(size)
+            for key, size in (("spread", len(sk.JOINTS)), ("latent_std", mapper.dims))
+        )
+        return cls(mapper, *sessions, spread, latent_std)
+
+    @property
+    def dims(self) -> int:
+        """D of the latent."""
+        return self.mapper.dims
+
+    def decode(self, latent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Canonical poses (..., 13, 3), and bone lengths (..., 7), of latents (..., D)."""
+        flat = latent.reshape(-1, self.dims).astype(np.float32)
+        poses, lengths = _in_batches(self.decoder, ("pose", "lengths"), {"latent": flat})
+        return poses.reshape(*latent.shape[:-1], 13, 3), lengths.reshape(
+            *latent.shape[:-1], lengths.shape[1]
+        )
+
+    def encode(self, poses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and std (P, D) of the latent of 3D poses (P, 13, 3) in any axes."""
+        known = canonical(poses)[0].astype(np.float32)
+        return tuple(_in_batches(self.encoder, ("mean", "std"), {"pose": known}))
+
+
+default_lifter = functools.cache(Lifter.load)
+"""The lifter of a path, read once per process."""
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """3D poses of one person over the frames of a clip.
+
+    Attributes
+    ----------
+    joints
+        shape (T, 13, 3) float32 in the canonical frame: mid-hip at 0, x to the person's left, y
+        up the spine, z forward, in units of the torso; a frame without a person is NaN.
+    rotation
+        shape (T, 3, 3): canonical axes in those of the camera (right, down, forward).
+    std
+        shape (T, 13): expected error of each joint, torso units.
+    latent, latent_std
+        shape (T, D): the latent's Gaussian, not smoothed.
+    times
+        shape (T,), presentation times in seconds.
+    model
+        which weights made it.
+    """
+
+    joints: np.ndarray
+    rotation: np.ndarray
+    std: np.ndarray
+    latent: np.ndarray
+    latent_std: np.ndarray
+    times: np.ndarray
+    model: str
+
+    def __len__(self) -> int:
+        """Return the number of frames, T."""
+        return len(self.times)
+
+    def in_camera(self) -> np.ndarray:
+        """Joints (T, 13, 3) in axes right, down, forward of the camera, about the mid-hip."""
+        return np.einsum("tij,tkj->tki", self.rotation, self.joints)
+
+
+def lift(
+    poses: Poses, lifter: Lifter | None = None, *, smooth_s: float = SMOOTH_S, world: bool = True
+) -> Lifted:
+    """3D pose of the person in every frame, from the 2D joints.
+
+    Parameters
+    ----------
+    poses
+        T frames; missing joints are NaN with score 0, and are made up by what the network knows.
+    lifter
+        None = the one that comes with vipe.
+    smooth_s
+        std of the Gaussian over time, seconds; 0 = each frame by itself, and with bones of
+        its own. Otherwise all frames get the clip's median bone lengths.
+    world
+        take the detector's own 3D landmarks into account, where `poses` has them.
+
+    Returns
+    -------
+    T rows. NaN where fewer than `MIN_JOINTS` joints are known, but for gaps of up to half a
+    second, which smoothing fills.
+
+    Examples
+    --------
+    >>> lift(detect("squat.mp4")).joints.shape  # doctest: +SKIP
+    (90, 13, 3)
+    """
+    lifter = lifter or default_lifter()
+    mean, std, rotation = _map(poses, lifter)
+    joints = lifter.decode(mean)[0].astype(np.float64)
+    error = _uncertainty(mean, std, lifter)
+    if world and poses.world is not None and lifter.refiner is not None:
+        joints, rotation = _refined(joints, rotation, poses, lifter)
+    nobody = (poses.score > 0).sum(axis=1) < MIN_JOINTS
+    for array in (joints, rotation, error, mean, std):
+        array[nobody] = np.nan
+    out = Lifted(joints, rotation, error, mean, std, poses.times, lifter.mapper.id)
+    out = smoothed(out, smooth_s=smooth_s) if smooth_s > 0 else out
+    return replace(out, joints=out.joints.astype(np.float32))
+
+
+def in_latent(poses: Poses, lifter: Lifter | None = None) -> Embeddings:
+    """Every frame as a point of the latent of 3D poses, to be compared by plain distances.
+
+    The latent's own variance says how far joints may be off, not how alike two poses are: in its
+    place stands the same small one for all.
+    """
+    found = embed(poses, (lifter or default_lifter()).mapper)
+    return replace(found, std=np.where(np.isfinite(found.std), np.float32(_POINT), np.nan))
+
+
+def _map(poses: Poses, lifter: Lifter) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean and std (T, D) of the latent, and rotations (T, 3, 3)."""
+    known = poses.score > 0
+    joints = np.where(known[..., None], poses.xy, 0).astype(np.float32)
+    feed = {"joints": joints, "visibility": poses.score.astype(np.float32)}
+    return tuple(_in_batches(lifter.mapper.session, ("mean", "std", "rotation"), feed))
+
+
+def _in_batches(
+    session: "onnxruntime.InferenceSession", names: tuple[str, ...], feed: dict[str, np.ndarray]
+) -> list[np.ndarray]:
+    count = len(next(iter(feed.values())))
+    if not count:  # the runtime does not take none
+        one = {k: np.zeros((1, *v.shape[1:]), v.dtype) for k, v in feed.items()}
+        return [out[:0] for out in session.run(names, one)]
+    starts = range(0, count, BATCH)
+    parts = [session.run(names, {k: v[i : i + BATCH] for k, v in feed.items()}) for i in starts]
+    return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+
+def _uncertainty(mean: np.ndarray, std: np.ndarray, lifter: Lifter, seed: int = 0) -> np.ndarray:
+    """Root mean square distance (T, 13) of the joints of sampled latents from their mean."""
+    rng = np.random.default_rng(seed)
+    total, square = np.zeros((2, len(mean), 13, 3))
+    for _ in range(SAMPLES):
+        drawn = lifter.decode(mean + std * rng.standard_normal(mean.shape))[0]
+        total += drawn
+        square += np.square(drawn, dtype=np.float64)
+    variance = (square - total**2 / SAMPLES).sum(axis=-1) / SAMPLES
+    return np.sqrt(variance.clip(0)) * lifter.spread
+
+
+def _refined(
+    joints: np.ndarray, rotation: np.ndarray, poses: Poses, lifter: Lifter
+) -> tuple[np.ndarray, np.ndarray]:
+    """Poses and rotations with the detector's own 3D landmarks taken into account.
+
+    Those are in camera axes, too, right, down and forward: the rotation is the mean of what the
+    network says and of what brings the pose onto them.
+    """
+    world = sk.from_mediapipe(poses.world)
+    usable = np.isfinite(world).all(axis=(1, 2)) & (torso(world) > 0)
+    if not usable.any():
+        return joints, rotation
+    joints, rotation, world = joints.copy(), rotation.copy(), world[usable]
+    feed = {
+        "pose": joints[usable],
+        "world": world,
+        "visibility": poses.score[usable],
+        "camera": rotation[usable][:, 2],
+    }
+    feed = {name: values.astype(np.float32) for name, values in feed.items()}
+    joints[usable] = _in_batches(lifter.refiner, ("refined",), feed)[0]
+    theirs = rotation_onto(joints[usable], world.astype(np.float64))
+    rotation[usable] = _nearest_rotation(rotation[usable] + theirs)
+    return joints, rotation
+
+
+def smoothed(lifted: Lifted, *, smooth_s: float = SMOOTH_S) -> Lifted:
+    """Lifted poses with a Gaussian mean over time, and one set of bone lengths.
+
+    Frames count by their certainty; gaps of up to half a second are filled.
+
+    Parameters
+    ----------
+    smooth_s
+        std of the Gaussian, seconds, above 0.
+
+    Raises
+    ------
+    ValueError
+        if `smooth_s` is not above 0.
+    """
+    if smooth_s <= 0:
+        raise ValueError(f"smooth_s is {smooth_s}; give a time above 0 s")
+    known = np.isfinite(lifted.joints).all(axis=(1, 2))
+    if known.sum() < 2:
+        return lifted
+    weight = 1 / np.square(lifted.std[known].mean(axis=1).clip(1e-3))
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        flat = values[known].reshape(known.sum(), -1)
+        out = _mean_over_time(lifted.times, known, weight, flat, smooth_s)
+        return out.reshape(len(values), *values.shape[1:])
+
+    directions, lengths = bones(mean(lifted.joints))
+    median = np.median(bones(lifted.joints[known])[1], axis=0)
+    joints, turn = canonical(put_together(directions, np.broadcast_to(median, lengths.shape)))
+    rotation = _nearest_rotation(mean(lifted.rotation)) @ turn
+    return replace(lifted, joints=joints, rotation=rotation, std=mean(lifted.std))
+
+
+def _mean_over_time(
+    times: np.ndarray, known: np.ndarray, weight: np.ndarray, values: np.ndarray, smooth_s: float
+) -> np.ndarray:
+    """Gaussian means (T, F) over the known frames' values (K, F); NaN far from all of them."""
+    at = times[known]
+    reach = 5 * smooth_s + _LONGEST_GAP_S
+    out = np.full((len(times), values.shape[1]), np.nan)
+    for start in range(0, len(times), BATCH):
+        rows = slice(start, start + BATCH)
+        now = times[rows]
+        near = slice(*np.searchsorted(at, [now[0] - reach, now[-1] + reach]))
+        if near.start == near.stop:
+            continue
+        gap = np.abs(now[:, None] - at[near])
+        kernel = np.exp(-0.5 * np.square(gap / smooth_s)) * weight[near]
+        nearest = gap.min(axis=1, keepdims=True)
+        thin = nearest[:, 0] > 4 * smooth_s  # inside a gap: the ends of the gap, as far as they go
+        kernel[thin] = gap[thin] <= nearest[thin] + 1e-9
+        close = known[rows] | (nearest[:, 0] <= _LONGEST_GAP_S / 2)
+        mean = kernel @ values[near] / kernel.sum(axis=1, keepdims=True)
+        out[rows] = np.where(close[:, None], mean, np.nan)
+    return out
+
+
+def _nearest_rotation(matrices: np.ndarray) -> np.ndarray:
+    """The rotation nearest to each matrix (T, 3, 3); NaN stays NaN."""
+    out = np.full_like(matrices, np.nan)
+    usable = np.isfinite(matrices).all(axis=(1, 2))
+    u, _, vt = np.linalg.svd(matrices[usable])
+    u[..., 2] *= np.sign(np.linalg.det(u @ vt))[:, None]
+    out[usable] = u @ vt
+    return out
+
+
+def where(lifted: Lifted, poses: Poses) -> np.ndarray:
+    """Place of the mid-hip (T, 3) as a far camera sees it: right and down in torso units, 0 deep.
+
+    The scale is the clip's median, so that a walk across the picture is a walk, and one towards
+    the camera stands still. The middle of the picture is 0. NaN where `lifted` is.
+    """
+    flat = lifted.in_camera()[..., :2]
+    weight = np.where(poses.score > 0, poses.score, 0)[..., None]
+    xy = np.nan_to_num(poses.xy)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        total = weight.sum(axis=1)
+        mean_xy, mean_flat = (xy * weight).sum(axis=1) / total, (flat * weight).sum(axis=1) / total
+        a, b = xy - mean_xy[:, None], flat - mean_flat[:, None]
+        scale = (a * b * weight).sum(axis=(1, 2)) / (b * b * weight).sum(axis=(1, 2))
+        scale = np.nanmedian(np.where(scale > 0, scale, np.nan))
+        place = (mean_xy - np.array(poses.size) / 2) / scale - mean_flat
+    found, seen = np.isfinite(flat).all(axis=(1, 2)), np.isfinite(place).all(axis=1)
+    if seen.any():  # a gap that smoothing filled is crossed on a straight line
+        for side in place.T:
+            side[found] = np.interp(lifted.times[found], lifted.times[seen], side[seen])
+    return np.concatenate([place, 0 * place[:, :1]], axis=1)

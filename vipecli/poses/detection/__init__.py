@@ -1,0 +1,1 @@
+"""Pose detectors: MediaPipe's landmarker and ONNX models."""

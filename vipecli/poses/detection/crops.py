@@ -1,0 +1,87 @@
+"""Square parts of a picture, turned: where to look again for somebody, and the way back."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from vipecli.poses.tracking import XY, middle
+
+_MARGIN = 1.6  # side of the window by the longer side of the box around the person
+_SIDE_PX = 384  # of the picture that is cut out; the landmarker takes 256
+
+
+@dataclass(frozen=True)
+class Window:
+    """A square part of a picture.
+
+    Attributes
+    ----------
+    x, y
+        its middle, pixels.
+    side
+        pixels.
+    angle_deg
+        by which what it shows is turned clockwise to stand upright.
+    """
+
+    x: float
+    y: float
+    side: float
+    angle_deg: float = 0.0
+
+    @classmethod
+    def around(cls, person: np.ndarray, angle_deg: float = 0.0) -> "Window":
+        """Window around somebody, turned by an angle."""
+        side = _MARGIN * float(np.ptp(person[:, XY], axis=0).max())
+        x, y = middle(person)
+        return cls(float(x), float(y), side, angle_deg)
+
+    def cut(self, rgb: np.ndarray, scale: float = 1.0) -> np.ndarray:
+        """What the window shows, (384, 384, 3), or smaller where the picture has less.
+
+        `scale` is that of the picture in the window's pixels: 0.5 for one of half the size.
+        """
+        import cv2
+
+        out = self._out(scale)
+        way = self._way(out) @ np.diag([1 / scale, 1 / scale, 1.0])
+        return cv2.warpAffine(rgb, way[:2], (out, out), flags=cv2.INTER_LINEAR)
+
+    def back(self, person: np.ndarray, scale: float = 1.0) -> np.ndarray:
+        """Somebody seen in what `cut` gave, in the pixels of the whole picture."""
+        out = self._out(scale)
+        inverse = np.linalg.inv(self._way(out))
+        turned = person.copy()
+        turned[:, XY] = person[:, XY] @ inverse[:2, :2].T + inverse[:2, 2]
+        turned[:, 2] *= self.side / out
+        turned[:, 4:6] = person[:, 4:6] @ (inverse[:2, :2].T * out / self.side)
+        return turned
+
+    def _out(self, scale: float) -> int:
+        return int(np.clip(self.side * scale, 64, _SIDE_PX))
+
+    def _way(self, out: int) -> np.ndarray:
+        """Map from the picture to the window, (3, 3)."""
+        turn, zoom = np.radians(self.angle_deg), out / self.side
+        cos, sin = zoom * np.cos(turn), zoom * np.sin(turn)
+        linear = np.array([[cos, -sin], [sin, cos]])
+        shift = out / 2 - linear @ (self.x, self.y)
+        return np.array([[*linear[0], shift[0]], [*linear[1], shift[1]], [0, 0, 1]])
+
+
+def tiles(size: tuple[int, int], share: float) -> Iterator[Window]:
+    """Windows that cover a picture, each overlapping the next by half.
+
+    Parameters
+    ----------
+    size
+        width and height of the picture, pixels.
+    share
+        side of a window by the shorter side of the picture.
+    """
+    side = share * min(size)
+    across, down = (1 + round(max(0.0, length - side) / (side / 2)) for length in size)
+    for y in np.linspace(side / 2, size[1] - side / 2, down):
+        for x in np.linspace(side / 2, size[0] - side / 2, across):
+            yield Window(float(x), float(y), side)

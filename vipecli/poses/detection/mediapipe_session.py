@@ -1,0 +1,250 @@
+"""MediaPipe's landmarkers: one that follows a person over a clip, one for single pictures."""
+
+import contextlib
+import functools
+import importlib
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import LazyLoader
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from vipecli import memory
+from vipecli.poses.tracking import distinct
+
+# The detector's default of 0.5 loses frames of small people; 0.2 sees people in trees.
+_DETECTION_CONFIDENCE = 0.3
+_MOST_PEOPLE = 4  # found at a time in a single picture
+# Per landmarker: some versions leak. 0.10.21 does not (30 bytes per frame), while each new one
+# loses sight of the person, and takes 20 to 40 MB that the one before it leaves behind in pieces.
+_MOST_FRAMES = 200_000
+# Parts of mediapipe that draw, for which it loads matplotlib, or record sound, for which it has
+# the linker look for a library: together four fifths of the time that its import takes.
+_UNUSED = frozenset(
+    [
+        "mediapipe.python.solutions",
+        "mediapipe.tasks.python.audio",
+        "mediapipe.tasks.python.genai",
+        "mediapipe.tasks.python.text",
+    ]
+)
+
+
+class Following:
+    """Landmarks of one person, followed from picture to picture of a clip.
+
+    Parameters
+    ----------
+    model
+        pose landmarker bundle.
+    """
+
+    def __init__(self, model: Path) -> None:
+        self._model = model
+        self._session: _Session | None = None
+
+    def people(self, rgb: np.ndarray, time_s: float, size: tuple[int, int]) -> list[np.ndarray]:
+        """Whoever is followed, as `vipecli.poses.tracking` describes; nobody or one.
+
+        Parameters
+        ----------
+        rgb
+            shape (H, W, 3) uint8.
+        time_s
+            presentation time, seconds, increasing.
+        size
+            width and height that the coordinates refer to, pixels.
+        """
+        self._session = _fresh(self._session, self._model, 1, video=True)
+        return self._session.people(rgb, time_s, size)
+
+    def forget(self, rgb: np.ndarray, time_s: float) -> None:
+        """Lose sight of the person, so that the next picture is looked at afresh."""
+        self.people(np.zeros_like(rgb), time_s, rgb.shape[1::-1])
+
+    def close(self) -> None:
+        """Free the native landmarker."""
+        if self._session:
+            self._session.close()
+            self._session = None
+
+
+class Still:
+    """Landmarks of everyone in single pictures.
+
+    All clips of a process share one native landmarker, since each takes 90 MB; it is there as
+    long as one of them is. Get it by `still`, and call `close` as often.
+
+    Parameters
+    ----------
+    model
+        pose landmarker bundle.
+    """
+
+    def __init__(self, model: Path) -> None:
+        self._model, self._lock, self._users = model, threading.Lock(), 0
+        self._session: _Session | None = None
+
+    def open(self) -> "Still":
+        """Count one more user."""
+        with self._lock:
+            self._users += 1
+        return self
+
+    def people(self, rgb: np.ndarray, size: tuple[int, int]) -> list[np.ndarray]:
+        """Everyone found, up to four; parameters as those of `Following.people`."""
+        with self._lock:
+            self._session = _fresh(self._session, self._model, _MOST_PEOPLE, video=False)
+            return self._session.people(rgb, 0.0, size)
+
+    def close(self) -> None:
+        """Free the native landmarker if this was its last user."""
+        with self._lock:
+            self._users -= 1
+            if self._session and not self._users:
+                self._session.close()
+                self._session = None
+
+
+_still = functools.cache(Still)
+
+
+def still(model: Path) -> Still:
+    """Landmarker of single pictures; to be closed."""
+    return _still(model).open()
+
+
+def _fresh(session: "_Session | None", model: Path, most_people: int, *, video: bool) -> "_Session":
+    """Return the session, or a new one where there is none or it is worn."""
+    if session and session.frames < _MOST_FRAMES:
+        return session
+    if session:
+        session.close()
+        memory.give_back()  # or the next one would take as much again
+    return _Session(model, most_people, video=video)
+
+
+@functools.cache
+def mediapipe() -> ModuleType:
+    """Return the package `mediapipe`, imported in a fifth of the usual time.
+
+    Its parts that are not used here load when something in them is asked for.
+    """
+    sys.meta_path.insert(0, _Later)
+    try:
+        return importlib.import_module("mediapipe")
+    finally:
+        sys.meta_path.remove(_Later)
+
+
+class _Later:
+    """Finds modules that are not run before they are used."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        if name not in _UNUSED:
+            return None
+        if name.endswith(".solutions"):
+            with contextlib.suppress(ImportError):
+                importlib.import_module("mediapipe.modules")  # a name that mediapipe deletes
+        spec = PathFinder.find_spec(name, path)
+        if spec is not None and spec.loader is not None:
+            spec.loader = LazyLoader(spec.loader)
+        return spec
+
+
+class _Session:
+    """One native landmarker, which follows people over the pictures given to it (video)."""
+
+    def __init__(self, model: Path, most_people: int, *, video: bool) -> None:
+        with quiet():
+            tasks = mediapipe().tasks
+            vision = tasks.vision
+            mode = vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE
+            self._native = vision.PoseLandmarker.create_from_options(
+                vision.PoseLandmarkerOptions(
+                    base_options=tasks.BaseOptions(model_asset_path=str(model)),
+                    running_mode=mode,
+                    num_poses=most_people,
+                    min_pose_detection_confidence=_DETECTION_CONFIDENCE,
+                )
+            )
+        self.frames = 0
+        self._video, self._last_ms, self._found_one = video, -1, False
+
+    def people(self, rgb: np.ndarray, time_s: float, size: tuple[int, int]) -> list[np.ndarray]:
+        package = mediapipe()
+        image = package.Image(image_format=package.ImageFormat.SRGB, data=rgb)
+        self.frames += 1
+        # The native code complains on stderr at its first run and at the first person.
+        with contextlib.nullcontext() if self._found_one else quiet():
+            result = self._detect(image, time_s)
+        self._found_one = self._found_one or bool(result.pose_landmarks)
+        return distinct(
+            [
+                as_array(image_points, world_points, size)
+                for image_points, world_points in zip(
+                    result.pose_landmarks, result.pose_world_landmarks, strict=True
+                )
+            ]
+        )
+
+    def _detect(self, image: object, time_s: float) -> object:
+        if not self._video:
+            return self._native.detect(image)
+        # MediaPipe smooths by time, so tell it the true one, but it must increase strictly.
+        self._last_ms = max(round(time_s * 1000), self._last_ms + 1)
+        return self._native.detect_for_video(image, self._last_ms)
+
+    def close(self) -> None:
+        self._native.close()
+
+
+def as_array(image_points: list, world_points: list, size: tuple[int, int]) -> np.ndarray:
+    """Shape (33, 7) float32, as `vipecli.poses.tracking` describes; z is scaled like x."""
+    width, height = size
+    rows = [
+        (i.x * width, i.y * height, i.z * width, i.visibility, w.x, w.y, w.z)
+        for i, w in zip(image_points, world_points, strict=True)
+    ]
+    return np.array(rows, np.float32)
+
+
+_stderr_lock = threading.Lock()
+_stderr_quiet = 0  # how many threads are inside `quiet`
+_stderr_saved = -1  # where file descriptor 2 pointed before the first of them
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep native code from writing to stderr: its logger obeys no environment variable."""
+    global _stderr_quiet, _stderr_saved
+    with _stderr_lock:
+        if _stderr_quiet == 0:
+            _stderr_saved = _silence_stderr()
+        _stderr_quiet += 1
+    try:
+        yield
+    finally:
+        with _stderr_lock:
+            _stderr_quiet -= 1
+            if _stderr_quiet == 0 and _stderr_saved >= 0:
+                os.dup2(_stderr_saved, 2)
+                os.close(_stderr_saved)
+
+
+def _silence_stderr() -> int:
+    """Point file descriptor 2 at nothing; return a copy of it, or -1 if it is closed."""
+    try:
+        saved = os.dup(2)
+    except OSError:
+        return -1
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    os.close(nothing)
+    return saved

@@ -1,0 +1,236 @@
+"""A pose model of the user's own, as plain ONNX: SimCC heads (RTMPose) and MoveNet's.
+
+SimCC (Li et al., ECCV 2022; RTMPose, Jiang et al. 2023): input (N, 3, H, W), normalised RGB of one
+person; outputs (N, K, W * s) and (N, K, H * s), a score for every s-th of a pixel in x and in y.
+MoveNet (Google, TensorFlow Hub): input (1, H, W, 3), RGB of 0 to 255; output (1, 1, 17, 3) of y,
+x, score of one person, or (1, 6, 56) of six people, as shares of the input picture.
+"""
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from vipecli.errors import FormatError, WeightsError
+from vipecli.poses.joint_sets import marked, sources, to_joints
+from vipecli.poses.tracking import SEEN, XY, distinct
+
+_MEAN = np.float32([123.675, 116.28, 103.53])  # RGB, as MMPose's models are trained
+_STD = np.float32([58.395, 57.12, 57.375])
+_PADDING = 1.25  # of the box around a person, as in training
+_JOINT_SCORE = 0.05  # below, a joint is missing
+_PERSON_SCORE = 0.2  # mean over the joints, below which nobody is there
+_SAME_BOX = 0.5  # share of the smaller box above which two are of one person
+_SIZES = {"simcc": (256, 192), "movenet": (192, 192), "movenet-multi": (256, 256)}
+"""Height and width of the input where the model leaves them open."""
+
+_PROVIDERS = (
+    "CUDAExecutionProvider",
+    "ROCMExecutionProvider",
+    "DmlExecutionProvider",
+    "CoreMLExecutionProvider",
+    "CPUExecutionProvider",
+)
+_DTYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(int32)": np.int32}
+_DTYPES["tensor(float16)"] = np.float16
+
+
+class OnnxPose:
+    """People in the pictures of one clip, given in order; a context manager.
+
+    A model that looks at one person at a time is given those whom MediaPipe finds, and those seen
+    in the last picture; without MediaPipe's model, the whole picture.
+
+    Parameters
+    ----------
+    path
+        the model.
+    boxes
+        makes a detector that finds people, `blazepose.BlazePose`; called if it is needed.
+
+    Raises
+    ------
+    WeightsError
+        if it is not an ONNX file, or its inputs and outputs are of neither kind.
+    """
+
+    def __init__(self, path: Path, *, boxes: Callable[[], Any]) -> None:
+        self._path, self._last, self._finder = path, [], None
+        self._session = _session(path)
+        self._kind, self.points = _kind_of(path, self._session)
+        self._input = self._session.get_inputs()[0]
+        self._dtype = _DTYPES[self._input.type]
+        self._wanted, _ = sources(path, self.points)
+        if self._kind != "movenet-multi":
+            with contextlib.suppress(WeightsError):
+                self._finder = boxes()
+
+    @property
+    def name(self) -> str:
+        """Detector, for the record."""
+        return f"onnx-{self._path.stem}"
+
+    def people(self, rgb: np.ndarray, time_s: float, size: tuple[int, int]) -> list[np.ndarray]:
+        """Everyone in the next picture, as arrays (13, 7) that `vipecli.poses.tracking` describes.
+
+        Parameters
+        ----------
+        rgb, time_s, size
+            as in `BlazePose.people`.
+        """
+        if self._kind == "movenet-multi":
+            found = self._everyone(rgb)
+        else:
+            scale = np.divide(rgb.shape[1::-1], size)
+            finder = self._finder.people(rgb, time_s, size) if self._finder else []
+            boxes = [_box_of(person[:, XY] * scale) for person in finder]
+            boxes += [box for box in self._last if all(_shared(box, b) < _SAME_BOX for b in boxes)]
+            if not boxes:
+                boxes = [] if self._finder else [np.array([0.0, 0, *rgb.shape[1::-1]])]
+            read = self._simcc if self._kind == "simcc" else self._movenet
+            found = [read(rgb, box) for box in boxes]
+        found = [self._person(points) for points in found]
+        found = [person for person in found if person is not None]
+        self._last = [_box_of(person[person[:, SEEN] > 0][:, XY]) for person in found]
+        for person in found:
+            person[:, XY] *= np.divide(size, rgb.shape[1::-1])
+        return distinct(found)
+
+    def _person(self, points: np.ndarray) -> np.ndarray | None:
+        """Array (13, 7) of points (K, 3) of x, y, score; None if that is nobody."""
+        seven = np.full((1, len(points), 7), np.nan, np.float32)
+        seven[0][:, [0, 1, SEEN]] = points
+        seven[0][~(np.isfinite(points).all(axis=1) & (points[:, 2] > _JOINT_SCORE))] = np.nan
+        joints = to_joints(seven, self._wanted)
+        if np.nan_to_num(joints[0, :, SEEN]).mean() < _PERSON_SCORE:
+            return None
+        return marked(joints)[0]
+
+    def _run(self, image: np.ndarray) -> list[np.ndarray]:
+        shaped = image.astype(self._dtype)[None]
+        try:
+            found = self._session.run(None, {self._input.name: shaped})
+        except Exception as exc:  # onnxruntime raises its own classes, not all of them public
+            raise WeightsError(f"{self._path}: the pose model failed ({exc})") from exc
+        return [np.asarray(one, np.float32) for one in found]
+
+    def _simcc(self, rgb: np.ndarray, box: np.ndarray) -> np.ndarray:
+        """Points (K, 3) of the person in a box."""
+        height, width = _picture_size(self._input.shape[2:], "simcc")
+        matrix = _crop(box, (width, height))
+        crop = cv2.warpAffine(rgb, matrix, (width, height), flags=cv2.INTER_LINEAR)
+        normal = ((crop - _MEAN) / _STD).transpose(2, 0, 1)
+        x, y = (one[0] for one in self._run(normal)[:2])
+        at = np.stack(
+            [x.argmax(axis=1) * width / x.shape[1], y.argmax(axis=1) * height / y.shape[1]]
+        )
+        score = np.minimum(x.max(axis=1), y.max(axis=1)).clip(0, 1)
+        return np.column_stack([_back(matrix, at.T), score])
+
+    def _movenet(self, rgb: np.ndarray, box: np.ndarray) -> np.ndarray:
+        """Points (17, 3) of the person in a box."""
+        height, width = _picture_size(self._input.shape[1:3], "movenet")
+        matrix = _crop(box, (width, height))
+        crop = cv2.warpAffine(rgb, matrix, (width, height), flags=cv2.INTER_LINEAR)
+        points = self._run(crop)[0].reshape(-1, 3)
+        at = points[:, [1, 0]] * [width, height]
+        return np.column_stack([_back(matrix, at), points[:, 2]])
+
+    def _everyone(self, rgb: np.ndarray) -> list[np.ndarray]:
+        """Points (17, 3) of each of up to six people."""
+        height, width = _picture_size(self._input.shape[1:3], "movenet-multi")
+        matrix = _crop(np.array([0.0, 0, *rgb.shape[1::-1]]), (width, height), padding=1.0)
+        crop = cv2.warpAffine(rgb, matrix, (width, height), flags=cv2.INTER_LINEAR)
+        rows = self._run(crop)[0].reshape(-1, 56)
+        out = []
+        for row in rows[rows[:, 55] > _PERSON_SCORE]:
+            points = row[:51].reshape(17, 3)
+            at = points[:, [1, 0]] * [width, height]
+            out.append(np.column_stack([_back(matrix, at), points[:, 2]]))
+        return out
+
+    def __enter__(self) -> "OnnxPose":
+        """Return itself."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Free the native sessions."""
+        if self._finder:
+            self._finder.__exit__(*exc)
+
+
+def _session(path: Path) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    available = onnxruntime.get_available_providers()
+    providers = [one for one in _PROVIDERS if one in available]
+    try:
+        data = path.read_bytes()
+    except OSError as exc:
+        raise WeightsError(f"{path}: cannot read the pose model ({exc.strerror or exc})") from exc
+    try:
+        return onnxruntime.InferenceSession(data, options, providers=providers)
+    except Exception as exc:  # onnxruntime raises its own classes, not all of them public
+        raise WeightsError(f"{path}: not an ONNX model") from exc
+
+
+def _kind_of(path: Path, session: Any) -> tuple[str, int]:
+    """Kind of the model's heads, and the number of its points."""
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    shapes = [list(one.shape) for one in outputs]
+    good = len(inputs) == 1 and len(inputs[0].shape) == 4 and inputs[0].type in _DTYPES
+    kind = None
+    if good and len(shapes) >= 2 and all(len(shape) == 3 for shape in shapes[:2]):
+        points = shapes[0][1]
+        if inputs[0].shape[1] == 3 and isinstance(points, int) and shapes[1][1] == points:
+            kind = "simcc", points
+    elif good and inputs[0].shape[3] == 3 and shapes and shapes[0][-1] == 56:
+        kind = "movenet-multi", 17
+    elif good and inputs[0].shape[3] == 3 and shapes and shapes[0][-2:] == [17, 3]:
+        kind = "movenet", 17
+    if kind is None:
+        raise WeightsError(
+            f"{path}: neither SimCC heads (RTMPose: two outputs of 3 dimensions, input N x 3 x H x "
+            "W) nor MoveNet's (input 1 x H x W x 3); this pose model cannot be used"
+        )
+    try:
+        sources(path, kind[1])
+    except FormatError as exc:
+        raise WeightsError(f"{path}: {kind[1]} points, a joint set that is not known") from exc
+    return kind
+
+
+def _picture_size(shape: list, kind: str) -> tuple[int, int]:
+    """Height and width of the model's input."""
+    height, width = (side if isinstance(side, int) and side > 0 else 0 for side in shape)
+    return (height, width) if height and width else _SIZES[kind]
+
+
+def _crop(box: np.ndarray, size: tuple[int, int], *, padding: float = _PADDING) -> np.ndarray:
+    """Affine map (2, 3) of a box, padded, into a picture (width, height), without distortion."""
+    low, high = box[:2], box[2:]
+    extent = np.maximum(high - low, 1.0) * padding
+    scale = float(np.min(np.divide(size, extent)))
+    shift = np.divide(size, 2) - (low + high) / 2 * scale
+    return np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+
+
+def _back(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Points (K, 2) of the cropped picture in the whole one."""
+    return (points - matrix[:, 2]) / matrix[0, 0]
+
+
+def _box_of(points: np.ndarray) -> np.ndarray:
+    """Left, top, right, bottom of points (K, 2)."""
+    return np.concatenate([points.min(axis=0), points.max(axis=0)])
+
+
+def _shared(a: np.ndarray, b: np.ndarray) -> float:
+    """Share of the smaller of two boxes that lies in the other one."""
+    overlap = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
+    return float(overlap / (min((a[2:] - a[:2]).prod(), (b[2:] - b[:2]).prod()) + 1e-6))

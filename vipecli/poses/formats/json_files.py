@@ -1,0 +1,354 @@
+"""Readers of keypoints in JSON: each knows its own kind by the content."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vipecli.errors import FormatError
+from vipecli.poses.formats.sheet import Sheet
+from vipecli.poses.formats.text import (
+    MOST_BYTES,
+    last_number,
+    numbers,
+    picture_size,
+    read_json,
+    short_text,
+    triples,
+    whole,
+)
+from vipecli.video.image_sequence import natural
+
+_FLAG_SCORES = {0: 0.0, 1: 0.5, 2: 1.0}  # of COCO's v: not labelled, hidden, visible
+_FOLDER_FILE_BYTES = 16 << 20  # of one frame's file
+_MOST_FILES = 1_000_000
+_FRAME_FILE = re.compile(r".*_keypoints\.json$", re.IGNORECASE)
+
+# Names under which MediaPipe's bindings and their users keep landmarks, world landmarks, times.
+_LANDMARKS = ("landmarks", "pose_landmarks", "poseLandmarks", "landmark")
+_WORLD = ("world_landmarks", "pose_world_landmarks", "poseWorldLandmarks", "worldLandmarks")
+_TIMES = {"time_s": 1.0, "time": 1.0, "timestamp_s": 1.0, "timestamp_ms": 1e-3, "time_ms": 1e-3}
+_FRAMES = ("frames", "poses", "results", "data")
+
+
+def read_json_poses(path: Path) -> Sheet:
+    """Rows of a JSON file of any kind that is known.
+
+    Raises
+    ------
+    FormatError
+        if it is no JSON, or of an unknown kind.
+    ValueError, TypeError, LookupError, AttributeError
+        if something in it is not what it should be.
+    """
+    data = read_json(path)
+    if data in ([], {}):
+        raise FormatError(f"{path}: lists nobody")
+    for knows, read in JSON_KINDS.values():
+        if knows(data):
+            return read(data)
+    raise FormatError(
+        f"{path}: JSON, but not of a kind that is known ({', '.join(JSON_KINDS)}); convert it to "
+        "one of them"
+    )
+
+
+# --- COCO and AlphaPose --------------------------------------------------------------------------
+
+
+def _is_coco(data: Any) -> bool:
+    if isinstance(data, dict):
+        return "annotations" in data and "images" in data
+    return _has(data, "keypoints", "image_id") and not isinstance(data[0]["image_id"], str)
+
+
+def _read_coco(data: Any) -> Sheet:
+    """Labels (images, annotations, categories), or the list of a detector's results."""
+    if isinstance(data, list):
+        return _read_results(data, "coco")
+    sheet = Sheet("coco")
+    sheet.names = _category_names(data.get("categories"))
+    info = data.get("info")
+    if isinstance(info, dict):
+        sheet.source, sheet.detector = (short_text(info.get(k)) for k in ("source", "detector"))
+    frames = _image_frames(data["images"], sheet)
+    for one in data["annotations"]:
+        if "keypoints" not in one:
+            continue
+        points = triples(one["keypoints"])
+        if "keypoint_scores" in one:
+            points[:, 2] = numbers(one["keypoint_scores"])
+        else:
+            points[:, 2] = _scores_of_flags(points[:, 2])
+        sheet.add(frames[one["image_id"]], points, _identity(one, "track_id", "person_id"))
+    return sheet
+
+
+def _image_frames(images: list[dict], sheet: Sheet) -> dict[Any, int]:
+    """Frame number by id of the image; fills in times and size."""
+    if not images:
+        raise FormatError("no images")
+    sheet.size = picture_size(images[0].get("width"), images[0].get("height"))
+    if all("frame_id" in image for image in images):
+        frames = {image["id"]: whole(image["frame_id"]) for image in images}
+    else:
+        order = sorted(images, key=lambda i: natural(str(i.get("file_name", i["id"]))))
+        frames = {image["id"]: number for number, image in enumerate(order)}
+    if all("time_s" in image for image in images):
+        sheet.times = {frames[image["id"]]: float(image["time_s"]) for image in images}
+    return frames
+
+
+def _category_names(categories: Any) -> list[str] | None:
+    """Names of the keypoints of the person, or of the only category."""
+    found = [c for c in categories or () if isinstance(c, dict) and c.get("keypoints")]
+    found = [c for c in found if c.get("name") == "person"] or found
+    return [str(name)[:64] for name in found[0]["keypoints"]] if found else None
+
+
+def _scores_of_flags(flags: np.ndarray) -> np.ndarray:
+    """Scores from 0, 1, 2; of a file that has scores in their place, those."""
+    if not np.isin(flags, list(_FLAG_SCORES)).all():
+        return flags
+    return np.select([flags == flag for flag in _FLAG_SCORES], list(_FLAG_SCORES.values()))
+
+
+def _is_alphapose(data: Any) -> bool:
+    if isinstance(data, dict):
+        first = next(iter(data.values()))
+        return isinstance(first, dict) and ("people" in first or "bodies" in first)
+    return _has(data, "keypoints", "image_id")
+
+
+def _read_alphapose(data: Any) -> Sheet:
+    """AlphaPose's own list, or its `open` and `cmu` forms: a frame under each picture's name."""
+    if isinstance(data, list):
+        return _read_results(data, "alphapose")
+    sheet = Sheet("alphapose")
+    for name, frame in _numbered(list(data)).items():
+        for one in data[name].get("people", data[name].get("bodies", ())):
+            points = one["joints"] if "joints" in one else one["pose_keypoints_2d"]
+            sheet.add(frame, triples(points), _identity(one, "idx"))
+    return sheet
+
+
+def _read_results(data: list[dict], kind: str) -> Sheet:
+    sheet = Sheet(kind)
+    frames = _numbered([one["image_id"] for one in data])
+    for one in data:
+        person = _identity(one, "idx", "track_id", "person_id")
+        sheet.add(frames[one["image_id"]], triples(one["keypoints"]), person)
+    return sheet
+
+
+def _numbered(names: list) -> dict[Any, int]:
+    """Frame numbers from the last digits of names; from their order where these are no count."""
+    names = list(dict.fromkeys(names))
+    found = [last_number(n) if isinstance(n, str) else whole(n) for n in names]
+    if None not in found and len(set(found)) == len(found):
+        if max(found) - min(found) <= 50 * len(found) + 1000:
+            return dict(zip(names, found, strict=True))
+        names = [name for _, name in sorted(zip(found, names, strict=True))]
+    return {name: number for number, name in enumerate(names)}
+
+
+def _identity(one: dict, *keys: str) -> object:
+    """Who a row is: the first key that holds a number; a list of numbers gives its first."""
+    for key in keys:
+        value = one.get(key)
+        while isinstance(value, list) and value:
+            value = value[0]
+        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+            return value
+    return None
+
+
+# --- MMPose --------------------------------------------------------------------------------------
+
+
+def _is_mmpose(data: Any) -> bool:
+    if isinstance(data, dict):
+        return "instance_info" in data or "instances" in data
+    return _has(data, "instances") or _has(data, "keypoints", "keypoint_scores")
+
+
+def _read_mmpose(data: Any) -> Sheet:
+    """Predictions of MMPose's inferencer or demo (RTMPose): a list of instances per frame."""
+    sheet = Sheet("mmpose")
+    if isinstance(data, dict):
+        meta = data.get("meta_info")
+        _read_meta(meta if isinstance(meta, dict) else {}, sheet)
+        data = data.get("instance_info", [data])
+    if data and "instances" not in data[0]:
+        data = [{"instances": data}]  # of a single picture
+    for place, frame in enumerate(data):
+        number = whole(frame.get("frame_id", place))
+        if "time_s" in frame:
+            sheet.times[number] = float(frame["time_s"])
+        for one in frame["instances"]:
+            points = numbers(one["keypoints"])
+            scores = numbers(one.get("keypoint_scores", np.ones(len(points))))
+            points = points.reshape(scores.shape[-1], -1)[:, :2]
+            points = np.column_stack([points, scores.reshape(-1)])
+            sheet.add(number, points, _identity(one, "track_id", "instance_id"))
+    return sheet
+
+
+def _read_meta(meta: dict, sheet: Sheet) -> None:
+    names = meta.get("keypoint_id2name")
+    if isinstance(names, dict):
+        order = sorted(names, key=whole)
+        sheet.names = [str(names[key])[:64] for key in order]
+    sheet.size = picture_size(meta.get("width"), meta.get("height"))
+    sheet.source, sheet.detector = (short_text(meta.get(k)) for k in ("source", "detector"))
+
+
+# --- OpenPose ------------------------------------------------------------------------------------
+
+
+def is_openpose_folder(path: Path) -> bool:
+    """Whether a folder holds OpenPose's files, one per frame."""
+    try:
+        return path.is_dir() and any(_FRAME_FILE.match(p.name) for p in path.iterdir())
+    except OSError:
+        return False
+
+
+def read_openpose_folder(path: Path) -> Sheet:
+    """Rows of a folder with one ``..._000000000012_keypoints.json`` per frame.
+
+    Raises
+    ------
+    FormatError
+        if a file is damaged, or there are too many of them.
+    """
+    sheet, total = Sheet("openpose"), 0
+    files = [file for file in path.iterdir() if _FRAME_FILE.match(file.name)]
+    if len(files) > _MOST_FILES:
+        raise FormatError(f"{path}: more than {_MOST_FILES:,} frames")
+    numbered = {file: last_number(file.name) for file in files}
+    if None in numbered.values() or len(set(numbered.values())) < len(files):
+        raise FormatError(f"{path}: the names of the files do not number the frames")
+    sheet.all_frames = sorted(numbered.values())
+    for file, number in sorted(numbered.items(), key=lambda item: item[1]):
+        total += file.stat().st_size
+        if total > 4 * MOST_BYTES:
+            raise FormatError(f"{path}: more than {4 * MOST_BYTES >> 20} MB; split it")
+        try:
+            _add_people(sheet, number, read_json(file, at_most=_FOLDER_FILE_BYTES))
+        except (ValueError, TypeError, LookupError, AttributeError) as exc:
+            raise FormatError(f"{file}: not a frame of OpenPose, or damaged ({exc})") from exc
+    return sheet
+
+
+def _is_openpose(data: Any) -> bool:
+    return (isinstance(data, dict) and isinstance(data.get("people"), list)) or _has(data, "people")
+
+
+def _read_openpose(data: Any) -> Sheet:
+    """One frame of a folder, or a list of frames."""
+    sheet = Sheet("openpose")
+    for number, frame in enumerate(data if isinstance(data, list) else [data]):
+        sheet.size = sheet.size or picture_size(
+            frame.get("canvas_width"), frame.get("canvas_height")
+        )
+        sheet.all_frames.append(number)
+        _add_people(sheet, number, frame)
+    return sheet
+
+
+def _add_people(sheet: Sheet, frame: int, data: dict) -> None:
+    for one in data["people"]:
+        flat = one.get("pose_keypoints_2d") or one.get("pose_keypoints")
+        if flat and isinstance(flat[0], list):
+            flat = [value for point in flat for value in point]
+        if flat:
+            sheet.add(frame, triples(flat), _identity(one, "person_id"))
+
+
+# --- MediaPipe -----------------------------------------------------------------------------------
+
+
+def _is_mediapipe(data: Any) -> bool:
+    frame = next(_mediapipe_frames(data), None)
+    return isinstance(frame, dict | list) and _landmarks(frame, _LANDMARKS) is not None
+
+
+def _mediapipe_frames(data: Any) -> Iterator[Any]:
+    """Frames, whatever they stand under, of a file or of one frame alone."""
+    if isinstance(data, dict):
+        inner = next((data[key] for key in _FRAMES if isinstance(data.get(key), list)), None)
+        yield from [data] if inner is None else inner
+    elif isinstance(data, list):
+        yield from data
+
+
+def _landmarks(frame: Any, keys: tuple[str, ...]) -> list | None:
+    """Landmarks of the people of a frame: a list of lists of 33; None if it is no such frame."""
+    if isinstance(frame, dict):
+        frame = next((frame[key] for key in keys if key in frame), False)
+    if frame is None or frame == []:
+        return []  # nobody in this frame
+    if isinstance(frame, dict):  # as protobuf writes it: {"landmark": [...]}
+        frame = frame.get("landmark")
+    if not isinstance(frame, list) or not frame:
+        return None
+    if isinstance(frame[0], dict) and {"x", "y"} <= set(frame[0]):
+        return [frame]
+    inner = [person.get("landmark") if isinstance(person, dict) else person for person in frame]
+    good = all(isinstance(p, list) and p and isinstance(p[0], dict) and "x" in p[0] for p in inner)
+    return inner if good else None
+
+
+def _read_mediapipe(data: Any) -> Sheet:
+    """Landmarks as the Python and JavaScript bindings give them, frame by frame."""
+    sheet = Sheet("mediapipe")
+    if isinstance(data, dict):
+        sheet.size = picture_size(data.get("width"), data.get("height"))
+        sheet.fps = float(data["fps"]) if "fps" in data else None
+        sheet.source, sheet.detector = (short_text(data.get(k)) for k in ("source", "detector"))
+    for place, frame in enumerate(_mediapipe_frames(data)):
+        number = place
+        if isinstance(frame, dict):
+            number = whole(frame.get("frame", place))
+            for key, unit in _TIMES.items():
+                if key in frame:
+                    sheet.times[number] = unit * float(frame[key])
+        people = _landmarks(frame, _LANDMARKS)
+        if people is None:
+            raise ValueError(f"frame {place} holds no landmarks")
+        world = (_landmarks(frame, _WORLD) if isinstance(frame, dict) else None) or []
+        sheet.all_frames.append(number)
+        for i, person in enumerate(people):
+            sheet.add(number, _landmark_rows(person, world[i] if i < len(world) else None))
+    return sheet
+
+
+def _landmark_rows(points: list[dict], world: list[dict] | None) -> np.ndarray:
+    """Points (K, 7) as in `vipecli.poses.tracking`."""
+    rows = [
+        (p["x"], p["y"], p.get("z", 0), p.get("visibility", p.get("presence", 1))) for p in points
+    ]
+    out = np.full((len(rows), 7), np.nan, np.float32)
+    out[:, :4] = numbers(rows)
+    if world is not None and len(world) == len(points):
+        out[:, 4:] = numbers([(p["x"], p["y"], p.get("z", 0)) for p in world])
+    return out
+
+
+def _has(data: Any, *keys: str) -> bool:
+    """Whether data is a list whose first item is a table with these keys."""
+    return isinstance(data, list) and isinstance(data[0], dict) and set(keys) <= set(data[0])
+
+
+JSON_KINDS: dict[str, tuple[Callable[[Any], bool], Callable[[Any], Sheet]]] = {
+    "coco": (_is_coco, _read_coco),
+    "alphapose": (_is_alphapose, _read_alphapose),
+    "mmpose": (_is_mmpose, _read_mmpose),
+    "openpose": (_is_openpose, _read_openpose),
+    "mediapipe": (_is_mediapipe, _read_mediapipe),
+}
+"""By name: whether a JSON file's content is of this kind, and its reader. The first that knows a
+file reads it."""

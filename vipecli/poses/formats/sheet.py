@@ -1,0 +1,207 @@
+"""What a keypoint file lists, and how that becomes the people of a clip."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from vipecli.errors import FormatError
+from vipecli.poses.joint_sets import JointMap, marked, sources, to_joints
+from vipecli.poses.poses import Poses, Scene
+from vipecli.poses.tracking import SEEN, WORLD, XY, XYZ, Track, Tracks
+
+DEFAULT_FPS = 30.0
+"""Frame rate where neither the file nor the user tells it."""
+
+_SHARE_LIMIT = 2.0  # coordinates that all stay below are shares of the picture, not pixels
+_FARTHEST_PX = 1e6  # a joint beyond is no joint
+_SPARSE, _FREE_FRAMES = 50, 100_000  # frames per frame that lists somebody, and those for nothing
+_ASPECT_LIMIT = 4.0  # of a picture whose size is guessed
+
+
+@dataclass
+class Sheet:
+    """Rows of a keypoint file: one per person and frame.
+
+    Attributes
+    ----------
+    format
+        name of the format; the detector of the poses, unless the file names one.
+    frames
+        R frame numbers.
+    points
+        R arrays (K, 3) of x, y and score, or (K, 7): x, y, z, score, and x, y, z in metres. A
+        point is missing where a coordinate is NaN or the score is 0 or less.
+    people
+        R identities; None where the file does not tell.
+    names
+        of the K points, where the file tells them.
+    times
+        seconds by frame number, where the file tells them; also of frames that show nobody.
+    fps, size, source, detector
+        where the file tells them.
+    all_frames
+        numbers of frames that the file has, whether or not they show somebody.
+    """
+
+    format: str
+    frames: list[int] = field(default_factory=list)
+    points: list[np.ndarray] = field(default_factory=list)
+    people: list[object] = field(default_factory=list)
+    names: list[str] | None = None
+    times: dict[int, float] = field(default_factory=dict)
+    fps: float | None = None
+    size: tuple[int, int] | None = None
+    source: str = ""
+    detector: str = ""
+    all_frames: list[int] = field(default_factory=list)
+
+    def add(self, frame: int, points: np.ndarray, person: object = None) -> None:
+        """Append a person in a frame."""
+        self.frames.append(int(frame))
+        self.points.append(np.asarray(points, np.float32))
+        self.people.append(person)
+
+
+def scene_of(
+    sheet: Sheet, path: Path, *, joint_map: JointMap | None = None, fps: float | None = None
+) -> Scene:
+    """People of a clip from the rows of a file.
+
+    Parameters
+    ----------
+    sheet
+        the rows.
+    path
+        of the file, for messages and as the source.
+    joint_map
+        what the user says about points, size and rate.
+    fps
+        rate at which the clip was filmed, where the file does not tell times.
+
+    Raises
+    ------
+    FormatError
+        if nobody is in it, the joint set is not known, or sizes or times make no sense.
+    """
+    if not sheet.points:
+        raise FormatError(f"{path}: lists nobody")
+    counts = Counter(points.shape for points in sheet.points)
+    if len(counts) > 1:
+        several = " and ".join(str(shape[0]) for shape in counts)
+        raise FormatError(f"{path}: people of {several} points in one file")
+    points = _seven_columns(np.stack(sheet.points))
+    wanted, is_mediapipe = sources(path, points.shape[1], sheet.names, joint_map)
+    size = sheet.size or (joint_map.size if joint_map else None)
+    points, size = _in_pixels(path, points, size)
+    points = points[:, :33] if is_mediapipe else to_joints(points, wanted)
+    rows, times = _rows(path, sheet, fps or sheet.fps or (joint_map and joint_map.fps))
+    return Scene(
+        tracks=_tracks(sheet, rows, times, marked(points)),
+        times=times,
+        size=size,
+        source=sheet.source or path.name,
+        detector=sheet.detector or sheet.format,
+    )
+
+
+def _seven_columns(points: np.ndarray) -> np.ndarray:
+    """Rows (R, K, 7) as in `vipecli.poses.tracking`, NaN where missing."""
+    if points.shape[2] == 3:
+        out = np.full((*points.shape[:2], 7), np.nan, np.float32)
+        out[..., [0, 1, SEEN]] = points
+    else:
+        out = points.astype(np.float32)
+    missing = ~np.isfinite(out[..., [0, 1, SEEN]]).all(axis=-1) | (out[..., SEEN] <= 0)
+    missing |= (np.abs(out[..., XY]) > _FARTHEST_PX).any(axis=-1)
+    out[missing] = np.nan
+    return out
+
+
+def _in_pixels(
+    path: Path, points: np.ndarray, size: tuple[int, int] | None
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """Points in pixels, and the size of the picture, guessed where nothing tells it."""
+    known = points[np.isfinite(points[..., 0])][:, XY]
+    if not len(known):
+        raise FormatError(f"{path}: lists nobody: every point is missing")
+    if np.abs(known).max() <= _SHARE_LIMIT:
+        if size is None:
+            raise FormatError(
+                f"{path}: coordinates are shares of a picture whose size it does not tell; say "
+                "size = [WIDTH, HEIGHT] in a file for --joints"
+            )
+        points = points.copy()
+        points[..., :3] *= np.float32([size[0], size[1], size[0]])
+        return points, size
+    if size is None:
+        # As much room on the right as on the left, and below as above.
+        least, most = np.percentile(known, [0.1, 99.9], axis=0)
+        most = np.maximum(np.ceil(most + np.clip(least, 0, most)), 2)
+        width, height = np.maximum(most, most[::-1] / _ASPECT_LIMIT).astype(int).tolist()
+        size = (width, height)
+    return points, size
+
+
+def _rows(path: Path, sheet: Sheet, fps: float | None) -> tuple[np.ndarray, np.ndarray]:
+    """Frame index of every row (R,), and the times of all frames (T,)."""
+    if sheet.times and set(sheet.frames) <= set(sheet.times):
+        numbers = np.array(sorted(sheet.times, key=lambda n: (sheet.times[n], n)), np.int64)
+        times = np.array([sheet.times[n] for n in numbers.tolist()], np.float64)
+        if not np.isfinite(times).all() or not (np.diff(times) > 0).all():
+            raise FormatError(f"{path}: its times do not increase from frame to frame")
+        places = {number: i for i, number in enumerate(numbers.tolist())}
+        return np.array([places[n] for n in sheet.frames]), times
+    listed = {*sheet.frames, *sheet.all_frames, *sheet.times}
+    first, last = min(listed), max(listed)
+    if last - first > _SPARSE * len(listed) + _FREE_FRAMES:
+        raise FormatError(f"{path}: frame numbers from {first} to {last} for few frames; damaged?")
+    times = np.arange(last - first + 1) / (fps or DEFAULT_FPS)
+    return np.array([number - first for number in sheet.frames]), times
+
+
+def _tracks(sheet: Sheet, rows: np.ndarray, times: np.ndarray, people: np.ndarray) -> Tracks:
+    """Everyone over time: as the file identifies them, or by where they are."""
+    tracks, order = Tracks(), np.argsort(rows, kind="stable").tolist()
+    order = [row for row in order if (people[row, :, SEEN] > 0).any()]
+    if _identified(sheet, rows):
+        known: dict[object, Track] = {}
+        for row in order:
+            track = known.setdefault(sheet.people[row], Track())
+            track.add(int(rows[row]), float(times[rows[row]]), people[row])
+        tracks.tracks = list(known.values())
+        return tracks
+    in_frame: dict[int, list[np.ndarray]] = {}
+    for row in order:
+        in_frame.setdefault(int(rows[row]), []).append(people[row])
+    for frame, found in in_frame.items():
+        tracks.add(frame, float(times[frame]), found)
+    return tracks
+
+
+def _identified(sheet: Sheet, rows: np.ndarray) -> bool:
+    """Whether every row tells who it is, once per frame."""
+    if any(person is None for person in sheet.people):
+        return False
+    return len(set(zip(rows.tolist(), sheet.people, strict=True))) == len(rows)
+
+
+def scene_of_one(poses: Poses) -> Scene:
+    """Scene with the one person that poses are of."""
+    if poses.landmarks is not None and poses.landmark_score is not None:
+        points = np.full((*poses.landmarks.shape[:2], 7), np.nan, np.float32)
+        points[..., XYZ], points[..., SEEN] = poses.landmarks, poses.landmark_score
+        if poses.world is not None:
+            points[..., WORLD] = poses.world
+    else:
+        points = np.full((*poses.score.shape, 7), np.nan, np.float32)
+        points[..., XY], points[..., SEEN] = poses.xy, poses.score
+    points[~(points[..., SEEN] > 0)] = np.nan
+    track = Track()
+    rows = marked(points)
+    for frame in np.flatnonzero((rows[..., SEEN] > 0).any(axis=1)).tolist():
+        track.add(frame, float(poses.times[frame]), rows[frame])
+    tracks = Tracks()
+    tracks.tracks = [track] if track.frames else []
+    return Scene(tracks, poses.times, poses.size, poses.source, poses.detector)

@@ -1,0 +1,329 @@
+"""Who is who: people followed from frame to frame, and the choice of one of them.
+
+A person in one frame is an array of shape (33, 7): x, y, z in pixels, visibility in [0, 1], and
+x, y, z in metres from the mid-hip, for each of MediaPipe's landmarks. Three more columns may hold
+the colour of the picture there, 0 to 255, by which people who pass each other are told apart.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vipecli.errors import NoPoseError
+from vipecli.poses.track_store import Sights
+
+XY, XYZ, SEEN, WORLD, COLOUR = slice(0, 2), slice(0, 3), 3, slice(4, 7), slice(7, 10)
+"""Columns of a person's array."""
+
+CLOTHES = [11, 12, 23, 24, 25, 26]
+"""Landmarks whose colours are compared: shoulders, hips, knees."""
+
+Person = str | int | tuple[float, float]
+"""Whom to follow: largest, center, longest, N or a point, as `choose` explains."""
+
+# How far, in body sizes (mean over landmarks), a person may have moved to count as the same.
+# Someone shoulder to shoulder is about 0.3 away; fast sport at 30 fps moves about 0.1.
+_REACH = 0.25
+_REACH_PER_S = 0.5  # added per second since the person was last seen
+# What is added to the distance per second unseen: where two pass and one is found, it is the one
+# who was there just now, rather than the one who is hidden.
+_DOUBT_PER_S = 0.5
+_COLOUR_WEIGHT = 4.0  # body sizes that the greatest difference in colour stands for
+_COLOUR_PACE = 0.03  # share of the newest sight in what is remembered of somebody's colours
+# Somebody this near, in body sizes, whose clothes are no farther off, has leapt.
+_LEAP = 1.2
+_ALIKE = 0.3
+_OTHER = 1.0  # clothes this far off are somebody else's, even where nobody else was seen
+# After this long unseen a person may come back anywhere, at up to twice or half the size.
+_LOST_S = 2.0
+_SIZE_RATIO = 2.0
+# Two detections in one frame that are as near as this are one person. A second person right
+# behind is dropped while there, and followed again after.
+_TWIN = 0.15
+# Nobody new appears where the box shares this much of the smaller one with that of somebody known.
+_SAME = 0.6
+_PACE_S = 0.25  # time over which a person's speed is taken
+_COAST_S = 0.7  # how long somebody unseen is taken to walk on
+_BRIEF = 0.2  # share of the longest track below which a track is not counted as a person
+
+
+@dataclass
+class Track:
+    """One person: indices of the frames, landmarks (33, 7) and time, seconds, in each."""
+
+    frames: list[int] = field(default_factory=list)
+    people: list[np.ndarray] | Sights = field(default_factory=list)
+    moments: list[float] = field(default_factory=list)
+    last_s: float = 0.0
+    colours: np.ndarray | None = None  # of the clothes, (6, 3), a running mean
+
+    def add(self, frame: int, time_s: float, person: np.ndarray) -> None:
+        """Append what was seen of this person in one frame."""
+        self.frames.append(frame)
+        self.people.append(person[:, :7].copy() if person.shape[1] > 7 else person)
+        self.moments.append(time_s)
+        self.last_s = time_s
+        seen = person[CLOTHES, COLOUR] if person.shape[1] > 7 else None
+        if self.colours is None or seen is None:
+            self.colours = seen
+        else:
+            self.colours = (1 - _COLOUR_PACE) * self.colours + _COLOUR_PACE * seen
+
+    def forget(self, before_s: float) -> None:
+        """Drop what was seen before a moment, all but the last sight; of people in a list."""
+        count = min(bisect_left(self.moments, before_s), len(self.moments) - 1)
+        for kept in (self.frames, self.people, self.moments):
+            del kept[:count]
+
+    def expected(self, time_s: float) -> np.ndarray:
+        """Where the person should be: as last seen, moved on at the speed of late, (33, 7)."""
+        last = self.people[-1]
+        first = bisect_left(self.moments, self.last_s - _PACE_S)
+        if len(self.moments) - first < 3:
+            return last
+        pace = (last[:, XY] - self.people[first][:, XY]).mean(axis=0)
+        pace = pace / (self.last_s - self.moments[first])
+        moved = last.copy()
+        moved[:, XY] += pace * min(time_s - self.last_s, _COAST_S)
+        return moved
+
+
+class Tracks:
+    """Everyone seen so far, frame by frame.
+
+    Parameters
+    ----------
+    kept
+        makes what a person is kept in: `list`, or `Sights` for films of any length.
+    """
+
+    def __init__(self, kept: Callable[[], list | Sights] = list) -> None:
+        self.tracks: list[Track] = []
+        self._kept = kept
+
+    def add(self, frame: int, time_s: float, people: list[np.ndarray]) -> None:
+        """Hand each person found in a frame to the track that it continues, or start one."""
+        people = distinct(people)
+        owners = self.match(time_s, people)
+        for p, t in owners.items():
+            self.tracks[t].add(frame, time_s, people[p])
+        known = [people[p] for p in owners]
+        for p, person in enumerate(people):
+            if p not in owners and all(_shared(person, other) < _SAME for other in known):
+                self.tracks.append(Track(people=self._kept()))
+                self.tracks[-1].add(frame, time_s, person)
+                known.append(person)
+
+    def match(self, time_s: float, people: Sequence[np.ndarray]) -> dict[int, int]:
+        """Which track each person of a frame continues: indices of people and of tracks.
+
+        The nearest pair of person and track goes first. Who is too far from every track seen
+        lately continues one that was lost long enough to be anywhere, if any.
+        """
+        expected = [track.expected(time_s) for track in self.tracks]
+        pairs = sorted(
+            (cost, t, p)
+            for t, track in enumerate(self.tracks)
+            for p, person in enumerate(people)
+            if (cost := _cost(track, expected[t], person, time_s)) is not None
+        )
+        owners: dict[int, int] = {}
+        for _, t, p in pairs:
+            if p not in owners and t not in owners.values():
+                owners[p] = t
+        lately = [t for t, one in enumerate(self.tracks) if time_s - one.last_s <= _LOST_S]
+        if not owners and len(people) == len(lately) == 1:  # nobody else it could be
+            (t,) = lately
+            near = distance(expected[t], people[0]) < _LEAP
+            if near and _unlike(self.tracks[t], people[0]) < _OTHER:
+                owners[0] = t
+        return owners
+
+    def choose(self, person: Person, size: tuple[int, int]) -> Track:
+        """Pick one person of the clip; see `choose`."""
+        return choose(self.tracks, person, size)
+
+
+def present(tracks: Sequence[Track]) -> list[Track]:
+    """Everyone who counts as a person, from left to right by the place of first appearance.
+
+    Someone seen for under a fifth of the time of the one seen longest does not.
+    """
+    longest = max((len(track.frames) for track in tracks), default=0)
+    people = [track for track in tracks if len(track.frames) >= _BRIEF * longest]
+    return sorted(people, key=lambda track: middle(track.people[0])[0])
+
+
+def choose(tracks: Sequence[Track], person: Person, size: tuple[int, int]) -> Track:
+    """Pick one person of a clip.
+
+    Parameters
+    ----------
+    tracks
+        everyone seen; who was seen only briefly does not count, see `present`.
+    person
+        ``largest``: the most picture covered, added up over the clip; ``center``: on average
+        nearest to the middle; ``longest``: seen in the most frames; N: the N-th from the left,
+        each judged by the place of first appearance, 1 = leftmost; ``x,y``: whoever is the first
+        to stand at this point, pixels of the upright picture, or, if nobody ever does, whoever
+        comes nearest to it.
+    size
+        width and height of the picture, pixels.
+
+    Raises
+    ------
+    NoPoseError
+        if there is nobody, fewer than N people, or the point lies outside the picture.
+    ValueError
+        if `person` is none of these.
+    """
+    person, people = check_choice(person), present(tracks)
+    if not people:
+        raise NoPoseError("nobody was found")
+    if person == "largest":
+        return max(people, key=lambda track: sum(_area(p, size) for p in track.people))
+    if person == "longest":
+        return max(people, key=lambda track: len(track.frames))
+    if person == "center":
+        center = np.array(size) / 2
+        return min(people, key=lambda track: _mean_offset(track, center))
+    if isinstance(person, tuple):
+        return _at_point(people, person, size)
+    if person > len(people):
+        raise NoPoseError(
+            f"person {person} was asked for, but only {len(people)} "
+            f"{'was' if len(people) == 1 else 'were'} found"
+        )
+    return people[person - 1]
+
+
+def check_choice(person: Person) -> Person:
+    """Return the choice of a person in its plain form: a word, a number or a point (x, y).
+
+    Raises
+    ------
+    ValueError
+        if it is none of those that `choose` knows.
+    """
+    if person in ("largest", "center", "longest"):
+        return person
+    parts = person if isinstance(person, tuple) else str(person).split(",")
+    try:
+        values = [float(part) for part in parts]
+    except ValueError:
+        values = []
+    if len(values) == 2 and np.isfinite(values).all() and min(values) >= 0:
+        return values[0], values[1]
+    if len(values) == 1 and values[0] >= 1 and values[0].is_integer():
+        return int(values[0])
+    raise ValueError(
+        "person must be largest, center, longest, a number from 1 or a point x,y in pixels, "
+        f"not {person!r}"
+    )
+
+
+def _at_point(people: list[Track], point: tuple[float, float], size: tuple[int, int]) -> Track:
+    """Whoever is the first at a point, or comes nearest to it."""
+    if not (0 <= point[0] <= size[0] and 0 <= point[1] <= size[1]):
+        raise NoPoseError(
+            f"the point {point[0]:g},{point[1]:g} is outside the picture of {size[0]} x {size[1]}"
+        )
+    at = np.array(point)
+
+    def order(track: Track) -> tuple[float, float]:
+        offsets = np.array([_outside(person, at) for person in track.people])
+        there = np.flatnonzero(offsets == 0)
+        if not len(there):
+            return np.inf, float(offsets.min())
+        first = int(there[0])
+        return track.frames[first], float(np.hypot(*(middle(track.people[first]) - at)))
+
+    return min(people, key=order)
+
+
+def _outside(person: np.ndarray, point: np.ndarray) -> float:
+    """Distance of a point from the box around the landmarks, pixels; 0 inside."""
+    low, high = person[:, XY].min(axis=0), person[:, XY].max(axis=0)
+    return float(np.hypot(*np.maximum(np.maximum(low - point, point - high), 0)))
+
+
+def distinct(people: list[np.ndarray]) -> list[np.ndarray]:
+    """Drop people found twice in one frame; the better seen one stays."""
+    kept: list[np.ndarray] = []
+    for person in sorted(people, key=lambda p: -p[:, SEEN].mean()):
+        if all(distance(person, other) > _TWIN for other in kept):
+            kept.append(person)
+    return kept
+
+
+def with_others(people: list[np.ndarray], found: list[np.ndarray]) -> list[np.ndarray]:
+    """People, as they are, and those found besides who are none of them."""
+    others = [p for p in found if all(distance(p, other) > _TWIN for other in people)]
+    return people + distinct(others)
+
+
+def _cost(track: Track, expected: np.ndarray, person: np.ndarray, time_s: float) -> float | None:
+    """How unlike what the track makes expect a person is; None if it cannot be the same."""
+    gap_s, apart = time_s - track.last_s, distance(expected, person)
+    if apart <= _REACH + _REACH_PER_S * min(gap_s, _LOST_S):
+        return apart + _DOUBT_PER_S * min(gap_s, _LOST_S) + _unlike(track, person)
+    ratio = body_size(person) / body_size(expected)
+    if not 1 / _SIZE_RATIO < ratio < _SIZE_RATIO:
+        return None
+    if _shared(expected, person) >= _SAME:
+        return 100 + apart  # in place, but in another pose: the detector takes left for right
+    dressed = track.colours is not None and person.shape[1] > 7
+    if dressed and gap_s <= _LOST_S and apart < _LEAP and _unlike(track, person) < _ALIKE:
+        return 200 + apart
+    return 1000 + apart if gap_s > _LOST_S else None  # after everyone who is in reach of somebody
+
+
+def _unlike(track: Track, person: np.ndarray) -> float:
+    """How far the colours of a person are from those of a track, as a distance in body sizes."""
+    if track.colours is None or person.shape[1] <= 7:
+        return 0.0
+    return _COLOUR_WEIGHT * float(np.abs(person[CLOTHES, COLOUR] - track.colours).mean()) / 255
+
+
+def body_size(person: np.ndarray) -> float:
+    """Diagonal of the box around the landmarks, pixels."""
+    return float(np.hypot(*np.ptp(person[:, XY], axis=0))) + 1e-6
+
+
+def distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Mean distance of two people's landmarks, in body sizes."""
+    offset = np.hypot(*(a[:, XY] - b[:, XY]).T).mean()
+    return float(offset / max(body_size(a), body_size(b)))
+
+
+def _shared(a: np.ndarray, b: np.ndarray) -> float:
+    """Share of the smaller of two people's boxes that lies in the other one."""
+    (low_a, high_a), (low_b, high_b) = ((p[:, XY].min(0), p[:, XY].max(0)) for p in (a, b))
+    overlap = np.clip(np.minimum(high_a, high_b) - np.maximum(low_a, low_b), 0, None).prod()
+    return float(overlap / (min((high_a - low_a).prod(), (high_b - low_b).prod()) + 1e-6))
+
+
+def torso_angle(person: np.ndarray) -> float:
+    """Degrees by which a trunk is turned from upright, counter-clockwise, in (-180, 180].
+
+    Shape (33, 7) only: the trunk goes from the middle of the hips to that of the shoulders.
+    """
+    x, y = person[11:13, XY].mean(axis=0) - person[23:25, XY].mean(axis=0)
+    return float(np.degrees(np.arctan2(-x, -y)))
+
+
+def middle(person: np.ndarray) -> np.ndarray:
+    """Centre of the box around the landmarks, (2,) pixels."""
+    return (person[:, XY].min(axis=0) + person[:, XY].max(axis=0)) / 2
+
+
+def _area(person: np.ndarray, size: tuple[int, int]) -> float:
+    """Area of the box around the landmarks, inside the picture, square pixels."""
+    return float(np.ptp(np.clip(person[:, XY], 0, size), axis=0).prod())
+
+
+def _mean_offset(track: Track, point: np.ndarray) -> float:
+    """Mean distance of a person from a point, pixels."""
+    return float(np.mean([np.hypot(*(middle(person) - point)) for person in track.people]))

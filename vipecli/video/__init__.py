@@ -1,0 +1,1 @@
+"""Reading and writing films: streams, image sequences, sound, timestamps."""
