@@ -1,11 +1,13 @@
 """Fixtures shared by all tests."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from vipecli.cli.app import main
+from vipecli.poses.detection.model_file import stored_model
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -13,8 +15,11 @@ ROOT = Path(__file__).resolve().parent.parent
 @pytest.fixture(scope="session", autouse=True)
 def pose_cache(tmp_path_factory):
     """Keep the poses that tests find in a folder of their own, not in the user's cache."""
-    before = os.environ.get("VIPE_CACHE")
-    os.environ["VIPE_CACHE"] = str(tmp_path_factory.mktemp("pose_cache"))
+    before, model = os.environ.get("VIPE_CACHE"), stored_model()
+    folder = tmp_path_factory.mktemp("pose_cache")
+    if model is not None:  # a mediapipe without one needs it; see `vipe download`
+        shutil.copy(model, folder)
+    os.environ["VIPE_CACHE"] = str(folder)
     yield
     if before is None:
         del os.environ["VIPE_CACHE"]

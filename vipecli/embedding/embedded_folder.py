@@ -244,10 +244,13 @@ def fill(
             path = stored[0] if stored else None
             yield _Job(slot, key, recipe, path, bool(path) and _is_stale(path, slot))
 
-    for outcome in engine.run(_fill_one, plan(), jobs=jobs, tick=tick):
+    try:
+        for outcome in engine.run(_fill_one, plan(), jobs=jobs, tick=tick):
+            yield from _taken(settled)
+            yield engine.Outcome(outcome.item.slot, outcome.result, outcome.error)
         yield from _taken(settled)
-        yield engine.Outcome(outcome.item.slot, outcome.result, outcome.error)
-    yield from _taken(settled)
+    finally:
+        _release(recipe)
 
 
 def load_libraries() -> None:
@@ -293,6 +296,13 @@ def _fill_one(job: _Job, tick: engine.Tick) -> Entry:
 def _kept(model: Path) -> Still:
     """Keep the landmarker of single pictures from clip to clip: a new one takes 0.15 s."""
     return still(model)
+
+
+def _release(recipe: Recipe) -> None:
+    """Close the landmarker that was kept; one that is open when Python ends prints a trace."""
+    if _kept.cache_info().currsize:
+        _kept(model_path(recipe.pose_model)).close()
+        _kept.cache_clear()
 
 
 def _save(job: _Job, found: Sequence[Iterable[tuple[Poses, Embeddings]]]) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from vipecli.files import replacing
-from vipecli.poses.detection.model_file import cache_folder
+from vipecli.poses.detection.model_file import OFF, cache_folder
 from vipecli.poses.npz_writer import Growing
 from vipecli.poses.poses import Scene
 from vipecli.poses.tracking import Track, Tracks
@@ -29,7 +29,6 @@ _STALE_S = 24 * 3600.0  # after which the leavings of a killed process are remov
 _FORMAT = 1  # of the files
 _BLOCK = 1 << 20  # bytes read at a time
 _BLOCK_FRAMES = 1024  # of a person, written at a time
-_OFF = ("0", "off", "no")
 
 
 @dataclass(frozen=True)
@@ -55,14 +54,10 @@ class Usage:
 
 
 def folder() -> Path | None:
-    """Folder of the poses; None if the environment variable VIPE_CACHE is ``off``.
-
-    VIPE_CACHE may name another folder than the user's cache folder.
-    """
-    named = os.environ.get("VIPE_CACHE", "")
-    if named.lower() in _OFF:
+    """Folder of the poses; None if the environment variable VIPE_CACHE is ``off``."""
+    if os.environ.get("VIPE_CACHE", "").lower() in OFF:
         return None
-    return (Path(named) if named else cache_folder()) / "poses"
+    return cache_folder() / "poses"
 
 
 def limit_bytes() -> int:
