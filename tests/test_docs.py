@@ -55,7 +55,13 @@ def test_the_check_runs_the_readmes_second_command():
     block = README.split("<!-- second command -->\n```sh\n")[1].split("```")[0]
     assert block.count("\n") == 1
     assert block.rstrip().endswith(".venv/bin/pytest")
-    assert "<!-- second command -->" in (ROOT / ".ci" / "run").read_text()
+    assert "block second" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_first_command_makes_sure_of_the_model():
+    block = README.split("<!-- first command -->\n```sh\n")[1].split("```")[0]
+    assert ".venv/bin/vipe download &&" in block
+    assert block.rstrip().endswith("--out synced.mp4")
 
 
 def test_every_module_stands_in_the_map():
