@@ -111,7 +111,7 @@ class Aligned:
         labels
             names of the takes, in their order; empty = the names of the files.
         options
-            of a video, as `outputs.synced.write_reel` has them: ``style``, ``height`` and others.
+            of a video, as `outputs.look.Look` has them: ``style``, ``height`` and others.
 
         Returns
         -------

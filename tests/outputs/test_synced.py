@@ -17,6 +17,7 @@ from vipecli.outputs.draw import (
     text_width,
 )
 from vipecli.outputs.layout import tiled
+from vipecli.outputs.look import Look
 from vipecli.outputs.reel import Reel, Take
 from vipecli.outputs.strip import _columns, clock, make_strip
 from vipecli.outputs.synced import write_reel, write_synced
@@ -172,13 +173,13 @@ def test_a_folder_of_frames_beside_a_video(clips, tmp_path):
         cv2.imwrite(str(tmp_path / "frames" / f"{i}.png"), grey(i, SIZE_A))
     times = np.arange(10) / 30
     takes = [Take(tmp_path / "frames", times), Take(clips[1], times, label="tall")]
-    write_reel(Reel(tuple(takes), np.full(10, 0.5), 30), tmp_path / "out.mp4", height=96)
+    write_reel(Reel(tuple(takes), np.full(10, 0.5), 30), tmp_path / "out.mp4", Look(height=96))
     assert [a for a, _ in shown(tmp_path / "out.mp4", 96)] == list(range(10))
 
 
 def test_a_single_frame(clips, tmp_path):
     takes = [Take(path, np.zeros(1)) for path in clips]
-    write_reel(Reel(tuple(takes), np.ones(1), 25), tmp_path / "out.mp4", height=96)
+    write_reel(Reel(tuple(takes), np.ones(1), 25), tmp_path / "out.mp4", Look(height=96))
     assert shown(tmp_path / "out.mp4", 96) == [(0, 0)]
 
 

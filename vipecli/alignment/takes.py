@@ -9,19 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from vipecli import memory
-from vipecli.alignment.align import ENDS, Alignment, align
+from vipecli.alignment.align import Alignment, align
 from vipecli.alignment.offset import Offset, alignment_at, find_offset
 from vipecli.alignment.repetitions import find_all
 from vipecli.alignment.same_action import align_either_side, mirrored, same_action
-from vipecli.embedding.distance import ESTIMATORS
+from vipecli.alignment.settings import Clock, Mirror, Settings
 from vipecli.embedding.embed import Embeddings, embed
 from vipecli.poses.poses import Poses
 
 MOST_CLIPS = 9
 """So many fit on one wall, 3 x 3."""
-
-MIRROR = "auto", "yes", "no"
-CLOCKS = None, "offset", "drift"
 
 
 @dataclass(frozen=True)
@@ -49,54 +46,6 @@ class Clip:
     def __len__(self) -> int:
         """Return the number of frames."""
         return len(self.poses)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How two takes are matched.
-
-    Attributes
-    ----------
-    ends
-        ``auto``, ``open`` or ``closed``, as in `align.align`.
-    mirror
-        take the other one as a mirror shows it: ``yes``, ``no``, or ``auto`` where that fits
-        better.
-    clock
-        None: the movement is warped; ``offset``: one constant shift, for several cameras of one
-        event; ``drift``: and a difference in rate.
-    every
-        find every repetition of the reference in the other one.
-    smooth_s
-        half-width of the window of the time map, seconds; None = `align.SMOOTH_S`.
-    match
-        ``expected`` or ``sampled``, as in `distance.matching_probability`; the
-        second one without `clock` and `every`.
-    """
-
-    ends: str = "auto"
-    mirror: str = "no"
-    clock: str | None = None
-    every: bool = False
-    smooth_s: float | None = None
-    match: str = "expected"
-
-    def __post_init__(self) -> None:
-        """Check the choices once.
-
-        Raises
-        ------
-        ValueError
-            if one is not known, or two exclude each other.
-        """
-        choices = {"ends": ENDS, "mirror": MIRROR, "clock": CLOCKS, "match": ESTIMATORS}
-        for name, known in choices.items():
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; use one of {known}")
-        if self.every and self.clock:
-            raise ValueError("every repetition, and one shift of the clock, exclude each other")
-        if self.match == "sampled" and (self.every or self.clock):
-            raise ValueError("a sampled match excludes repetitions and a shift of the clock")
 
 
 @dataclass(frozen=True)
@@ -230,7 +179,7 @@ def match_pair(
     """Match one take, b, with another, a; see `match_clips`."""
     settings = settings or Settings()
     if settings.clock:
-        shift = find_offset(a.embeddings, b.embeddings, drift=settings.clock == "drift")
+        shift = find_offset(a.embeddings, b.embeddings, drift=settings.clock is Clock.DRIFT)
         alignment = alignment_at(a.embeddings, b.embeddings, shift)
         return Match(b, b.embeddings, _smoothed(alignment, settings), shift=shift)
     alignment, side, flipped = _warped(a, b, model, settings)
@@ -246,11 +195,11 @@ def _warped(
     a: Clip, b: Clip, model: Callable[[], object], settings: Settings
 ) -> tuple[Alignment, Embeddings, bool]:
     """Alignment, the side of b that was matched, and whether it is the mirrored one."""
-    plain, how = b.embeddings, {"ends": settings.ends, "match": settings.match}
-    if settings.mirror == "no":
+    plain, how = b.embeddings, {"ends": settings.ends.value, "match": settings.match.value}
+    if settings.mirror is Mirror.NO:
         return align(a.embeddings, plain, **how), plain, False
     other = b.mirror_image(model)
-    if settings.mirror == "yes":
+    if settings.mirror is Mirror.YES:
         return align(a.embeddings, other, **how), other, True
     found, flipped = align_either_side(a.embeddings, plain, other, **how)
     return found, other if flipped else plain, flipped
@@ -259,7 +208,7 @@ def _warped(
 def _distance(a: Clip, b: Clip, model: Callable[[], object], settings: Settings) -> float:
     """Distance of two takes; a shift that leaves no overlap counts as infinite."""
     if settings.clock:
-        cost = find_offset(a.embeddings, b.embeddings, drift=settings.clock == "drift").cost
+        cost = find_offset(a.embeddings, b.embeddings, drift=settings.clock is Clock.DRIFT).cost
         return math.inf if math.isnan(cost) else cost
     return _warped(a, b, model, settings)[0].cost
 

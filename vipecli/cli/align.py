@@ -1,14 +1,17 @@
 """`vipe align`: clips of one movement on one time base."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vipecli.cli.align_files import check_outputs, tell, write_others, write_video
-from vipecli.cli.options import Estimator, Json, MatchBy, with_recipe
+from vipecli.alignment.settings import Clock, Ends, Estimator, Mirror, Settings
+from vipecli.cli.align_files import Files
+from vipecli.cli.options import Json, MatchBy, with_recipe
+from vipecli.outputs.look import Look, Resample, Style, default_style
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,39 +30,6 @@ class Onto(str, Enum):
     A = "a"
     B = "b"
     BOTH = "both"
-
-
-class Ends(str, Enum):
-    """Whether one clip may show more than the other at its ends."""
-
-    AUTO = "auto"
-    OPEN = "open"
-    CLOSED = "closed"
-
-
-class Mirror(str, Enum):
-    """Whether b is taken as a mirror shows it."""
-
-    AUTO = "auto"
-    YES = "yes"
-    NO = "no"
-
-
-class Style(str, Enum):
-    """How the clips are shown together."""
-
-    SIDE = "side"
-    STACK = "stack"
-    GRID = "grid"
-    OVERLAY = "overlay"
-    WIPE = "wipe"
-
-
-class Resample(str, Enum):
-    """How moments between two frames are shown."""
-
-    NEAREST = "nearest"
-    BLEND = "blend"
 
 
 def _check_reference(value: str) -> str:
@@ -194,77 +164,64 @@ def align(
     The cameras may stand anywhere. Writes an H.264 video, with B warped onto the time of A, and
     tells where B runs faster or slower than A. Up to nine clips go on one wall.
     """
-    from vipecli.cli.console import check_json, progress_bars
+    from vipecli.cli.console import progress_bars
 
-    _check_usage(clips, reference, onto, every, offset or drift, style, audio, report)
-    if match is Estimator.SAMPLED and (every or offset or drift):
-        raise typer.BadParameter("--match sampled goes without --all, --offset and --drift")
+    clock = Clock.DRIFT if drift else Clock.OFFSET if offset else None
+    usage = _Usage(len(clips), reference, onto, style, audio, report is not None)
+    usage.check(every=every, clock=clock, match=match)
     of_each = recipes(len(clips))
     infos = _check_inputs(clips, of_each)
-    others = {"csv": csv, "plot": plot, "otio": otio, "report": report}
-    out = out or (None if any(others.values()) or json or every else DEFAULT_OUT)
-    written = [path for path in (out, *others.values()) if path]
-    check_outputs(clips, out, written, plot=plot, otio=otio, report=report)
-    check_json(json, *clips, *written)
-    clock = "drift" if drift else "offset" if offset else None
-    settings = {
-        "ends": ends.value,
-        "mirror": mirror.value,
-        "clock": clock,
-        "every": every,
-        "smooth_s": smooth,
-        "match": match.value,
-    }
-    style = style or (Style.GRID if len(clips) > 2 else Style.SIDE)
-    look = {
-        "style": style.value,
-        "resample": resample.value,
-        "captions": captions,
-        "chapters": chapters,
-        "skeleton": skeleton,
-        "audio": None if audio == "none" else ord(audio) - ord("a"),
-        "height": height,
-    }
+    files = Files(out, json, csv, plot, otio, report).or_video(None if every else DEFAULT_OUT)
+    files.check(clips)
+    settings = Settings(ends, mirror, clock, every, smooth, match)
+    look = Look(
+        style or default_style(len(clips)), resample, skeleton, captions, chapters,
+        None if audio == "none" else ord(audio) - ord("a"), height,
+    )  # fmt: skip
     with progress_bars() as bars:
         session = _read_and_match(clips, infos, of_each, settings, reference, bars)
         kept = infos[1 if onto is Onto.B else session.reference]
-        reel = _reel(session, onto, style, label or [], chapters, kept, of_each[0].fps)
-        if out:
-            write_video(reel, out, bars, **look)
-        write_others(session, reel, bars, onto.value, **others)
-    tell(session, reel, written, json)
+        reel = _reel(session, onto, look, label or [], kept, of_each[0].fps)
+        files.write(session, reel, look, bars, onto=onto.value)
+    files.tell(session, reel)
 
 
-def _check_usage(
-    clips: Sequence[Path],
-    reference: str,
-    onto: Onto,
-    every: bool,
-    clock: bool,
-    style: Style | None,
-    audio: str,
-    report: Path | None,
-) -> None:
-    """Refuse options that contradict each other or the number of clips."""
-    count = len(clips)
-    wrong = {
-        f"{count} clip; name two, up to nine": count < 2,
-        f"{count} clips; at most nine fit": count > 9,
-        "--all and --offset or --drift exclude each other": every and clock,
-        "--all takes two clips": every and count > 2,
-        "--onto b takes two clips; for more there is --reference": onto is Onto.B and count > 2,
-        "--style wipe takes two clips": style is Style.WIPE and (count > 2),
-        f"--reference {reference}: there are {count} clips": reference.isdecimal()
-        and int(reference) > count,
-        "--reference is for more than two clips; of two there is --onto b": reference != "1"
-        and count == 2,
-        "--report takes two clips": report is not None and count > 2,
-        f"--audio {audio}: there are {count} clips": audio != "none"
-        and ord(audio) - ord("a") >= count,
-    }
-    for text, is_so in wrong.items():
-        if is_so:
-            raise typer.BadParameter(text)
+@dataclass(frozen=True)
+class _Usage:
+    """Options whose sense depends on the number of clips."""
+
+    count: int
+    reference: str
+    onto: Onto
+    style: Style | None
+    audio: str
+    page: bool
+
+    def check(self, *, every: bool, clock: Clock | None, match: Estimator) -> None:
+        """Refuse options that contradict each other or the number of clips."""
+        count, reference, audio = self.count, self.reference, self.audio
+        several = count > 2
+        wrong = {
+            f"{count} clip; name two, up to nine": count < 2,
+            f"{count} clips; at most nine fit": count > 9,
+            "--all and --offset or --drift exclude each other": every and clock,
+            "--match sampled goes without --all, --offset and --drift": (every or clock)
+            and match is Estimator.SAMPLED,
+            "--all takes two clips": every and several,
+            "--onto b takes two clips; for more there is --reference": self.onto is Onto.B
+            and several,
+            "--style wipe takes two clips": self.style is Style.WIPE and several,
+            f"--reference {reference}: there are {count} clips": reference.isdecimal()
+            and int(reference) > count,
+            "--reference is for more than two clips; of two there is --onto b": reference != "1"
+            and not several,
+            "--report takes two clips": self.page and several,
+            f"--audio {audio}: there are {count} clips": audio != "none"
+            and ord(audio) - ord("a") >= count,
+        }
+        for text, is_so in wrong.items():
+            if is_so:
+                raise typer.BadParameter(text)
 
 
 def _check_inputs(clips: Sequence[Path], recipes: "Sequence[Recipe]") -> "list[VideoInfo]":
@@ -287,7 +244,7 @@ def _read_and_match(
     clips: Sequence[Path],
     infos: "Sequence[VideoInfo]",
     recipes: "Sequence[Recipe]",
-    settings: dict[str, Any],
+    settings: Settings,
     reference: str,
     bars: Any,
 ) -> "Session":
@@ -302,14 +259,14 @@ def _read_and_match(
     ]
     meanwhile("vipecli.cli.align", "load_libraries")
     seen = read_clips(clips, recipes, lambda clip, steps: bars.advance(tasks[clip], steps))
-    from vipecli.alignment.takes import Clip, Settings, match_clips  # loaded by now
+    from vipecli.alignment.takes import Clip, match_clips  # loaded by now
 
     takes = [Clip(path, *found) for path, found in zip(clips, seen, strict=True)]
     session = match_clips(
         takes,
         recipes[0].load_model,
         reference="best" if reference == "best" else int(reference) - 1,
-        settings=Settings(**settings),
+        settings=settings,
     )
     if session.others[0].alignment is None:
         raise NoPoseError(
@@ -321,9 +278,8 @@ def _read_and_match(
 def _reel(
     session: "Session",
     onto: Onto,
-    style: Style,
+    look: Look,
     labels: Sequence[str],
-    chapters: bool,
     kept: "VideoInfo",
     fps: float | None,
 ) -> "Reel":
@@ -331,6 +287,6 @@ def _reel(
     from vipecli.outputs.reel import reel_of, turning_marks
 
     filmed = max(fps, kept.fps) if fps else None
-    reel = reel_of(session, onto=onto.value, apart=style is Style.GRID, fps=filmed)
+    reel = reel_of(session, onto=onto.value, apart=look.style is Style.GRID, fps=filmed)
     reel = reel.labelled(labels)
-    return turning_marks(reel) if chapters else reel
+    return turning_marks(reel) if look.chapters else reel

@@ -1,98 +1,97 @@
-"""The files that `vipe align` writes: refused before the work, or written after it, and told."""
+"""The files that `vipe align` writes: checked before the work, written and listed after it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from vipecli.alignment.takes import Session
+    from vipecli.outputs.look import Look
     from vipecli.outputs.reel import Reel
 
 
-def check_outputs(
-    clips: Sequence[Path], out: Path | None, written: Sequence[Path], **special: Path | None
-) -> None:
-    """Refuse files that could not be written, and two results in one file."""
-    from vipecli.files import check_output
-    from vipecli.video.write import check_container
+@dataclass(frozen=True)
+class Files:
+    """Output files by kind; None = not asked for."""
 
-    if out:
-        check_container(out)
-    for name, path in special.items():
-        if path:
-            _checks()[name](path, *clips)
-    for i, path in enumerate(written):
-        check_output(path, *clips)
-        if path.absolute() in [other.absolute() for other in written[:i]]:
-            raise typer.BadParameter(f"{path}: named for two results")
+    video: Path | None
+    json: Path | None
+    csv: Path | None
+    plot: Path | None
+    otio: Path | None
+    report: Path | None
 
+    def or_video(self, default: Path | None) -> "Files":
+        """Return these files, or the default video where none was asked for."""
+        return self if self.json or self.written else replace(self, video=default)
 
-def _checks() -> "dict[str, Callable[..., None]]":
-    """What refuses a file of each kind."""
-    from vipecli.outputs.angles import check_picture
-    from vipecli.outputs.report import check_page
-    from vipecli.outputs.timeline import check_timeline
+    @property
+    def written(self) -> list[Path]:
+        """All but the JSON, which may go to standard output."""
+        return [p for p in (self.video, self.csv, self.plot, self.otio, self.report) if p]
 
-    return {"plot": check_picture, "otio": check_timeline, "report": check_page}
+    def check(self, clips: Sequence[Path]) -> None:
+        """Refuse files that could not be written, and two results in one file."""
+        from vipecli.cli.console import check_json
+        from vipecli.files import check_output
 
+        if self.video:
+            from vipecli.video.write import check_container
 
-def write_others(
-    session: "Session",
-    reel: "Reel",
-    bars: Any,
-    onto: str,
-    *,
-    csv: Path | None,
-    plot: Path | None,
-    otio: Path | None,
-    report: Path | None,
-) -> None:
-    """Write what was asked for besides the video."""
-    from vipecli.outputs.mapping import write_csv
-    from vipecli.outputs.plot import write_plot
-    from vipecli.outputs.timeline import write_timeline
+            check_container(self.video)
+        if self.plot:
+            from vipecli.outputs.angles import check_picture
 
-    if csv:
-        write_csv(session, csv)
-    if plot:
-        write_plot(session, plot)
-    if otio:
-        write_timeline(reel, otio)
-    if report:
-        _write_page(session, report, bars, onto=onto)
+            check_picture(self.plot, *clips)
+        if self.otio:
+            from vipecli.outputs.timeline import check_timeline
 
+            check_timeline(self.otio, *clips)
+        if self.report:
+            from vipecli.outputs.report import check_page
 
-def tell(session: "Session", reel: "Reel", written: list[Path], json: Path | None) -> None:
-    """Print what came out, and write it as JSON where that is asked for."""
-    from vipecli.cli.console import write_json
-    from vipecli.cli.summary import summary
-    from vipecli.outputs.mapping import as_json
+            check_page(self.report, *clips)
+        for i, path in enumerate(self.written):
+            check_output(path, *clips)
+            if path.absolute() in [other.absolute() for other in self.written[:i]]:
+                raise typer.BadParameter(f"{path}: named for two results")
+        check_json(self.json, *clips, *self.written)
 
-    if json:
-        write_json(as_json(session, reel), json)
-    for line in summary(session, written):
-        typer.echo(line, err=json == Path("-"))
+    def write(
+        self, session: "Session", reel: "Reel", look: "Look", bars: Any, *, onto: str
+    ) -> None:
+        """Write everything but the JSON, with a bar for what takes long."""
+        from vipecli.outputs.mapping import write_csv
+        from vipecli.outputs.plot import write_plot
+        from vipecli.outputs.saving import write_page
+        from vipecli.outputs.synced import write_reel
+        from vipecli.outputs.timeline import write_timeline
 
+        def bar(out: Path) -> Any:
+            task = bars.add_task(f"writing {out.name}", total=None, unit="frames")
+            return lambda done, total: bars.update(task, completed=done, total=total)
 
-def write_video(reel: "Reel", out: Path, bars: Any, **options: Any) -> None:
-    """Write the video, with a bar that tells how far it is; options as of `synced.write_reel`."""
-    from vipecli.outputs.synced import write_reel
+        if self.video:
+            write_reel(reel, self.video, look, progress=bar(self.video))
+        if self.csv:
+            write_csv(session, self.csv)
+        if self.plot:
+            write_plot(session, self.plot)
+        if self.otio:
+            write_timeline(reel, self.otio)
+        if self.report:
+            write_page(session, self.report, onto=onto, progress=bar(self.report))
 
-    writing = bars.add_task(f"writing {out.name}", total=len(reel), unit="frames")
-    write_reel(reel, out, progress=lambda done, _: bars.update(writing, completed=done), **options)
+    def tell(self, session: "Session", reel: "Reel") -> None:
+        """Print what came out, and write it as JSON where that is asked for."""
+        from vipecli.cli.console import say, write_json
+        from vipecli.cli.summary import summary
+        from vipecli.outputs.mapping import as_json
 
-
-def _write_page(session: "Session", out: Path, bars: Any, *, onto: str) -> None:
-    from vipecli.outputs.saving import write_page
-
-    writing = bars.add_task(f"writing {out.name}", total=None, unit="frames")
-    write_page(
-        session,
-        out,
-        onto=onto,
-        progress=lambda done, total: bars.update(writing, completed=done, total=total),
-    )
+        if self.json:
+            write_json(as_json(session, reel), self.json)
+        for line in summary(session, self.written):
+            say(line, err=self.json == Path("-"))

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from vipecli.cli.console import say
 from vipecli.cli.options import Json
 
 if TYPE_CHECKING:
@@ -33,9 +34,10 @@ def info(json: Json = None) -> None:
     if json == STDOUT:
         return
     if found.folder is None:
-        typer.echo("The cache is switched off (VIPE_CACHE)")
+        say("The cache is switched off (VIPE_CACHE)")
         return
-    typer.echo(f"{found.folder}\n  {_amount(found)} of {found.limit / 1e6:.0f} MB")
+    say(str(found.folder))
+    say(f"  {_amount(found)} of {found.limit / 1e6:.0f} MB")
 
 
 @app.command()
@@ -43,7 +45,7 @@ def clear() -> None:
     """Remove the poses of all clips; they are found again when they are needed."""
     from vipecli.poses import cache
 
-    typer.echo(f"Removed {_amount(cache.clear())}")
+    say(f"Removed {_amount(cache.clear())}")
 
 
 def _amount(usage: "Usage") -> str:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vipecli.cli.align import Ends, Mirror
+from vipecli.alignment.settings import Ends, Mirror, Settings
 from vipecli.cli.options import Json, with_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vipecli.alignment.compare import Comparison
-    from vipecli.alignment.takes import Clip, Match, Settings
+    from vipecli.alignment.takes import Clip, Match
     from vipecli.embedding.clip import Recipe
 
 TURNS_SHOWN = 12  # the rest is in the JSON
@@ -64,14 +64,13 @@ def compare(
     """
     from vipecli.alignment.compare import SOURCES
     from vipecli.alignment.compare import compare as compare_poses
-    from vipecli.alignment.takes import Settings
     from vipecli.cli.console import check_json, progress_bars, write_json
     from vipecli.outputs import angles
 
     both = recipes(2)
     _check_outputs(a, b, csv=csv, plot=plot, report=report)
     check_json(json, a, b, *(path for path in (csv, plot, report) if path))
-    settings = Settings(ends=ends.value, mirror=mirror.value)
+    settings = Settings(ends, mirror)
     with progress_bars() as bars:
         own, match = _read_and_match((a, b), both, settings, bars)
         pair = own.poses, match.clip.poses
@@ -178,21 +177,14 @@ def _show(
     found: "Comparison", match: "Match", caveat: str, written: list[Path], *, to_stderr: bool
 ) -> None:
     """Print ranges, largest differences, turning points, and what to keep in mind."""
-    from rich.console import Console
-
+    from vipecli.cli.console import show
     from vipecli.outputs.saving import page_words
 
-    console = Console(stderr=to_stderr, markup=False, highlight=False, emoji=False)
-    for path in written:
-        console.print(f"Wrote {path}", soft_wrap=True)
-    for text in page_words(match).warnings:
-        console.print(text)
-    console.print(_matched(found))
-    console.print(_ranges_table(found))
-    console.print(_moments_table(found))
+    lines = [*(f"Wrote {path}" for path in written), *page_words(match).warnings, _matched(found)]
+    tables = [_ranges_table(found), _moments_table(found)]
     if found.turns:
-        console.print(_turns_table(found))
-    console.print(caveat)
+        tables.append(_turns_table(found))
+    show(*lines, *tables, caveat, err=to_stderr)
 
 
 def _matched(found: "Comparison") -> str:
@@ -206,42 +198,39 @@ def _matched(found: "Comparison") -> str:
 
 def _ranges_table(found: "Comparison") -> Any:
     from vipecli.alignment.compare import LEAST_KNOWN
+    from vipecli.cli.console import table
 
-    table = _table("Angles, degrees", "angle", ("A", "B", "mean difference", "seen in both"))
+    rows = []
     for one in found.ranges:
-        if one.known < LEAST_KNOWN:
-            table.add_row(one.angle, "", "", "", f"{one.known:.0%}")
-            continue
-        spans = (f"{low:.0f} - {high:.0f}" for low, high in (one.a_deg, one.b_deg))
-        table.add_row(one.angle, *spans, f"{one.mean_deg:.0f}", f"{one.known:.0%}")
-    return table
+        spans = [f"{low:.0f} - {high:.0f}" for low, high in (one.a_deg, one.b_deg)]
+        cells = [*spans, f"{one.mean_deg:.0f}"] if one.known >= LEAST_KNOWN else [""] * 3
+        rows.append([one.angle, *cells, f"{one.known:.0%}"])
+    headings = "angle", "A", "B", "mean difference", "seen in both"
+    return table(headings, rows, title="Angles, degrees")
 
 
 def _moments_table(found: "Comparison") -> Any:
-    columns = "A at, s", "B at, s", "A", "B", "B less A"
-    table = _table("Largest differences, degrees", "angle", columns)
-    for one in found.moments:
-        times = f"{one.time_a:.2f}", f"{one.time_b:.2f}"
-        values = f"{one.a_deg:.0f}", f"{one.b_deg:.0f}", f"{one.difference_deg:+.0f}"
-        table.add_row(one.angle, *times, *values)
-    return table
+    from vipecli.cli.console import table
+
+    rows = [
+        (
+            one.angle,
+            *(f"{time_s:.2f}" for time_s in (one.time_a, one.time_b)),
+            *(f"{angle:.0f}" for angle in (one.a_deg, one.b_deg)),
+            f"{one.difference_deg:+.0f}",
+        )
+        for one in found.moments
+    ]
+    headings = "angle", "A at, s", "B at, s", "A", "B", "B less A"
+    return table(headings, rows, title="Largest differences, degrees")
 
 
 def _turns_table(found: "Comparison") -> Any:
+    from vipecli.cli.console import table
+
+    rows = [
+        (one.angle, one.kind, f"{one.time_a:.2f}", f"{one.time_b:.2f}", f"{one.late_s:+.2f}")
+        for one in sorted(found.turns, key=lambda turn: -abs(turn.late_s))[:TURNS_SHOWN]
+    ]
     title = "Turning points, and how much later B turns than the rest of its movement"
-    table = _table(title, "angle", ("", "A at, s", "B at, s", "later, s"))
-    for one in sorted(found.turns, key=lambda turn: -abs(turn.late_s))[:TURNS_SHOWN]:
-        times = f"{one.time_a:.2f}", f"{one.time_b:.2f}", f"{one.late_s:+.2f}"
-        table.add_row(one.angle, one.kind, *times)
-    return table
-
-
-def _table(title: str, first: str, columns: tuple[str, ...]) -> Any:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
-    table.add_column(first)
-    for heading in columns:
-        table.add_column(heading, justify="right" if heading else "left")
-    return table
+    return table(("angle", "", "A at, s", "B at, s", "later, s"), rows, words=(0, 1), title=title)

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,61 @@ from vipecli import files
 from vipecli.files import check_output, json_text
 
 STDOUT = Path("-")
+_JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"  # part of words and of emoji
 
 
 def note(text: str) -> None:
     """Print one line beside the result."""
-    typer.echo("vipe: " + " ".join(text.split()), err=True)
+    say("vipe: " + " ".join(text.split()), err=True)
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a line; nothing in it can control the terminal, see `printable`."""
+    typer.echo(printable(text), err=err)
+
+
+def printable(text: str) -> str:
+    r"""Text that a terminal shows and does not obey: what it would obey is spelled out (``\x1b``).
+
+    File names and labels may hold escape sequences, line breaks, marks that turn the direction of
+    writing, and bytes that are no UTF-8.
+    """
+    return "".join(c if c.isprintable() or c in _JOINERS else _spelled(c) for c in text)
+
+
+def _spelled(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    words: Collection[int] = (0,),
+    title: str | None = None,
+) -> Any:
+    """Table for `show`, every cell `printable`; columns named in `words` are set to the left."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    for i, heading in enumerate(headings):
+        made.add_column(heading, justify="left" if i in words else "right", overflow="fold")
+    for row in rows:
+        made.add_row(*map(printable, row))
+    return made
+
+
+def show(*parts: Any, err: bool = False) -> None:
+    """Print tables and lines with rich, without markup."""
+    from rich.console import Console
+
+    console = Console(stderr=err, markup=False, highlight=False, emoji=False)
+    for part in parts:
+        if isinstance(part, str):
+            console.print(printable(part), soft_wrap=True)
+        else:
+            console.print(part)
 
 
 def debugging() -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vipecli.cli.console import say
 from vipecli.cli.options import BusyJobs, with_recipe
 
 if TYPE_CHECKING:
@@ -56,6 +57,6 @@ def embed(
     entries, failures = fill_with_progress(wanted, recipe, jobs=jobs, force=force, log=log)
     fresh = sum(entry.fresh for entry in entries)
     stores = ", ".join(sorted({str(slot.store) for slot in wanted}))
-    typer.echo(f"{fresh} embedded, {len(entries) - fresh} were done already, in {stores}")
+    say(f"{fresh} embedded, {len(entries) - fresh} were done already, in {stores}")
     if failures:
         raise typer.Exit(1)

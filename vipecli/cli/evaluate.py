@@ -1,22 +1,25 @@
 """`vipe evaluate`: how good the embedding is, by the protocols of the paper and by our own."""
 
 from collections.abc import Callable
-from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from vipecli.alignment.settings import Ends
+from vipecli.cli.evaluate_inputs import (
+    described_pool,
+    draw_poses,
+    load_models,
+    model_ids,
+    read_takes,
+    result_file,
+    stage_bars,
+)
 from vipecli.cli.evaluate_lift import lift
 from vipecli.cli.figures import show_alignment, show_calibration, show_penn, show_retrieval
 from vipecli.cli.options import Json, Person, PoseModel, Weights
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from vipecli.embedding.embed import Model
-    from vipecli.evaluate.alignment import Take
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -55,14 +58,6 @@ class Queries(str, Enum):
 
     TRAIN = "train"
     TEST = "test"
-
-
-class Ends(str, Enum):
-    """As in `align.align`."""
-
-    AUTO = "auto"
-    CLOSED = "closed"
-    OPEN = "open"
 
 
 class HideIn(str, Enum):
@@ -114,21 +109,21 @@ def retrieval(
     """
     from vipecli.evaluate import retrieval as protocol
 
-    with _result(json) as finish:
+    with result_file(json) as finish:
         chosen = tuple(c.value for c in cameras or Cameras)
         settings = protocol.Settings(
             cameras=chosen, exact=exact, hide=hide, hide_in=hide_in.value, seed=seed
         )
-        models = _models(weights, compare)
-        pool = _poses(mocap, held_out, poses, seed)
+        models = load_models(weights, compare)
+        pool = draw_poses(mocap, held_out, poses, seed)
         methods = [protocol.JOINTS_2D, *(protocol.method(n, m) for n, m in models.items())]
         total = protocol.camera_pairs(settings) * len(methods)
-        with _bars() as bar:
+        with stage_bars() as bar:
             rows = protocol.retrieval(
                 pool, methods, settings, progress=bar("retrieval", total, "camera pairs")
             )
-        used = protocol.described(settings) | _pool(pool, mocap, held_out)
-        finish({"models": _ids(models), "settings": used, "rows": rows})
+        used = protocol.described(settings) | described_pool(pool, mocap, held_out)
+        finish({"models": model_ids(models), "settings": used, "rows": rows})
         show_retrieval(rows, hide, len(pool), json)
 
 
@@ -166,10 +161,10 @@ def penn(
     from vipecli.evaluate.penn_order import TAU_STEP
     from vipecli.index.penn_action import FPS
 
-    with _result(json) as finish:
+    with result_file(json) as finish:
         model = Model.load(weights)
         clips = protocol.load(labels, invisible=invisible)
-        with _bars() as bar:
+        with stage_bars() as bar:
             stages: dict[str, Callable[[int], object]] = {}
 
             def progress(stage: str, total: int, done: int) -> None:
@@ -223,13 +218,13 @@ def alignment(
     """
     from vipecli.evaluate import alignment as protocol
 
-    with _result(json) as finish:
-        models = _models(weights, compare)
+    with result_file(json) as finish:
+        models = load_models(weights, compare)
         methods = [*protocol.BASELINES]
         for name, model in models.items():
             methods.append(protocol.embedding(name, model))
-        with _bars() as bar:
-            takes = _takes(clips, person, pose_model, bar)
+        with stage_bars() as bar:
+            takes = read_takes(clips, person, pose_model, bar)
             count = sum(1 for _ in protocol.pairs(takes))
             rows = protocol.alignment(
                 takes,
@@ -248,7 +243,7 @@ def alignment(
             "longest_cut": protocol.LONGEST_CUT,
             "detector": takes[0].poses.detector,
         }
-        finish({"models": _ids(models), "settings": settings, "rows": rows})
+        finish({"models": model_ids(models), "settings": settings, "rows": rows})
         show_alignment(rows, json)
 
 
@@ -272,112 +267,15 @@ def calibration(
     from vipecli.evaluate import calibration as protocol
     from vipecli.evaluate.retrieval import Settings, described
 
-    with _result(json) as finish:
+    with result_file(json) as finish:
         model = Model.load(weights)
-        pool = _poses(mocap, held_out, poses, seed)
+        pool = draw_poses(mocap, held_out, poses, seed)
         settings = Settings(cameras=(cameras.value,), hide=hide, seed=seed)
         figures = protocol.calibration(pool, model, settings, cameras=cameras.value)
         unclear = protocol.ambiguity(pool, model, settings, cameras=cameras.value)
-        used = described(settings) | _pool(pool, mocap, held_out)
+        used = described(settings) | described_pool(pool, mocap, held_out)
         finish({"model": model.id, "settings": used} | figures | {"ambiguity": unclear})
         show_calibration(figures, unclear, json)
 
 
 app.command()(lift)
-
-
-# -- inputs ----------------------------------------------------------------------------------------
-
-
-def _models(weights: Path | None, compare: list[Path] | None) -> dict[str, "Model"]:
-    """Models by the name of their row: ours first."""
-    from vipecli.embedding.embed import Model, default_weights
-
-    out: dict[str, Model] = {}
-    for path in (weights or default_weights(), *(compare or ())):
-        name = path.stem if path.stem not in out else str(path)
-        out[name] = Model.load(path)
-    return out
-
-
-def _ids(models: dict[str, "Model"]) -> dict[str, str]:
-    return {name: model.id for name, model in models.items()}
-
-
-def _poses(mocap: list[Path], held_out: list[str] | None, count: int, seed: int) -> "np.ndarray":
-    from vipecli.cli.console import note
-    from vipecli.evaluate.views import HELD_OUT, distinct, load_mocap
-
-    pool = load_mocap(_files(mocap), include=held_out or HELD_OUT)
-    chosen = distinct(pool, at_most=count, seed=seed)
-    note(f"{len(chosen)} different poses of {len(pool)}")
-    return chosen
-
-
-def _files(mocap: list[Path]) -> list[Path]:
-    """Files, and the .npz of folders."""
-    return [
-        file for path in mocap for file in (sorted(path.glob("*.npz")) if path.is_dir() else [path])
-    ]
-
-
-def _pool(pool: "np.ndarray", mocap: list[Path], held_out: list[str] | None) -> dict[str, Any]:
-    from vipecli.evaluate.views import DUPLICATE_AT, HELD_OUT
-
-    return {
-        "mocap": [file.name for file in _files(mocap)],
-        "held_out": list(held_out or HELD_OUT),
-        "poses": len(pool),
-        "duplicate_at": DUPLICATE_AT,
-    }
-
-
-def _takes(clips: list[Path], person: str, pose_model: Path | None, bar: Callable) -> list["Take"]:
-    """Poses of rendered clips, or of synchronised videos: there the time is the moment."""
-    from vipecli.evaluate.alignment import Take, read_truth
-    from vipecli.poses.detect import detect
-    from vipecli.poses.gaps import fill_gaps
-    from vipecli.video.read import probe
-
-    known = read_truth(clips[0]) if len(clips) == 1 else [(path, "", None) for path in clips]
-    out = []
-    for path, motion, moment in known:
-        tick = bar(f"poses of {path.name}", probe(path).frames, "frames")
-        poses = detect(
-            path, person=person, model=pose_model, progress=lambda done, tick=tick: tick(1)
-        )
-        poses = fill_gaps(poses)
-        out.append(Take(path.name, motion, poses, poses.times if moment is None else moment))
-    return out
-
-
-# -- output ----------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _result(json: Path | None):
-    """Refuse a bad JSON target first; then a function that takes the result."""
-    from vipecli import __version__
-    from vipecli.cli.console import check_json, write_json
-
-    check_json(json)
-
-    def finish(data: dict[str, Any]) -> None:
-        if json:
-            write_json({"version": __version__} | data, json)
-
-    yield finish
-
-
-@contextmanager
-def _bars():
-    """Progress on standard error: a function (stage, total, unit) that makes the next bar."""
-    from vipecli.cli.console import progress_bars
-
-    with progress_bars() as bars:
-
-        def bar(stage: str, total: int, unit: str) -> Callable[[int], object]:
-            task = bars.add_task(stage, total=total, unit=unit)
-            return lambda steps: bars.advance(task, steps)
-
-        yield bar

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vipecli.cli.evaluate_inputs import described_pool, draw_poses, result_file, stage_bars
 from vipecli.cli.options import Json, PoseModel
 
 if TYPE_CHECKING:
@@ -51,7 +52,6 @@ def lift(
     them. From --detected: film that went through the real detector, beside its own 3D landmarks.
     From --synced: NP-MPJPE between the poses lifted from two real cameras.
     """
-    from vipecli.cli.evaluate import _bars, _pool, _poses, _result
     from vipecli.cli.figures import show_agreement, show_lifting
     from vipecli.evaluate import lifting as protocol
     from vipecli.evaluate.retrieval import Settings, described
@@ -59,16 +59,16 @@ def lift(
 
     if not (mocap or detected or synced):
         raise typer.BadParameter("give MOCAP, --detected or --synced")
-    with _result(json) as finish:
+    with result_file(json) as finish:
         lifter = Lifter.load(lift_model)
         direct = _direct(compare)
         result: dict[str, Any] = {"model": lifter.mapper.id, "settings": {"smooth_s": smooth}}
         if mocap:
-            pool = _poses(mocap, None, poses, seed)
+            pool = draw_poses(mocap, None, poses, seed)
             settings = Settings(seed=seed)
             methods = [protocol.by_vvipe("V-VIPE", lifter), *direct]
             result["cameras"] = protocol.by_cameras(pool, methods, settings)
-            result["settings"] |= described(settings) | _pool(pool, mocap, None)
+            result["settings"] |= described(settings) | described_pool(pool, mocap, None)
         if detected:
             takes = protocol.load_filmed(detected)
             result["film"] = protocol.by_film(takes, [*_video(lifter, smooth), *direct])
@@ -77,7 +77,7 @@ def lift(
             lifted = [lift_poses(take.poses, lifter, smooth_s=smooth) for take in takes]
             result["certainty"] = protocol.certainty(lifted, takes)
         if synced:
-            with _bars() as bar:
+            with stage_bars() as bar:
                 a, b = (_detect(path, pose_model, bar) for path in synced)
             result["synced"] = protocol.agreement(a, b, [*_video(lifter, smooth), *direct])
         finish(result)

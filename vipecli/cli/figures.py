@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from vipecli.cli.console import STDOUT, show, table
+
 
 def show_retrieval(rows: list[dict[str, Any]], hidden: int, poses: int, json: Path | None) -> None:
     """Print Hit@k of every method."""
@@ -129,16 +131,11 @@ def _table(
     title: str, headings: tuple[str, ...], rows: list[tuple[str, ...]], json: Path | None
 ) -> None:
     """Print a table; on standard error where JSON goes to standard output."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
     left = {"", "cameras", "joints", "method", "action", "pairs", "probability"}
-    for i, heading in enumerate(headings):
-        words = i == 0 or (heading in left and i < 3) or (heading == "" and i == len(headings) - 1)
-        table.add_column(heading, justify="left" if words else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    stderr = json == Path("-")
-    Console(stderr=stderr, markup=False, highlight=False, emoji=False).print(table)
+    last = len(headings) - 1
+    words = [
+        i
+        for i, heading in enumerate(headings)
+        if i == 0 or (heading in left and i < 3) or (heading == "" and i == last)
+    ]
+    show(table(headings, rows, words=words, title=title), err=json == STDOUT)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vipecli.cli.console import say
 from vipecli.cli.lift import LiftModel
 from vipecli.cli.options import Person, PoseModel
 
@@ -83,7 +84,7 @@ def generate(
 
         poses, labels = np.concatenate([canonical(found[0])[0][None], poses]), ["source", *labels]
     _write(poses, labels, out)
-    typer.echo(f"{out}  ({len(poses)} poses)")
+    say(f"Wrote {out}  ({len(poses)} poses)")
 
 
 def _check_kind(out: Path) -> None:

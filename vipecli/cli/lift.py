@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vipecli.cli.console import say
 from vipecli.cli.options import with_recipe
 
 if TYPE_CHECKING:
@@ -141,7 +142,5 @@ def _report(lifted: "Lifted", torso: float, out: Path | None, preview: Path | No
     error = 100 * torso * float(np.nanmedian(lifted.std)) if found.any() else float("nan")
     for path in (out, preview):
         if path:
-            typer.echo(str(path))
-    typer.echo(
-        f"  {found.sum()} of {len(lifted)} frames lifted, expected error of a joint {error:.0f} cm"
-    )
+            say(f"Wrote {path}")
+    say(f"  {found.sum()} of {len(lifted)} frames lifted, expected error of a joint {error:.0f} cm")

@@ -4,12 +4,13 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from vipecli.alignment.settings import Estimator
 
 if TYPE_CHECKING:
     from vipecli.embedding.clip import Recipe
@@ -157,13 +158,6 @@ Json = Annotated[
     Path | None,
     typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is standard output."),
 ]
-
-
-class Estimator(str, Enum):
-    """Ways to the matching probability, see `distance.matching_probability`."""
-
-    EXPECTED = "expected"
-    SAMPLED = "sampled"
 
 
 MatchBy = Annotated[

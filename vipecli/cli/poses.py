@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vipecli.cli.console import say
 from vipecli.cli.options import Json, with_recipe
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _list(clip: Path, scene: "Scene", out: Path | None, json: Path | None) -> No
     if json != STDOUT:
         _show(people)
         if out:
-            typer.echo(f"Wrote {out}")
+            say(f"Wrote {out}")
 
 
 def _listed(clip: Path, scene: "Scene", people: "list[Sighting]") -> dict[str, Any]:
@@ -140,16 +141,10 @@ def _listed(clip: Path, scene: "Scene", people: "list[Sighting]") -> dict[str, A
 
 
 def _show(people: "list[Sighting]") -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
+    from vipecli.cli.console import show, table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("person", "in view", "frames", "middle", "size", "score"):
-        table.add_column(heading, justify="right")
-    table.add_column("--person")
-    for one in people:
-        table.add_row(
+    rows = [
+        (
             str(one.number),
             f"{one.start_s:.2f} - {one.end_s:.2f} s",
             f"{one.share:.0%}",
@@ -158,7 +153,10 @@ def _show(people: "list[Sighting]") -> None:
             f"{one.score:.2f}",
             ", ".join(one.choices),
         )
-    Console(markup=False, highlight=False, emoji=False).print(table)
+        for one in people
+    ]
+    headings = "person", "in view", "frames", "middle", "size", "score", "--person"
+    show(table(headings, rows, words=(6,)))
 
 
 def _write(
@@ -193,5 +191,5 @@ def _write(
     people = "1 person" if len(chosen) == 1 else f"{len(chosen)} people"
     frames = f"{int(sum(one.found.sum() for one in chosen))} of {len(scene.times)} frames"
     for path in files:
-        typer.echo(f"Wrote {path}", err=json == STDOUT)
-    typer.echo(f"  {people}, {name}, seen in {frames}", err=json == STDOUT)
+        say(f"Wrote {path}", err=json == STDOUT)
+    say(f"  {people}, {name}, seen in {frames}", err=json == STDOUT)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vipecli.cli.console import note, progress_bars
+from vipecli.cli.console import note, progress_bars, say
 
 if TYPE_CHECKING:
     from vipecli.train import loop, vvipe
@@ -59,13 +59,13 @@ def train(
         trainer = vvipe.start(lifting, mocap, out, device=device)
         _run(vvipe, trainer, out)
         for path in vvipe_files.finish(trainer, out, detections=film):
-            typer.echo(str(path))
+            say(f"Wrote {path}")
         return
     settings = load_config(config, steps=steps)
     trainer = loop.start(settings, mocap, out, device=device, film=film)
     _run(loop, trainer, out)
     difference = loop.finish(trainer, out)
-    typer.echo(f"{out / (settings.name + '.onnx')}  (ONNX equals torch to {difference:.0e})")
+    say(f"Wrote {out / (settings.name + '.onnx')}  (ONNX equals torch to {difference:.0e})")
 
 
 def _run(module: "loop | vvipe", trainer: "loop.Trainer | vvipe.Trainer", out: Path) -> None:

@@ -13,7 +13,6 @@ from vipecli.poses.skeleton import LEFT_HIP, LEFT_SHOULDER, RIGHT_HIP, RIGHT_SHO
 from vipecli.video.planes import Box
 from vipecli.video.write import LONGEST_SIDE
 
-STYLES = "side", "stack", "grid", "overlay", "wipe"
 LEAST_HEIGHT = 64  # pixels; below that no text can be read
 
 WALL = 3840, 2160

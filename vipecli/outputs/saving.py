@@ -11,6 +11,7 @@ from vipecli.alignment.takes import Match, Session
 from vipecli.errors import NoPoseError, VipeError
 from vipecli.files import check_output, write_json
 from vipecli.outputs.angles import PICTURES, caveat, charts
+from vipecli.outputs.look import Look, default_style
 from vipecli.outputs.mapping import as_json, write_csv
 from vipecli.outputs.plot import write_plot
 from vipecli.outputs.reel import reel_of, turning_marks
@@ -37,7 +38,7 @@ def save(
     onto, labels
         whose time is kept, see `reel.reel_of`; names of the takes.
     options
-        of a video, see `synced.write_reel`.
+        fields of `look.Look`, for videos.
 
     Raises
     ------
@@ -54,9 +55,8 @@ def save(
     check_output(out, *(clip.path for clip in session.clips))
     reel = reel_of(session, onto=onto, apart=options.get("style") == "grid").labelled(labels)
     if kind in CONTAINERS:
-        style = options.pop("style", "side" if len(session.clips) == 2 else "grid")
-        reel = turning_marks(reel) if options.get("chapters") else reel
-        write_reel(reel, out, style=style, **options)
+        look = Look(**{"style": default_style(len(session.clips)), **options})
+        write_reel(turning_marks(reel) if look.chapters else reel, out, look)
     elif kind == ".json":
         write_json(as_json(session, reel), out)
     elif kind == ".csv":

@@ -14,7 +14,6 @@ from vipecli.outputs.reel import Take
 from vipecli.video.planes import Planes, mean
 from vipecli.video.read import read_planes
 
-RESAMPLE = "nearest", "blend"
 """How the picture of a moment between two frames comes about, see `Screen`."""
 
 _REWIND_S = 1.0  # a clip that starts over is read from this long before the moment

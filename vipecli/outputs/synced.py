@@ -3,14 +3,16 @@
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from vipecli.alignment.align import Alignment
 from vipecli.outputs.draw import Colour, draw_box, draw_skeleton, draw_text, elide, text_width
-from vipecli.outputs.layout import STYLES, Layout, shared, tiled
+from vipecli.outputs.layout import Layout, shared, tiled
+from vipecli.outputs.look import Look, Style
 from vipecli.outputs.reel import Reel, Take, pair_reel
-from vipecli.outputs.screen import RESAMPLE, Screen
+from vipecli.outputs.screen import Screen
 from vipecli.outputs.strip import (
     BACKGROUND,
     BRIGHT,
@@ -26,7 +28,7 @@ from vipecli.video.planes import Planes
 from vipecli.video.read import probe
 from vipecli.video.write import VideoWriter, check_container
 
-__all__ = ["STYLES", "Take", "check_container", "draw_skeleton", "write_reel", "write_synced"]
+__all__ = ["Take", "check_container", "draw_skeleton", "write_reel", "write_synced"]
 
 BADGES: tuple[Colour, ...] = (
     (255, 138, 76),
@@ -55,7 +57,8 @@ def write_synced(
     *,
     onto: str = "a",
     audio: str = "a",
-    **options: object,
+    progress: Callable[[int, int], object] | None = None,
+    **options: Any,
 ) -> None:
     """Write two aligned clips in step, one warped onto the time of the other.
 
@@ -74,8 +77,10 @@ def write_synced(
         ``both``: every moment lasts the mean of what it lasts in a and b.
     audio
         ``a``, ``b`` or ``none``: whose sound goes along, in step with the pictures.
+    progress
+        as in `write_reel`.
     options
-        as `write_reel` has them.
+        further fields of `look.Look`.
 
     Raises
     ------
@@ -87,20 +92,15 @@ def write_synced(
     if audio not in ("a", "b", "none"):
         raise ValueError(f"audio is {audio!r}; use 'a', 'b' or 'none'")
     reel = pair_reel(alignment, (path_a, poses_a), (path_b, poses_b), onto=onto)
-    write_reel(reel, out, audio={"a": 0, "b": 1, "none": None}[audio], **options)
+    look = Look(audio={"a": 0, "b": 1, "none": None}[audio], **options)
+    write_reel(reel, out, look, progress=progress)
 
 
 def write_reel(
     reel: Reel,
     out: str | Path,
+    look: Look | None = None,
     *,
-    style: str = "side",
-    resample: str = "nearest",
-    skeleton: bool = True,
-    captions: bool = True,
-    chapters: bool = False,
-    audio: int | None = 0,
-    height: int | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> None:
     """Write clips in step, each frame showing the moments that belong together.
@@ -113,22 +113,8 @@ def write_reel(
         the clips and their moments.
     out
         an ``.mp4``, ``.mov`` or ``.mkv``.
-    style
-        ``side``: in a row; ``stack``: in a column; ``grid``: in rows and columns; ``overlay``: on
-        top of each other, half transparent; ``wipe``: two clips, the one left and the other right
-        of an edge that moves to and fro. For the last two see `layout.shared`.
-    resample
-        ``nearest`` or ``blend``, see `screen.Screen`.
-    skeleton
-        draw the joints.
-    captions
-        write names, times and speeds above the pictures, and the match below.
-    chapters
-        write the marks of the reel as chapters.
-    audio
-        number of the clip whose sound goes along, in step with its pictures; None = silent.
-    height
-        of the pictures in pixels; None = as filmed, see `layout.tiled`.
+    look
+        options of the video; None = as `Look` has them.
     progress
         called with the number of frames written, and of all frames, after each frame.
 
@@ -137,38 +123,35 @@ def write_reel(
     VipeError
         if a clip cannot be read or the video cannot be written; nothing is left behind then.
     ValueError
-        if an option is none of the above, or the height is out of range.
+        if the reel cannot be shown in that style, or the height is out of range.
     """
-    _check(reel, style, resample)
+    look = look or Look()
+    _check(reel, look)
     sizes = [(info.width, info.height) for info in map(probe, [t.path for t in reel.takes])]
-    if style in ("overlay", "wipe"):
-        layout = shared(reel.takes, sizes, reel.reference, height, captions=captions)
+    if look.style in (Style.OVERLAY, Style.WIPE):
+        layout = shared(reel.takes, sizes, reel.reference, look.height, captions=look.captions)
     else:
-        layout = tiled(sizes, style, height, captions=captions)
-    sound = {} if audio is None else _sound(reel, audio)
+        layout = tiled(sizes, look.style.value, look.height, captions=look.captions)
+    sound = {} if look.audio is None else _sound(reel, look.audio)
     inputs = tuple(take.path for take in reel.takes)
-    marks = reel.chapters if chapters else []
+    marks = reel.chapters if look.chapters else []
     with (
         VideoWriter(
             out, size=layout.size, fps=reel.fps, inputs=inputs, chapters=marks, **sound
         ) as writer,
         contextlib.ExitStack() as stack,
     ):
-        pictures = _Pictures(reel, layout, style, resample, skeleton, stack)
+        pictures = _Pictures(reel, layout, look, stack)
         for frame in range(len(reel)):
             writer.write(pictures.draw(frame))
             if progress:
                 progress(frame + 1, len(reel))
 
 
-def _check(reel: Reel, style: str, resample: str) -> None:
+def _check(reel: Reel, look: Look) -> None:
     """Refuse what cannot be shown."""
-    if style not in STYLES:
-        raise ValueError(f"style is {style!r}; use {', '.join(STYLES)}")
-    if style == "wipe" and len(reel.takes) != 2:
+    if look.style is Style.WIPE and len(reel.takes) != 2:
         raise ValueError(f"style 'wipe' shows two clips, not {len(reel.takes)}")
-    if resample not in RESAMPLE:
-        raise ValueError(f"resample is {resample!r}; use {' or '.join(RESAMPLE)}")
 
 
 def _sound(reel: Reel, number: int) -> dict[str, object]:
@@ -180,22 +163,15 @@ def _sound(reel: Reel, number: int) -> dict[str, object]:
 class _Pictures:
     """All pictures of a video, put together one after another."""
 
-    def __init__(
-        self,
-        reel: Reel,
-        layout: Layout,
-        style: str,
-        resample: str,
-        skeleton: bool,
-        stack: contextlib.ExitStack,
-    ) -> None:
-        self._reel, self._layout, self._skeleton = reel, layout, skeleton
+    def __init__(self, reel: Reel, layout: Layout, look: Look, stack: contextlib.ExitStack) -> None:
+        self._reel, self._layout, self._skeleton = reel, layout, look.skeleton
         speeds = [reel.speeds(i) for i in range(len(reel.takes))]
         self._screens = [
-            Screen(take, box[2:], speed, reel.fps, resample, stack)
+            Screen(take, box[2:], speed, reel.fps, look.resample.value, stack)
             for take, box, speed in zip(reel.takes, layout.pictures, speeds, strict=True)
         ]
-        self._show = {"overlay": self._overlay, "wipe": self._wipe}.get(style, self._tiles)
+        shared_canvas = {Style.OVERLAY: self._overlay, Style.WIPE: self._wipe}
+        self._show = shared_canvas.get(look.style, self._tiles)
         # One is drawn while the other is encoded.
         self._images = [Planes.filled(layout.size, BACKGROUND).framed() for _ in range(2)]
         self._captions = [

@@ -1,0 +1,112 @@
+"""What the protocols of `vipe evaluate` share: models, held-out poses, progress, the result."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from vipecli.embedding.embed import Model
+    from vipecli.evaluate.alignment import Take
+
+
+def load_models(weights: Path | None, compare: list[Path] | None) -> dict[str, "Model"]:
+    """Models by the name of their row, the one under test first."""
+    from vipecli.embedding.embed import Model, default_weights
+
+    out: dict[str, Model] = {}
+    for path in (weights or default_weights(), *(compare or ())):
+        name = path.stem if path.stem not in out else str(path)
+        out[name] = Model.load(path)
+    return out
+
+
+def model_ids(models: dict[str, "Model"]) -> dict[str, str]:
+    """Name and checksum of every model, by the name of its row."""
+    return {name: model.id for name, model in models.items()}
+
+
+def draw_poses(
+    mocap: list[Path], held_out: list[str] | None, count: int, seed: int
+) -> "np.ndarray":
+    """Different held-out poses (K, 13, 3), drawn at random; says how many there are."""
+    from vipecli.cli.console import note
+    from vipecli.evaluate.views import HELD_OUT, distinct, load_mocap
+
+    pool = load_mocap(mocap_files(mocap), include=held_out or HELD_OUT)
+    chosen = distinct(pool, at_most=count, seed=seed)
+    note(f"{len(chosen)} different poses of {len(pool)}")
+    return chosen
+
+
+def mocap_files(mocap: list[Path]) -> list[Path]:
+    """Files, and the .npz of folders."""
+    return [
+        file for path in mocap for file in (sorted(path.glob("*.npz")) if path.is_dir() else [path])
+    ]
+
+
+def described_pool(
+    pool: "np.ndarray", mocap: list[Path], held_out: list[str] | None
+) -> dict[str, Any]:
+    """What the JSON says about the poses that were measured on."""
+    from vipecli.evaluate.views import DUPLICATE_AT, HELD_OUT
+
+    return {
+        "mocap": [file.name for file in mocap_files(mocap)],
+        "held_out": list(held_out or HELD_OUT),
+        "poses": len(pool),
+        "duplicate_at": DUPLICATE_AT,
+    }
+
+
+def read_takes(
+    clips: list[Path], person: str, pose_model: Path | None, bar: Callable
+) -> list["Take"]:
+    """Poses of rendered clips, or of synchronised videos: there the time is the moment."""
+    from vipecli.evaluate.alignment import Take, read_truth
+    from vipecli.poses.detect import detect
+    from vipecli.poses.gaps import fill_gaps
+    from vipecli.video.read import probe
+
+    known = read_truth(clips[0]) if len(clips) == 1 else [(path, "", None) for path in clips]
+    out = []
+    for path, motion, moment in known:
+        tick = bar(f"poses of {path.name}", probe(path).frames, "frames")
+        poses = detect(
+            path, person=person, model=pose_model, progress=lambda done, tick=tick: tick(1)
+        )
+        poses = fill_gaps(poses)
+        out.append(Take(path.name, motion, poses, poses.times if moment is None else moment))
+    return out
+
+
+@contextmanager
+def result_file(json: Path | None) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Check the JSON target first; yield a function that writes the result there."""
+    from vipecli import __version__
+    from vipecli.cli.console import check_json, write_json
+
+    check_json(json)
+
+    def finish(data: dict[str, Any]) -> None:
+        if json:
+            write_json({"version": __version__} | data, json)
+
+    yield finish
+
+
+@contextmanager
+def stage_bars() -> Iterator[Callable[[str, int, str], Callable[[int], object]]]:
+    """Progress on standard error; yields a function (stage, total, unit) that adds a bar."""
+    from vipecli.cli.console import progress_bars
+
+    with progress_bars() as bars:
+
+        def bar(stage: str, total: int, unit: str) -> Callable[[int], object]:
+            task = bars.add_task(stage, total=total, unit=unit)
+            return lambda steps: bars.advance(task, steps)
+
+        yield bar

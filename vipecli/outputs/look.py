@@ -1,0 +1,75 @@
+"""How a synchronised video looks: style, resampling, what is drawn, whose sound."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Style(str, Enum):
+    """How the clips are shown together."""
+
+    SIDE = "side"
+    STACK = "stack"
+    GRID = "grid"
+    OVERLAY = "overlay"
+    WIPE = "wipe"
+
+
+class Resample(str, Enum):
+    """How moments between two frames are shown."""
+
+    NEAREST = "nearest"
+    BLEND = "blend"
+
+
+@dataclass(frozen=True)
+class Look:
+    """Options of a synchronised video; styles and resampling may be given by name.
+
+    Attributes
+    ----------
+    style
+        ``side``: in a row; ``stack``: in a column; ``grid``: in rows and columns; ``overlay``: on
+        top of each other, half transparent; ``wipe``: two clips, the one left and the other right
+        of an edge that moves to and fro. For the last two see `layout.shared`.
+    resample
+        ``nearest`` or ``blend``, see `screen.Screen`.
+    skeleton
+        draw the joints.
+    captions
+        write names, times and speeds above the pictures, and the match below.
+    chapters
+        write the marks of the reel as chapters.
+    audio
+        number of the clip whose sound goes along, in step with its pictures; None = silent.
+    height
+        of the pictures in pixels; None = as filmed, see `layout.tiled`.
+    """
+
+    style: Style = Style.SIDE
+    resample: Resample = Resample.NEAREST
+    skeleton: bool = True
+    captions: bool = True
+    chapters: bool = False
+    audio: int | None = 0
+    height: int | None = None
+
+    def __post_init__(self) -> None:
+        """Turn names into members.
+
+        Raises
+        ------
+        ValueError
+            if a name is not known.
+        """
+        for field, kind in (("style", Style), ("resample", Resample)):
+            given = getattr(self, field)
+            try:
+                object.__setattr__(self, field, kind(given))
+            except ValueError:
+                known = ", ".join(member.value for member in kind)
+                raise ValueError(f"{field} is {given!r}; use one of {known}") from None
+
+
+def default_style(clips: int) -> Style:
+    """Side by side for two clips, a grid for more."""
+    return Style.GRID if clips > 2 else Style.SIDE
