@@ -68,12 +68,20 @@ def _umask() -> int:
 
 
 def json_text(data: Mapping[str, Any]) -> str:
-    """A result as JSON, one line per key."""
+    """A result as JSON, one line per key.
+
+    Bytes of a file name that are no UTF-8 become escapes that Python reads back as they were.
+    """
     lines = [
         f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False, allow_nan=False)}"
         for key, value in data.items()
     ]
-    return "{\n" + ",\n".join(lines) + "\n}\n"
+    return writable("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def writable(json_line: str) -> str:
+    """JSON that can be encoded: lone surrogates, which stand inside strings only, as escapes."""
+    return json_line.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def write_json(data: Mapping[str, Any], target: Path) -> None:

@@ -94,7 +94,7 @@ def test_the_policy_allows_this_script_and_no_network(page):
 def test_a_name_that_is_not_text_can_be_written(sides, tmp_path):
     a = Side(sides[0].path, sides[0].poses, sides[0].embeddings, label="take \udcff")
     write_report(half_speed(), a, sides[1], tmp_path / "page.html")
-    assert data_of(tmp_path / "page.html")["clips"][0]["name"] == "take ?"
+    assert data_of(tmp_path / "page.html")["clips"][0]["name"] == "take \ufffd"
 
 
 def test_poses_without_pictures(sides, tmp_path):

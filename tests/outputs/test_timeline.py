@@ -121,3 +121,17 @@ def test_pieces_stay_within_the_tolerance(tolerance):
     assert straight_pieces(np.arange(100.0), 0.1) == [0, 99]
     assert max(np.diff(straight_pieces(np.arange(100.0), 0.1, longest=30))) <= 30
     assert straight_pieces(np.zeros(1), 0.1) == [0]
+
+
+def test_why_edls_are_not_written_by_the_adapter():
+    """It divides the length of the source by the speed, where an EDL wants it multiplied."""
+    adapter = pytest.importorskip("otio_cmx3600_adapter.cmx_3600")
+    time = otio.opentime.RationalTime
+    span = otio.opentime.TimeRange(time(0, 30), time(60, 30))
+    clip = otio.schema.Clip("b", otio.schema.MissingReference(), span)
+    clip.effects.append(otio.schema.LinearTimeWarp(time_scalar=2.0))
+    timeline = otio.schema.Timeline("b")
+    timeline.tracks.append(otio.schema.Track("b", [clip]))
+    line = next(x for x in adapter.write_to_string(timeline).splitlines() if x.startswith("001"))
+    source = [otio.opentime.from_timecode(x, 30).to_frames() for x in line.split()[4:6]]
+    assert source[1] - source[0] == 30, "120 are right: once they come, write EDLs with it"

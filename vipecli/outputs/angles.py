@@ -11,6 +11,7 @@ from vipecli.alignment.compare import ANGLES, Comparison
 from vipecli.errors import VipeError
 from vipecli.files import check_output, replacing
 from vipecli.outputs.report import Chart
+from vipecli.outputs.text import one_line
 
 _DEPTH = (
     "one camera shows no depth, and the same movement seen from two sides differs by 6 to 10 "
@@ -176,7 +177,7 @@ def _draw(plot: Any, found: Comparison, k: int, name: str) -> None:
 
 def shown_name(name: str) -> str:
     """Name as matplotlib shows it: a dollar would start a formula."""
-    text = name.encode("utf-8", "replace").decode("utf-8").replace("$", r"\$")
+    text = one_line(name).replace("$", r"\$")
     return text if len(text) <= 50 else f"{text[:30]}…{text[-18:]}"
 
 

@@ -4,11 +4,13 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from vipecli.errors import VipeError
-from vipecli.files import replacing
+from vipecli.files import replacing, writable
 from vipecli.index.timeline import Stretch
+from vipecli.outputs.text import cue, table_cell
 
 NONE = "none of these"
 
@@ -53,21 +55,21 @@ def as_rows(stretches: Sequence[Stretch]) -> list[dict[str, float | str | None]]
 
 def _json(stretches: Sequence[Stretch]) -> str:
     rows = ",\n".join("  " + json.dumps(row, ensure_ascii=False) for row in as_rows(stretches))
-    return f"[\n{rows}\n]\n"
+    return writable(f"[\n{rows}\n]\n")
 
 
 def _csv(stretches: Sequence[Stretch]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, ("start_s", "end_s", "label", "confidence"), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(row | {"label": row["label"] or ""} for row in as_rows(stretches))
+    writer.writerows(row | {"label": table_cell(row["label"] or "")} for row in as_rows(stretches))
     return text.getvalue()
 
 
 def _cues(stretches: Sequence[Stretch], comma: str) -> list[str]:
     return [
         f"{_time(one.start_s, comma)} --> {_time(one.end_s, comma)}\n"
-        f"{one.label or NONE} ({one.confidence:.0%})\n"
+        f"{cue(one.label or NONE)} ({one.confidence:.0%})\n"
         for one in stretches
     ]
 
@@ -77,7 +79,13 @@ def _srt(stretches: Sequence[Stretch]) -> str:
 
 
 def _vtt(stretches: Sequence[Stretch]) -> str:
-    return "WEBVTT\n\n" + "\n".join(_cues(stretches, "."))
+    cues = _cues([replace(one, label=_escaped(one.label)) for one in stretches], ".")
+    return "WEBVTT\n\n" + "\n".join(cues)
+
+
+def _escaped(label: str | None) -> str | None:
+    """Label with what WebVTT would read as markup spelled out."""
+    return label and label.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _time(seconds: float, comma: str) -> str:

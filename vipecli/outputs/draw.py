@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from vipecli.outputs.text import one_line
 from vipecli.poses import skeleton as sk
 from vipecli.video.planes import Box
 
@@ -26,6 +27,7 @@ HIDDEN_SCORE = 0.5
 _THICKNESS = 1 / 85  # of a bone, of the person's height in the picture
 _THINNEST_PX, _THICKEST_PX = 1.5, 24.0
 _HEAD_RADIUS = 1.7  # in thicknesses of a bone
+_LONGEST = 1000  # characters of a line; the longest is far wider than a picture
 _SHIFT = 4  # sub-pixel bits of cv2's drawing functions
 _FARTHEST_PX = 1 << 14  # a joint beyond overflows them
 _CIRCLE = np.stack([f(np.linspace(0, 2 * np.pi, 24, endpoint=False)) for f in (np.cos, np.sin)], 1)
@@ -179,7 +181,7 @@ def draw_text(
     image
         shape (H, W, 3) uint8 BGR, changed in place; what lies outside is cut off.
     text
-        any characters; those that no font here has become boxes.
+        any characters; line breaks become blanks, and what no font here has becomes boxes.
     at
         (x, y) of the left end, middle or right end of the line, at half the height of capitals.
     size
@@ -215,6 +217,7 @@ def elide(text: str, size: float, width: float) -> str:
     """Shorten a text in its middle until it fits into a width in pixels."""
     if text_width(text, size) <= width:
         return text
+    text = one_line(text)[:_LONGEST]
     for kept in range(len(text) - 1, 1, -1):
         short = f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}"
         if text_width(short, size) <= width:
@@ -248,6 +251,7 @@ def _rounded(width: int, height: int, radius: int) -> np.ndarray:
 
 def _mask(text: str, size: int, tabular: bool) -> np.ndarray:
     """Ink of a line of text, 0 to 255; upright its middle is the middle of the capitals."""
+    text = one_line(text)[:_LONGEST]
     return _tabular(text, size) if tabular else _ink(text, size)
 
 

@@ -11,6 +11,7 @@ from vipecli.alignment.takes import Match, Session
 from vipecli.alignment.time_map import warp
 from vipecli.files import replacing
 from vipecli.outputs.reel import Reel
+from vipecli.outputs.text import table_cell
 
 COLUMNS = (
     "a",
@@ -121,7 +122,7 @@ def _repetition(part: Alignment) -> dict[str, Any]:
 
 def write_csv(session: Session, target: Path) -> None:
     """Write every step of every path as a row of `COLUMNS`."""
-    a = str(session.common.path)
+    a = table_cell(str(session.common.path))
     with replacing(target) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -129,8 +130,9 @@ def write_csv(session: Session, target: Path) -> None:
             parts = match.repetitions or [match.alignment]
             for number, alignment in enumerate(parts, start=1):
                 name = number if match.every else ""
+                b = table_cell(str(match.clip.path))
                 rows = zip(*_columns(alignment), strict=True)
-                writer.writerows([a, str(match.clip.path), name, *row] for row in rows)
+                writer.writerows([a, b, name, *row] for row in rows)
 
 
 def _columns(alignment: Alignment) -> list[list[float]]:

@@ -12,6 +12,7 @@ from vipecli.alignment.compare import ANGLES, picture, smoothed_angles, world
 from vipecli.alignment.takes import MOST_CLIPS, Match, Session
 from vipecli.alignment.time_map import warp
 from vipecli.alignment.turning_points import turning_points
+from vipecli.outputs.text import one_line
 from vipecli.poses.poses import Poses
 from vipecli.video.write import exact_rate
 
@@ -52,8 +53,8 @@ class Take:
 
     @property
     def title(self) -> str:
-        """What stands above it."""
-        return self.label or self.path.name
+        """What stands above it, in one line."""
+        return one_line(self.label) or one_line(self.path.name)
 
 
 @dataclass(frozen=True)

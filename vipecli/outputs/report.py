@@ -2,15 +2,14 @@
 
 import base64
 import hashlib
-import html
-import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from vipecli import __version__
 from vipecli.alignment.align import Alignment
@@ -29,10 +28,10 @@ from vipecli.outputs.report_data import (
     speed_of_b,
     steps_at,
 )
+from vipecli.outputs.text import one_line
 from vipecli.poses.poses import Poses
 
-_TEMPLATE = "report.html"
-_PLACE = re.compile(r"\{\{(\w+)\}\}")
+_COMPACT_JSON = {"ensure_ascii": False, "allow_nan": False, "separators": (",", ":")}
 
 
 @dataclass(frozen=True)
@@ -59,12 +58,8 @@ class Side:
 
     @property
     def name(self) -> str:
-        """Label, or name of the file, in characters that can be written."""
-        return (
-            (self.label or getattr(self.path, "name", ""))
-            .encode("utf-8", "replace")
-            .decode("utf-8")
-        )
+        """Label, or name of the file, in one line."""
+        return one_line(self.label) or one_line(getattr(self.path, "name", ""))
 
 
 @dataclass(frozen=True)
@@ -199,49 +194,26 @@ def check_page(out: Path, *inputs: Path) -> None:
 def _page(data: dict[str, Any], videos: Sequence[bytes]) -> bytes:
     """Fill the template; nothing that comes from a file name can become a tag or a script."""
     folder = Path(__file__).parent
-    template, style, script = (
-        (folder / name).read_text(encoding="utf-8")
-        for name in (_TEMPLATE, "report.css", "report.js")
+    style, script = (
+        (folder / name).read_text(encoding="utf-8") for name in ("report.css", "report.js")
     )
-    parts = {
-        "policy": _policy(style, script),
-        "title": html.escape(data["title"]),
-        "style": style,
-        "script": script,
-        "data": _json(data),
-        "clips": "\n".join(
-            f'<script type="text/plain" id="clip-{i}">{base64.b64encode(video).decode()}</script>'
-            for i, video in enumerate(videos)
-            if video
-        ),
-    }
-    return _PLACE.sub(lambda place: parts[place[1]], template).encode("utf-8", "replace")
-
-
-def _policy(style: str, script: str) -> str:
-    """Content security policy: this style and this script, videos of the page, no network."""
-    sources = {
-        "default-src": "'none'",
-        "style-src": _hash(style),
-        "script-src": _hash(script),
-        "media-src": "blob:",
-        "img-src": "data:",
-        "base-uri": "'none'",
-        "form-action": "'none'",
-    }
-    return "; ".join(f"{what} {where}" for what, where in sources.items())
+    pages = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined)
+    pages.policies["json.dumps_kwargs"] = _COMPACT_JSON
+    clips = [(i, base64.b64encode(video).decode()) for i, video in enumerate(videos) if video]
+    page = pages.get_template("report.html").render(
+        data=data,
+        clips=clips,
+        style=Markup(style),  # both are files of this package
+        script=Markup(script),
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+    )
+    return page.encode("utf-8")
 
 
 def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _json(data: dict[str, Any]) -> str:
-    """JSON that can stand inside a script element."""
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for char in "<>&\u2028\u2029":
-        text = text.replace(char, f"\\u{ord(char):04x}")
-    return text
+    """Hash of a style or script as a content security policy names it."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 # --- words and curves ----------------------------------------------------------------------------
@@ -268,7 +240,7 @@ def _words(
     found = [*(("a", *moment) for moment in words.moments), *events(alignment)]
     placed = [(int(np.abs(moments[clip] - time_s).argmin()), text) for clip, time_s, text in found]
     return {
-        "title": words.title or f"{a.name} and {b.name}",
+        "title": one_line(words.title) or f"{a.name} and {b.name}",
         "summary": words.summary,
         "warnings": list(words.warnings),
         "facts": [*map(list, words.facts), *map(list, facts(alignment, a.poses, b.poses))],
