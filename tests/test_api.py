@@ -14,6 +14,7 @@ from vipecli import api
 from vipecli.alignment.takes import Clip, Match, Session
 from vipecli.embedding.embed import Embeddings
 from vipecli.errors import NoPoseError, VipeError
+from vipecli.video.source import ClipSource
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def aligned(tmp_path_factory):
         path = make_video(folder / name, range(0, 40 * count, 40))
         flat = np.zeros((count, 16), np.float32)
         seen = Embeddings(flat, flat + 1, np.arange(count) / 25, "demo:0", (1.0, 4.0))
-        clips.append(Clip(path, poses(path), seen))
+        clips.append(Clip(ClipSource(path), poses(path), seen))
     a, b = clips
     match = Match(b, b.embeddings, half_speed(), same_action=0.9)
     return api.Aligned(Session((a, b), 0, (None, match)))

@@ -272,7 +272,6 @@ def _recipe(reading: dict[str, Any]) -> Recipe:
 def _read(paths: Sequence[PathLike], recipe: Recipe) -> list[Clip]:
     """Poses and embeddings of clips, all checked before minutes go into one."""
     files = [Path(path) for path in paths]
-    for path in files:
-        check_clip(path, recipe)
+    infos = [check_clip(path, recipe) for path in files]
     seen = read_clips(files, [recipe] * len(files), lambda clip, steps: None)
-    return [Clip(path, *found) for path, found in zip(files, seen, strict=True)]
+    return [Clip(info.source, *found) for info, found in zip(infos, seen, strict=True)]

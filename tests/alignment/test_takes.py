@@ -14,13 +14,14 @@ from vipecli.cli.summary import summary
 from vipecli.outputs.mapping import COLUMNS, as_json, write_csv
 from vipecli.outputs.reel import reel_of
 from vipecli.poses.poses import Poses
+from vipecli.video.source import ClipSource
 
 
 def clip(name: str, times: np.ndarray, **options) -> Clip:
     seen = movement(times, **options)
     xy = np.random.default_rng(0).uniform(0, 99, (len(seen), 13, 2)).astype(np.float32)
     poses = Poses(xy, np.ones(xy.shape[:2], np.float32), seen.times, (100, 100))
-    return Clip(Path(name), poses, seen)
+    return Clip(ClipSource(Path(name)), poses, seen)
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from vipecli.cli.app import main
 from vipecli.embedding import clip
 from vipecli.poses.poses import Poses
 from vipecli.video.read import VideoInfo
+from vipecli.video.source import ClipSource
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def align(capfd, monkeypatch, tmp_path):
         monkeypatch.setattr(
             clip,
             "check_clip",
-            lambda path, _=None: VideoInfo(path, 100, 100, 30.0, 9, 1.0, 0, False),
+            lambda path, _=None: VideoInfo(ClipSource(path), 100, 100, 30.0, 9, 1.0, 0, False),
         )
         monkeypatch.setattr(clip, "read_clips", lambda *_: takes)
         with pytest.raises(SystemExit) as left:

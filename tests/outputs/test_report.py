@@ -20,6 +20,7 @@ from vipecli.errors import VideoError, VipeError
 from vipecli.outputs.report import Chart, Side, Words, write_report
 from vipecli.outputs.report_clips import MOST_BITS_S, encode_clips
 from vipecli.outputs.report_data import clearness, clip_states, matrix, speed_of_b
+from vipecli.video.source import ClipSource
 
 NAME = "</script><img src=x onerror=alert(1)>{{data}}&amp;.mp4"  # would break out of a page
 
@@ -39,8 +40,8 @@ def sides(tmp_path_factory) -> tuple[Side, Side]:
     a = make_video(folder / "a.mp4", range(0, 400, 40), size=(128, 96))
     b = make_video(folder / "b.mp4", range(0, 800, 40), size=(66, 120))
     return (
-        Side(a, poses(a), embeddings(10), label=NAME),
-        Side(b, poses(b), embeddings(20)),
+        Side(ClipSource(a), poses(a), embeddings(10), label=NAME),
+        Side(ClipSource(b), poses(b), embeddings(20)),
     )
 
 
@@ -92,7 +93,7 @@ def test_the_policy_allows_this_script_and_no_network(page):
 
 
 def test_a_name_that_is_not_text_can_be_written(sides, tmp_path):
-    a = Side(sides[0].path, sides[0].poses, sides[0].embeddings, label="take \udcff")
+    a = Side(sides[0].source, sides[0].poses, sides[0].embeddings, label="take \udcff")
     write_report(half_speed(), a, sides[1], tmp_path / "page.html")
     assert data_of(tmp_path / "page.html")["clips"][0]["name"] == "take \ufffd"
 
@@ -100,7 +101,7 @@ def test_a_name_that_is_not_text_can_be_written(sides, tmp_path):
 def test_poses_without_pictures(sides, tmp_path):
     path = tmp_path / "a.npz"
     path.touch()
-    a = Side(path, sides[0].poses, sides[0].embeddings)
+    a = Side(ClipSource(path), sides[0].poses, sides[0].embeddings)
     write_report(half_speed(), a, sides[1], tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert 'id="clip-0"' not in text and 'id="clip-1"' in text
@@ -165,7 +166,7 @@ def test_refuses(sides, tmp_path):
         write_report(half_speed(), a, b, tmp_path / "page.pdf")
     with pytest.raises(ValueError, match="onto"):
         write_report(half_speed(), a, b, tmp_path / "page.html", onto="c")
-    gone = Side(tmp_path / "gone.mp4", a.poses, a.embeddings)
+    gone = Side(ClipSource(tmp_path / "gone.mp4"), a.poses, a.embeddings)
     with pytest.raises(VideoError, match=r"gone\.mp4"):
         write_report(half_speed(), gone, b, tmp_path / "page.html")
     assert list(tmp_path.iterdir()) == []

@@ -16,6 +16,7 @@ from vipecli.outputs.synced import write_reel
 from vipecli.poses.poses import Poses
 from vipecli.video.planes import Planes
 from vipecli.video.read import probe, read_frames, read_planes
+from vipecli.video.source import ClipSource
 
 SIZE = 96, 64
 
@@ -70,7 +71,9 @@ def test_portraits_go_in_one_row_and_a_stack_in_one_column():
 def test_without_captions_only_pictures_are_left():
     layout = tiled([SIZE, SIZE], "side", 64, captions=False)
     assert layout.size[1] == 64 and not layout.captions
-    shown = shared([Take(Path("a"), np.zeros(1))] * 2, [SIZE, SIZE], 0, 64, captions=False)
+    shown = shared(
+        [Take(ClipSource(Path("a")), np.zeros(1))] * 2, [SIZE, SIZE], 0, 64, captions=False
+    )
     assert shown.size == (96, 64)
 
 
@@ -78,7 +81,10 @@ def test_without_captions_only_pictures_are_left():
 def test_people_are_laid_on_top_of_each_other(mirrored):
     own = person((200, 100), scale=0.5, at=(150, 40))
     times = np.arange(10) / 25
-    takes = [Take(Path("a"), times, person()), Take(Path("b"), times, own, mirrored=mirrored)]
+    takes = [
+        Take(ClipSource(Path("a")), times, person()),
+        Take(ClipSource(Path("b")), times, own, mirrored=mirrored),
+    ]
     layout = shared(takes, [SIZE, (200, 100)], 0, 64, captions=False)
     x, y, width, height = layout.pictures[1]
     assert (width, height) == (400, 200), "twice as large"
@@ -87,14 +93,20 @@ def test_people_are_laid_on_top_of_each_other(mirrored):
 
 
 def test_a_picture_without_a_person_fits_into_the_canvas():
-    takes = [Take(Path("a"), np.zeros(2), person()), Take(Path("b"), np.zeros(2))]
+    takes = [
+        Take(ClipSource(Path("a")), np.zeros(2), person()),
+        Take(ClipSource(Path("b")), np.zeros(2)),
+    ]
     assert shared(takes, [SIZE, (96, 32)], 0, 64, captions=False).pictures[1] == (0, 16, 96, 32)
 
 
 @pytest.mark.parametrize("style", list(Style))
 def test_every_style_shows_both_clips(clip, tmp_path, style):
     times = np.arange(10) / 25
-    takes = [Take(clip, times, person()), Take(clip, times[::-1].cumsum() * 0 + 0.36, person())]
+    takes = [
+        Take(ClipSource(clip), times, person()),
+        Take(ClipSource(clip), times[::-1].cumsum() * 0 + 0.36, person()),
+    ]
     write_reel(reel(*takes), tmp_path / "out.mp4", Look(style=style, height=64, skeleton=False))
     seen = frames(tmp_path / "out.mp4")
     assert len(seen) == 10
@@ -112,7 +124,10 @@ def test_every_style_shows_both_clips(clip, tmp_path, style):
 def test_mirrored_clips_in_every_style(tmp_path, style, size):
     path = make_video(tmp_path / "c.mkv", (0, 40), size=(96, 64), images=[corner()] * 2)
     times = np.zeros(2)
-    takes = [Take(path, times, person(size)), Take(path, times, person(size), mirrored=True)]
+    takes = [
+        Take(ClipSource(path), times, person(size)),
+        Take(ClipSource(path), times, person(size), mirrored=True),
+    ]
     options = {"captions": False, "skeleton": False, "height": size[1] + 1}
     write_reel(reel(*takes), tmp_path / "out.mp4", Look(style=style, **options))
     image = frames(tmp_path / "out.mp4")[0].astype(int)
@@ -123,7 +138,7 @@ def test_mirrored_clips_in_every_style(tmp_path, style, size):
 
 def test_the_edge_of_a_wipe_moves(clip, tmp_path):
     times = np.arange(50) / 50 * 0.01
-    takes = [Take(clip, times, person()), Take(clip, times + 0.3, person())]
+    takes = [Take(ClipSource(clip), times, person()), Take(ClipSource(clip), times + 0.3, person())]
     write_reel(reel(*takes), tmp_path / "out.mp4", Look(style="wipe", height=64, captions=False))
     widths = [(image[4:10].mean(axis=(0, 2)) < 60).sum() for image in frames(tmp_path / "out.mp4")]
     assert min(widths[:25]) >= 40 and max(widths) - min(widths) >= 15
@@ -139,8 +154,8 @@ def screen(take: Take, resample: str, stack: contextlib.ExitStack, speed: float 
 def test_blending_mixes_neighbours_by_their_distance(clip):
     moments = np.array([0.0, 0.01, 0.02, 0.03, 0.04])
     with contextlib.ExitStack() as stack:
-        nearest = screen(Take(clip, moments), "nearest", stack)
-        blend = screen(Take(clip, moments), "blend", stack, speed=0.25)
+        nearest = screen(Take(ClipSource(clip), moments), "nearest", stack)
+        blend = screen(Take(ClipSource(clip), moments), "blend", stack, speed=0.25)
         grey = [[s.picture(i).bgr().mean() for i in range(5)] for s in (nearest, blend)]
     step = grey[1][4] - grey[1][0]
     assert np.diff(grey[1]) == pytest.approx([step / 4] * 4, abs=1)
@@ -149,10 +164,12 @@ def test_blending_mixes_neighbours_by_their_distance(clip):
 
 def test_blending_averages_what_a_fast_clip_skips(clip):
     with contextlib.ExitStack() as stack:
-        fast = screen(Take(clip, np.array([0.0, 0.16, 0.32])), "blend", stack, speed=4.0)
+        fast = screen(
+            Take(ClipSource(clip), np.array([0.0, 0.16, 0.32])), "blend", stack, speed=4.0
+        )
         greys = [fast.picture(i).bgr().astype(int) for i in range(3)]
     with contextlib.ExitStack() as stack:
-        sharp = screen(Take(clip, np.array([0.16])), "nearest", stack).picture(0).bgr()
+        sharp = screen(Take(ClipSource(clip), np.array([0.16])), "nearest", stack).picture(0).bgr()
     assert greys[1].mean() == pytest.approx(sharp.mean(), abs=1), "the mean of a steady change"
     assert greys[0].mean() > sharp.mean() * 0.3
 
@@ -160,7 +177,7 @@ def test_blending_averages_what_a_fast_clip_skips(clip):
 def test_a_clip_can_start_over(clip):
     moments = np.array([0.0, 0.2, 0.36, 0.04, 0.2])
     with contextlib.ExitStack() as stack:
-        one = screen(Take(clip, moments), "nearest", stack)
+        one = screen(Take(ClipSource(clip), moments), "nearest", stack)
         assert [number(one.picture(i).bgr()) for i in range(5)] == [0, 5, 9, 1, 5]
 
 
@@ -184,7 +201,8 @@ def test_mirrored_clips_are_shown_mirrored(tmp_path):
     seen = person(at=(20, 32), frames=2)
     with contextlib.ExitStack() as stack:
         plain, flipped = (
-            screen(Take(path, np.zeros(2), seen, mirrored=m), "nearest", stack) for m in (0, 1)
+            screen(Take(ClipSource(path), np.zeros(2), seen, mirrored=m), "nearest", stack)
+            for m in (0, 1)
         )
         assert plain.picture(0).bgr()[5, 5, 2] > 150 and flipped.picture(0).bgr()[5, -5, 2] > 150
         pictures = [Planes.filled(SIZE, (0, 0, 0)) for _ in range(2)]
@@ -202,7 +220,11 @@ def test_mirrored_clips_are_shown_mirrored(tmp_path):
 
 def test_chapters_are_in_the_file(clip, tmp_path):
     times = np.arange(10) / 25
-    shown = reel(Take(clip, times), Take(clip, times), marks=(Mark(4, "turn"), Mark(8, "end")))
+    shown = reel(
+        Take(ClipSource(clip), times),
+        Take(ClipSource(clip), times),
+        marks=(Mark(4, "turn"), Mark(8, "end")),
+    )
     assert shown.chapters == [(0, 4, "Start"), (4, 8, "turn"), (8, 10, "end")]
     for suffix in (".mp4", ".mkv"):
         out = tmp_path / f"out{suffix}"
@@ -219,20 +241,20 @@ def test_chapters_are_in_the_file(clip, tmp_path):
 
 def test_pictures_are_as_large_as_filmed(clip, tmp_path):
     times = np.arange(10) / 25
-    write_reel(reel(Take(clip, times)), tmp_path / "out.mp4", Look(captions=False))
+    write_reel(reel(Take(ClipSource(clip), times)), tmp_path / "out.mp4", Look(captions=False))
     info = probe(tmp_path / "out.mp4")
     assert (info.width, info.height) == SIZE
 
 
 def test_speeds_do_not_look_across_a_cut():
     times = np.r_[np.arange(20), np.arange(20)] / 25
-    shown = reel(Take(Path("a"), times), cuts=(20,))
+    shown = reel(Take(ClipSource(Path("a")), times), cuts=(20,))
     assert shown.speeds(0) == pytest.approx(np.ones(40))
 
 
 @pytest.mark.parametrize("options", [{"style": "pile"}, {"resample": "cubic"}, {"style": "wipe"}])
 def test_what_cannot_be_shown(clip, tmp_path, options):
-    takes = [Take(clip, np.zeros(1))] * 3
+    takes = [Take(ClipSource(clip), np.zeros(1))] * 3
     with pytest.raises(ValueError, match=next(iter(options))):
         write_reel(reel(*takes), tmp_path / "out.mp4", Look(**options))
     assert not list(tmp_path.iterdir())

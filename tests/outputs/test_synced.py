@@ -24,6 +24,7 @@ from vipecli.outputs.synced import write_reel, write_synced
 from vipecli.poses.poses import Poses
 from vipecli.video.container import open_container
 from vipecli.video.read import probe, read_frames
+from vipecli.video.source import ClipSource
 
 SIZE_A, SIZE_B = (128, 96), (66, 120)
 
@@ -172,13 +173,16 @@ def test_a_folder_of_frames_beside_a_video(clips, tmp_path):
     for i in range(10):
         cv2.imwrite(str(tmp_path / "frames" / f"{i}.png"), grey(i, SIZE_A))
     times = np.arange(10) / 30
-    takes = [Take(tmp_path / "frames", times), Take(clips[1], times, label="tall")]
+    takes = [
+        Take(ClipSource(tmp_path / "frames"), times),
+        Take(ClipSource(clips[1]), times, label="tall"),
+    ]
     write_reel(Reel(tuple(takes), np.full(10, 0.5), 30), tmp_path / "out.mp4", Look(height=96))
     assert [a for a, _ in shown(tmp_path / "out.mp4", 96)] == list(range(10))
 
 
 def test_a_single_frame(clips, tmp_path):
-    takes = [Take(path, np.zeros(1)) for path in clips]
+    takes = [Take(ClipSource(path), np.zeros(1)) for path in clips]
     write_reel(Reel(tuple(takes), np.ones(1), 25), tmp_path / "out.mp4", Look(height=96))
     assert shown(tmp_path / "out.mp4", 96) == [(0, 0)]
 
@@ -221,7 +225,7 @@ def test_wrong_options(clips, tmp_path, options):
 
 def test_one_time_per_frame_is_needed(clips):
     with pytest.raises(ValueError, match="one time per frame"):
-        Reel((Take(clips[0], np.zeros(3)),), np.ones(2), 25)
+        Reel((Take(ClipSource(clips[0]), np.zeros(3)),), np.ones(2), 25)
 
 
 # --- drawing -------------------------------------------------------------------------------------

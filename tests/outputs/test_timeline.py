@@ -11,6 +11,7 @@ from vipecli.outputs.reel import Mark, Reel, Take
 from vipecli.outputs.timeline import write_timeline
 from vipecli.poses.poses import Poses
 from vipecli.video.piecewise import straight_pieces
+from vipecli.video.source import ClipSource
 
 FPS = 30
 
@@ -26,7 +27,10 @@ def reel(*, fps: float = FPS, cuts=(), marks=(), mirrored=False) -> Reel:
     times = np.arange(300) / fps
     joints = np.zeros((300, 13, 2), np.float32)
     poses = Poses(joints, np.ones((300, 13), np.float32), times, (64, 48))
-    takes = Take(Path("a.mp4"), still, poses), Take(Path("b.mp4"), there, poses, mirrored=mirrored)
+    takes = (
+        Take(ClipSource(Path("a.mp4")), still, poses),
+        Take(ClipSource(Path("b.mp4")), there, poses, mirrored=mirrored),
+    )
     return Reel(takes, np.ones(240), fps, cuts=cuts, marks=marks)
 
 
@@ -71,7 +75,14 @@ def test_rates_that_no_editing_program_has(tmp_path):
 def test_chapters_cuts_and_mirrors_are_in_the_timeline(tmp_path):
     made = reel(cuts=(120,), marks=(Mark(0, "one"), Mark(120, "two")), mirrored=True)
     times = made.takes[0].times % 4  # starts over
-    made = Reel((Take(Path("a.mp4"), times), made.takes[1]), made.match, FPS, 0, (120,), made.marks)
+    made = Reel(
+        (Take(ClipSource(Path("a.mp4")), times), made.takes[1]),
+        made.match,
+        FPS,
+        0,
+        (120,),
+        made.marks,
+    )
     write_timeline(made, tmp_path / "out.otio")
     timeline = otio.adapters.read_from_file(str(tmp_path / "out.otio"))
     marks = [(m.name, m.marked_range.start_time.to_frames()) for m in timeline.tracks.markers]

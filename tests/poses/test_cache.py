@@ -5,7 +5,6 @@ import json
 import multiprocessing
 import os
 import time
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +13,12 @@ import pytest
 
 from tests.media import make_video
 from vipecli.cli.app import main
-from vipecli.embedding import clip
+from vipecli.embedding import clip as embedding_clip
 from vipecli.embedding.clip import Recipe, read_clip, read_scene
 from vipecli.errors import VideoWarning
 from vipecli.poses import cache
 from vipecli.poses.poses import Scene
 from vipecli.poses.tracking import Track, Tracks
-from vipecli.video import source
 
 RNG = np.random.default_rng(3)
 
@@ -57,17 +55,15 @@ def detected(monkeypatch):
     """Clips that were really looked at; what is seen there is made up."""
     seen = []
 
-    def detect_everyone(path, *, progress=None, **options):
-        seen.append((path.name, options))
-        if path.name.startswith("cut"):
-            text = f"{path}: cut off; read 1 of 2 s"
-            source.remark(text)
-            warnings.warn(text, VideoWarning, stacklevel=2)
+    def detect_everyone(clip, *, progress=None, **options):
+        seen.append((clip.path.name, options))
+        if clip.path.name.startswith("cut"):
+            clip.warn("cut off; read 1 of 2 s")
         for n in range(6 if progress else 0):
             progress(n)
         return scene()
 
-    monkeypatch.setattr(clip, "detect_everyone", detect_everyone)
+    monkeypatch.setattr(embedding_clip, "detect_everyone", detect_everyone)
     monkeypatch.setattr(Recipe, "finder", "detector 1")
     return seen
 

@@ -16,6 +16,7 @@ from vipecli.alignment.same_action import align_either_side, mirrored, same_acti
 from vipecli.alignment.settings import Clock, Mirror, Settings
 from vipecli.embedding.embed import Embeddings, embed
 from vipecli.poses.poses import Poses
+from vipecli.video.source import ClipSource
 
 MOST_CLIPS = 9
 """So many fit on one wall, 3 x 3."""
@@ -27,17 +28,22 @@ class Clip:
 
     Attributes
     ----------
-    path
-        video, or folder of frames.
+    source
+        video, folder of frames or keypoint file.
     poses
         joints of the person, gaps filled.
     embeddings
         of these poses, frame by frame.
     """
 
-    path: Path
+    source: ClipSource
     poses: Poses
     embeddings: Embeddings
+
+    @property
+    def path(self) -> Path:
+        """File or folder."""
+        return self.source.path
 
     def mirror_image(self, model: Callable[[], object]) -> Embeddings:
         """Embeddings of the take as a mirror shows it."""

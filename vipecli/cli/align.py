@@ -261,7 +261,7 @@ def _read_and_match(
     seen = read_clips(clips, recipes, lambda clip, steps: bars.advance(tasks[clip], steps))
     from vipecli.alignment.takes import Clip, match_clips  # loaded by now
 
-    takes = [Clip(path, *found) for path, found in zip(clips, seen, strict=True)]
+    takes = [Clip(info.source, *found) for info, found in zip(infos, seen, strict=True)]
     session = match_clips(
         takes,
         recipes[0].load_model,

@@ -303,6 +303,7 @@ def _explain(result: _Result, library: "Searchable", out: Path) -> None:
     from vipecli.errors import VideoError
     from vipecli.index.build import clip_path
     from vipecli.poses.formats import is_pose_file
+    from vipecli.video.source import ClipSource
 
     query, ranking = result.query, result.ranking
     if not ranking.neighbours:
@@ -324,8 +325,13 @@ def _explain(result: _Result, library: "Searchable", out: Path) -> None:
             bars.update(bar, completed=done, total=total)
 
         sides = (
-            (query.path, query.poses, query.embeddings, ""),
-            (video, poses, library.packed.clips[place], f"{nearest.clip} ({nearest.label})"),
+            (query.source, query.poses, query.embeddings, ""),
+            (
+                video and ClipSource(video),
+                poses,
+                library.packed.clips[place],
+                f"{nearest.clip} ({nearest.label})",
+            ),
         )
         if out.suffix.lower() == ".html":
             _write_page(alignment, sides, ranking, out, progress)

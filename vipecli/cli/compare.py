@@ -113,7 +113,7 @@ def _read_and_match(
     ]
     meanwhile("vipecli.alignment.same_action", "rehearse")
     seen = read_clips(paths, recipes, lambda clip, steps: bars.advance(tasks[clip], steps))
-    own, other = (Clip(path, *found) for path, found in zip(paths, seen, strict=True))
+    own, other = (Clip(info.source, *found) for info, found in zip(infos, seen, strict=True))
     return own, match_pair(own, other, recipes[0].load_model, settings)
 
 
@@ -163,8 +163,8 @@ def _write_page(
     )
     write_report(
         match.alignment,
-        Side(own.path, own.poses, own.embeddings),
-        Side(b.path, b.poses, match.seen),
+        Side(own.source, own.poses, own.embeddings),
+        Side(b.source, b.poses, match.seen),
         out,
         mirrored=match.mirrored,
         words=words,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from vipecli.lifting.lift import Lifted
     from vipecli.lifting.motion_files import Motion
     from vipecli.poses.poses import Poses
+    from vipecli.video.source import ClipSource
 
 LiftModel = Annotated[
     Path | None,
@@ -65,6 +66,7 @@ def lift(
     to the right of the picture, y up, z to the camera, and the body moves through the picture.
     """
     from vipecli.cli.console import progress_bars
+    from vipecli.embedding.clip import clip_source
     from vipecli.lifting.lift import default_lifter
     from vipecli.lifting.lift import lift as lift_poses
     from vipecli.lifting.motion_files import save_motion
@@ -79,7 +81,7 @@ def lift(
         if out:
             save_motion(motion, out)
         if preview:
-            _preview(lifted, poses, clip, preview, bars)
+            _preview(lifted, poses, clip_source(clip, recipe), preview, bars)
     _report(lifted, torso, out, preview)
 
 
@@ -128,7 +130,7 @@ def _motion(
     return Motion(torso * joints, lifted.times, torso * lifted.std, axes, clip.name, lifted.model)
 
 
-def _preview(lifted: "Lifted", poses: "Poses", clip: Path, out: Path, bars: object) -> None:
+def _preview(lifted: "Lifted", poses: "Poses", clip: "ClipSource", out: Path, bars: object) -> None:
     from vipecli.outputs.turning import write_preview
 
     task = bars.add_task(f"writing {out.name}", total=len(lifted), unit="frames")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from vipecli.embedding.clip import Recipe
     from vipecli.outputs.people import Sighting
     from vipecli.poses.poses import Scene
+    from vipecli.video.source import ClipSource
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -74,7 +75,7 @@ def poses(
         bar = bars.add_task(f"poses of {clip.name}", total=info.frames, unit="frames")
         scene = read_scene(clip, recipe, lambda steps: bars.advance(bar, steps))
     if listing:
-        _list(clip, scene, out, json)
+        _list(info.source, scene, out, json)
     else:
         _write(clip, scene, recipe.person, out, name, all_people=all_people, json=json)
 
@@ -99,17 +100,17 @@ def _check_out(
     return name
 
 
-def _list(clip: Path, scene: "Scene", out: Path | None, json: Path | None) -> None:
+def _list(clip: "ClipSource", scene: "Scene", out: Path | None, json: Path | None) -> None:
     """Show everyone as a table, and as a picture where one is asked for."""
     from vipecli.cli.console import STDOUT, write_json
     from vipecli.outputs.people import sightings, write_contact_sheet
 
-    scene.choose("largest", path=clip)  # nobody at all is an error
+    scene.choose("largest", path=clip.path)  # nobody at all is an error
     people = sightings(scene)
     if out:
         write_contact_sheet(clip, scene, people, out)
     if json:
-        write_json(_listed(clip, scene, people), json)
+        write_json(_listed(clip.path, scene, people), json)
     if json != STDOUT:
         _show(people)
         if out:

@@ -13,16 +13,22 @@ if TYPE_CHECKING:
     from vipecli.index.searchable import Searchable
     from vipecli.index.store import Index
     from vipecli.poses.poses import Poses
+    from vipecli.video.source import ClipSource
 
 
 @dataclass(frozen=True)
 class Query:
     """A clip to label: its poses, its embeddings, and the clips of the index that are itself."""
 
-    path: Path
+    source: "ClipSource"
     poses: "Poses"
     embeddings: "Embeddings"
     copies: "np.ndarray"
+
+    @property
+    def path(self) -> Path:
+        """File or folder."""
+        return self.source.path
 
 
 def inputs(clips: list[Path], part: "Recipe") -> list[Path]:
@@ -90,7 +96,7 @@ def read_query(path: Path, part: "Recipe", library: "Searchable") -> Query:
     import numpy as np
 
     from vipecli.cli.console import note, progress_bars
-    from vipecli.embedding.clip import check_clip, read_clip
+    from vipecli.embedding.clip import check_clip, clip_source, read_clip
     from vipecli.embedding.embedded_folder import content_key, detector_key
 
     key = content_key(path, detector_key(part))
@@ -100,12 +106,12 @@ def read_query(path: Path, part: "Recipe", library: "Searchable") -> Query:
     whole = [i for i in np.flatnonzero(copies) if _is_whole(library.facts[i])]
     if whole:
         poses = library.poses(whole[0])
-        return Query(path, poses, library.packed.clips[whole[0]], copies)
+        return Query(clip_source(path, part), poses, library.packed.clips[whole[0]], copies)
     info = check_clip(path, part)
     with progress_bars() as bars:
         bar = bars.add_task(f"poses of {path.name}", total=info.frames, unit="frames")
         poses, embeddings = read_clip(path, part, lambda steps: bars.advance(bar, steps))
-    return Query(path, poses, embeddings, copies)
+    return Query(info.source, poses, embeddings, copies)
 
 
 def _is_whole(facts: "Facts") -> bool:

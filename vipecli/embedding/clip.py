@@ -4,7 +4,6 @@ import functools
 import hashlib
 import os
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import numpy as np
 
 from vipecli import memory
 from vipecli.embedding.embed import BATCH, Embeddings, Model, embed
-from vipecli.errors import FormatError, VideoError, VideoWarning
+from vipecli.errors import FormatError, VideoError
 from vipecli.poses import cache
 from vipecli.poses.detect import detect_everyone
 from vipecli.poses.detection.detectors import DEFAULT, identity
@@ -24,7 +23,7 @@ from vipecli.poses.poses import Poses, Scene
 from vipecli.poses.tracking import Track, present
 from vipecli.video.container import check_input
 from vipecli.video.read import VideoInfo, probe
-from vipecli.video.source import remarks_on, tell_canvas, tell_rate
+from vipecli.video.source import Canvas, ClipSource
 
 POSES_FORMAT = 6
 """Raise it when the way from video to poses changes: what was kept before is not used then."""
@@ -112,8 +111,7 @@ def check_clip(path: Path, recipe: Recipe | None = None) -> VideoInfo:
     VideoError
         if it cannot be read, or holds a single frame.
     """
-    _tell(path, recipe or Recipe())
-    info = probe(path)
+    info = probe(clip_source(path, recipe or Recipe()))
     if info.frames == 1:
         raise _single_frame(path)
     return info
@@ -132,7 +130,7 @@ def read_scene(path: Path, recipe: Recipe, tick: Callable[[int], object] | None 
     FormatError, NoPoseError, VideoError, WeightsError
         as `read_clip`.
     """
-    _tell(path, recipe)
+    source = clip_source(path, recipe)
     if is_pose_file(path):
         scene = _keypoints(path, recipe)
         if tick:
@@ -142,9 +140,9 @@ def read_scene(path: Path, recipe: Recipe, tick: Callable[[int], object] | None 
     if recipe.cached and cache.folder():
         key = cache.key_of(path, f"{POSES_FORMAT} {recipe.finder} {recipe.part}")
     if key and (found := cache.load(key, source=path.name)):
-        return _seen_before(path, *found, tick)
+        return _seen_before(source, *found, tick)
     scene = detect_everyone(
-        path,
+        source,
         detector=recipe.detector,
         model=recipe.pose_model,
         start_s=recipe.start_s,
@@ -153,29 +151,39 @@ def read_scene(path: Path, recipe: Recipe, tick: Callable[[int], object] | None 
         progress=(lambda done: tick(1)) if tick else None,
     )
     if key:
-        cache.save(key, scene, remarks_on(path))
+        cache.save(key, scene, tuple(source.remarks))
     return scene
 
 
 def _seen_before(
-    path: Path, scene: Scene, remarks: Sequence[str], tick: Callable[[int], object] | None
+    source: ClipSource,
+    scene: Scene,
+    remarks: Sequence[str],
+    tick: Callable[[int], object] | None,
 ) -> Scene:
-    """Scene from the cache, with what was said when it was made."""
+    """Scene from the cache, with the warnings of when it was made."""
     for text in remarks:
-        warnings.warn(f"{path}: {text}", VideoWarning, stacklevel=2)
+        source.warn(text)
     if tick:
         tick(len(scene.times))
     return scene
 
 
-def _tell(path: Path, recipe: Recipe) -> None:
-    """Let the readers of pictures know what the recipe says about a clip."""
+def clip_source(path: Path, recipe: Recipe) -> ClipSource:
+    """Clip as readers of pictures take it: with the canvas of keypoints, the rate of a folder.
+
+    Raises
+    ------
+    FormatError
+        if it is a keypoint file that cannot be read.
+    VideoError
+        if there is no such clip.
+    """
     check_input(path)
     if is_pose_file(path):
         scene = _keypoints(path, recipe)
-        tell_canvas(path, scene.size, scene.times)
-    elif recipe.fps and path.is_dir():
-        tell_rate(path, recipe.fps)
+        return ClipSource(path, Canvas.fitted(scene.size, scene.times))
+    return ClipSource(path, fps=recipe.fps if path.is_dir() else None)
 
 
 def _keypoints(path: Path, recipe: Recipe) -> Scene:

@@ -28,8 +28,9 @@ from vipecli.poses.formats import (
     save_pieces,
 )
 from vipecli.poses.poses import Poses
+from vipecli.video.container import check_input
 from vipecli.video.image_sequence import IMAGE_SUFFIXES
-from vipecli.video.read import VIDEO_SUFFIXES, check_input
+from vipecli.video.read import VIDEO_SUFFIXES
 
 STORE = ".vipe"
 _BLOCK = 1 << 20  # bytes read at a time

@@ -13,6 +13,7 @@ from vipecli.outputs.strip import BACKGROUND, BRIGHT, DIM, GRAPH, clock
 from vipecli.poses.poses import Poses, Scene
 from vipecli.poses.tracking import choose, present
 from vipecli.video.read import read_frames
+from vipecli.video.source import AnyClip
 
 _TILE, _CAPTION, _GAP = (240, 300), 58, 12  # pixels: picture (width, height), text below, between
 _MOST_COLUMNS = 5
@@ -95,7 +96,7 @@ def _box(poses: Poses, frame: int) -> np.ndarray:
 
 
 def write_contact_sheet(
-    path: Path,
+    clip: AnyClip,
     scene: Scene,
     people: list[Sighting],
     out: Path,
@@ -106,8 +107,8 @@ def write_contact_sheet(
 
     Parameters
     ----------
-    path
-        the clip.
+    clip
+        video, folder of frames or keypoint file.
     scene, people
         who is in it, as `sightings` tells.
     out
@@ -126,7 +127,7 @@ def write_contact_sheet(
     everyone = scene.everyone()
     wanted = sorted(people, key=lambda one: one.best_frame)
     last_s = float(scene.times[wanted[-1].best_frame])
-    for time_s, image in read_frames(path, start_s=float(scene.times[wanted[0].best_frame]) - 1e-3):
+    for time_s, image in read_frames(clip, start_s=float(scene.times[wanted[0].best_frame]) - 1e-3):
         while wanted and time_s >= scene.times[wanted[0].best_frame] - 1e-3:
             one = wanted.pop(0)
             tiles[one.number] = _tile(image, everyone[one.number - 1], one)

@@ -14,6 +14,7 @@ from vipecli.alignment.time_map import warp
 from vipecli.alignment.turning_points import turning_points
 from vipecli.outputs.text import one_line
 from vipecli.poses.poses import Poses
+from vipecli.video.source import AnyClip, ClipSource
 from vipecli.video.write import exact_rate
 
 ONTO = "a", "b", "both"
@@ -28,8 +29,8 @@ class Take:
 
     Attributes
     ----------
-    path
-        video, or folder of frames.
+    source
+        video, folder of frames or keypoint file.
     times
         shape (F,), the moment of the clip that each frame of the video shows, seconds; where it
         falls back the clip starts over.
@@ -44,12 +45,17 @@ class Take:
         reference, or not known.
     """
 
-    path: Path
+    source: ClipSource
     times: np.ndarray
     poses: Poses | None = None
     label: str = ""
     mirrored: bool = False
     match: np.ndarray | None = None
+
+    @property
+    def path(self) -> Path:
+        """File or folder."""
+        return self.source.path
 
     @property
     def title(self) -> str:
@@ -174,11 +180,11 @@ def _reel(session: Session, matches: Sequence[Match], onto: str, fps: float | No
     reference = session.common
     frames = [reference.poses.times] + [_frames(match) for match in matches]
     times, fps = time_base([match.alignment for match in matches], frames, onto, fps)
-    takes = [Take(reference.path, times[0], reference.poses)]
+    takes = [Take(reference.source, times[0], reference.poses)]
     for match, there in zip(matches, times[1:], strict=True):
         similarity = _match_at(match.alignment, there if onto == "b" else times[0], onto)
         clip = match.clip
-        takes.append(Take(clip.path, there, clip.poses, "", match.mirrored, similarity))
+        takes.append(Take(clip.source, there, clip.poses, "", match.mirrored, similarity))
     mean = np.mean([take.match for take in takes[1:]], axis=0)
     place = session.reference if len(matches) == len(session.clips) - 1 else 0
     takes.insert(place, takes.pop(0))
@@ -230,12 +236,12 @@ def _frames(match: Match) -> np.ndarray:
 
 def pair_reel(
     alignment: Alignment,
-    a: tuple[str | Path, Poses],
-    b: tuple[str | Path, Poses],
+    a: tuple[AnyClip, Poses],
+    b: tuple[AnyClip, Poses],
     *,
     onto: str = "a",
 ) -> Reel:
-    """Put two aligned clips, paths and poses, on one clock; see `reel_of`.
+    """Put two aligned clips, with their poses, on one clock; see `reel_of`.
 
     Raises
     ------
@@ -247,7 +253,8 @@ def pair_reel(
     times, fps = time_base([alignment], [a[1].times, b[1].times], onto)
     match = _match_at(alignment, times[onto == "b"], onto)
     first, second = (
-        Take(Path(path), own, poses) for (path, poses), own in zip((a, b), times, strict=True)
+        Take(ClipSource.of(clip), own, poses)
+        for (clip, poses), own in zip((a, b), times, strict=True)
     )
     return Reel((first, replace(second, match=match)), match, fps)
 

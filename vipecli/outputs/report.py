@@ -30,6 +30,7 @@ from vipecli.outputs.report_data import (
 )
 from vipecli.outputs.text import one_line
 from vipecli.poses.poses import Poses
+from vipecli.video.source import ClipSource
 
 _COMPACT_JSON = {"ensure_ascii": False, "allow_nan": False, "separators": (",", ":")}
 
@@ -40,7 +41,7 @@ class Side:
 
     Attributes
     ----------
-    path
+    source
         video, or folder of frames; what cannot be played is shown by its joints alone, and so is a
         clip without a file, None, which needs a label.
     poses
@@ -51,10 +52,15 @@ class Side:
         what stands above it; empty = the name of the file.
     """
 
-    path: Path | None
+    source: ClipSource | None
     poses: Poses
     embeddings: Embeddings
     label: str = ""
+
+    @property
+    def path(self) -> Path | None:
+        """File or folder, if there is one."""
+        return self.source and self.source.path
 
     @property
     def name(self) -> str:
@@ -158,7 +164,7 @@ def write_report(
     sides = a, b
     frames = [side.poses.times for side in sides]
     (moments_a, moments_b), fps = time_base([alignment], frames, onto)
-    small = encode_clips([(side.path, side.poses.times) for side in sides], progress)
+    small = encode_clips([(side.source, side.poses.times) for side in sides], progress)
     data = {
         **_words(alignment, a, b, words, {"a": moments_a, "b": moments_b}),
         "fps": fps,

@@ -13,6 +13,7 @@ from vipecli.outputs.reel import rate
 from vipecli.outputs.screen import Follower
 from vipecli.poses.formats import is_pose_file
 from vipecli.video.read import probe, read_planes
+from vipecli.video.source import AnyClip, ClipSource
 from vipecli.video.write import VideoWriter
 
 HEIGHT = 480
@@ -54,7 +55,7 @@ class SmallClip:
 
 
 def encode_clips(
-    clips: Sequence[tuple[Path | None, np.ndarray]],
+    clips: Sequence[tuple[AnyClip | None, np.ndarray]],
     progress: Callable[[int, int], object] | None = None,
 ) -> list[SmallClip]:
     """Make small videos of a few clips.
@@ -84,8 +85,8 @@ def encode_clips(
             progress(done, total)
 
     return [
-        SmallClip(_encoded(path, times, fps, bits_s, tick), times, fps)
-        for (path, _), (times, fps) in zip(clips, grids, strict=True)
+        SmallClip(_encoded(clip, times, fps, bits_s, tick), times, fps)
+        for (clip, _), (times, fps) in zip(clips, grids, strict=True)
     ]
 
 
@@ -97,12 +98,12 @@ def _grid(times: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _encoded(
-    path: Path | None, times: np.ndarray, fps: float, bits_s: int, tick: Callable[[], object]
+    clip: AnyClip | None, times: np.ndarray, fps: float, bits_s: int, tick: Callable[[], object]
 ) -> bytes:
     """Clip as a small H.264 file, one frame per time; empty where there is nothing to play."""
-    if path is None or is_pose_file(path):
+    if clip is None or is_pose_file(ClipSource.of(clip).path):
         return b""
-    info = probe(path)
+    info = probe(clip)
     height = min([HEIGHT, info.height, *(h for below, h in _SMALL if bits_s < below)])
     size = max(2, round(height * info.width / info.height)), height
     options = {
@@ -113,7 +114,7 @@ def _encoded(
     }
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "clip.mp4"
-        follower = Follower(partial(read_planes, path, size=size), float(times[0]))
+        follower = Follower(partial(read_planes, clip, size=size), float(times[0]))
         with (
             contextlib.closing(follower),
             VideoWriter(target, size=size, fps=fps, crf=_CRF, options=options) as writer,

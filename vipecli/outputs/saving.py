@@ -95,8 +95,8 @@ def write_page(
         pass
     write_report(
         match.alignment,
-        Side(a.path, a.poses, a.embeddings),
-        Side(b.path, b.poses, match.seen),
+        Side(a.source, a.poses, a.embeddings),
+        Side(b.source, b.poses, match.seen),
         out,
         onto=onto,
         mirrored=match.mirrored,

@@ -60,7 +60,7 @@ class Screen:
             self._poses = mirrored(take.poses)
         self._blend = resample == "blend"
         self._step_s = speeds / fps
-        read = partial(read_planes, take.path, size=size)
+        read = partial(read_planes, take.source, size=size)
         self._follower = Follower(read, float(take.times[0]))
         stack.callback(self._follower.close)
         self._shown_s = 0.0

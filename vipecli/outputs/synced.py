@@ -26,6 +26,7 @@ from vipecli.outputs.strip import (
 from vipecli.poses.poses import Poses
 from vipecli.video.planes import Planes
 from vipecli.video.read import probe
+from vipecli.video.source import AnyClip
 from vipecli.video.write import VideoWriter, check_container
 
 __all__ = ["Take", "check_container", "draw_skeleton", "write_reel", "write_synced"]
@@ -49,8 +50,8 @@ _WIPE_REACH = 0.3  # of the width, to both sides of the middle
 
 def write_synced(
     alignment: Alignment,
-    path_a: str | Path,
-    path_b: str | Path,
+    clip_a: AnyClip,
+    clip_b: AnyClip,
     poses_a: Poses,
     poses_b: Poses,
     out: str | Path,
@@ -66,8 +67,8 @@ def write_synced(
     ----------
     alignment
         of a and b.
-    path_a, path_b
-        the clips, videos or folders of frames.
+    clip_a, clip_b
+        videos, folders of frames or keypoint files.
     poses_a, poses_b
         their joints; the times are those of all frames.
     out
@@ -91,7 +92,7 @@ def write_synced(
     """
     if audio not in ("a", "b", "none"):
         raise ValueError(f"audio is {audio!r}; use 'a', 'b' or 'none'")
-    reel = pair_reel(alignment, (path_a, poses_a), (path_b, poses_b), onto=onto)
+    reel = pair_reel(alignment, (clip_a, poses_a), (clip_b, poses_b), onto=onto)
     look = Look(audio={"a": 0, "b": 1, "none": None}[audio], **options)
     write_reel(reel, out, look, progress=progress)
 
@@ -127,7 +128,7 @@ def write_reel(
     """
     look = look or Look()
     _check(reel, look)
-    sizes = [(info.width, info.height) for info in map(probe, [t.path for t in reel.takes])]
+    sizes = [(info.width, info.height) for info in map(probe, [t.source for t in reel.takes])]
     if look.style in (Style.OVERLAY, Style.WIPE):
         layout = shared(reel.takes, sizes, reel.reference, look.height, captions=look.captions)
     else:
@@ -157,7 +158,7 @@ def _check(reel: Reel, look: Look) -> None:
 def _sound(reel: Reel, number: int) -> dict[str, object]:
     """What the writer has to know of the sound of a take."""
     take = reel.takes[number]
-    return {"audio_from": take.path, "audio_times": take.times}
+    return {"audio_from": take.source, "audio_times": take.times}
 
 
 class _Pictures:

@@ -11,6 +11,7 @@ from vipecli.lifting.lift import Lifted, where
 from vipecli.outputs.draw import Colour, draw_skeleton, draw_text
 from vipecli.poses.poses import Poses
 from vipecli.video.read import read_frames
+from vipecli.video.source import AnyClip, ClipSource
 from vipecli.video.write import VideoWriter
 
 BACKGROUND: Colour = (30, 26, 24)
@@ -86,7 +87,7 @@ def _floor(height: float) -> Iterator[np.ndarray]:
 def write_preview(
     lifted: Lifted,
     poses: Poses,
-    path: str | Path,
+    clip: AnyClip,
     out: str | Path,
     *,
     progress: Callable[[int], object] | None = None,
@@ -97,8 +98,8 @@ def write_preview(
     ----------
     lifted, poses
         of the clip.
-    path
-        the clip, a video or a folder of frames.
+    clip
+        video, or folder of frames.
     out
         an ``.mp4``, ``.mov`` or ``.mkv``.
     progress
@@ -120,11 +121,11 @@ def write_preview(
         out,
         size=(width + side, height),
         fps=fps,
-        audio_from=path,
+        audio_from=clip,
         audio_times=times[:1],
-        inputs=(path,),
+        inputs=(ClipSource.of(clip).path,),
     ) as writer:
-        frames = read_frames(path, size=(width, height), start_s=times[0], end_s=times[-1] + 1e-6)
+        frames = read_frames(clip, size=(width, height), start_s=times[0], end_s=times[-1] + 1e-6)
         done = -1
         for time_s, image in frames:
             i = int(np.abs(times - time_s).argmin())

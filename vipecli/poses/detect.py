@@ -13,10 +13,11 @@ from vipecli.poses.poses import Poses, Scene, thinned
 from vipecli.poses.track_store import Sights
 from vipecli.poses.tracking import Person, Tracks, check_choice
 from vipecli.video import read
+from vipecli.video.source import AnyClip, ClipSource
 
 
 def detect(
-    path: str | Path,
+    clip: AnyClip,
     *,
     person: Person = "largest",
     model: str | Path | None = None,
@@ -31,7 +32,7 @@ def detect(
 
     Parameters
     ----------
-    path
+    clip
         video, or folder of frames.
     person
         ``largest`` (the most picture covered, added up over the clip), ``center`` (on average
@@ -67,12 +68,12 @@ def detect(
     (90, 13, 2)
     """
     person = check_choice(person)
-    scene = detect_everyone(path, model=model, start_s=start_s, end_s=end_s, progress=progress)
-    return scene.choose(person, path=path)
+    scene = detect_everyone(clip, model=model, start_s=start_s, end_s=end_s, progress=progress)
+    return scene.choose(person, path=ClipSource.of(clip).path)
 
 
 def detect_everyone(
-    path: str | Path,
+    clip: AnyClip,
     *,
     detector: str = DEFAULT,
     model: str | Path | None = None,
@@ -85,7 +86,7 @@ def detect_everyone(
 
     Parameters
     ----------
-    path, model, start_s, end_s, progress
+    clip, model, start_s, end_s, progress
         as in `detect`.
     detector
         as in `detectors.open_detector`.
@@ -100,8 +101,9 @@ def detect_everyone(
     WeightsError
         if there is no pose model.
     """
-    rate = {"fps": fps} if fps and Path(path).is_dir() else {}
-    frames = read.read_frames(path, start_s=start_s, end_s=end_s, rgb=True, **rate)
+    path = ClipSource.of(clip).path
+    rate = {"fps": fps} if fps and path.is_dir() else {}
+    frames = read.read_frames(clip, start_s=start_s, end_s=end_s, rgb=True, **rate)
     if fps and not rate:
         frames = thinned(frames, fps)
     times: list[float] = []
@@ -115,7 +117,7 @@ def detect_everyone(
             times.append(time_s)
             if progress:
                 progress(len(times))
-    return Scene(tracks, np.array(times), size, Path(path).name, finder.name)
+    return Scene(tracks, np.array(times), size, path.name, finder.name)
 
 
 def _prepared(

@@ -1,11 +1,19 @@
-"""The pictures in a folder of frames: which, in what order, and when each was taken."""
+"""A folder of frames: which pictures belong to it, in what order, and when each was taken."""
 
 import re
 import statistics
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+
 from vipecli.errors import VideoError
+from vipecli.video.container import decode, open_container
+from vipecli.video.decoded import as_picture
+from vipecli.video.info import FOLDER_FPS, VideoInfo
+from vipecli.video.source import ClipSource
+from vipecli.video.video_file import info_of, no_picture
 
 IMAGE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
 """Extensions of the pictures in a folder of frames."""
@@ -59,3 +67,67 @@ def pictures(folder: Path) -> list[Path]:
     if not found:
         raise VideoError(f"{folder}: holds no frames ({', '.join(sorted(IMAGE_SUFFIXES))})")
     return sorted(found, key=lambda path: natural(path.name))
+
+
+def read_folder(
+    source: ClipSource, size: tuple[int, int] | None
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Times and pictures (H, W, 3) uint8 BGR of a folder of frames; damaged ones are left out.
+
+    Raises
+    ------
+    VideoError
+        if no picture can be decoded, or they differ in size.
+    """
+    paths, first, damaged = pictures(source.path), None, 0
+    fps = source.fps or FOLDER_FPS
+    times = moments(paths, fps)
+    for time_s, path in zip(times, paths, strict=True):
+        image = _load_image(path, size)
+        if image is None:
+            damaged += 1
+            continue
+        first = first or image.shape
+        if image.shape != first:
+            raise VideoError(
+                f"{path}: {image.shape[1]} x {image.shape[0]} pixels, the frames before it "
+                f"{first[1]} x {first[0]}; frames of one clip have one size"
+            )
+        yield time_s, image
+    if first is None:
+        raise no_picture(source.path)
+    if damaged:
+        source.warn(f"{damaged} of {len(paths)} frames could not be decoded and were left out")
+    if gap := round(times[-1] * fps) + 1 - len(paths):
+        source.warn(f"{gap} frames are missing, by the numbers in their names")
+
+
+def probe_folder(source: ClipSource) -> VideoInfo:
+    """Size, rate and length of a folder of frames; reads its first picture.
+
+    Raises
+    ------
+    VideoError
+        if no picture can be decoded.
+    """
+    paths = pictures(source.path)
+    image = next((i for i in map(_load_image, paths) if i is not None), None)
+    if image is None:
+        raise no_picture(source.path)
+    height, width = image.shape[:2]
+    fps = source.fps or FOLDER_FPS
+    length_s = moments(paths, fps)[-1] + 1 / fps
+    return VideoInfo(source, width, height, fps, len(paths), length_s, 0, False)
+
+
+def _load_image(path: Path, size: tuple[int, int] | None = None) -> np.ndarray | None:
+    """Upright BGR picture; None if the file is damaged."""
+    try:
+        with open_container(path) as container:
+            frame = next(decode(path, container, []), None)
+            if frame is None:
+                return None
+            info = info_of(ClipSource(path), container, frame)
+            return as_picture(frame, size or (info.width, info.height), info.rotation)
+    except VideoError:
+        return None

@@ -1,13 +1,12 @@
-"""What is known of a clip besides its file, for whoever reads its pictures.
+"""A clip as readers are given it: its file, and what the file does not say."""
 
-A keypoint file has no pictures: it is read as a plain canvas, for the skeleton to be drawn on. A
-folder of frames does not tell its rate. Both are told here once, by whoever knows.
-"""
-
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+
+from vipecli.errors import VideoWarning
 
 CANVAS_COLOUR = (30, 25, 22)
 """Blue, green, red of a plain canvas."""
@@ -15,54 +14,60 @@ CANVAS_COLOUR = (30, 25, 22)
 _LONGEST_SIDE = 1920  # pixels of a canvas; the skeleton is scaled with it
 
 
-@dataclass(frozen=True)
-class Footage:
-    """What was told.
+@dataclass(frozen=True, eq=False)
+class Canvas:
+    """Plain pictures in place of those that a keypoint file does not have.
 
     Attributes
     ----------
     size
-        width and height of the canvas, pixels; None = the clip has pictures of its own.
+        width and height, pixels.
     times
-        shape (T,), seconds, of the frames of the canvas.
-    fps
-        rate of a folder of frames; None = not told.
+        shape (T,), presentation times of its frames, seconds.
     """
 
-    size: tuple[int, int] | None = None
-    times: np.ndarray | None = None
+    size: tuple[int, int]
+    times: np.ndarray
+
+    @classmethod
+    def fitted(cls, size: tuple[int, int], times: np.ndarray) -> "Canvas":
+        """Canvas of the shape of a picture, scaled down where a video could not hold it."""
+        scale = min(1.0, _LONGEST_SIDE / max(size))
+        width, height = (max(2, round(side * scale)) for side in size)
+        return cls((width, height), np.asarray(times, np.float64))
+
+
+@dataclass(frozen=True, eq=False)
+class ClipSource:
+    """A clip: a video, a folder of frames or a keypoint file, with what is known besides it.
+
+    Attributes
+    ----------
+    path
+        file or folder.
+    canvas
+        what is shown of a keypoint file; None = the clip has pictures of its own.
+    fps
+        frames per second at which a folder of frames was taken; None = unknown.
+    remarks
+        what readers found wrong with the clip, in order; readers append to it.
+    """
+
+    path: Path
+    canvas: Canvas | None = None
     fps: float | None = None
+    remarks: list[str] = field(default_factory=list, repr=False)
+
+    @classmethod
+    def of(cls, clip: "AnyClip") -> "ClipSource":
+        """Return the clip itself, or one of which only the path is known."""
+        return clip if isinstance(clip, ClipSource) else cls(Path(clip))
+
+    def warn(self, remark: str) -> None:
+        """Warn of something that is wrong with the clip, and keep it in `remarks`."""
+        self.remarks.append(remark)
+        warnings.warn(f"{self.path}: {remark}", VideoWarning, stacklevel=3)
 
 
-_told: dict[Path, Footage] = {}
-_remarks: list[str] = []
-_MOST_REMARKS = 1000
-
-
-def tell_canvas(path: Path, size: tuple[int, int], times: np.ndarray) -> None:
-    """From now on a keypoint file is a clip of plain pictures, in this process."""
-    scale = min(1.0, _LONGEST_SIDE / max(size))
-    width, height = (max(2, round(side * scale)) for side in size)
-    _told[path.absolute()] = Footage((width, height), np.asarray(times, np.float64))
-
-
-def tell_rate(path: Path, fps: float) -> None:
-    """From now on a folder of frames has this rate, in this process."""
-    _told[path.absolute()] = Footage(fps=fps)
-
-
-def remark(text: str) -> None:
-    """Remember what was said of a clip, ``PATH: text``, to say it again of its kept poses."""
-    _remarks.append(text)
-    del _remarks[:-_MOST_REMARKS]
-
-
-def remarks_on(path: Path | str) -> tuple[str, ...]:
-    """What was said of a clip in this process, without its name."""
-    start = f"{path}: "
-    return tuple(text[len(start) :] for text in _remarks if text.startswith(start))
-
-
-def told(path: Path) -> Footage:
-    """Return what was told of a clip."""
-    return _told.get(path.absolute(), Footage())
+AnyClip = str | Path | ClipSource
+"""What readers of clips take; a path alone where nothing else is known."""

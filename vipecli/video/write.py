@@ -15,7 +15,7 @@ from vipecli.files import check_output, replacing
 from vipecli.video.audio import Silence, Sound, add_sound
 from vipecli.video.container import check_input, open_container
 from vipecli.video.planes import Planes
-from vipecli.video.source import told
+from vipecli.video.source import AnyClip, ClipSource
 
 CONTAINERS = (".mp4", ".mov", ".mkv")
 """Extensions of videos that can be written."""
@@ -74,8 +74,8 @@ class VideoWriter:
     fps
         frames per second.
     audio_from
-        media file whose first sound track goes along, cut to the length of the video; without
-        sound there, or with a folder of frames, the video is silent. AAC and MP3 are copied,
+        clip whose sound track goes along, cut to the length of the video; without sound there,
+        or with a folder of frames or a keypoint file, the video is silent. AAC and MP3 are copied,
         the rest becomes AAC.
     audio_times
         moments of that file's timeline that belong to the pictures, seconds, (F,); one of them:
@@ -109,7 +109,7 @@ class VideoWriter:
         *,
         size: tuple[int, int],
         fps: float | Fraction,
-        audio_from: str | Path | None = None,
+        audio_from: AnyClip | None = None,
         audio_times: np.ndarray | None = None,
         chapters: Sequence[tuple[int, int, str]] = (),
         inputs: tuple[str | Path, ...] = (),
@@ -119,9 +119,11 @@ class VideoWriter:
     ) -> None:
         self.path = Path(path)
         check_container(self.path)
-        self._audio_from = None if audio_from is None else check_input(audio_from)
-        sources = [*inputs] if audio_from is None else [*inputs, audio_from]
-        check_output(self.path, *map(Path, sources))
+        self._audio_from = None if audio_from is None else ClipSource.of(audio_from)
+        sources = [Path(path) for path in inputs]
+        if self._audio_from:
+            sources.append(check_input(self._audio_from.path))
+        check_output(self.path, *sources)
         if min(size) < 1 or max(size) > LONGEST_SIDE:
             raise ValueError(f"size is {size}; use 1 to {LONGEST_SIDE} pixels a side")
         self.size = size
@@ -226,10 +228,10 @@ class VideoWriter:
         return stream
 
     def _add_audio(self, stack: contextlib.ExitStack) -> Silence | Sound:
-        path = self._audio_from
-        if path is None or path.is_dir() or told(path).size is not None:
+        clip = self._audio_from
+        if clip is None or clip.path.is_dir() or clip.canvas is not None:
             return Silence()
-        source = stack.enter_context(open_container(self._audio_from))
+        source = stack.enter_context(open_container(clip.path))
         return add_sound(source, self._container, self._audio_times, float(self.fps))
 
     def _add_chapters(self) -> None:

@@ -1,0 +1,47 @@
+"""What a clip is, before it is read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vipecli.video.source import ClipSource
+
+FOLDER_FPS = 30.0
+"""Rate of a folder of frames, and of videos that state none, unless another one is known."""
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video is, before it is read.
+
+    Attributes
+    ----------
+    source
+        the clip.
+    width, height
+        of the upright picture with square pixels.
+    fps
+        frames per second, on average where the rate varies.
+    frames
+        number of frames as the file states it, or by duration and rate; None where it does not
+        say. Only reading tells for sure.
+    duration_s
+        length in seconds; None where the file does not say.
+    rotation
+        degrees counter-clockwise by which the stored picture is turned to stand upright.
+    has_audio
+        whether there is sound.
+    """
+
+    source: ClipSource
+    width: int
+    height: int
+    fps: float
+    frames: int | None
+    duration_s: float | None
+    rotation: int
+    has_audio: bool
+
+    @property
+    def path(self) -> Path:
+        """File or folder."""
+        return self.source.path
