@@ -19,7 +19,7 @@ from vipecli import _kernels
 from vipecli.alignment.align import align
 from vipecli.embedding.distance import atrous, frame_distance, matching_probability
 from vipecli.embedding.embed import Embeddings
-from vipecli.index.nearest import Packed
+from vipecli.index.neighbours import NeighbourSearch
 
 
 def penn_accuracy(path: Path, count: int = 300) -> Iterator[Row]:
@@ -112,7 +112,7 @@ def paths(sizes: tuple[int, ...] = (300, 3000)) -> Iterator[Row]:
 def search(clips: int = 1258, frames: int = 56) -> Iterator[Row]:
     """Distance of one query to every clip of an index."""
     index = [(str(c), str(c % 15), embeddings(frames, c)) for c in range(clips)]
-    packed, query = Packed(index), embeddings(frames, clips)
+    packed, query = NeighbourSearch(index), embeddings(frames, clips)
     task = f"one query against {clips} clips of {frames} frames"
     ours = least_ms(lambda: packed.distances(query))
     series = [np.ascontiguousarray(clip.mean, np.float64) for _, _, clip in index]

@@ -62,9 +62,9 @@ def _pairs(size: int) -> Callable[[], object]:
 
 
 def _index(size: int) -> Callable[[], object]:
-    from vipecli.index.nearest import Packed
+    from vipecli.index.neighbours import NeighbourSearch
 
-    packed = Packed([(str(c), str(c % 15), embeddings(56, c)) for c in range(size)])
+    packed = NeighbourSearch([(str(c), str(c % 15), embeddings(56, c)) for c in range(size)])
     query = embeddings(56, size)
     packed.distances(embeddings(3, 0))
     return lambda: packed.distances(query)

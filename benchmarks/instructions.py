@@ -16,7 +16,7 @@ from benchmarks.rows import embeddings
 from vipecli.alignment.dtw import cheapest
 from vipecli.embedding.distance import frame_costs
 from vipecli.index.euclidean_dtw import Series
-from vipecli.index.nearest import Packed
+from vipecli.index.neighbours import NeighbourSearch
 
 CALLS = 11
 ENVIRONMENT = {
@@ -39,7 +39,7 @@ def kernel(task: str) -> Callable[[], object]:
         costs = frame_costs(a, b)
         return lambda: cheapest(costs, ends="closed")
     if task == "nearest":
-        packed = Packed([(str(i), "", clip) for i, clip in enumerate(clips)])
+        packed = NeighbourSearch([(str(i), "", clip) for i, clip in enumerate(clips)])
         return lambda: packed.nearest(a, 1)
     series = Series([clip.mean for clip in clips])
     return lambda: series.nearest(a.mean)

@@ -21,7 +21,7 @@ from benchmarks.__main__ import machine
 from benchmarks.nearest import penn_clips
 from vipecli.embedding.embed import Embeddings
 from vipecli.index import shortlist
-from vipecli.index.nearest import Packed
+from vipecli.index.neighbours import NeighbourSearch
 
 FRAMES = 56
 _BATCH = 5000
@@ -67,8 +67,12 @@ def nearest_of_all(
     for start in range(0, len(index), block):
         places = range(start, min(start + block, len(index)))
         frames = np.asarray(index.frames[start * FRAMES : places.stop * FRAMES])
-        packed = Packed.of_frames(
-            frames[:, 0], frames[:, 1], FRAMES, 1 / 30, index.model, index.sigmoid
+        packed = NeighbourSearch.of_frames(
+            FRAMES,
+            1 / 30,
+            Embeddings(
+                frames[:, 0], frames[:, 1], np.zeros(len(frames)), index.model, index.sigmoid
+            ),
         )
         for q, query in enumerate(queries):
             _, found, _ = packed.nearest(query, 1, limit=best[q])
@@ -97,7 +101,7 @@ def main() -> None:
         writer.close()
     index = shortlist.Shortlist.open(args.folder)
     index.nearest(queries[0], 1)
-    Packed([("", "", query) for query in queries]).distances(queries[0])  # compiled, too
+    NeighbourSearch([("", "", query) for query in queries]).distances(queries[0])  # compiled, too
     wall, cpu, found = [], [], []
     for query in queries:
         begin = time.perf_counter(), time.process_time()

@@ -25,7 +25,7 @@ import numpy as np
 from benchmarks.__main__ import embeddings, machine
 from vipecli.embedding.embed import Embeddings, Model, embed
 from vipecli.index.euclidean_dtw import Series
-from vipecli.index.nearest import Packed
+from vipecli.index.neighbours import NeighbourSearch
 
 Nearest = Callable[[np.ndarray, list[np.ndarray]], int]
 
@@ -97,7 +97,7 @@ def main() -> None:
         clips = [(str(c), "", embeddings(70, c)) for c in range(1000)]
         places = list(range(len(clips)))
     places = np.random.default_rng(0).permutation(places)[: args.queries].tolist()
-    packed = Packed(clips)
+    packed = NeighbourSearch(clips)
     times: dict[str, list[float]] = {}
     for place in places:
         query, left_out = clips[place][2], np.arange(len(clips)) == place

@@ -242,7 +242,7 @@ def classify(
     """
     from vipecli.embedding.embedded_folder import content_key, detector_key
     from vipecli.index.classify import classify as rank
-    from vipecli.index.searchable import open_for_search
+    from vipecli.index.opened import open_for_search
     from vipecli.index.store import load
 
     clip, recipe = Path(clip), _recipe(reading)

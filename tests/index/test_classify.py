@@ -11,7 +11,7 @@ from vipecli.embedding.distance import MISSING_COST, SOFTNESS, window_distance
 from vipecli.embedding.embed import Embeddings
 from vipecli.errors import FormatError, NoPoseError
 from vipecli.index.classify import classify
-from vipecli.index.nearest import Packed
+from vipecli.index.neighbours import NeighbourSearch
 
 
 def clip(action, take, *, t=40, rate=30.0):
@@ -74,7 +74,7 @@ def test_distances_equal_align(query):
     blind = clip(5, 4)
     blind.mean[:] = np.nan
     clips += [("blind", "z", blind)]
-    got = Packed(clips).distances(query)
+    got = NeighbourSearch(clips).distances(query)
     want = [nearest_mean(query, x) for _, _, x in clips]
     np.testing.assert_allclose(got, want, rtol=1e-5)
     assert got[-1] == pytest.approx(MISSING_COST)
@@ -84,12 +84,12 @@ def test_missing_frames_in_the_query():
     query = clip(0, 50)
     query.mean[3] = np.nan
     query.mean[20:30] = np.nan
-    got = Packed(index()).distances(query)
+    got = NeighbourSearch(index()).distances(query)
     np.testing.assert_allclose(got, [nearest_mean(query, x) for _, _, x in index()], rtol=1e-5)
 
 
 def test_threads_change_nothing():
-    packed, query = Packed(index(8, 5)), clip(3, 7)
+    packed, query = NeighbourSearch(index(8, 5)), clip(3, 7)
     threads = get_num_threads()
     many = packed.distances(query)
     set_num_threads(1)

@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from tests.index.test_nearest import clip, holey
+from tests.index.test_neighbours import clip, holey
+from vipecli.embedding.embed import Embeddings
 from vipecli.errors import FormatError
 from vipecli.index import shortlist
-from vipecli.index.nearest import Packed
+from vipecli.index.neighbours import NeighbourSearch
 
 CLIPS = [clip(action, take, t=40) for action in range(6) for take in range(10)]
 
@@ -39,7 +40,7 @@ def test_what_is_written_is_read(index):
 
 
 def test_the_nearest_are_those_of_all_where_the_shortlist_holds_them(index):
-    packed = Packed([(f"{i:02d}", "", c) for i, c in enumerate(CLIPS)])
+    packed = NeighbourSearch([(f"{i:02d}", "", c) for i, c in enumerate(CLIPS)])
     for action in range(6):
         query = clip(action, 77, t=40)
         want, distances, _ = packed.nearest(query, 3)
@@ -59,9 +60,11 @@ def test_clips_with_holes_are_pooled_over_what_is_seen():
 
 
 def test_many_clips_of_one_length_are_packed_alike():
-    packed = Packed([(f"{i:02d}", "", c) for i, c in enumerate(CLIPS)])
+    packed = NeighbourSearch([(f"{i:02d}", "", c) for i, c in enumerate(CLIPS)])
     mean, std = (np.concatenate([getattr(c, name) for c in CLIPS]) for name in ("mean", "std"))
-    at_once = Packed.of_frames(mean, std, 40, 1 / 30, CLIPS[0].model, CLIPS[0].sigmoid)
+    at_once = NeighbourSearch.of_frames(
+        40, 1 / 30, Embeddings(mean, std, np.zeros(len(mean)), CLIPS[0].model, CLIPS[0].sigmoid)
+    )
     query = clip(2, 9, t=33)
     np.testing.assert_allclose(at_once.distances(query), packed.distances(query), rtol=1e-6)
     near, found, _ = packed.nearest(query, 4)
@@ -72,7 +75,7 @@ def test_many_clips_of_one_length_are_packed_alike():
 
 
 def test_a_large_index_is_classified_through_its_shortlist(tmp_path, monkeypatch):
-    from vipecli.index import searchable
+    from vipecli.index import opened
     from vipecli.index.classify import classify
     from vipecli.index.commit import commit
     from vipecli.index.records import Facts, Record
@@ -85,21 +88,21 @@ def test_a_large_index_is_classified_through_its_shortlist(tmp_path, monkeypatch
         return Record(Facts(f"{i:02d}", "abcdefg"[i // 10], key=str(i)), found, embeddings)
 
     index = commit(Index(tmp_path), (record(i, c) for i, c in enumerate(CLIPS)))
-    monkeypatch.setattr(searchable, "IN_MEMORY", 10)
-    monkeypatch.setattr(searchable, "_SAMPLE", 12)
+    monkeypatch.setattr(opened, "IN_MEMORY", 10)
+    monkeypatch.setattr(opened, "_SAMPLE", 12)
     for _ in range(2):  # made, and found again
-        opened = searchable.open_for_search(
+        library = opened.open_for_search(
             index, hubs=5, k=3, leave_out=lambda facts: facts.name == "20"
         )
         query = clip(2, 99, t=40)
-        found = classify(query, opened.packed, k=3, leave_out=opened.left_out)
+        found = classify(query, library.packed, k=3, leave_out=library.left_out)
         assert (found.label, len(found.neighbours)) == ("c", 3)
         assert "20" not in [one.clip for one in found.neighbours]
     commit(index, [record(60, CLIPS[0])])
-    assert len(searchable.open_for_search(neighbours_index(tmp_path), hubs=5, k=3).packed) == 61
+    assert len(opened.open_for_search(loaded(tmp_path), hubs=5, k=3).packed) == 61
 
 
-def neighbours_index(folder):
+def loaded(folder):
     from vipecli.index.store import load
 
     return load(folder)

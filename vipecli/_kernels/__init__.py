@@ -6,45 +6,54 @@ that cannot be written, in numba's user cache (``NUMBA_CACHE_DIR`` moves it); an
 makes it anew.
 """
 
-from vipecli._kernels.bounds import BALL, LANES, STEP, Clips, Points, Query, floors
+from vipecli._kernels.bounds import LANES, SPHERE_FRAMES, STEP, Clips, Query, Spheres, lower_bounds
 from vipecli._kernels.colour import bgr_to_yuv420, yuv420_to_bgr
+from vipecli._kernels.distances import Clip, Costs, Groups, distances_to_all
+from vipecli._kernels.euclidean_dtw import (
+    SIDE_BY_SIDE,
+    Boxes,
+    Frames,
+    box_bounds,
+    nearest_by_euclidean_dtw,
+)
 from vipecli._kernels.neighbours import Correction, nearest
-from vipecli._kernels.plain import SIDE_BY_SIDE, Boxes, Frames, box_bounds, nearest_plain
 from vipecli._kernels.posterior import MOVES, mean_path
 from vipecli._kernels.probability import matching
 from vipecli._kernels.procrustes import normalized_poses, np_mpjpe_matrix, np_mpjpe_pairs
-from vipecli._kernels.ranking import rank
 from vipecli._kernels.warping import band_limits, dtw_band, dtw_mean, dtw_path
 from vipecli._kernels.windows import atrous_regular, atrous_taps
 
 __all__ = [
-    "BALL",
     "LANES",
     "MOVES",
     "SIDE_BY_SIDE",
+    "SPHERE_FRAMES",
     "STEP",
     "Boxes",
+    "Clip",
     "Clips",
     "Correction",
+    "Costs",
     "Frames",
-    "Points",
+    "Groups",
     "Query",
+    "Spheres",
     "atrous_regular",
     "atrous_taps",
     "band_limits",
     "bgr_to_yuv420",
     "box_bounds",
+    "distances_to_all",
     "dtw_band",
     "dtw_mean",
     "dtw_path",
-    "floors",
+    "lower_bounds",
     "matching",
     "mean_path",
     "nearest",
-    "nearest_plain",
+    "nearest_by_euclidean_dtw",
     "normalized_poses",
     "np_mpjpe_matrix",
     "np_mpjpe_pairs",
-    "rank",
     "yuv420_to_bgr",
 ]

@@ -1,91 +1,93 @@
-"""Lower bounds of the distance of a query to clips, from balls around some frames or from frames.
+"""Lower bounds of the DTW distance between a query and clips, from bounding spheres of frames.
 
-A bound of -log p follows from `kappa`, see `least_costs`: one number per pair of frames, and of two
-sets of frames its least value is bounded by that of the balls that hold them.
+The bound of -log p follows from `kappa` (see `least_costs`), one number per pair of frames. The
+smallest kappa between two sets of frames is bounded by that of their bounding spheres.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 from numba import prange
+from numpy.typing import NDArray
 
 from vipecli._kernels.compiling import F, jit
 from vipecli._kernels.probability import exp2, log
 
-BALL = 4
-"""Frames of a clip in one ball."""
+SPHERE_FRAMES = 4
+"""Consecutive frames of a clip in one bounding sphere."""
 
 STEP = 4
-"""Points are taken so many at a time, and dimensions likewise; all of them in whole steps."""
+"""Spheres and dimensions are processed in blocks of this size; arrays are padded to multiples."""
 
 LANES = 16
-"""Frames of a query come in whole vectors."""
+"""The frames of a query are padded to a multiple of this, a whole SIMD vector."""
 
-_SLACK = F(1e-3)  # of a bound, far above what float32 can be off
+_SLACK = F(1e-3)  # taken off a bound, relative and absolute; far above the rounding of float32
 _INF_BITS = np.int32(0x7F800000)
 
 
 class Query(NamedTuple):
-    """A query; N' and D' are N and D in whole vectors and steps.
+    """A query as the lower bounds need it; N' and D' are N and D, padded.
 
-    `mean`, `var` (N, D), `known` (N,) and `taps` (7,) as in `rank`; `whole`: no frame is missing.
-    `centre` (D', N') and `square`, `shrink`, `total` (N',) are what `Points` are of clips.
+    `mean`, `var` (N, D), `known` (N,) and `taps` (7,) are as in `distances_to_all`; `whole` says
+    that no frame is missing. `centre` (D', N') and `square`, `shrink`, `total` (N',) are the same
+    quantities as in `Spheres`.
     """
 
-    mean: np.ndarray
-    var: np.ndarray
-    known: np.ndarray
-    taps: np.ndarray
+    mean: NDArray[np.float32]
+    var: NDArray[np.float32]
+    known: NDArray[np.bool_]
+    taps: NDArray[np.int64]
     whole: bool
-    centre: np.ndarray
-    square: np.ndarray
-    shrink: np.ndarray
-    total: np.ndarray
+    centre: NDArray[np.float32]
+    square: NDArray[np.float32]
+    shrink: NDArray[np.float32]
+    total: NDArray[np.float32]
 
 
-class Points(NamedTuple):
-    """Balls around frames of clips, or the frames themselves.
+class Spheres(NamedTuple):
+    """Bounding spheres of consecutive frames of clips, or single frames as spheres of radius 0.
 
-    `centre` (E, D'); `square` (E,) its squared length, a little less for the sake of float32;
-    `radius` (E,), or (0,) for frames; `shrink` (E,) the least 1 / (1 + t v) over dimensions and
-    frames; `total` (E,) the least sum of log(1 + 2 t v) / 2 t. Clip c has the points
-    [starts[c, 0], starts[c, 1]), whole steps, filled up with ones whose total is inf, as it is
-    where nobody is seen.
+    `centre` (E, D'); `square` (E,), its squared norm, rounded down; `radius` (E,), or shape (0,)
+    for single frames; `shrink` (E,), the minimum of 1 / (1 + t v) over dimensions and frames;
+    `total` (E,), the minimum over frames of the sum of log(1 + 2 t v) / 2 t. Clip c has the spheres
+    [starts[c, 0], starts[c, 1]), padded to a multiple of `STEP` with spheres whose total is inf.
+    Frames without a person have a total of inf, too.
     """
 
-    centre: np.ndarray
-    square: np.ndarray
-    radius: np.ndarray
-    shrink: np.ndarray
-    total: np.ndarray
-    starts: np.ndarray
+    centre: NDArray[np.float32]
+    square: NDArray[np.float32]
+    radius: NDArray[np.float32]
+    shrink: NDArray[np.float32]
+    total: NDArray[np.float32]
+    starts: NDArray[np.int64]
 
 
 class Clips(NamedTuple):
-    """Frames of clips as `rank` takes them, (D, F), with `taps` (C, 7).
+    """Frames of clips side by side (D, F), as in `distances_to_all`, with `taps` (C, 7).
 
-    `whole` (C,): no frame is missing, and the clip is longer than its window.
+    `whole` (C,) says that no frame of a clip is missing and the clip is longer than its window.
     """
 
-    mean: np.ndarray
-    var: np.ndarray
-    known: np.ndarray
-    starts: np.ndarray
-    taps: np.ndarray
-    whole: np.ndarray
+    mean: NDArray[np.float32]
+    var: NDArray[np.float32]
+    known: NDArray[np.bool_]
+    starts: NDArray[np.int64]
+    taps: NDArray[np.int64]
+    whole: NDArray[np.bool_]
 
 
 @jit
 def least_costs(kappa, terms, out):
-    """Lower bound of -log p of every pair of frames whose kappa is at least that given.
+    """Lower bounds of -log p for pairs of frames, given lower bounds of their kappa.
 
     p = 0.05 + sum_k w_k prod_d (1 + t v_d)^(-1/2) exp(-t d^2 / 2 (1 + t v_d)) over some rates t_k,
     v_d the sum of the variances x of a frame and y of another. With 1 + t (x + y) at most
     (1 + t x) (1 + t y) and, as the logarithm is concave, at least the root of
     (1 + 2 t x) (1 + 2 t y), a product is at most exp(-t kappa / 2), where
     kappa = sum_d d^2 / (1 + t x) (1 + t y) + (log (1 + 2 t x) + log (1 + 2 t y)) / 2 t
-    falls as t grows. So kappa of the second rate does for the first, too, and rates above it count
-    as that one. `terms` are the two weights and the two rates times log2(e) / 2.
+    decreases in t. So the kappa of the second rate is a bound for the first as well, and all higher
+    rates are counted as the second. `terms`: two weights, then two rates times log2(e) / 2.
     """
     w1, w2, c1, c2 = terms[0], terms[1], terms[2], terms[3]
     for j in range(len(out)):
@@ -96,7 +98,7 @@ def least_costs(kappa, terms, out):
 
 @jit
 def products(centre, points, out):
-    """Scalar products (4, N') of the query's frames (D', N') and four points (4, D')."""
+    """Dot products (4, N') of the frames of the query (D', N') and four points (4, D')."""
     out[:] = F(0.0)
     o0, o1, o2, o3 = out[0], out[1], out[2], out[3]
     for d in range(0, len(centre), 4):
@@ -115,9 +117,9 @@ def products(centre, points, out):
 
 @jit
 def nearest_of_four(k0, k1, k2, k3, rows, columns):
-    """Lower `rows` (N',) to the least of four rows, whose own least values are `columns` (4,).
+    """Running minimum of `rows` (N',) with four rows; the minimum of each goes to `columns` (4,).
 
-    Numbers that are not negative are ordered as their bits are, of which a least one vectorises.
+    Non-negative floats are ordered like their bits, and a minimum of integers vectorises.
     """
     l0, l1, l2, l3 = _INF_BITS, _INF_BITS, _INF_BITS, _INF_BITS
     for i in range(len(rows)):
@@ -131,15 +133,15 @@ def nearest_of_four(k0, k1, k2, k3, rows, columns):
 
 @jit
 def _kappa(square, shrink, total, dots, point_square, point_shrink, point_total):
-    """Turn the products with one point into kappa."""
+    """Kappa of every frame and one point, in place of their dot products."""
     for i in range(len(dots)):
         d = max(square[i] + point_square - F(2.0) * dots[i], F(0.0))
         dots[i] = d * (shrink[i] * point_shrink) + (total[i] + point_total)
 
 
 @jit
-def _ball_kappa(square, shrink, total, dots, point_square, radius, point_shrink, point_total):
-    """Turn the products with the centre of a ball into the least kappa."""
+def _sphere_kappa(square, shrink, total, dots, point_square, radius, point_shrink, point_total):
+    """Smallest kappa of every frame and one sphere, in place of the dot products."""
     for i in range(len(dots)):
         d = np.sqrt(max(square[i] + point_square - F(2.0) * dots[i], F(0.0)))
         d = max(d - radius, F(0.0))
@@ -148,9 +150,9 @@ def _ball_kappa(square, shrink, total, dots, point_square, radius, point_shrink,
 
 @jit
 def least_kappas(query, points, c, dots, rows, columns):
-    """Least kappa of each frame of the query (N',), and of each point of clip c.
+    """Smallest kappa of each frame of the query, and of each sphere of clip c.
 
-    `dots` is scratch, (4, N').
+    Written to `rows` (N',) and `columns`; `dots` (4, N') is scratch.
     """
     first, last = points.starts[c]
     square, shrink, total = query.square, query.shrink, query.total
@@ -162,7 +164,7 @@ def least_kappas(query, points, c, dots, rows, columns):
             size, scale, more = points.square[e + x], points.shrink[e + x], points.total[e + x]
             if len(points.radius):
                 radius = points.radius[e + x]
-                _ball_kappa(square, shrink, total, dots[x], size, radius, scale, more)
+                _sphere_kappa(square, shrink, total, dots[x], size, radius, scale, more)
             else:
                 _kappa(square, shrink, total, dots[x], size, scale, more)
         at = e - first
@@ -171,10 +173,11 @@ def least_kappas(query, points, c, dots, rows, columns):
 
 @jit
 def least_of_taps(raw, taps, whole, out):
-    """Lower bound of every atrous row from those of the rows (N,) that it is the mean of.
+    """Lower bounds of the rows of the atrous table from those of the raw table (N,).
 
-    Where no frame is missing and the clip is longer than the window, only taps at one end of it can
-    be cut off by the ends of the clip; otherwise any of them may be the only one.
+    An atrous value is the mean over the taps inside the clip. Where no frame is missing and the
+    clip is longer than the window, only taps on one side can be outside; otherwise any single tap
+    may be the only one left.
     """
     n, reach = len(raw), taps[6]
     inner = max(n - 2 * reach, 0) if whole else 0  # rows with all taps inside
@@ -192,7 +195,7 @@ def least_of_taps(raw, taps, whole, out):
 
 @jit
 def _least_window(r0, r1, r2, r3, r4, r5, r6, out):
-    """Least mean of seven rows, or of those that are left without some on one side."""
+    """Minimum of the means over all seven taps and over those left by a cut on one side."""
     for i in range(len(out)):
         four, other = r3[i] + r4[i] + r5[i] + r6[i], r3[i] + r2[i] + r1[i] + r0[i]
         five, six = four + r2[i], four + r2[i] + r1[i]
@@ -204,11 +207,11 @@ def _least_window(r0, r1, r2, r3, r4, r5, r6, out):
 
 @jit
 def _least_at(raw, i, taps, whole):
-    """Lower bound of one row: the least tap, or the least mean of those left on one side."""
+    """Lower bound of one atrous row, where taps may lie outside of the clip."""
     least, n = np.float32(np.inf), len(raw)
     for side in range(2 if whole else 0):
         total, count = F(0.0), F(0.0)
-        for x in range(7):  # from the middle to one side, after all those on the other
+        for x in range(7):  # one side and the centre first, then outwards on the other side
             k = (3, 2, 1, 0, 4, 5, 6)[x]
             at = i + (taps[k] if side else -taps[k])
             if 0 <= at < n:
@@ -224,7 +227,7 @@ def _least_at(raw, i, taps, whole):
 
 @jit
 def _least_mean(rows, cells):
-    """Least mean of a path that crosses every row and has at most so many cells."""
+    """Smallest mean cost of a path that visits every row and has at most `cells` cells."""
     total, least = 0.0, np.inf
     for i in range(len(rows)):
         total += rows[i]
@@ -234,7 +237,7 @@ def _least_mean(rows, cells):
 
 @jit
 def _crossing_mean(rows, columns):
-    """Least mean of a path that crosses every row, and a new column wherever it stays in one."""
+    """Smallest mean cost of a path that visits every row, and a new column in each further cell."""
     n, m = len(rows), len(columns)
     total = 0.0
     for i in range(n):
@@ -249,13 +252,13 @@ def _crossing_mean(rows, columns):
 
 @jit
 def _below(bound):
-    """A bound, a little less for the sake of float32."""
+    """A bound, reduced to be safe against rounding in float32."""
     return bound * (1.0 - _SLACK) - _SLACK
 
 
 @jit
-def _points_apart(query, points, c):
-    """Least kappa of each frame of the query (N',), and of each point of clip c."""
+def _least_kappas_of(query, points, c):
+    """Smallest kappa of each frame of the query (N',), and of each sphere of clip c."""
     lanes, count = query.centre.shape[1], points.starts[c, 1] - points.starts[c, 0]
     dots, rows = np.empty((STEP, lanes), np.float32), np.empty(lanes, np.float32)
     columns = np.empty(count, np.float32)
@@ -264,7 +267,7 @@ def _points_apart(query, points, c):
 
 
 @jit
-def _row_floors(query, clips, c, kappas, terms):
+def _row_bounds(query, clips, c, kappas, terms):
     """Lower bounds (N,) of the rows of the atrous table."""
     out = np.empty(len(query.mean), np.float32)
     least_costs(kappas, terms, kappas)
@@ -273,8 +276,8 @@ def _row_floors(query, clips, c, kappas, terms):
 
 
 @jit
-def _column_floors(query, clips, c, kappas, size, terms):
-    """Lower bounds (M,) of the columns of the atrous table, from points of `size` frames."""
+def _column_bounds(query, clips, c, kappas, size, terms):
+    """Lower bounds (M,) of the columns of the atrous table, from spheres of `size` frames."""
     m = clips.starts[c, 1] - clips.starts[c, 0]
     raw, out = np.empty(m, np.float32), np.empty(m, np.float32)
     least_costs(kappas, terms, kappas)
@@ -286,37 +289,39 @@ def _column_floors(query, clips, c, kappas, size, terms):
 
 
 @jit(parallel=True)
-def floors(query, balls, clips, terms):
-    """Lower bounds (C,) of the distance of a query to every clip, from balls.
+def lower_bounds(
+    query: Query, spheres: Spheres, clips: Clips, terms: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Lower bounds (C,) of the distance between a query and every clip, from bounding spheres.
 
-    A row of the atrous table is bounded by the rows that it is the mean of, and a path of at most
-    N + M - 1 cells crosses every row once; columns likewise. The longer side is taken.
+    Each row of the atrous table is bounded by the rows that it averages, and a warping path of at
+    most N + M - 1 cells visits every row; likewise for columns. The longer side gives the bound.
     """
     bounds = np.empty(len(clips.starts))
     for c in prange(len(bounds)):
         n, m = len(query.mean), clips.starts[c, 1] - clips.starts[c, 0]
-        rows, columns = _points_apart(query, balls, c)
+        rows, columns = _least_kappas_of(query, spheres, c)
         if n >= m:
-            longer = _row_floors(query, clips, c, rows, terms)
+            longer = _row_bounds(query, clips, c, rows, terms)
         else:
-            longer = _column_floors(query, clips, c, columns, BALL, terms)
+            longer = _column_bounds(query, clips, c, columns, SPHERE_FRAMES, terms)
         bounds[c] = _below(_least_mean(longer, n + m - 1))
     return bounds
 
 
 @jit
-def refined_floor(query, frames, clips, c, terms, limit):
-    """Bound of one clip as by `floors`, from its frames; and those of the rows of its table (N,).
+def refined_bound(query, frames, clips, c, terms, limit):
+    """Lower bound for one clip from its frames, tighter than `lower_bounds`.
 
-    Of the path it is also taken into account that it crosses a new column wherever it stays in a
-    row, unless the bound is above `limit` without.
+    Also returns the bounds (N,) of the rows of its table. Unless the bound already exceeds `limit`,
+    it is tightened: a path that stays in a row enters a new column.
     """
-    kappas, more = _points_apart(query, frames, c)
-    rows = _row_floors(query, clips, c, kappas, terms)
+    kappas, more = _least_kappas_of(query, frames, c)
+    rows = _row_bounds(query, clips, c, kappas, terms)
     cells = len(rows) + clips.starts[c, 1] - clips.starts[c, 0] - 1
     bound = _below(_least_mean(rows, cells))
     if bound <= limit:
-        columns = _column_floors(query, clips, c, more, 1, terms)
+        columns = _column_bounds(query, clips, c, more, 1, terms)
         bound = max(bound, _below(_least_mean(columns, cells)))
         if bound <= limit:
             bound = _below(max(_crossing_mean(rows, columns), _crossing_mean(columns, rows)))

@@ -1,37 +1,40 @@
-"""The nearest clips of an index, without all distances."""
+"""Nearest-neighbour search among clips, with early abandoning by lower bounds."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numba import prange
+from numpy.typing import NDArray
 
-from vipecli._kernels.bounds import LANES, refined_floor
+from vipecli._kernels.bounds import LANES, Clips, Query, Spheres, refined_bound
 from vipecli._kernels.compiling import F, jit
+from vipecli._kernels.distances import Costs
 from vipecli._kernels.probability import BLOCK, distance_row
 from vipecli._kernels.windows import atrous_padded
 
 
 @jit
-def _bounded_distance(query, clips, c, floor, waves, decays, missing, limit):
+def _bounded_distance(query, clips, c, row_bounds, costs, limit):
     """Mean atrous distance along the warping path to clip c; inf once it must exceed `limit`.
 
-    As `dtw_mean`, but the table is made row by row, and of the rows still to come their lower
-    bounds `floor` (N,) are known: a path at (i, j) has N-1-i of them ahead, and M-1-j cells more
-    at most, none below the least bound.
+    As `dtw_mean`, but the table is computed row by row and abandoned early: `row_bounds` (N,) are
+    lower bounds of the rows. A path at (i, j) has N-1-i rows and at most M-1-j further cells ahead,
+    none below the smallest bound.
     """
     mean, var, known, taps = query.mean, query.var, query.known, query.taps
     mean_t, var_t, known_t, clip_taps = clips.mean, clips.var, clips.known, clips.taps[c]
+    waves, decays = costs.waves, costs.decays
     first, last = clips.starts[c]
     n, m = len(mean), last - first
     top, gap = taps.max(), clip_taps.max()
     padded = np.full((n + 2 * top, m + 2 * gap), F(np.nan))
     scratch, smooth = np.empty((5, BLOCK), np.float32), np.empty((1, m), np.float32)
     sums, lengths = np.empty((2, m)), np.empty((2, m), np.int32)
-    # whole vectors, as far as there are frames: what lies behind the clip is not looked at
+    # padded to whole SIMD vectors; the values behind the clip are not read
     line = np.empty(min(-(-m // LANES) * LANES, mean_t.shape[1] - first), np.float32)
     least, rest = np.inf, 0.0
     for i in range(n):
-        least, rest = min(least, floor[i]), rest + floor[i]
+        least, rest = min(least, row_bounds[i]), rest + row_bounds[i]
     done = 0
     for i in range(n):
         while done < min(i + top + 1, n):
@@ -41,11 +44,11 @@ def _bounded_distance(query, clips, c, floor, waves, decays, missing, limit):
                 for j in range(m):
                     row[j] = line[j] if known_t[first + j] else F(np.nan)
             done += 1
-        atrous_padded(padded[i : i + 2 * top + 1], top, gap, taps, clip_taps, missing, smooth)
+        atrous_padded(padded[i : i + 2 * top + 1], top, gap, taps, clip_taps, costs.missing, smooth)
         above, here = sums[(i + 1) & 1], sums[i & 1]
         length_above, length_here = lengths[(i + 1) & 1], lengths[i & 1]
         _mean_row(i == 0, smooth[0], above, here, length_above, length_here)
-        rest -= floor[i]
+        rest -= row_bounds[i]
         if i & 3 == 3 and i < n - 1:
             bound = np.inf
             for j in range(m):
@@ -59,7 +62,7 @@ def _bounded_distance(query, clips, c, floor, waves, decays, missing, limit):
 
 @jit
 def _mean_row(is_first, cost, above, here, length_above, length_here):
-    """One row of `dtw_mean`: sums and lengths of the best paths from those of the row above."""
+    """One row of `dtw_mean`: sums and lengths of the best paths, from those of the row above."""
     left, left_length = np.inf, 0
     corner, corner_length = np.inf, 0
     for j in range(len(cost)):
@@ -77,52 +80,58 @@ def _mean_row(is_first, cost, above, here, length_above, length_here):
 
 @jit
 def _keep_best(best, score):
-    """Put a score among the best ones, ascending; the largest of them falls out."""
+    """Insert a score into the ascending best ones and drop the largest."""
     for x in range(len(best)):
         if score < best[x]:
             best[x], score = score, best[x]
 
 
 class Correction(NamedTuple):
-    """What is taken off the distances of C clips; see `packed.Hubs`.
+    """Hubness correction (CSLS) of the distances to C clips; see `index.hubness.Hubness`.
 
-    `shift` (C,); `lift` (C,) the most that may be taken off. `last`, `following` (C,): of a clip
-    whose distance d is at most the first, another half of what the second exceeds d by is taken
-    off, divided by `count`; -inf = never.
+    `shift` (C,) is subtracted; `lift` (C,) is the most that may be subtracted in all. A query that
+    is itself a clip joins the neighbourhood of every clip whose distance d is at most `last` (C,):
+    there (`following` - d) / (2 `count`) is subtracted as well. `last` of -inf: never.
     """
 
-    shift: np.ndarray
-    lift: np.ndarray
-    last: np.ndarray
-    following: np.ndarray
+    shift: NDArray[np.float64]
+    lift: NDArray[np.float64]
+    last: NDArray[np.float64]
+    following: NDArray[np.float64]
     count: int
 
 
 @jit(parallel=True)
 def nearest(
-    query, frames, clips, order, bounds, correction, best, chunk, terms, waves, decays, missing
-):
-    """Distances to the clips that may be among the k of least score; inf for all others.
+    query: Query,
+    frames: Spheres,
+    clips: Clips,
+    order: NDArray[np.int64],
+    bounds: NDArray[np.float64],
+    correction: Correction,
+    best: NDArray[np.float64],
+    chunk: int,
+    costs: Costs,
+) -> NDArray[np.float64]:
+    """Distances to the clips that may be among the k of lowest score; inf for all others.
 
-    The score of a clip is its distance less what `correction` takes off. Clips come in the order of
-    their least scores, and the search ends where those exceed the k-th best found.
+    The score of a clip is its distance less its hubness correction. Clips are visited in the order
+    of the lower bounds of their scores, until those exceed the k-th best score found.
 
     Parameters
     ----------
     query, frames, clips
         see `bounds`.
     order
-        shape (O,) int64: clips to look at, by their least scores.
+        shape (O,) int64: clips to visit, by the lower bounds of their scores.
     bounds
-        shape (C,), from `floors`.
+        shape (C,), from `lower_bounds`.
     best
-        shape (k,), largest scores that are wanted, all alike; overwritten.
+        shape (k,), all equal to the largest score of interest; overwritten.
     chunk
-        clips looked at side by side between two looks at the k-th best.
-    terms, waves, decays
-        of the sigmoid, as in `least_costs` and `matching`.
-    missing
-        cost of a cell of which nothing is known.
+        clips computed in parallel before the k-th best score is updated.
+    costs
+        how the distance of two frames is computed.
 
     Returns
     -------
@@ -138,9 +147,9 @@ def nearest(
             c = order[x]
             limit = best[k - 1] + correction.lift[c]
             if bounds[c] <= limit:
-                bound, rows = refined_floor(query, frames, clips, c, terms, limit)
+                bound, rows = refined_bound(query, frames, clips, c, costs.terms, limit)
                 if bound <= limit:
-                    out[c] = _bounded_distance(query, clips, c, rows, waves, decays, missing, limit)
+                    out[c] = _bounded_distance(query, clips, c, rows, costs, limit)
         for x in range(begin, end):
             c = order[x]
             score = out[c] - correction.shift[c]

@@ -26,7 +26,7 @@ from vipecli.cli.queries import Query, inputs, open_index, read_query
 if TYPE_CHECKING:
     from vipecli.embedding.embed import Embeddings
     from vipecli.index.classify import Ranking
-    from vipecli.index.searchable import Searchable
+    from vipecli.index.opened import OpenedIndex
     from vipecli.index.timeline import Stretch
 
 HUBS = 50  # as in `vipe evaluate penn`
@@ -203,7 +203,7 @@ class _Result:
 
 
 def _one(
-    query: Query, library: "Searchable", k: int, exact: bool, every: float | None, match: str
+    query: Query, library: "OpenedIndex", k: int, exact: bool, every: float | None, match: str
 ) -> _Result:
     """Label one clip, and over time if so asked."""
     from vipecli.index.classify import classify as rank
@@ -229,7 +229,7 @@ def _one(
 
 
 def _over_time(
-    query: Query, library: "Searchable", label: "Callable[[Embeddings], Ranking]", every: float
+    query: Query, library: "OpenedIndex", label: "Callable[[Embeddings], Ranking]", every: float
 ) -> "list[Stretch]":
     from statistics import median
 
@@ -296,7 +296,7 @@ def _show(result: _Result, name: bool) -> None:
     Console(markup=False, highlight=False, emoji=False).print(table)
 
 
-def _explain(result: _Result, library: "Searchable", out: Path) -> None:
+def _explain(result: _Result, library: "OpenedIndex", out: Path) -> None:
     """Write the clip beside its nearest one, aligned."""
     from vipecli.alignment.align import align
     from vipecli.cli.console import progress_bars

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 
     from vipecli.embedding.clip import Recipe
     from vipecli.embedding.embed import Embeddings
+    from vipecli.index.opened import OpenedIndex
     from vipecli.index.records import Facts
-    from vipecli.index.searchable import Searchable
     from vipecli.index.store import Index
     from vipecli.poses.poses import Poses
     from vipecli.video.source import ClipSource
@@ -49,12 +49,12 @@ def inputs(clips: list[Path], part: "Recipe") -> list[Path]:
 
 def open_index(
     folder: Path, recipe: "Recipe", jobs: int, exclude: list[str], *, hubs: int, k: int
-) -> "Searchable":
+) -> "OpenedIndex":
     """Index of a folder, brought up to date where it was made from sub-folders of videos."""
     from fnmatch import fnmatchcase
 
     from vipecli.cli.console import progress_bars
-    from vipecli.index.searchable import open_for_search
+    from vipecli.index.opened import open_for_search
 
     index = up_to_date(folder, recipe, jobs, exclude)
     with progress_bars() as bars:
@@ -91,7 +91,7 @@ def up_to_date(folder: Path, recipe: "Recipe", jobs: int, exclude: list[str]) ->
     return update(index, items, recipe, jobs=jobs, present=present, source=origin)[0]
 
 
-def read_query(path: Path, part: "Recipe", library: "Searchable") -> Query:
+def read_query(path: Path, part: "Recipe", library: "OpenedIndex") -> Query:
     """Poses of a clip, or of a part of it: those in the index, if it is there."""
     import numpy as np
 

@@ -11,7 +11,7 @@ from vipecli.embedding.embed import Embeddings, Model, embed
 from vipecli.errors import FormatError
 from vipecli.evaluate.metrics import one_nn_correct, one_view_accuracy, without_hubs
 from vipecli.evaluate.penn_order import tau, tau_count, tau_pairs
-from vipecli.index.nearest import Packed
+from vipecli.index.neighbours import NeighbourSearch
 from vipecli.index.penn_action import PennClip, load
 
 __all__ = ["PennClip", "distances", "evaluate", "load", "score", "split", "tau", "tau_pairs"]
@@ -63,7 +63,7 @@ def _rows(
     index: list[tuple[str, str, Embeddings]],
     progress: Callable[[int], object] | None,
 ) -> np.ndarray:
-    packed = Packed(index)
+    packed = NeighbourSearch(index)
     out = np.empty((len(queries), len(index)))
     for i, (_, _, query) in enumerate(queries):
         out[i] = packed.distances(query)

@@ -12,7 +12,8 @@ from vipecli.alignment.dtw import cheapest
 from vipecli.embedding.distance import known_frames, window_distance
 from vipecli.embedding.embed import Embeddings
 from vipecli.errors import NoPoseError
-from vipecli.index.nearest import Hubs, Packed
+from vipecli.index.hubness import Hubness
+from vipecli.index.neighbours import NeighbourSearch
 from vipecli.index.shortlist import Shortlist
 
 NONE_SHARE = 0.1
@@ -34,7 +35,7 @@ class Calibration:
     none_at: float = 1.6
 
     @classmethod
-    def default(cls, hubs: Hubs | None) -> "Calibration":
+    def default(cls, hubs: Hubness | None) -> "Calibration":
         """For an index that is too small to tell, and scores that are corrected or not."""
         shift = 0.5 * float(np.mean(hubs.mean)) if hubs is not None and hubs.count else 0.0
         return cls(none_at=cls.none_at - shift)
@@ -90,10 +91,10 @@ class Ranking:
 
 def classify(
     query: Embeddings,
-    clips: Packed | Shortlist | Sequence[tuple[str, str, Embeddings]],
+    clips: NeighbourSearch | Shortlist | Sequence[tuple[str, str, Embeddings]],
     *,
     k: int = 5,
-    hubs: Hubs | None = None,
+    hubs: Hubness | None = None,
     calibration: Calibration | None = None,
     leave_out: np.ndarray | None = None,
     exhaustive: bool = False,
@@ -106,8 +107,8 @@ def classify(
     query
         the clip to label.
     clips
-        labelled clips: (name, label, embeddings) of each, or `Packed` for many queries, or a
-        `Shortlist` of very many.
+        labelled clips: (name, label, embeddings) of each; a `NeighbourSearch` for many queries, or
+        a `Shortlist` for very many clips.
     k
         how many neighbours vote, at least 1; fewer where the index holds fewer.
     hubs
@@ -137,7 +138,7 @@ def classify(
     """
     if k < 1:
         raise ValueError(f"k is {k}; at least one neighbour has to vote")
-    packed = clips if isinstance(clips, Packed | Shortlist) else Packed(clips)
+    packed = clips if isinstance(clips, NeighbourSearch | Shortlist) else NeighbourSearch(clips)
     if not known_frames(query).any():
         raise NoPoseError("nobody is seen in the clip, so it cannot be labelled")
     member = leave_out is not None and bool(leave_out.any())
@@ -190,9 +191,9 @@ def _weights(scores: np.ndarray, calibration: Calibration) -> tuple[np.ndarray, 
 
 
 def calibrate(
-    table: np.ndarray | Packed | Shortlist,
+    table: np.ndarray | NeighbourSearch | Shortlist,
     labels: np.ndarray,
-    hubs: Hubs,
+    hubs: Hubness,
     k: int,
     sample: np.ndarray | None = None,
 ) -> Calibration:
@@ -230,7 +231,11 @@ def calibrate(
 
 
 def _left_out(
-    table: np.ndarray | Packed | Shortlist, hubs: Hubs, k: int, i: int, without: np.ndarray
+    table: np.ndarray | NeighbourSearch | Shortlist,
+    hubs: Hubness,
+    k: int,
+    i: int,
+    without: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Nearest clips of clip i, and their scores, where some are left out."""
     if not isinstance(table, np.ndarray):

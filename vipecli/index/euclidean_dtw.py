@@ -45,7 +45,7 @@ class Series:
         whole = np.pad(frames, ((0, -len(frames) % STEP), (0, 0)), mode="edge")
         squares = np.square(whole, dtype=np.float64).sum(axis=1) * (1 - _ROUNDING)
         augmented = np.stack([*whole.T, squares, np.ones(len(whole))]).astype(np.float32)
-        place, total = _kernels.nearest_plain(
+        place, total = _kernels.nearest_by_euclidean_dtw(
             np.ascontiguousarray(whole.T),
             augmented,
             len(frames),

@@ -1,26 +1,29 @@
-"""A query and clips as the lower bounds of their distance want them: frames, and balls of some."""
+"""Arrays for the lower bounds of the distance between a query and clips: bounding spheres."""
+
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vipecli._kernels import LANES, STEP, Points, Query
+from vipecli._kernels import LANES, STEP, Clips, Query, Spheres
 from vipecli.embedding.distance import filled, known_frames
 from vipecli.embedding.embed import Embeddings
 
-_ROUNDING = 4e-6  # more than float32 is off in a squared distance, of the squared lengths
+_ROUNDING = 4e-6  # relative to the squared norms; above what float32 rounds off distances
 
 
-def query_of(clip: Embeddings, taps: np.ndarray, rate: np.float32) -> Query:
-    """Lay out a query with the offsets of its atrous window (7,).
+def query_of(clip: Embeddings, taps: NDArray[Any], rate: np.float32) -> Query:
+    """A query with the offsets of its atrous window (7,), prepared for the lower bounds.
 
-    `rate` is that of the slowest decay but one, see `_kernels.bounds.least_costs`.
+    `rate` is that of the second slowest decay, see `_kernels.bounds.least_costs`.
     """
     return lay_out(*filled(clip), known_frames(clip), taps, rate)
 
 
 def lay_out(
-    mean: np.ndarray, var: np.ndarray, known: np.ndarray, taps: np.ndarray, rate: np.float32
+    mean: NDArray[Any], var: NDArray[Any], known: NDArray[Any], taps: NDArray[Any], rate: np.float32
 ) -> Query:
-    """As `query_of`, from means and variances (N, D) without NaN, and the frames that count."""
+    """As `query_of`, from means and variances (N, D) without NaN and known frames (N,)."""
     more = -len(mean) % LANES
     centre = np.pad(mean.T, ((0, -mean.shape[1] % STEP), (0, more)))
     shrink, total = _shrinkage(var.T, known, rate)
@@ -37,25 +40,12 @@ def lay_out(
     )
 
 
-def points(
-    mean: np.ndarray,
-    var: np.ndarray,
-    known: np.ndarray,
-    starts: np.ndarray,
-    rate: np.float32,
-    size: int,
-) -> Points:
-    """Balls around `size` frames in a row, or single frames, of clips laid side by side.
+def bounding_spheres(clips: Clips, rate: np.float32, size: int) -> Spheres:
+    """Bounding spheres of every `size` consecutive frames of clips, or single frames for 1.
 
-    Parameters
-    ----------
-    mean, var
-        shape (D, F) float32, no NaN; `known` (F,) bool.
-    starts
-        shape (C, 2): frames of every clip, from first to one past the last.
-    rate
-        as for `query_of`.
+    `rate` as for `query_of`.
     """
+    mean, var, known, starts = clips.mean, clips.var, clips.known, clips.starts
     counts = -(-(starts[:, 1] - starts[:, 0]) // size)
     steps = -(-counts // STEP) * STEP
     ends = np.cumsum(steps)
@@ -65,7 +55,7 @@ def points(
     frames = np.minimum((first + within * size)[:, None] + np.arange(size), last[:, None] - 1)
     shrink, total = _shrinkage(var, known, rate)
     centre, radius = _around(mean, known, frames)
-    return Points(
+    return Spheres(
         np.pad(centre, ((0, 0), (0, -len(mean) % STEP))),
         _squares(centre),
         radius if size > 1 else radius[:0],
@@ -76,29 +66,29 @@ def points(
 
 
 def _around(
-    mean: np.ndarray, known: np.ndarray, frames: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Centres (E, D) and radii (E,) of balls around the known ones of some frames (E, S)."""
+    mean: NDArray[Any], known: NDArray[Any], frames: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Centres (E, D) and radii (E,) of spheres around the known ones among frames (E, S)."""
     at, seen = mean.T[frames], known[frames]
     if frames.shape[1] == 1:
         return np.ascontiguousarray(at[:, 0]), np.zeros(len(at), np.float32)
     here = seen[:, :, None]
     largest = np.float32(np.finfo(np.float32).max)
     low, high = np.where(here, at, largest).min(axis=1), np.where(here, at, -largest).max(axis=1)
-    centre = (low + high) / 2  # 0 where nobody is seen
+    centre = (low + high) / 2  # 0 where no frame is known
     reach = np.where(seen, np.square(at - centre[:, None]).sum(axis=2), 0)
     return centre, np.sqrt(reach.max(axis=1)) * np.float32(1 + 1e-5) + np.float32(1e-6)
 
 
-def _squares(rows: np.ndarray) -> np.ndarray:
-    """Squared lengths, a little less."""
+def _squares(rows: NDArray[Any]) -> NDArray[Any]:
+    """Squared norms, rounded down."""
     squares = np.einsum("ed,ed->e", rows, rows, dtype=np.float64)
     return ((1 - _ROUNDING) * squares).astype(np.float32)
 
 
 def _shrinkage(
-    var: np.ndarray, known: np.ndarray, rate: np.float32
-) -> tuple[np.ndarray, np.ndarray]:
-    """Least 1 / (1 + t v), shape (F,), and the sum of log(1 + 2 t v) / 2 t, inf where missing."""
+    var: NDArray[Any], known: NDArray[Any], rate: np.float32
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Minimum of 1 / (1 + t v), and sum of log(1 + 2 t v) / 2 t, over dimensions; shapes (F,)."""
     total = np.log1p(2 * rate * var).sum(axis=0) / (2 * rate)
     return 1 / (1 + rate * var.max(axis=0)), np.where(known, total, np.float32(np.inf))

@@ -17,7 +17,8 @@ import numpy as np
 from vipecli.embedding.distance import known_frames
 from vipecli.embedding.embed import Embeddings
 from vipecli.errors import FormatError
-from vipecli.index.nearest import Hubs, Packed
+from vipecli.index.hubness import Hubness
+from vipecli.index.neighbours import NeighbourSearch
 
 PARTS = 4
 """Parts of a clip that are pooled apart, equally long."""
@@ -105,7 +106,7 @@ def _begin(path: Path, kind: str, shape: tuple[int, ...]) -> IO[bytes]:
 
 @dataclass(frozen=True)
 class Shortlist:
-    """Clips on disk, C of them with F frames in all; asked like `Packed`.
+    """Clips on disk, C of them with F frames in all; asked like `NeighbourSearch`.
 
     Attributes
     ----------
@@ -185,7 +186,7 @@ class Shortlist:
         query: Embeddings,
         k: int,
         *,
-        hubs: Hubs | None = None,
+        hubs: Hubness | None = None,
         member: bool = False,
         leave_out: np.ndarray | None = None,
         exhaustive: bool = False,
@@ -196,7 +197,7 @@ class Shortlist:
         Parameters
         ----------
         query, k, leave_out
-            as in `Packed.nearest`.
+            as in `NeighbourSearch.nearest`.
         hubs, member
             not used: so large an index is not corrected for hubs.
         exhaustive
@@ -206,7 +207,7 @@ class Shortlist:
 
         Returns
         -------
-        As `Packed.nearest`.
+        As `NeighbourSearch.nearest`.
         """
         if not exhaustive:
             found = self._nearest_of(np.sort(self.candidates(query, count)), query, k, leave_out)
@@ -241,7 +242,7 @@ class Shortlist:
             places = places[~leave_out[places]]
         if not len(places):
             return np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
-        packed = Packed([(f"{place:012d}", "", self.clip(place)) for place in places])
+        packed = NeighbourSearch([(f"{place:012d}", "", self.clip(place)) for place in places])
         near, distances, scores = packed.nearest(query, k, limit=limit)
         return places[near], distances, scores
 

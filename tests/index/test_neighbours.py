@@ -10,7 +10,8 @@ from tests.index.test_classify import clip as wavy_clip
 from tests.index.test_classify import uneven
 from vipecli.evaluate.metrics import without_hubs
 from vipecli.evaluate.penn import distances
-from vipecli.index.nearest import Hubs, Packed
+from vipecli.index.hubness import Hubness
+from vipecli.index.neighbours import NeighbourSearch
 
 
 def clip(*args, **options):
@@ -51,12 +52,12 @@ QUERIES = {
 
 @pytest.fixture(scope="module")
 def packed():
-    return Packed(index())
+    return NeighbourSearch(index())
 
 
 @pytest.fixture(scope="module")
 def hubs(packed):
-    return Hubs.of(distances(list(packed.clips)), 5)
+    return Hubness.of(distances(list(packed.clips)), 5)
 
 
 @pytest.mark.parametrize("name", QUERIES)
@@ -76,7 +77,7 @@ def test_nearest_are_those_of_all_distances(packed, hubs, name, k, corrected):
 
 def test_a_member_is_no_neighbour_of_the_others(packed):
     table = np.stack([packed.distances(one) for one in packed.clips])  # ties are not symmetric
-    hubs = Hubs.of(table, 5)
+    hubs = Hubness.of(table, 5)
     want = without_hubs(table, table, np.ones(len(packed), bool), k=5)
     for i in range(0, len(packed), 9):
         leave_out = np.arange(len(packed)) == i
@@ -91,18 +92,18 @@ def test_a_member_is_no_neighbour_of_the_others(packed):
 @pytest.mark.parametrize("name", sorted(set(QUERIES) - {"uneven"}))
 def test_bounds_are_bounds_and_most_clips_are_ruled_out_by_them(packed, name):
     from vipecli import _kernels
-    from vipecli._kernels.bounds import refined_floor
+    from vipecli._kernels.bounds import refined_bound
     from vipecli.embedding.distance import constant_taps
     from vipecli.index.lower_bounds import query_of
 
     query = QUERIES[name]
     asked = query_of(query, constant_taps(query.times), packed._terms[1])
-    bounds = _kernels.floors(asked, packed._balls, packed._bounded, packed._terms[0])
-    found = packed.distances(query)[packed._order]
+    bounds = _kernels.lower_bounds(asked, packed._spheres, packed._even.bounded, packed._terms[0])
+    found = packed.distances(query)[packed._even.order]
     assert (bounds <= found).all()
     for c, distance in enumerate(found):
-        bound, _ = refined_floor(
-            asked, packed._frames, packed._bounded, c, packed._terms[0], np.inf
+        bound, _ = refined_bound(
+            asked, packed._frames, packed._even.bounded, c, packed._terms[0], np.inf
         )
         assert bounds[c] - 1e-3 <= bound <= distance
     if name == "plain":
@@ -110,7 +111,9 @@ def test_bounds_are_bounds_and_most_clips_are_ruled_out_by_them(packed, name):
 
 
 def test_without_bounds_all_distances_are_computed():
-    packed = Packed([(name, label, replace(x, sigmoid=(7.5, 20.0))) for name, label, x in index()])
+    packed = NeighbourSearch(
+        [(name, label, replace(x, sigmoid=(7.5, 20.0))) for name, label, x in index()]
+    )
     assert packed._terms is None
     found = packed.nearest(replace(QUERIES["plain"], sigmoid=(7.5, 20.0)), 3)
     assert [packed.labels[c] for c in found[0]] == ["a"] * 3
@@ -132,8 +135,8 @@ def test_hubs_are_those_of_the_metric():
     table = (table + table.T) / 2
     asked = np.random.default_rng(1).uniform(0.3, 2, 20)
     want = without_hubs(asked[None], table, k=6)[0]
-    np.testing.assert_allclose(Hubs.of(table, 6).scores(asked, member=False), want)
-    assert Hubs.of(table[:2, :2], 6).count == 0
+    np.testing.assert_allclose(Hubness.of(table, 6).scores(asked, member=False), want)
+    assert Hubness.of(table[:2, :2], 6).count == 0
 
 
 @pytest.mark.slow
@@ -144,12 +147,12 @@ def test_classify_agrees_with_evaluate_penn_clip_by_clip(shared):
 
     model = Model.load()
     clips = penn_action.load(shared / "data" / "penn_action")
-    packed = Packed([(c.id, c.action, embed(c.poses, model)) for c in clips])
+    packed = NeighbourSearch([(c.id, c.action, embed(c.poses, model)) for c in clips])
     table = distances(list(packed.clips))
     members = np.ones(len(clips), bool)
     scores = without_hubs(table, table, members, k=50)
     np.fill_diagonal(scores, np.inf)
-    near, same = Hubs.of(table, 50), 0
+    near, same = Hubness.of(table, 50), 0
     for i in range(len(clips)):
         leave_out = np.arange(len(clips)) == i
         found = packed.nearest(packed.clips[i], 1, hubs=near, member=True, leave_out=leave_out)

@@ -16,7 +16,8 @@ from vipecli.embedding.embed import Embeddings
 from vipecli.files import replacing
 from vipecli.index import shortlist
 from vipecli.index.classify import Calibration, calibrate
-from vipecli.index.nearest import Hubs, Packed
+from vipecli.index.hubness import Hubness
+from vipecli.index.neighbours import NeighbourSearch
 from vipecli.index.records import Facts
 from vipecli.index.shortlist import Shortlist
 from vipecli.index.store import Index, store
@@ -37,7 +38,7 @@ _SAMPLE = 200  # clips that calibrate a larger index
 
 
 @dataclass(frozen=True)
-class Searchable:
+class OpenedIndex:
     """An index that is loaded, and what classification takes from it.
 
     Attributes
@@ -54,8 +55,8 @@ class Searchable:
 
     index: Index
     facts: tuple[Facts, ...]
-    packed: Packed | Shortlist
-    hubs: Hubs
+    packed: NeighbourSearch | Shortlist
+    hubs: Hubness
     calibration: Calibration
     left_out: np.ndarray | None = None
 
@@ -73,7 +74,7 @@ def open_for_search(
     k: int,
     leave_out: Callable[[Facts], bool] = lambda facts: False,
     progress: Callable[[int, int], object] | None = None,
-) -> Searchable:
+) -> OpenedIndex:
     """Load an index, and find out how near its clips are to each other.
 
     Parameters
@@ -101,12 +102,12 @@ def open_for_search(
     clips = index.embeddings()
     kept = [i for i, one in enumerate(facts) if not leave_out(one)]
     names = [(facts[i].name, facts[i].label, clips[i]) for i in kept]
-    packed = Packed(names)
+    packed = NeighbourSearch(names)
     labels = np.array(packed.labels)
     chosen = tuple(facts[i] for i in kept)
     key = f"{index.version} {hubs} {k} {sha256(repr(kept).encode()).hexdigest()}"
     if len(facts) > MOST:
-        near = Hubs.none(len(packed))
+        near = Hubness.none(len(packed))
         sample = np.random.default_rng(0).choice(
             len(packed), min(_SAMPLE, len(packed)), replace=False
         )
@@ -114,14 +115,14 @@ def open_for_search(
     else:
         table = distance_table(index, facts, clips, progress)[np.ix_(kept, kept)]
         enough = hubs and len(packed) >= 2 * hubs
-        near = Hubs.of(table, hubs) if enough else Hubs.none(len(packed))
+        near = Hubness.of(table, hubs) if enough else Hubness.none(len(packed))
         found = _calibrated(index, key, lambda: calibrate(table, labels, near, k))
-    return Searchable(index, chosen, packed, near, found)
+    return OpenedIndex(index, chosen, packed, near, found)
 
 
 def _open_large(
     index: Index, facts: list[Facts], k: int, leave_out: Callable[[Facts], bool]
-) -> Searchable:
+) -> OpenedIndex:
     """An index that is searched through a shortlist, made beside it when it has changed."""
     folder = store(index.folder) / f"{SHORTLISTS}{index.version}"
     if not (folder / shortlist.FACTS).exists():
@@ -137,11 +138,11 @@ def _open_large(
     names, labels = [one.name for one in facts], [one.label for one in facts]
     large = shortlist.Shortlist.open(folder, names=names, labels=labels)
     out = np.array([leave_out(one) for one in facts])
-    near = Hubs.none(0)
+    near = Hubness.none(0)
     sample = np.random.default_rng(0).choice(np.flatnonzero(~out), _SAMPLE, replace=False)
     key = f"{index.version} large {k} {sha256(out.tobytes()).hexdigest()}"
     found = _calibrated(index, key, lambda: calibrate(large, np.array(labels), near, k, sample))
-    return Searchable(index, tuple(facts), large, near, found, out)
+    return OpenedIndex(index, tuple(facts), large, near, found, out)
 
 
 def _calibrated(index: Index, key: str, make: Callable[[], Calibration]) -> Calibration:
@@ -197,7 +198,7 @@ def _compute(
     total = len(fresh) * len(have) + len(fresh) * (len(fresh) + 1) // 2
     for start in range(0, len(fresh), _BLOCK):
         columns = np.concatenate([have, fresh[start:]])
-        packed = Packed([(str(c), "", clips[c]) for c in columns])
+        packed = NeighbourSearch([(str(c), "", clips[c]) for c in columns])
         for i, row in enumerate(fresh[start : start + _BLOCK]):
             table[row, columns] = table[columns, row] = packed.distances(clips[row])
             if progress:

@@ -1,49 +1,51 @@
-"""The nearest series under plain dynamic time warping of vectors.
+"""Nearest-neighbour search under Euclidean DTW: squared distances of vectors along a warping path.
 
-A path crosses every frame of both sides, so that the sum of squares along it is at least the sum
-of what each frame, or each frame of a box of some in a row, is off from the nearest of the others.
+A path visits every frame of both series. The sum along it is therefore at least the sum of the
+distances of each frame, or of the bounding box of consecutive frames, to the nearest one of the
+other series.
 """
 
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vipecli._kernels.bounds import STEP, nearest_of_four
 from vipecli._kernels.compiling import F, jit
 
 SIDE_BY_SIDE = 16
-"""Series whose boxes lie side by side."""
+"""Series whose bounding boxes are stored interleaved."""
 
 
 class Boxes(NamedTuple):
-    """The least and the largest of some frames in a row, in every dimension.
+    """Bounding boxes of consecutive frames: minimum and maximum in every dimension.
 
-    Series stand in groups of `SIDE_BY_SIDE`; group g has the columns [starts[g], starts[g+1]),
-    first boxes of all its series, then second ones, and so on. `low`, `high` (D', E) flat, group
-    after group, each of them (D', columns); `sizes` (E,) frames, 0 for boxes that fill up.
+    Series are stored in groups of `SIDE_BY_SIDE`; group g has the columns [starts[g], starts[g+1]):
+    the first boxes of all its series, then the second ones, and so on. `low` and `high` are flat,
+    group after group, each (D', columns); `sizes` (E,) counts frames and is 0 for padding.
     """
 
-    low: np.ndarray
-    high: np.ndarray
-    sizes: np.ndarray
-    starts: np.ndarray
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+    sizes: NDArray[np.float32]
+    starts: NDArray[np.int64]
 
 
 class Frames(NamedTuple):
-    """Frames of series in a row, those of series c in [ends[c], ends[c+1]).
+    """Frames of all series, concatenated; those of series c are [ends[c], ends[c+1]).
 
-    `exact` (F, D'); `augmented` (F, D'+2): -2 y, 1 and |y|^2, a little less, whose product with
+    `exact` (F, D'); `augmented` (F, D'+2): -2 y, 1 and |y|^2, rounded down, whose dot product with
     (x, |x|^2, 1) is at most the squared distance.
     """
 
-    exact: np.ndarray
-    augmented: np.ndarray
-    ends: np.ndarray
+    exact: NDArray[np.float32]
+    augmented: NDArray[np.float32]
+    ends: NDArray[np.int64]
 
 
 @jit
 def _gaps(a, b, low, high, out):
-    """Squared distances (E,) of a box from a to b (D',) and boxes (D', E)."""
+    """Squared distances (E,) between the box from a to b (D',) and boxes (D', E)."""
     out[:] = F(0.0)
     for d in range(0, len(low), STEP):
         l0, l1, l2, l3 = low[d], low[d + 1], low[d + 2], low[d + 3]
@@ -60,7 +62,7 @@ def _gaps(a, b, low, high, out):
 
 @jit
 def _add_least(weight, gaps, least, out):
-    """Add the least gap of each series side by side to `out`, so many times."""
+    """Add the smallest gap of each series of a group to `out`, times `weight`."""
     least[:] = F(np.inf)
     for e in range(0, len(gaps), SIDE_BY_SIDE):
         here = gaps[e : e + SIDE_BY_SIDE]
@@ -71,13 +73,15 @@ def _add_least(weight, gaps, least, out):
 
 
 @jit
-def box_bounds(low, high, sizes, boxes):
-    """Lower bounds (groups * SIDE_BY_SIDE,) of the least sum of squares.
+def box_bounds(
+    low: NDArray[np.float32], high: NDArray[np.float32], sizes: NDArray[np.float32], boxes: Boxes
+) -> NDArray[np.float32]:
+    """Lower bounds (groups * SIDE_BY_SIDE,) of the sum of squared distances along a path.
 
     Parameters
     ----------
     low, high, sizes
-        shape (B, D'), (B, D'), (B,) float32: boxes of the query, and their frames.
+        shape (B, D'), (B, D'), (B,) float32: boxes of the query, and their numbers of frames.
     boxes
         of the series.
     """
@@ -107,7 +111,7 @@ def box_bounds(low, high, sizes, boxes):
 
 @jit
 def _least_distances(table, rows, columns):
-    """Least value of every row (M,) and every column (N',) of a table (M, N')."""
+    """Minimum of every row (M,) and every column (N',) of a table (M, N')."""
     rows_bits = rows.view(np.int32)
     columns[:] = F(np.inf)
     for j in range(0, len(table), STEP):
@@ -117,7 +121,7 @@ def _least_distances(table, rows, columns):
 
 @jit
 def _squared_distances(query, frame, out):
-    """Squared distances of one frame (D',) to those of the query (D', N')."""
+    """Squared distances between one frame (D',) and the frames of the query (D', N')."""
     out[:] = F(0.0)
     for d in range(0, len(frame), STEP):
         y0, y1, y2, y3 = frame[d], frame[d + 1], frame[d + 2], frame[d + 3]
@@ -129,7 +133,7 @@ def _squared_distances(query, frame, out):
 
 @jit
 def _still_to_come(least, count, out):
-    """Sum (count + 1,) of the least values from every one on."""
+    """Sums (count + 1,) of the minima from each position to the end."""
     out[count] = 0.0
     for j in range(count - 1, -1, -1):
         out[j] = out[j + 1] + least[j]
@@ -137,14 +141,14 @@ def _still_to_come(least, count, out):
 
 @jit
 def _warped_sum(table, below, beside, limit, sums):
-    """Least sum of squared distances along a path; inf once it must exceed `limit`.
+    """Smallest sum of squared distances along a path; inf once it must exceed `limit`.
 
-    S[j, i] = d[j, i] + min(S[j-1, i-1], S[j-1, i], S[j, i-1]) in float32, in one row (N,) for all
-    frames of the series. From a cell on a path costs `below` (M + 1,) at least by the frames of
-    the series that are still to come, and `beside` (N + 1,) by those of the query; cells from where
-    it would be too much are left out on both sides (Herrmann & Webb 2021).
+    S[j, i] = d[j, i] + min(S[j-1, i-1], S[j-1, i], S[j, i-1]) in float32, in one row (N,). The rest
+    of a path costs at least `below` (M + 1,) for the remaining frames of the series, and at least
+    `beside` (N + 1,) for those of the query; cells that would exceed the limit are pruned from both
+    ends of a row (Herrmann & Webb 2021).
     """
-    n, start, stop = len(sums), 0, 0  # of the row above, cells in [start, stop) can be on a path
+    n, start, stop = len(sums), 0, 0  # cells [start, stop) of the row above can lie on a path
     for j in range(len(below) - 1):
         cost = table[j]
         corner, left = F(0.0) if j == 0 else F(np.inf), F(np.inf)
@@ -167,20 +171,27 @@ def _warped_sum(table, below, beside, limit, sums):
 
 
 @jit
-def nearest_plain(query, augmented, length, frames, order, bounds):
-    """Series with the least sum of squared distances along a path, and that sum.
+def nearest_by_euclidean_dtw(
+    query: NDArray[np.float32],
+    augmented: NDArray[np.float32],
+    length: int,
+    frames: Frames,
+    order: NDArray[np.int64],
+    bounds: NDArray[np.float32],
+) -> tuple[int, float]:
+    """Place of the series with the smallest sum of squared distances along a path, and that sum.
 
     Parameters
     ----------
     query, augmented
-        shape (D', N') and (D'+2, N'): frames of the query, filled up with copies of some, and
-        those with |x|^2, a little less, and 1.
+        shape (D', N') and (D'+2, N'): frames of the query, padded with copies, and those with
+        |x|^2, rounded down, and 1.
     length
         N, frames of the query.
     frames
-        of the series; there are `STEP` more behind the last.
+        of the series, with `STEP` more behind the last.
     order, bounds
-        shape (C,): series by their lower bounds from `box_bounds`, and those by series.
+        shape (C,): places of the series by their lower bounds, and the bounds by place.
     """
     lanes, longest = query.shape[1], np.diff(frames.ends).max()
     all_costs = np.empty((longest + STEP, lanes), np.float32)
@@ -188,7 +199,7 @@ def nearest_plain(query, augmented, length, frames, order, bounds):
     below, beside, sums = np.empty(longest + 1), np.empty(length + 1), np.empty(length, np.float32)
     place, best = -1, np.inf
     for c in order:
-        limit = best * (1.0 + 1e-5)  # far above what float32 is off in a bound
+        limit = best * (1.0 + 1e-5)  # far above the rounding of float32 in a bound
         if bounds[c] > limit:
             break
         first, m = frames.ends[c], frames.ends[c + 1] - frames.ends[c]
