@@ -52,29 +52,8 @@ def as_data(found: Comparison) -> dict[str, Any]:
             }
             for one in found.ranges
         ],
-        "largest_differences": [
-            {
-                "angle": one.angle,
-                "time_a": round(one.time_a, 6),
-                "time_b": round(one.time_b, 6),
-                "a_deg": round(one.a_deg, 2),
-                "b_deg": round(one.b_deg, 2),
-                "difference_deg": round(one.difference_deg, 2),
-            }
-            for one in found.moments
-        ],
-        "turning_points": [
-            {
-                "angle": one.angle,
-                "kind": one.kind,
-                "time_a": round(one.time_a, 6),
-                "time_b": round(one.time_b, 6),
-                "late_s": round(one.late_s, 6),
-                "a_deg": round(one.a_deg, 2),
-                "b_deg": round(one.b_deg, 2),
-            }
-            for one in found.turns
-        ],
+        "largest_differences": [_rounded(one, _DIFFERENCE) for one in found.moments],
+        "turning_points": [_rounded(one, _TURN) for one in found.turns],
         "times_a": _plain(found.times_a, 6),
         "times_b": _plain(found.times_b, 6),
         **{
@@ -83,6 +62,18 @@ def as_data(found: Comparison) -> dict[str, Any]:
             }
             for letter, values in (("a", found.a_deg), ("b", found.b_deg))
         },
+    }
+
+
+_DIFFERENCE = {"angle": None, "time_a": 6, "time_b": 6, "a_deg": 2, "b_deg": 2, "difference_deg": 2}
+_TURN = {"angle": None, "kind": None, "time_a": 6, "time_b": 6, "late_s": 6, "a_deg": 2, "b_deg": 2}
+
+
+def _rounded(one: Any, digits: dict[str, int | None]) -> dict[str, Any]:
+    """Fields of a record, rounded; None leaves a field as it is."""
+    values = {name: getattr(one, name) for name in digits}
+    return {
+        name: v if digits[name] is None else round(v, digits[name]) for name, v in values.items()
     }
 
 
