@@ -106,7 +106,7 @@ def paths(sizes: tuple[int, ...] = (300, 3000)) -> Iterator[Row]:
             yield Row(task, ours, name, theirs)
         if not known:
             ours = least_ms(lambda c=cost, rest=limits: _kernels.dtw_path(c, *rest))
-            yield Row(task, ours, note="no peer installed: pip install 'vipe[bench]'")
+            yield Row(task, ours, note="no peer installed: pip install 'vipecli[bench]'")
 
 
 def search(clips: int = 1258, frames: int = 56) -> Iterator[Row]:
@@ -123,7 +123,7 @@ def search(clips: int = 1258, frames: int = 56) -> Iterator[Row]:
         taken = least_ms(lambda run=run: [run(x, y) for y in series])
         yield Row(task, ours, name, taken, note)
     if not known:
-        yield Row(task, ours, note="no peer installed: pip install 'vipe[bench]'")
+        yield Row(task, ours, note="no peer installed: pip install 'vipecli[bench]'")
 
 
 def table(rows: list[Row]) -> None:

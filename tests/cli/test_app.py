@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from vipecli.cli.app import COMMANDS
-from vipecli.embedding.embed import default_weights
+from vipecli.embedding.embed import Model, default_weights
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CLIPS = ROOT / "examples" / "clips"
@@ -125,7 +126,21 @@ def test_without_arguments_the_help_is_shown(vipe):
 def test_version(vipe):
     from vipecli import __version__
 
-    assert vipe("--version") == (0, f"vipe {__version__}\n", "")
+    code, out, err = vipe("--version")
+    lines = out.splitlines()
+    assert (code, err, lines[0]) == (0, "", f"vipe {__version__}")
+    assert f" {Model.load().id}" in lines[1]
+    assert [line.split()[0] for line in lines[2:]] == ["mediapipe", "onnxruntime"]
+
+
+def test_help_is_written_as_people_know_it(vipe):
+    _, out, _ = vipe("align", "--help")
+    assert out.startswith("Usage: vipe align [OPTIONS] A B [C...]\n")
+    assert "\nMatching:\n" in out and "\nOptions:\n  --help " in out
+    assert "--height N " in out and "[64 to 2160]" in out
+    for command in COMMANDS:
+        shown = vipe(command, "--help")[1]
+        assert not re.search(r"<\w|list\[|\{|[<>]=", shown), command
 
 
 def test_unexpected_errors_are_one_line_and_a_trace_on_request(vipe, monkeypatch, material):

@@ -10,7 +10,7 @@ import typer
 
 from vipecli.alignment.settings import Clock, Ends, Estimator, Mirror, Settings
 from vipecli.cli.align_files import Files
-from vipecli.cli.options import Json, MatchBy, with_recipe
+from vipecli.cli.options import MATCHING, OUTPUTS, VIDEO, Json, MatchBy, with_recipe
 from vipecli.outputs.look import Look, Resample, Style, default_style
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _check_audio(value: str) -> str:
 @with_recipe(of_each=True)
 def align(
     clips: Annotated[
-        list[Path], typer.Argument(metavar="A B [C ...]", help="Videos, frames or keypoint files.")
+        list[Path], typer.Argument(metavar="A B [C...]", help="Videos, frames or keypoint files.")
     ],
     out: Annotated[
         Path | None,
@@ -56,10 +56,15 @@ def align(
             "-o",
             metavar="FILE",
             help=f"Video with all in step.  [default: {DEFAULT_OUT}, none with another output]",
+            rich_help_panel=OUTPUTS,
         ),
     ] = None,
     onto: Annotated[
-        Onto, typer.Option(help="Whose time to keep: b is warped onto a, a onto b, or each a bit.")
+        Onto,
+        typer.Option(
+            help="Whose time to keep: b is warped onto a, a onto b, or each a bit.",
+            rich_help_panel=VIDEO,
+        ),
     ] = Onto.A,
     reference: Annotated[
         str,
@@ -67,18 +72,21 @@ def align(
             callback=_check_reference,
             metavar="best|N",
             help="Of more than two clips, the one to match with; best: least total distance.",
+            rich_help_panel=MATCHING,
         ),
     ] = "1",
     ends: Annotated[
         Ends,
         typer.Option(
-            help="closed: the clips start and end together; open: they may not; auto: as it looks."
+            help="closed: the clips start and end together; open: they may not; auto: as it looks.",
+            rich_help_panel=MATCHING,
         ),
     ] = Ends.AUTO,
     mirror: Annotated[
         Mirror,
         typer.Option(
-            help="Take b mirrored, left-handed for right-handed; auto: where that fits better."
+            help="Take b mirrored, left-handed for right-handed; auto: where that fits better.",
+            rich_help_panel=MATCHING,
         ),
     ] = Mirror.NO,
     match: MatchBy = Estimator.EXPECTED,
@@ -88,65 +96,117 @@ def align(
             min=0,
             metavar="SECONDS",
             help="Window of the time map: more is steadier, less follows faster.  [default: 0.45]",
+            rich_help_panel=MATCHING,
         ),
     ] = None,
     offset: Annotated[
-        bool, typer.Option("--offset", help="One event, several cameras: one constant shift.")
+        bool,
+        typer.Option(
+            "--offset",
+            help="One event, several cameras: one constant shift.",
+            rich_help_panel=MATCHING,
+        ),
     ] = False,
     drift: Annotated[
-        bool, typer.Option("--drift", help="As --offset, and clocks that run at two rates.")
+        bool,
+        typer.Option(
+            "--drift",
+            help="As --offset, and clocks that run at two rates.",
+            rich_help_panel=MATCHING,
+        ),
     ] = False,
     every: Annotated[
         bool,
-        typer.Option("--all", help="Find every repetition of A in B; --out shows them in turn."),
+        typer.Option(
+            "--all",
+            help="Find every repetition of A in B; --out shows them in turn.",
+            rich_help_panel=MATCHING,
+        ),
     ] = False,
     style: Annotated[
         Style | None,
         typer.Option(
             help="Side by side, on top of each other, in a grid, as a ghost, or with a moving edge."
-            "  [default: side, grid for more than two]"
+            "  [default: side, grid for more than two]",
+            rich_help_panel=VIDEO,
         ),
     ] = None,
     resample: Annotated[
         Resample,
-        typer.Option(help="Between two frames: the nearest as filmed, or a blend of them."),
+        typer.Option(
+            help="Between two frames: the nearest as filmed, or a blend of them.",
+            rich_help_panel=VIDEO,
+        ),
     ] = Resample.NEAREST,
     label: Annotated[
         list[str] | None,
-        typer.Option(metavar="TEXT", help="Caption of A, then of B, ...; may be repeated."),
+        typer.Option(
+            metavar="TEXT",
+            help="Caption of A, then of B, ...; may be repeated.",
+            rich_help_panel=VIDEO,
+        ),
     ] = None,
-    captions: Annotated[bool, typer.Option(help="Names and times above, the match below.")] = True,
+    captions: Annotated[
+        bool,
+        typer.Option(
+            help="Names and times above, the match below.",
+            rich_help_panel=VIDEO,
+        ),
+    ] = True,
     chapters: Annotated[
         bool,
-        typer.Option("--chapters", help="Chapter marks: repetitions (--all), or turning points."),
+        typer.Option(
+            "--chapters",
+            help="Chapter marks: repetitions (--all), or turning points.",
+            rich_help_panel=VIDEO,
+        ),
     ] = False,
-    skeleton: Annotated[bool, typer.Option(help="Draw the joints that were found.")] = True,
+    skeleton: Annotated[
+        bool,
+        typer.Option(
+            help="Draw the joints that were found.",
+            rich_help_panel=VIDEO,
+        ),
+    ] = True,
     audio: Annotated[
         str,
         typer.Option(
             callback=_check_audio,
             metavar="a|b|none",
             help="Whose sound to keep; that of a warped clip is retimed at its pitch.",
+            rich_help_panel=VIDEO,
         ),
     ] = "a",
     height: Annotated[
         int | None,
-        typer.Option(min=64, max=2160, help="Pixels, of each picture.  [default: as filmed]"),
+        typer.Option(
+            min=64,
+            max=2160,
+            help="Pixels, of each picture.  [default: as filmed]",
+            rich_help_panel=VIDEO,
+        ),
     ] = None,
     json: Json = None,
     csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the steps of the path as a table.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the steps of the path as a table.", rich_help_panel=OUTPUTS
+        ),
     ] = None,
     plot: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Picture (.png, .svg, .pdf): distances with path, match, speed."
+            metavar="FILE",
+            help="Picture (.png, .svg, .pdf): distances with path, match, speed.",
+            rich_help_panel=OUTPUTS,
         ),
     ] = None,
     otio: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Timeline for editing programs: OpenTimelineIO (.otio), or .edl."
+            metavar="FILE",
+            help="Timeline for editing programs: OpenTimelineIO (.otio), or .edl.",
+            rich_help_panel=OUTPUTS,
         ),
     ] = None,
     report: Annotated[
@@ -154,6 +214,7 @@ def align(
         typer.Option(
             metavar="FILE",
             help="Page (.html) with both clips in step, distances, path, speed and angles.",
+            rich_help_panel=OUTPUTS,
         ),
     ] = None,
     *,

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, NoReturn
 
 import typer
-from typer.core import TyperGroup
 from typer.main import get_command
 
-from vipecli import __version__, memory
+from vipecli import memory
 from vipecli.cli.console import debugging, note
+from vipecli.cli.help import Command, Group
 from vipecli.errors import VideoWarning, VipeError
 
 COMMANDS = (
@@ -42,7 +42,7 @@ inside the function, so that the help stays quick."""
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
-class _Commands(TyperGroup):
+class _Commands(Group):
     """Sub-commands that are imported when they are asked for."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:
@@ -57,7 +57,7 @@ class _Commands(TyperGroup):
             command.name = cmd_name
             return command
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        single.command(cmd_name)(getattr(module, cmd_name))
+        single.command(cmd_name, cls=Command)(getattr(module, cmd_name))
         return get_command(single)
 
 
@@ -67,7 +67,9 @@ app = typer.Typer(cls=_Commands, rich_markup_mode=None, no_args_is_help=True)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"vipe {__version__}")
+        from vipecli.cli.version import version_lines
+
+        typer.echo("\n".join(version_lines()))
         raise typer.Exit
 
 

@@ -2,19 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from vipecli.cli.console import say
+from vipecli.cli.help import App
 from vipecli.cli.options import Json
 
 if TYPE_CHECKING:
     from vipecli.poses.cache import Usage
 
-app = typer.Typer(
-    help="What is kept of the poses found before, so that a clip is looked at only once.",
-    rich_markup_mode=None,
-    no_args_is_help=True,
-)
+app = App("What is kept of the poses found before, so that a clip is looked at only once.")
 
 
 @app.command()

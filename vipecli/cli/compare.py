@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vipecli.alignment.settings import Ends, Mirror, Settings
-from vipecli.cli.options import Json, with_recipe
+from vipecli.cli.options import OUTPUTS, Json, with_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,14 +44,24 @@ def compare(
         Mirror, typer.Option(help="Compare b's left with a's right; auto: where that fits better.")
     ] = Mirror.NO,
     csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write all angles, one row per moment.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write all angles, one row per moment.", rich_help_panel=OUTPUTS
+        ),
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw all angles: .png, .svg or .pdf.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Draw all angles: .png, .svg or .pdf.", rich_help_panel=OUTPUTS
+        ),
     ] = None,
     report: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Page (.html) with both clips in step and all angles."),
+        typer.Option(
+            metavar="FILE",
+            help="Page (.html) with both clips in step and all angles.",
+            rich_help_panel=OUTPUTS,
+        ),
     ] = None,
     json: Json = None,
     *,

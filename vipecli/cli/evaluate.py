@@ -19,14 +19,10 @@ from vipecli.cli.evaluate_inputs import (
 )
 from vipecli.cli.evaluate_lift import lift
 from vipecli.cli.figures import show_alignment, show_calibration, show_penn, show_retrieval
+from vipecli.cli.help import App
 from vipecli.cli.options import Json, Person, PoseModel, Weights
 
-app = typer.Typer(
-    rich_markup_mode=None,
-    no_args_is_help=True,
-    add_completion=False,
-    help="Measure the embedding: poses across views, actions, alignment, calibration.",
-)
+app = App("Measure the embedding: poses across views, actions, alignment, calibration.")
 
 Mocap = Annotated[
     list[Path],

@@ -8,7 +8,7 @@ import typer
 
 from vipecli.cli.console import say
 from vipecli.cli.lift import LiftModel
-from vipecli.cli.options import Person, PoseModel
+from vipecli.cli.options import OUTPUTS, Person, PoseModel
 
 _AROUND_S = 0.5  # of a clip that is looked at on both sides of the moment asked for
 
@@ -43,7 +43,14 @@ def generate(
         int, typer.Option(min=2, max=1000, help="Poses of --between, both ends included.")
     ] = 10,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="Picture (.png, .jpg) or .npz.")
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="Picture (.png, .jpg) or .npz.",
+            rich_help_panel=OUTPUTS,
+        ),
     ] = Path("poses.png"),
     seed: Annotated[int, typer.Option(help="The same seed gives the same poses.")] = 0,
     person: Person = "largest",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vipecli.cli.help import App
 from vipecli.cli.options import Detector, Jobs, Joints, Json, Person, PoseModel, Weights
 
 if TYPE_CHECKING:
@@ -16,12 +17,7 @@ if TYPE_CHECKING:
     from vipecli.index.sources import Item
     from vipecli.index.store import Index
 
-app = typer.Typer(
-    rich_markup_mode=None,
-    no_args_is_help=True,
-    add_completion=False,
-    help="Make and look after an index of labelled clips.",
-)
+app = App("Make and look after an index of labelled clips.")
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder that has an index.")]
 Exclude = Annotated[

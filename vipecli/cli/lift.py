@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vipecli.cli.console import say
-from vipecli.cli.options import with_recipe
+from vipecli.cli.options import OUTPUTS, with_recipe
 
 if TYPE_CHECKING:
     from vipecli.embedding.clip import Recipe
@@ -38,6 +38,7 @@ def lift(
             metavar="FILE",
             help="3D joints: .npz, .json, .trc (OpenSim) or .bvh.  [default: CLIP.npz in this "
             "folder, none with --preview]",
+            rich_help_panel=OUTPUTS,
         ),
     ] = None,
     camera: Annotated[
@@ -53,7 +54,11 @@ def lift(
     ] = 0.5,
     preview: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Video of the clip beside the turning 3D skeleton."),
+        typer.Option(
+            metavar="FILE",
+            help="Video of the clip beside the turning 3D skeleton.",
+            rich_help_panel=OUTPUTS,
+        ),
     ] = None,
     lift_model: LiftModel = None,
     *,

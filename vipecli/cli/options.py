@@ -12,6 +12,9 @@ import typer
 
 from vipecli.alignment.settings import Estimator
 
+MATCHING, VIDEO, OUTPUTS, READING = "Matching", "Video", "Outputs", "Reading the clips"
+"""Groups of options in the help."""
+
 if TYPE_CHECKING:
     from vipecli.embedding.clip import Recipe
 
@@ -82,6 +85,7 @@ def _start_early(jobs: int) -> int:
 Person = Annotated[
     str,
     typer.Option(
+        rich_help_panel=READING,
         callback=_check_person,
         metavar="largest|center|longest|N|X,Y",
         help="Whom to follow; N counts from the left, X,Y is a point on the person, in pixels.",
@@ -89,16 +93,29 @@ Person = Annotated[
 ]
 Start = Annotated[
     float | None,
-    typer.Option("--start", parser=seconds, metavar="TIME", help="Leave out what is before."),
+    typer.Option(
+        "--start",
+        rich_help_panel=READING,
+        parser=seconds,
+        metavar="TIME",
+        help="Leave out what is before.",
+    ),
 ]
 End = Annotated[
     float | None,
-    typer.Option("--end", parser=seconds, metavar="TIME", help="Leave out what is after."),
+    typer.Option(
+        "--end",
+        rich_help_panel=READING,
+        parser=seconds,
+        metavar="TIME",
+        help="Leave out what is after.",
+    ),
 ]
 StartOfEach = Annotated[
     tuple | None,
     typer.Option(
         "--start",
+        rich_help_panel=READING,
         parser=_several,
         metavar="TIME[,...]",
         help="Leave out what is before, of all clips, or of A, B, ...",
@@ -108,6 +125,7 @@ EndOfEach = Annotated[
     tuple | None,
     typer.Option(
         "--end",
+        rich_help_panel=READING,
         parser=_several,
         metavar="TIME[,...]",
         help="Leave out what is after, of all clips, or of A, B, ...",
@@ -117,6 +135,7 @@ Rate = Annotated[
     float | None,
     typer.Option(
         "--fps",
+        rich_help_panel=READING,
         min=0.1,
         max=1000,
         metavar="N",
@@ -126,12 +145,15 @@ Rate = Annotated[
 Joints = Annotated[
     Path | None,
     typer.Option(
-        metavar="MAP.toml", help="What the points of a keypoint file are, where that is not known."
+        rich_help_panel=READING,
+        metavar="MAP.toml",
+        help="What the points of a keypoint file are, where that is not known.",
     ),
 ]
 Detector = Annotated[
     str,
     typer.Option(
+        rich_help_panel=READING,
         envvar="VIPE_DETECTOR",
         metavar="mediapipe|onnx:FILE",
         help="What finds the joints; a FILE has SimCC heads (RTMPose) or MoveNet's.",
@@ -140,6 +162,7 @@ Detector = Annotated[
 PoseModel = Annotated[
     Path | None,
     typer.Option(
+        rich_help_panel=READING,
         envvar="VIPE_POSE_MODEL",
         metavar="FILE",
         help="MediaPipe pose landmarker (.task) instead of the one found or built by itself.",
@@ -149,6 +172,7 @@ Weights = Annotated[
     Path | None,
     typer.Option(
         "--model",
+        rich_help_panel=READING,
         envvar="VIPE_MODEL",
         metavar="FILE",
         help="Embedding model (.onnx) instead of the one that comes with vipe.",
@@ -156,14 +180,21 @@ Weights = Annotated[
 ]
 Json = Annotated[
     Path | None,
-    typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is standard output."),
+    typer.Option(
+        "--json",
+        rich_help_panel=OUTPUTS,
+        metavar="FILE",
+        help="Write the result as JSON; - is standard output.",
+    ),
 ]
 
 
 MatchBy = Annotated[
     Estimator,
     typer.Option(
-        "--match", help="Matching probability in closed form, or the paper's mean over draws."
+        "--match",
+        rich_help_panel=MATCHING,
+        help="Matching probability in closed form, or the paper's mean over draws.",
     ),
 ]
 _JOBS = {"min": 1, "help": "Processes that work side by side."}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vipecli.cli.console import say
-from vipecli.cli.options import Json, with_recipe
+from vipecli.cli.options import OUTPUTS, Json, with_recipe
 
 if TYPE_CHECKING:
     from vipecli.embedding.clip import Recipe
@@ -39,7 +39,11 @@ def poses(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", metavar="FILE", help="Poses, or with --list a picture of each person."
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="Poses, or with --list a picture of each person.",
+            rich_help_panel=OUTPUTS,
         ),
     ] = None,
     pose_format: Annotated[

@@ -49,7 +49,7 @@ def train(
         from vipecli.train.detected import Detections
     except ModuleNotFoundError as exc:
         raise MissingExtraError(
-            f"training needs the package {exc.name}; install it with: pip install 'vipe[train]'"
+            f"training needs the package {exc.name}; install it with: pip install 'vipecli[train]'"
         ) from exc
     if threads:
         torch.set_num_threads(threads)
