@@ -30,8 +30,9 @@ import av
 import numpy as np
 from PIL import Image
 
+from vipecli.embedding.clip_file import load_embeddings, read_key
 from vipecli.errors import VipeError
-from vipecli.poses.formats import FORMATS, load_embeddings, load_joint_map, load_scene, read_key
+from vipecli.poses.formats import FORMATS, load_joint_map, load_scene
 from vipecli.poses.formats import save_poses as save
 from vipecli.poses.poses import Poses
 from vipecli.video.read import probe, read_frames

@@ -7,9 +7,10 @@ import pytest
 
 from vipecli.embedding import embedded_folder
 from vipecli.embedding.clip import Recipe
+from vipecli.embedding.clip_file import load_embeddings
 from vipecli.embedding.embed import Embeddings
 from vipecli.errors import NoPoseError, VideoError
-from vipecli.poses.formats import load_embeddings, load_poses
+from vipecli.poses.formats import load_poses
 from vipecli.poses.poses import Poses
 
 RECIPE = Recipe()

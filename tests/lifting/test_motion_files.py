@@ -22,8 +22,8 @@ def motion(frames: int = 25) -> Motion:
 
 
 def test_bvh_read_by_two_readers_gives_the_joints(tmp_path):
-    from vipecli.train.bvh import read_bvh
-    from vipecli.train.joint_names import joints_of_bvh
+    from vipecli.poses.mocap.bvh import read_bvh
+    from vipecli.poses.mocap.joint_names import joints_of_bvh
 
     truth = motion()
     save_motion(truth, tmp_path / "a.bvh")
@@ -44,7 +44,7 @@ def test_bvh_read_by_two_readers_gives_the_joints(tmp_path):
 
 
 def test_bvh_angles_do_not_jump():
-    from vipecli.lifting.motion_files import _angles
+    from vipecli.lifting.bvh_skeleton import _angles
 
     turning = np.linspace(0, 4 * np.pi, 200)
     turns = Rotation.from_rotvec(turning[:, None] * [0, 1, 0]).as_matrix()

@@ -146,7 +146,7 @@ def test_a_full_disk_fails_nothing(place, detected, tmp_path, monkeypatch, code)
     def full(*args, **kwargs):
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(cache.Growing, "write", full)
+    monkeypatch.setattr(cache.NpzWriter, "write", full)
     assert len(read_scene(tmp_path / "a.mp4", Recipe()).tracks.tracks) == 2
     assert list(place.iterdir()) == []
 

@@ -7,7 +7,7 @@ from vipecli.embedding.clip import Recipe, _pieces
 from vipecli.embedding.embed import embed
 from vipecli.poses import track_store
 from vipecli.poses.gaps import fill_gaps
-from vipecli.poses.npz_writer import Growing
+from vipecli.poses.npz_writer import NpzWriter
 from vipecli.poses.poses import Scene
 from vipecli.poses.track_store import Sights
 from vipecli.poses.tracking import SEEN, Tracks
@@ -84,7 +84,7 @@ def test_pieces_of_a_film_are_those_of_the_whole(kept):
 
 def test_arrays_grow_into_what_numpy_saves(tmp_path):
     arrays = {"a": people(900), "b": np.arange(5), "text": np.array("x"), "none": np.zeros((0, 3))}
-    with Growing(tmp_path) as growing:
+    with NpzWriter(tmp_path) as growing:
         for name, array in arrays.items():
             for part in np.array_split(array, 3) if array.ndim else [array]:
                 growing.add(name, part)

@@ -16,17 +16,12 @@ from pathlib import Path
 
 from vipecli import engine
 from vipecli.embedding.clip import POSES_FORMAT, Recipe, check_clip, read_pieces
+from vipecli.embedding.clip_file import read_key, save_clip
 from vipecli.embedding.embed import Embeddings, embed
 from vipecli.errors import FormatError, VideoError, VideoWarning, VipeError
 from vipecli.poses.detection.mediapipe_session import Still, mediapipe, still
 from vipecli.poses.detection.model_file import model_path
-from vipecli.poses.formats import (
-    is_pose_file,
-    load_poses,
-    looks_like_poses,
-    read_key,
-    save_pieces,
-)
+from vipecli.poses.formats import is_pose_file, load_poses, looks_like_poses
 from vipecli.poses.poses import Poses
 from vipecli.video.container import check_input
 from vipecli.video.image_sequence import IMAGE_SUFFIXES
@@ -312,10 +307,10 @@ def _save(job: _Job, found: Sequence[Iterable[tuple[Poses, Embeddings]]]) -> Non
     if slot.everyone:
         for number in range(len(found), 1, -1):
             key = f"{job.key} person {number}"
-            save_pieces(found[number - 1], slot.of_person(number), key=key)
+            save_clip(found[number - 1], slot.of_person(number), key=key)
         for path in _siblings(slot.target)[len(found) :]:
             path.unlink()  # of a video that showed more people
-    save_pieces(found[0], slot.target, key=job.key)
+    save_clip(found[0], slot.target, key=job.key)
 
 
 def _siblings(first: Path) -> list[Path]:

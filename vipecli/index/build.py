@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vipecli.embedding.clip import Recipe, read_clip
+from vipecli.embedding.clip_file import load_embeddings
 from vipecli.embedding.embed import Embeddings, embed
 from vipecli.embedding.embedded_folder import Entry, Slot, content_key, detector_key
 from vipecli.engine import Outcome
@@ -16,7 +17,7 @@ from vipecli.errors import FormatError, VipeError
 from vipecli.index.records import Facts, Record
 from vipecli.index.sources import Item
 from vipecli.index.store import STORE, Index
-from vipecli.poses.formats import is_pose_file, load_embeddings, load_poses
+from vipecli.poses.formats import is_pose_file, load_poses
 from vipecli.poses.poses import Poses
 
 _LEAST_FRAMES = 2  # of a clip that can be compared

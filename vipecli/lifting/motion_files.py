@@ -3,17 +3,17 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from vipecli import __version__
 from vipecli.errors import FormatError
 from vipecli.files import replacing
-from vipecli.poses.anatomy import BONES, LENGTHS, bones, put_together
+from vipecli.lifting.bvh_skeleton import skeleton_of
+from vipecli.poses.anatomy import bones, put_together
+from vipecli.poses.mocap.bvh import write_bvh
 from vipecli.poses.skeleton import JOINTS
 
 FORMAT_VERSION = 1
@@ -177,148 +177,10 @@ def _write_trc(motion: Motion, path: Path) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="ascii")
 
 
-# -- BVH ------------------------------------------------------------------------------------------
-
-_LEFT, _UP, _DOWN = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, -1.0, 0.0)
-_RIGHT, _FRONT = (-1.0, 0.0, 0.0), (0.0, 0.0, 1.0)
-_Offset = tuple[tuple[float, float, float], str, float]
-
-
-@dataclass(frozen=True)
-class _Node:
-    """A joint of the BVH skeleton, which turns the bone that hangs on it.
-
-    `offset` is its place in the parent: a direction in the rest pose, and a share of a bone length;
-    `bone` the bone that it turns, None for a joint that turns none; `rest` where that bone points
-    in the rest pose, a T; `end` the offset of the end site, where there is one.
-    """
-
-    name: str
-    parent: str | None
-    offset: _Offset
-    bone: str | None
-    rest: tuple[float, float, float] = _UP
-    end: _Offset | None = None
-
-
-_NODES = (
-    _Node("Hips", None, (_UP, "spine", 0.0), "hips", _LEFT),
-    _Node("Spine", "Hips", (_UP, "spine", 0.0), "spine", _UP),
-    _Node("Chest", "Spine", (_UP, "spine", 1.0), "shoulders", _LEFT),
-    _Node("Neck", "Chest", (_UP, "spine", 0.0), "head", _UP),
-    # the skull's base and top: the model's head joint, the middle of the head, is their mean
-    _Node("Head", "Neck", (_UP, "head", 0.6), None, end=(_UP, "head", 0.8)),
-    *(
-        node
-        for side, out in (("Left", _LEFT), ("Right", _RIGHT))
-        for node in (
-            _Node(f"{side}Arm", "Chest", (out, "shoulders", 0.5), f"{side.lower()}_upper_arm", out),
-            _Node(f"{side}ForeArm", f"{side}Arm", (out, "upper_arm", 1.0),
-                  f"{side.lower()}_forearm", out),
-            _Node(f"{side}Hand", f"{side}ForeArm", (out, "forearm", 1.0), None,
-                  end=(out, "forearm", 0.3)),
-            _Node(f"{side}UpLeg", "Hips", (out, "hips", 0.5), f"{side.lower()}_thigh", _DOWN),
-            _Node(f"{side}Leg", f"{side}UpLeg", (_DOWN, "thigh", 1.0), f"{side.lower()}_shin",
-                  _DOWN),
-            _Node(f"{side}Foot", f"{side}Leg", (_DOWN, "shin", 1.0), None,
-                  end=(_FRONT, "shin", 0.4)),
-        )
-    ),
-)  # fmt: skip
-_ORDER = "ZXY"  # of the rotation channels, as most programs write them
-
-
 def _write_bvh(motion: Motion, path: Path) -> None:
     """Skeleton in a T pose, and joint rotations; metres, y up, constant rate."""
     joints, fps = even(motion)
-    directions, lengths = bones(joints)
-    length = dict(zip(LENGTHS, lengths[0], strict=True))
-    lines = ["HIERARCHY", *_hierarchy(_NODES[0], length, 0)]
-    place = joints[:, [7, 8]].mean(axis=1)
-    angles = _angles(directions)
-    ordered = [angles[node.name] for node in _in_file_order(_NODES[0])]
-    values = np.concatenate([place, *ordered], axis=1)
-    lines += ["MOTION", f"Frames: {len(values)}", f"Frame Time: {1 / fps:.8f}"]
-    lines += [" ".join(f"{v:.5f}" for v in row) for row in values]
-    path.write_text("\n".join(lines) + "\n", encoding="ascii")
-
-
-def _children(node: _Node) -> list[_Node]:
-    return [other for other in _NODES if other.parent == node.name]
-
-
-def _in_file_order(node: _Node) -> list[_Node]:
-    """The node and all below it as the file lists them."""
-    return [node, *(found for child in _children(node) for found in _in_file_order(child))]
-
-
-def _hierarchy(node: _Node, length: dict[str, float], depth: int) -> list[str]:
-    """Lines of a joint and all below it."""
-    pad, inner = "  " * depth, "  " * (depth + 1)
-    rotations = " ".join(f"{axis}rotation" for axis in _ORDER)
-    places = "Xposition Yposition Zposition "
-    head = "ROOT" if node.parent is None else "JOINT"
-    channels = f"CHANNELS 6 {places}{rotations}" if head == "ROOT" else f"CHANNELS 3 {rotations}"
-    lines = [f"{pad}{head} {node.name}", f"{pad}{{", f"{inner}{_offset(node.offset, length)}"]
-    lines.append(f"{inner}{channels}")
-    for child in _children(node):
-        lines += _hierarchy(child, length, depth + 1)
-    if node.end:
-        end = _offset(node.end, length)
-        lines += [f"{inner}End Site", f"{inner}{{", f"{inner}  {end}", f"{inner}}}"]
-    return [*lines, f"{pad}}}"]
-
-
-def _offset(offset: _Offset, length: dict[str, float]) -> str:
-    direction, name, share = offset
-    return "OFFSET " + " ".join(f"{share * length[name] * d + 0.0:.6f}" for d in direction)
-
-
-def _angles(directions: np.ndarray) -> dict[str, np.ndarray]:
-    """Euler angles (T, 3), degrees, without jumps, of every joint that turns a bone."""
-    index = {name: i for i, name in enumerate(BONES)}
-    turned: dict[str, Rotation] = {}
-    out = {}
-    for node in _NODES:
-        above = turned.get(node.parent or "")
-        if node.name == "Hips":
-            local = _pelvis(directions[:, index["hips"]], directions[:, index["spine"]])
-        elif node.bone is None:
-            local = Rotation.identity(len(directions))
-        else:
-            bone = above.inv().apply(directions[:, index[node.bone]])
-            local = _swing(np.array(node.rest), bone)
-        turned[node.name] = local if above is None else above * local
-        euler = local.as_euler(_ORDER)
-        out[node.name] = np.degrees(_unwrapped(euler))
-    return out
-
-
-def _pelvis(hips: np.ndarray, spine: np.ndarray) -> Rotation:
-    """The hips' frame: x along their line, y as near as can be to the spine."""
-    up = spine - (spine * hips).sum(axis=1, keepdims=True) * hips
-    up /= np.linalg.norm(up, axis=1, keepdims=True).clip(1e-9)
-    return Rotation.from_matrix(np.stack([hips, up, np.cross(hips, up)], axis=2))
-
-
-def _swing(rest: np.ndarray, to: np.ndarray) -> Rotation:
-    """Shortest rotations that bring `rest` (3,) to unit vectors (T, 3)."""
-    axis = np.cross(rest, to)
-    sine, cosine = np.linalg.norm(axis, axis=1), to @ rest
-    fallback = np.cross(rest, [0.0, 0.0, 1.0])  # for the opposite direction any axis will do
-    axis = np.where(sine[:, None] > 1e-9, axis / np.maximum(sine, 1e-12)[:, None], fallback)
-    return Rotation.from_rotvec(axis * np.arctan2(sine, cosine)[:, None])
-
-
-def _unwrapped(euler: np.ndarray) -> np.ndarray:
-    """The same rotations by angles (T, 3) that do not jump, as far as Euler angles can."""
-    out = euler.copy()
-    for before, now in pairwise(range(len(out))):
-        other = out[now] * [1, -1, 1] + [np.pi, np.pi, np.pi]  # the same rotation (Z, X, Y)
-        choices = [a + 2 * np.pi * np.round((out[before] - a) / (2 * np.pi))
-                   for a in (out[now], other)]  # fmt: skip
-        out[now] = min(choices, key=lambda a: np.abs(a - out[before]).sum())
-    return out
+    write_bvh(path, *skeleton_of(joints), fps)
 
 
 WRITERS: dict[str, Callable[[Motion, Path], None]] = {

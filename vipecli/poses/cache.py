@@ -17,7 +17,7 @@ import numpy as np
 
 from vipecli.files import replacing
 from vipecli.poses.detection.model_file import OFF, cache_folder
-from vipecli.poses.npz_writer import Growing
+from vipecli.poses.npz_writer import NpzWriter
 from vipecli.poses.poses import Scene
 from vipecli.poses.tracking import Track, Tracks
 
@@ -156,7 +156,7 @@ def _write(scene: Scene, remarks: tuple[str, ...], path: Path) -> None:
     """Write the people of a clip, some frames of one of them at a time."""
     tracks = scene.tracks.tracks
     ends = np.cumsum([0, *(len(track.frames) for track in tracks)])
-    with Growing(path.parent) as arrays:
+    with NpzWriter(path.parent) as arrays:
         arrays.add("times", scene.times)
         arrays.add("size", np.array(scene.size))
         arrays.add("detector", np.array(scene.detector))

@@ -1,4 +1,4 @@
-"""Arrays that grow piece by piece into an `.npz`, on disk where they become large."""
+"""An append-only writer of `.npz`: arrays are extended block by block, large ones on disk."""
 
 import shutil
 import tempfile
@@ -11,8 +11,8 @@ import numpy as np
 _IN_MEMORY = 1 << 20  # bytes of an array; what is larger goes to a temporary file
 
 
-class Growing:
-    """Arrays that grow by their first axis; a context manager.
+class NpzWriter:
+    """Arrays that are extended along their first axis; a context manager.
 
     Parameters
     ----------
@@ -29,22 +29,22 @@ class Growing:
         return name in self._members
 
     def add(self, name: str, array: np.ndarray) -> None:
-        """Append to an array; its first piece tells the kind of numbers and the other sides."""
+        """Append to an array; its first block sets the data type and the other dimensions."""
         if name not in self._members:
             self._members[name] = _Member(np.asarray(array), self._folder)
         self._members[name].append(np.asarray(array))
 
     def write(self, path: Path) -> None:
-        """Write all of them, in the order of their first pieces, as `numpy.savez` does.
+        """Write all arrays, in the order in which they were first added, as `numpy.savez` does.
 
-        Same data, same bytes.
+        The same data give the same bytes.
         """
         with zipfile.ZipFile(path, "w") as archive:
             for name, member in self._members.items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                     member.write(file)
 
-    def __enter__(self) -> "Growing":
+    def __enter__(self) -> "NpzWriter":
         """Return itself."""
         return self
 

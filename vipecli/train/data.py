@@ -9,7 +9,7 @@ from scipy.cluster.vq import kmeans2, vq
 
 from vipecli.errors import FormatError
 from vipecli.poses import skeleton as sk
-from vipecli.train.mocap_files import clips
+from vipecli.poses.mocap.clips import clips
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def load_mocap(
     ----------
     paths
         ``.npz`` files of one array (T, 13, 3) per clip, joints as in `skeleton.JOINTS`; ``.bvh``
-        files; ``.amc`` files with their ``.asf``; folders of them. See `mocap_files.clips`. Axes
+        files; ``.amc`` files with their ``.asf``; folders of them. See `poses.mocap.clips`. Axes
         are taken as they are: a file with z up has to be turned first.
     include, exclude
         patterns of clip names: those in the archive, or ``folder/name`` of a file.

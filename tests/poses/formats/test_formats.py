@@ -4,16 +4,12 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from vipecli.embedding.embed import Embeddings
 from vipecli.errors import FormatError
-from vipecli.poses.formats import load_embeddings, load_poses, read_key, save_poses
+from vipecli.poses.formats import load_poses, save_poses
 from vipecli.poses.poses import Poses
-from vipecli.poses.skeleton import JOINTS
 
-T, D = 5, 16
+T = 5
 RNG = np.random.default_rng(1)
 
 
@@ -38,10 +34,6 @@ def poses(**changes):
     return replace(made, **changes)
 
 
-def embeddings():
-    return Embeddings(numbers(T, D), np.abs(numbers(T, D)), poses().times, "m:0123", (0.5, -0.25))
-
-
 def assert_same(a, b):
     for field in fields(a):
         x, y = getattr(a, field.name), getattr(b, field.name)
@@ -59,35 +51,6 @@ def test_poses_come_back_as_they_were(tmp_path, changes):
     made = poses(**changes)
     save_poses(made, tmp_path / "a.npz")
     assert_same(made, load_poses(tmp_path / "a.npz"))
-
-
-def test_embeddings_and_key_come_back(tmp_path):
-    made = embeddings()
-    save_poses(poses(), tmp_path / "a.npz", embeddings=made, key="abc")
-    assert_same(made, load_embeddings(tmp_path / "a.npz"))
-    assert read_key(tmp_path / "a.npz") == ("abc", "m:0123")
-    save_poses(poses(), tmp_path / "b.npz", key="abc")
-    assert read_key(tmp_path / "b.npz") == ("abc", "")
-    with pytest.raises(FormatError, match="mean"):
-        load_embeddings(tmp_path / "b.npz")
-
-
-def test_same_data_same_bytes(tmp_path):
-    made = poses()
-    save_poses(made, tmp_path / "a.npz", key="k")
-    save_poses(made, tmp_path / "b.npz", key="k")
-    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
-
-
-def test_plain_numpy_reads_it(tmp_path):
-    save_poses(poses(), tmp_path / "a.npz", embeddings=embeddings(), key="k")
-    with np.load(tmp_path / "a.npz") as file:
-        assert set(file) == {
-            *("format_version", "joints", "xy", "score", "times", "size", "source", "detector"),
-            *("landmarks", "landmark_score", "world", "mean", "std", "model", "sigmoid", "key"),
-        }
-        assert tuple(file["joints"]) == JOINTS
-        assert file["xy"].shape == (T, 13, 2)
 
 
 def test_hand_made_file_compressed_and_in_double_precision(tmp_path):
@@ -108,7 +71,7 @@ def test_failed_write_leaves_the_old_file(tmp_path):
     made = poses()
     save_poses(made, tmp_path / "a.npz")
     with pytest.raises(FormatError):
-        save_poses(made, tmp_path / "a.npz", embeddings=replace(embeddings(), times=made.times + 1))
+        save_poses([made, made], tmp_path / "a.npz")
     assert_same(made, load_poses(tmp_path / "a.npz"))
     with pytest.raises(OSError, match="absent"):
         save_poses(made, tmp_path / "absent" / "a.npz")
@@ -179,37 +142,14 @@ def test_header_that_asks_for_all_memory(tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PK", bytes(1000), b"PK\x05\x06" + bytes(18)])
-@pytest.mark.parametrize("read", [load_poses, load_embeddings, read_key])
-def test_files_that_are_none(tmp_path, content, read):
+def test_files_that_are_none(tmp_path, content):
     if content is not None:
         (tmp_path / "a.npz").write_bytes(content)
     with pytest.raises(FormatError, match=r"a\.npz"):
-        read(tmp_path / "a.npz")
+        load_poses(tmp_path / "a.npz")
 
 
 def test_folder_instead_of_a_file(tmp_path):
     (tmp_path / "a.npz").mkdir()
     with pytest.raises(FormatError, match=r"a\.npz"):
         load_poses(tmp_path / "a.npz")
-
-
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    path = tmp_path_factory.mktemp("saved") / "a.npz"
-    save_poses(poses(), path, embeddings=embeddings(), key="k")
-    return path
-
-
-@given(st.data())
-def test_damage_anywhere_is_a_format_error_or_harmless(saved, data):
-    content = bytearray(saved.read_bytes())
-    for _ in range(data.draw(st.integers(1, 8))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    cut = data.draw(st.none() | st.integers(0, len(content)))
-    damaged = saved.with_name("damaged.npz")
-    damaged.write_bytes(content[:cut])
-    for read in (load_poses, load_embeddings, read_key):
-        try:
-            read(damaged)
-        except FormatError as exc:
-            assert "damaged.npz" in str(exc)

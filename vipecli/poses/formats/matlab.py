@@ -1,6 +1,6 @@
 """Arrays of numbers and texts of MATLAB files of version 5 to 7.
 
-scipy reads these files, too, but it crashes the process on damaged ones.
+scipy reads these files, too, but a damaged one ends its process: see the tests.
 Format: MathWorks, "MAT-File Format", version 5.
 """
 

@@ -1,29 +1,28 @@
-"""vipe's own pose files.
+"""Poses in vipe's own `.npz`.
 
-An `.npz` of vipe is an ordinary NumPy archive without pickled objects:
-``numpy.load("clip.npz")["xy"]``. It holds the fields of `Poses` under their own names, the names
-of the joints, `format_version`, and, where there are embeddings, those of `Embeddings`.
+It is an ordinary NumPy archive without pickled objects: ``numpy.load("clip.npz")["xy"]``. It holds
+the fields of `Poses` under their own names, the names of the joints, and `format_version`. Arrays
+that belong to a later stage, such as embeddings, may stand beside them; whoever reads those
+passes their specification.
 """
 
-import math
-import os
-import zipfile
-import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from vipecli.embedding.embed import Embeddings
 from vipecli.errors import FormatError
-from vipecli.poses.npz_writer import Growing
+from vipecli.poses.npz_reader import NpzReader, open_npz
+from vipecli.poses.npz_writer import NpzWriter
 from vipecli.poses.poses import Poses
 from vipecli.poses.skeleton import JOINTS
 
 FORMAT_VERSION = 1
 
-# Kind of number and shape of each array; a letter stands for the same length everywhere.
-_ARRAYS = {
+Spec = tuple[str, tuple[str | int, ...]]
+"""Kind of number and shape of an array; a letter stands for the same length in every array."""
+
+SPECS: dict[str, Spec] = {
     "format_version": ("i", ()),
     "xy": ("f", ("T", 13, 2)),
     "score": ("f", ("T", 13)),
@@ -34,50 +33,13 @@ _ARRAYS = {
     "landmarks": ("f", ("T", 33, 3)),
     "landmark_score": ("f", ("T", 33)),
     "world": ("f", ("T", 33, 3)),
-    "mean": ("f", ("T", "D")),
-    "std": ("f", ("T", "D")),
-    "model": ("U", ()),
-    "sigmoid": ("f", (2,)),
     "key": ("U", ()),
 }
-_PER_FRAME = frozenset(name for name, (_, shape) in _ARRAYS.items() if shape[:1] == ("T",))
+"""Arrays of a pose file."""
+
 _POSES = ("xy", "score", "times", "size", "source", "detector")
 _LANDMARKS = ("landmarks", "landmark_score", "world")
-_EMBEDDINGS = ("mean", "std", "times", "model", "sigmoid")
-_LARGEST = 1 << 30  # bytes in one array: the landmarks of a day at 30 frames per second
 _KIND_NAMES = {"i": "whole numbers", "f": "numbers", "U": "text"}
-
-
-def load_embeddings(path: str | os.PathLike) -> Embeddings:
-    """Embeddings from an `.npz` that `save_poses` wrote with them.
-
-    Raises
-    ------
-    FormatError
-        if it cannot be read, is damaged, or holds no embeddings.
-    """
-    path = Path(path)
-    found = _read_arrays(path, _EMBEDDINGS)
-    _check_times(path, found["times"])
-    return Embeddings(
-        mean=found["mean"],
-        std=found["std"],
-        times=found["times"],
-        model=str(found["model"]),
-        sigmoid=(float(found["sigmoid"][0]), float(found["sigmoid"][1])),
-    )
-
-
-def read_key(path: str | os.PathLike) -> tuple[str, str]:
-    """Key of an `.npz`, and the model of its embeddings (empty if it has none).
-
-    Raises
-    ------
-    FormatError
-        if it cannot be read, is damaged, or was saved without a key.
-    """
-    found = _read_arrays(Path(path), ("key",), optional=("model",))
-    return str(found["key"]), str(found.get("model", ""))
 
 
 def read_npz(path: Path) -> Poses:
@@ -88,8 +50,8 @@ def read_npz(path: Path) -> Poses:
     FormatError
         if it cannot be read, is damaged, or has an unknown version.
     """
-    found = _read_arrays(path, _POSES, optional=_LANDMARKS)
-    _check_times(path, found["times"])
+    found = read_arrays(path, _POSES, optional=_LANDMARKS)
+    check_times(path, found["times"])
     width, height = (int(side) for side in found["size"])
     texts = {name: str(found[name]) for name in ("source", "detector")}
     try:
@@ -99,93 +61,104 @@ def read_npz(path: Path) -> Poses:
 
 
 def write_npz(
-    pieces: Iterable[tuple[Poses, Embeddings | None]], path: Path, key: str | None = None
+    blocks: Iterable[tuple[Poses, Mapping[str, object]]],
+    path: Path,
+    *,
+    key: str | None = None,
+    specs: Mapping[str, Spec] = SPECS,
 ) -> None:
-    """Write an `.npz`, as it is: without a temporary file that takes its name.
+    """Write an `.npz` in place, without a temporary file that takes its name.
 
-    The clip comes in pieces, in order, of which one is held at a time.
+    Parameters
+    ----------
+    blocks
+        consecutive parts of a clip, each with the arrays of a later stage that belong to it; one
+        is held in memory at a time.
+    path
+        the file.
+    key
+        what the poses were made from; None = not told.
+    specs
+        of all arrays; those of T frames are extended by every block.
     """
-    with Growing(path.parent) as arrays:
-        for poses, embeddings in pieces:
-            for name, array in _arrays(poses, embeddings, key).items():
-                if name in _PER_FRAME or name not in arrays:
+    per_frame = {name for name, (_, shape) in specs.items() if shape[:1] == ("T",)}
+    with NpzWriter(path.parent) as arrays:
+        for poses, more in blocks:
+            for name, array in _arrays(poses, more, key).items():
+                if name in per_frame or name not in arrays:
                     arrays.add(name, array)
         arrays.write(path)
 
 
-def _arrays(poses: Poses, embeddings: Embeddings | None, key: str | None) -> dict[str, object]:
+def _arrays(poses: Poses, more: Mapping[str, object], key: str | None) -> dict[str, object]:
     """What an `.npz` holds, in its order."""
     arrays = {"format_version": FORMAT_VERSION, "joints": JOINTS}
     arrays |= {name: getattr(poses, name) for name in (*_POSES, *_LANDMARKS)}
-    if embeddings is not None:
-        arrays |= {name: getattr(embeddings, name) for name in _EMBEDDINGS}
-    arrays["key"] = key
+    arrays |= {**more, "key": key}
     return {name: value for name, value in arrays.items() if value is not None}
 
 
-def _check_times(path: Path, times: np.ndarray) -> None:
+def check_times(path: Path, times: np.ndarray) -> None:
+    """Refuse times that are not finite.
+
+    Raises
+    ------
+    FormatError
+        if there is one.
+    """
     if not np.isfinite(times).all():
         raise FormatError(f"{path}: damaged: some frames have no time; make it again")
 
 
-def _read_arrays(
-    path: Path, required: Iterable[str], *, optional: Iterable[str] = ()
+def read_arrays(
+    path: Path,
+    required: Iterable[str],
+    *,
+    optional: Iterable[str] = (),
+    specs: Mapping[str, Spec] = SPECS,
 ) -> dict[str, np.ndarray]:
-    """Read and check the arrays asked for; nothing in the file is trusted."""
+    """Read and check arrays of a pose file; nothing in the file is trusted.
+
+    Parameters
+    ----------
+    path
+        the file.
+    required, optional
+        names of the arrays to read; one that is optional may be absent.
+    specs
+        what each of them has to hold.
+
+    Raises
+    ------
+    FormatError
+        if it is no pose file, of another version, damaged, or lacks an array.
+    """
     lengths: dict[str, int] = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            if "format_version" not in members:
-                raise FormatError(f"{path}: not a pose file of vipe (no format_version)")
-            version = int(_read_array(archive, members["format_version"], lengths))
-            if version != FORMAT_VERSION:
-                raise FormatError(
-                    f"{path}: pose file of version {version}, this vipe reads {FORMAT_VERSION}; "
-                    "upgrade vipe, or make the file again"
-                )
-            if missing := [name for name in required if name not in members]:
-                raise FormatError(f"{path}: holds no {', '.join(missing)}; make it again")
-            wanted = [*required, *(name for name in optional if name in members)]
-            return {name: _read_array(archive, members[name], lengths) for name in wanted}
-    except OSError as exc:
-        raise FormatError(f"{path}: cannot be read ({exc.strerror or exc})") from exc
-    except (
-        ArithmeticError,
-        EOFError,
-        LookupError,
-        NotImplementedError,
-        RuntimeError,
-        SyntaxError,
-        TypeError,
-        ValueError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as exc:
-        raise FormatError(f"{path}: not a pose file, or damaged ({exc}); make it again") from exc
+    with open_npz(path, what="a pose file") as archive:
+        if "format_version" not in archive:
+            raise FormatError(f"{path}: not a pose file of vipe (no format_version)")
+        version = int(_read_array(archive, "format_version", specs, lengths))
+        if version != FORMAT_VERSION:
+            raise FormatError(
+                f"{path}: pose file of version {version}, this vipe reads {FORMAT_VERSION}; "
+                "upgrade vipe, or make the file again"
+            )
+        if missing := [name for name in required if name not in archive]:
+            raise FormatError(f"{path}: holds no {', '.join(missing)}; make it again")
+        wanted = [*required, *(name for name in optional if name in archive)]
+        return {name: _read_array(archive, name, specs, lengths) for name in wanted}
 
 
 def _read_array(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, lengths: dict[str, int]
+    archive: NpzReader, name: str, specs: Mapping[str, Spec], lengths: dict[str, int]
 ) -> np.ndarray:
-    """One array, if its header promises what its name asks for and the file has room for it.
-
-    `numpy.load` allocates whatever the header says before it reads on.
-    """
-    name = info.filename.removesuffix(".npy")
-    kind, expected = _ARRAYS[name]
-    with archive.open(info) as file:
-        major, _ = np.lib.format.read_magic(file)
-        read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
-        shape, fortran, dtype = read[major](file)
-        if dtype.kind.replace("u", "i") != kind:
-            raise ValueError(f"{name} should hold {_KIND_NAMES[kind]}, not {dtype}")
-        n_bytes = math.prod(shape) * dtype.itemsize
-        if n_bytes > _LARGEST or n_bytes != info.file_size - file.tell():
-            raise ValueError(f"{name} has another size than it says")
-        _check_shape(name, shape, expected, lengths)
-        data = np.frombuffer(file.read(n_bytes), dtype)
-    return data.reshape(shape, order="F" if fortran else "C").copy()
+    """One array, if its header says what its specification asks for."""
+    kind, expected = specs[name]
+    shape, dtype = archive.shape_and_type(name)
+    if dtype.kind.replace("u", "i") != kind:
+        raise ValueError(f"{name} should hold {_KIND_NAMES[kind]}, not {dtype}")
+    _check_shape(name, shape, expected, lengths)
+    return archive.read(name)
 
 
 def _check_shape(name: str, shape: tuple, expected: tuple, lengths: dict[str, int]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from vipecli.errors import FormatError
-from vipecli.train.motion import (
+from vipecli.poses.mocap.motion import (
     Motion,
     by_blocks,
     check_rate,

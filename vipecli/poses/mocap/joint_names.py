@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from vipecli.errors import FormatError
+from vipecli.poses.mocap.motion import Motion
 from vipecli.poses.skeleton import JOINTS
-from vipecli.train.motion import Motion
 
 # What the joint at the top of a limb part is called, the surest name first: LeftShoulder is the
 # collar bone where there is a LeftArm too, and LeftFoot the toes where there is a LeftAnkle.

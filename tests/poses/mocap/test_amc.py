@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from vipecli.errors import FormatError
-from vipecli.train.amc import read_amc
+from vipecli.poses.mocap.amc import read_amc
 
 ASF = """# a leg and a head, two inches per unit
 :version 1.10

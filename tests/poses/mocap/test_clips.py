@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from vipecli.errors import FormatError
+from vipecli.poses.mocap.clips import clips
 from vipecli.poses.skeleton import JOINTS
 from vipecli.train.data import load_mocap
-from vipecli.train.mocap_files import clips
 
 CMU = "Hips LeftUpLeg LeftLeg LeftFoot LeftShoulder LeftArm LeftForeArm LeftHand Neck Head"
 # The left side as each program names it, in the order of PARTS; the right side follows from it.

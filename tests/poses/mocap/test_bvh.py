@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from vipecli.errors import FormatError
-from vipecli.train.bvh import read_bvh
+from vipecli.poses.mocap.bvh import read_bvh
 
 # A root with two positions out of order, an arm of 2 + 1 along x.
 ARM_BVH = """HIERARCHY

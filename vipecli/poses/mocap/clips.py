@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from vipecli.errors import FormatError
-from vipecli.train.amc import read_amc
-from vipecli.train.bvh import read_bvh
-from vipecli.train.joint_names import joints_of_amc, joints_of_bvh
+from vipecli.poses.mocap.amc import read_amc
+from vipecli.poses.mocap.bvh import read_bvh
+from vipecli.poses.mocap.joint_names import joints_of_amc, joints_of_bvh
 
 _J = 13
 

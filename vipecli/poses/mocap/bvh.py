@@ -1,6 +1,7 @@
 """BVH motion files: a hierarchy of joints, then a row of channel values per frame."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vipecli.errors import FormatError
-from vipecli.train.motion import (
+from vipecli.poses.mocap.motion import (
     Motion,
     by_blocks,
     check_rate,
@@ -27,12 +28,28 @@ _MOTION = re.compile(r"^\s*MOTION\b", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass
-class _Joint:
+class Joint:
+    """A joint or end site of a hierarchy.
+
+    Attributes
+    ----------
+    name
+        that of an end site is ``NAME end``.
+    parent
+        its index; -1 for a root.
+    offset
+        shape (3,), from the parent, in the file's length unit; None = not given yet.
+    channels
+        axis, one of ``xyz``, and kind, ``position`` or ``rotation``, in the order of the values.
+    first
+        column of its first value.
+    """
+
     name: str
     parent: int
     offset: np.ndarray | None = None
-    channels: list[tuple[str, str]] = field(default_factory=list)  # (axis, kind)
-    first: int = 0  # column of the first channel
+    channels: list[tuple[str, str]] = field(default_factory=list)
+    first: int = 0
 
 
 def read_bvh(path: str | Path) -> Motion:
@@ -70,13 +87,13 @@ def read_bvh(path: str | Path) -> Motion:
     )
 
 
-def _hierarchy(text: str, path: Path) -> list[_Joint]:
+def _hierarchy(text: str, path: Path) -> list[Joint]:
     """Joints in file order, parents before children."""
     lines = [s.strip() for s in re.sub(r"([{}])", r"\n\1\n", text).splitlines()]
     lines = [s for s in lines if s]
     if not lines or lines[0].upper() != "HIERARCHY":
         raise FormatError(f"{path}: it does not start with HIERARCHY; is it a BVH file?")
-    joints: list[_Joint] = []
+    joints: list[Joint] = []
     open_joints: list[int] = []
     for previous, line in pairwise(lines):
         keyword, *words = line.split()
@@ -101,18 +118,18 @@ def _hierarchy(text: str, path: Path) -> list[_Joint]:
 
 
 def _opened(
-    keyword: str, words: list[str], joints: list[_Joint], open_joints: list[int], path: Path
-) -> _Joint:
+    keyword: str, words: list[str], joints: list[Joint], open_joints: list[int], path: Path
+) -> Joint:
     """New joint from the line that names it."""
     if (keyword == "ROOT") == bool(open_joints):
         raise FormatError(f"{path}: {keyword} {' '.join(words)} is out of place in the hierarchy")
     check_size(0, len(joints) + 1, path)
     parent = open_joints[-1] if open_joints else -1
     name = f"{joints[parent].name} end" if keyword == "END" else " ".join(words)
-    return _Joint(name, parent)
+    return Joint(name, parent)
 
 
-def _fill(joints: list[_Joint], index: int, keyword: str, words: list[str], path: Path) -> None:
+def _fill(joints: list[Joint], index: int, keyword: str, words: list[str], path: Path) -> None:
     """Take over one OFFSET or CHANNELS line."""
     joint = joints[index]
     if keyword == "OFFSET":
@@ -145,7 +162,7 @@ def _motion(text: str, channels: int, path: Path) -> tuple[np.ndarray, float]:
     return values.reshape(frames, channels), check_rate(1 / float(frame_time), path)
 
 
-def _positions(joints: list[_Joint], values: np.ndarray) -> np.ndarray:
+def _positions(joints: list[Joint], values: np.ndarray) -> np.ndarray:
     """Positions (T, J, 3) from channel values (T, C): forward kinematics."""
     positions = np.empty((len(values), len(joints), 3))
     turned: list[np.ndarray] = []  # global rotation (T, 3, 3) per joint
@@ -160,7 +177,7 @@ def _positions(joints: list[_Joint], values: np.ndarray) -> np.ndarray:
     return positions
 
 
-def _local(joint: _Joint, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _local(joint: Joint, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Offset (T, 3) and rotation (T, 3, 3) of a joint in the frame of its parent."""
     offset = np.tile(joint.offset, (len(values), 1))
     axes, columns = "", []
@@ -171,3 +188,43 @@ def _local(joint: _Joint, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             axes += axis
             columns.append(column)
     return offset, euler(axes, np.radians(values[:, columns]))
+
+
+def write_bvh(path: Path, joints: Sequence[Joint], values: np.ndarray, fps: float) -> None:
+    """Write a BVH file.
+
+    Parameters
+    ----------
+    path
+        the file.
+    joints
+        one root first, every joint followed by all that hang on it; at least one end site each.
+    values
+        shape (T, C), of the channels in the order of the joints; rotations in degrees.
+    fps
+        frames per second.
+    """
+    lines = ["HIERARCHY"]
+    open_joints: list[int] = []
+    for index, joint in enumerate(joints):
+        while open_joints and open_joints[-1] != joint.parent:
+            lines.append(f"{'  ' * (len(open_joints) - 1)}}}")
+            open_joints.pop()
+        lines += _joint_lines(joint, "  " * len(open_joints))
+        open_joints.append(index)
+    lines += [f"{'  ' * depth}}}" for depth in reversed(range(len(open_joints)))]
+    lines += ["MOTION", f"Frames: {len(values)}", f"Frame Time: {1 / fps:.8f}"]
+    lines += [" ".join(f"{v:.5f}" for v in row) for row in values]
+    path.write_text("\n".join(lines) + "\n", encoding="ascii")
+
+
+def _joint_lines(joint: Joint, pad: str) -> list[str]:
+    """Opening lines of a joint, which stays open."""
+    is_end = joint.name.endswith(" end") and not joint.channels
+    head = "End Site" if is_end else f"{'JOINT' if joint.parent >= 0 else 'ROOT'} {joint.name}"
+    offset = " ".join(f"{value + 0.0:.6f}" for value in joint.offset)
+    lines = [f"{pad}{head}", f"{pad}{{", f"{pad}  OFFSET {offset}"]
+    if not is_end:
+        names = [f"{axis.upper()}{kind}" for axis, kind in joint.channels]
+        lines.append(f"{pad}  CHANNELS {' '.join([str(len(names)), *names])}")
+    return lines
