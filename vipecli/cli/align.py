@@ -1,4 +1,4 @@
-"""`vipe align`: clips of one movement on one time base."""
+"""`vipe align`: synchronise clips of one movement."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ import typer
 
 from vipecli.alignment.settings import Clock, Ends, Estimator, Mirror, Settings
 from vipecli.cli.align_files import Files
-from vipecli.cli.options import MATCHING, OUTPUTS, VIDEO, Json, MatchBy, with_recipe
+from vipecli.cli.help import MATCHING, OUTPUTS, VIDEO
+from vipecli.cli.options import Json, MatchBy, with_recipe
 from vipecli.outputs.look import Look, Resample, Style, default_style
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ DEFAULT_OUT = Path("synced.mp4")
 
 
 class Onto(str, Enum):
-    """Whose time the synchronised video keeps."""
+    """Clip whose time the synchronised video keeps."""
 
     A = "a"
     B = "b"
@@ -55,14 +56,14 @@ def align(
             "--out",
             "-o",
             metavar="FILE",
-            help=f"Video with all in step.  [default: {DEFAULT_OUT}, none with another output]",
+            help=f"Synchronised video.  [default: {DEFAULT_OUT}, none with another output]",
             rich_help_panel=OUTPUTS,
         ),
     ] = None,
     onto: Annotated[
         Onto,
         typer.Option(
-            help="Whose time to keep: b is warped onto a, a onto b, or each a bit.",
+            help="Time to keep: that of a, of b, or the mean of both.",
             rich_help_panel=VIDEO,
         ),
     ] = Onto.A,
@@ -71,21 +72,22 @@ def align(
         typer.Option(
             callback=_check_reference,
             metavar="best|N",
-            help="Of more than two clips, the one to match with; best: least total distance.",
+            help="Clip to match the others with, of more than two; best: least total distance.",
             rich_help_panel=MATCHING,
         ),
     ] = "1",
     ends: Annotated[
         Ends,
         typer.Option(
-            help="closed: the clips start and end together; open: they may not; auto: as it looks.",
+            help="closed: both clips show the same movement from start to end; open: one may "
+            "show more; auto: decide by the clips.",
             rich_help_panel=MATCHING,
         ),
     ] = Ends.AUTO,
     mirror: Annotated[
         Mirror,
         typer.Option(
-            help="Take b mirrored, left-handed for right-handed; auto: where that fits better.",
+            help="Mirror b (left-handed for right-handed); auto: if that fits better.",
             rich_help_panel=MATCHING,
         ),
     ] = Mirror.NO,
@@ -95,7 +97,7 @@ def align(
         typer.Option(
             min=0,
             metavar="SECONDS",
-            help="Window of the time map: more is steadier, less follows faster.  [default: 0.45]",
+            help="Smoothing of the time map: more is steadier, less is quicker.  [default: 0.45]",
             rich_help_panel=MATCHING,
         ),
     ] = None,
@@ -103,7 +105,7 @@ def align(
         bool,
         typer.Option(
             "--offset",
-            help="One event, several cameras: one constant shift.",
+            help="Several cameras of one event: one constant time shift.",
             rich_help_panel=MATCHING,
         ),
     ] = False,
@@ -111,7 +113,7 @@ def align(
         bool,
         typer.Option(
             "--drift",
-            help="As --offset, and clocks that run at two rates.",
+            help="Like --offset, with a difference in clock rate.",
             rich_help_panel=MATCHING,
         ),
     ] = False,
@@ -126,7 +128,7 @@ def align(
     style: Annotated[
         Style | None,
         typer.Option(
-            help="Side by side, on top of each other, in a grid, as a ghost, or with a moving edge."
+            help="Side by side, in a column, in a grid, blended, or split by a moving edge."
             "  [default: side, grid for more than two]",
             rich_help_panel=VIDEO,
         ),
@@ -134,7 +136,7 @@ def align(
     resample: Annotated[
         Resample,
         typer.Option(
-            help="Between two frames: the nearest as filmed, or a blend of them.",
+            help="Moments between two frames: the nearest frame, or a blend of both.",
             rich_help_panel=VIDEO,
         ),
     ] = Resample.NEAREST,
@@ -149,7 +151,7 @@ def align(
     captions: Annotated[
         bool,
         typer.Option(
-            help="Names and times above, the match below.",
+            help="Names and times above the pictures, the match below.",
             rich_help_panel=VIDEO,
         ),
     ] = True,
@@ -173,7 +175,7 @@ def align(
         typer.Option(
             callback=_check_audio,
             metavar="a|b|none",
-            help="Whose sound to keep; that of a warped clip is retimed at its pitch.",
+            help="Clip whose sound is kept; retimed at constant pitch if the clip is warped.",
             rich_help_panel=VIDEO,
         ),
     ] = "a",
@@ -182,7 +184,7 @@ def align(
         typer.Option(
             min=64,
             max=2160,
-            help="Pixels, of each picture.  [default: as filmed]",
+            help="Height of each picture, in pixels.  [default: as filmed]",
             rich_help_panel=VIDEO,
         ),
     ] = None,
@@ -223,7 +225,7 @@ def align(
     """Play clips of one movement in step.
 
     The cameras may stand anywhere. Writes an H.264 video, with B warped onto the time of A, and
-    tells where B runs faster or slower than A. Up to nine clips go on one wall.
+    reports where B is faster or slower than A. Up to nine clips fit in one grid.
     """
     from vipecli.cli.console import progress_bars
 
@@ -244,7 +246,7 @@ def align(
         kept = infos[1 if onto is Onto.B else session.reference]
         reel = _reel(session, onto, look, label or [], kept, of_each[0].fps)
         files.write(session, reel, look, bars, onto=onto.value)
-    files.tell(session, reel)
+    files.report_results(session, reel)
 
 
 @dataclass(frozen=True)
@@ -331,7 +333,7 @@ def _read_and_match(
     )
     if session.others[0].alignment is None:
         raise NoPoseError(
-            f"{clips[1]}: shows nothing like {clips[0]}; `vipe align` without --all tells more"
+            f"{clips[1]}: shows nothing like {clips[0]}; `vipe align` without --all shows more"
         )
     return session
 

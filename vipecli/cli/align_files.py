@@ -85,8 +85,8 @@ class Files:
         if self.report:
             write_page(session, self.report, onto=onto, progress=bar(self.report))
 
-    def tell(self, session: "Session", reel: "Reel") -> None:
-        """Print what came out, and write it as JSON where that is asked for."""
+    def report_results(self, session: "Session", reel: "Reel") -> None:
+        """Print the summary, and write the JSON."""
         from vipecli.cli.console import say, write_json
         from vipecli.cli.summary import summary
         from vipecli.outputs.mapping import as_json

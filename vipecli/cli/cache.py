@@ -9,12 +9,12 @@ from vipecli.cli.options import Json
 if TYPE_CHECKING:
     from vipecli.poses.cache import Usage
 
-app = App("What is kept of the poses found before, so that a clip is looked at only once.")
+app = App("Poses found before, kept so that a clip is analysed only once.")
 
 
 @app.command()
 def info(json: Json = None) -> None:
-    """Tell where the cache is, how much it holds, and how much it may.
+    """Show where the cache is, its size and its limit.
 
     VIPE_CACHE names another folder, or switches it off (VIPE_CACHE=off); VIPE_CACHE_MB is its
     limit. The clips used least recently go first.
@@ -37,7 +37,7 @@ def info(json: Json = None) -> None:
 
 @app.command()
 def clear() -> None:
-    """Remove the poses of all clips; they are found again when they are needed."""
+    """Remove all cached poses."""
     from vipecli.poses import cache
 
     say(f"Removed {_amount(cache.clear())}")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vipecli.alignment.settings import Ends, Mirror, Settings
-from vipecli.cli.options import OUTPUTS, Json, with_recipe
+from vipecli.cli.help import OUTPUTS
+from vipecli.cli.options import Json, with_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,7 @@ TURNS_SHOWN = 12  # the rest is in the JSON
 
 
 class Pose(str, Enum):
-    """Where the joints are measured."""
+    """Source of the joints."""
 
     PICTURE = "2d"
     WORLD = "world"
@@ -35,13 +36,13 @@ def compare(
     pose: Annotated[
         Pose,
         typer.Option(
-            help="Angles of the pose lifted to space, in space as the detector alone guesses it "
-            "(world), or as the picture shows them (2d)."
+            help="Source of the angles: the pose lifted to 3D, the detector's 3D landmarks "
+            "(world), or the picture (2d)."
         ),
     ] = Pose.LIFTED,
     ends: Annotated[Ends, typer.Option(help="As for align.")] = Ends.AUTO,
     mirror: Annotated[
-        Mirror, typer.Option(help="Compare b's left with a's right; auto: where that fits better.")
+        Mirror, typer.Option(help="Compare b's left with a's right; auto: if that fits better.")
     ] = Mirror.NO,
     csv: Annotated[
         Path | None,
@@ -67,7 +68,7 @@ def compare(
     *,
     recipes: "Callable[[int], list[Recipe]]",
 ) -> None:
-    """Tell what differs between two performances of one movement.
+    """Show what differs between two performances of one movement.
 
     Aligns the clips, then compares the angles of elbows, shoulders, hips and knees: their ranges,
     the moments of largest difference, and what turns earlier or later than the rest.
@@ -130,7 +131,7 @@ def _read_and_match(
 def _check_outputs(
     a: Path, b: Path, *, csv: Path | None, plot: Path | None, report: Path | None
 ) -> None:
-    """Refuse files that could not be written, before minutes go into what belongs in them."""
+    """Refuse files that could not be written, before the work begins."""
     from vipecli.files import check_output
     from vipecli.outputs.angles import check_picture
     from vipecli.outputs.report import check_page
@@ -198,7 +199,7 @@ def _show(
 
 
 def _matched(found: "Comparison") -> str:
-    """Say which part of the clips is compared, and how long each takes for it."""
+    """Compared part of each clip and its length."""
     parts = [
         f"{name} {times[0]:.2f} - {times[-1]:.2f} s ({times[-1] - times[0]:.2f} s)"
         for name, times in (("A", found.times_a), ("B", found.times_b))

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vipecli.cli.console import say
+from vipecli.cli.help import OUTPUTS
 from vipecli.cli.lift import LiftModel
-from vipecli.cli.options import OUTPUTS, Person, PoseModel
+from vipecli.cli.options import Person, PoseModel
 
-_AROUND_S = 0.5  # of a clip that is looked at on both sides of the moment asked for
+_AROUND_S = 0.5  # of a clip that is read on both sides of the given moment
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,6 +13,11 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 OPTIONS = "Options"
 """Group of an option that names none (`rich_help_panel`)."""
 
+GROUPS = MATCHING, VIDEO, OUTPUTS, READING = (
+    "Matching", "Video", "Outputs", "Reading the clips"
+)  # fmt: skip
+"""Groups of options that several commands share, in the order of the help."""
+
 _LONGEST_SUMMARY = 500  # characters; the first sentence of a command is shorter
 _WORDS = {"int": "N", "float": "N", "path": "FILE", "file": "FILE", "str": "TEXT"}
 _RANGES = (  # of numbers, as typer writes them
@@ -63,7 +68,7 @@ class App(typer.Typer):
 def groups(
     command: typer.core.TyperCommand, ctx: typer.Context
 ) -> dict[str, list[tuple[str, str]]]:
-    """Rows (what to type, what it does) of a command by group: arguments first, --help last."""
+    """Rows (what to type, what it does) of a command by group: own options first."""
     found: dict[str, list[tuple[str, str]]] = {"Arguments": []}
     for one in command.get_params(ctx):
         record = one.get_help_record(ctx)
@@ -74,9 +79,9 @@ def groups(
         else:
             title = getattr(one, "rich_help_panel", None) or OPTIONS
             found.setdefault(title, []).append((_option(one, ctx), _ranges(record[1])))
-    if OPTIONS in found:
-        found[OPTIONS] = found.pop(OPTIONS)  # the others name what they are about
-    return {title: rows for title, rows in found.items() if rows}
+    own = len(found.get(OPTIONS, [])) > 1  # besides --help
+    order = ("Arguments", OPTIONS, *GROUPS) if own else ("Arguments", *GROUPS, OPTIONS)
+    return {title: found[title] for title in order if found.get(title)}
 
 
 def summaries(group: TyperGroup, ctx: typer.Context) -> list[tuple[str, str]]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vipecli.cli.console import say
-from vipecli.cli.options import OUTPUTS, with_recipe
+from vipecli.cli.help import OUTPUTS
+from vipecli.cli.options import with_recipe
 
 if TYPE_CHECKING:
     from vipecli.embedding.clip import Recipe
@@ -66,9 +67,9 @@ def lift(
 ) -> None:
     """Turn a video into 3D poses.
 
-    One camera cannot see how tall somebody is: lengths come from --torso. The body's own frame
-    has the mid-hip at 0, x to the person's left, y up the spine, z forward; with --camera x points
-    to the right of the picture, y up, z to the camera, and the body moves through the picture.
+    One camera does not show how tall a person is: lengths are scaled by --torso. The body's own
+    frame has the mid-hip at 0, x to the person's left, y up the spine, z forward; with --camera x
+    points to the right of the picture, y up, z to the camera, and the body moves through it.
     """
     from vipecli.cli.console import progress_bars
     from vipecli.embedding.clip import clip_source

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vipecli.alignment.settings import Estimator
-
-MATCHING, VIDEO, OUTPUTS, READING = "Matching", "Video", "Outputs", "Reading the clips"
-"""Groups of options in the help."""
+from vipecli.cli.help import MATCHING, OUTPUTS, READING
 
 if TYPE_CHECKING:
     from vipecli.embedding.clip import Recipe
@@ -88,7 +86,7 @@ Person = Annotated[
         rich_help_panel=READING,
         callback=_check_person,
         metavar="largest|center|longest|N|X,Y",
-        help="Whom to follow; N counts from the left, X,Y is a point on the person, in pixels.",
+        help="Person to follow: N counts from the left, X,Y is a point on the person in pixels.",
     ),
 ]
 Start = Annotated[
@@ -98,7 +96,7 @@ Start = Annotated[
         rich_help_panel=READING,
         parser=seconds,
         metavar="TIME",
-        help="Leave out what is before.",
+        help="Start at this time.",
     ),
 ]
 End = Annotated[
@@ -108,7 +106,7 @@ End = Annotated[
         rich_help_panel=READING,
         parser=seconds,
         metavar="TIME",
-        help="Leave out what is after.",
+        help="Stop at this time.",
     ),
 ]
 StartOfEach = Annotated[
@@ -118,7 +116,7 @@ StartOfEach = Annotated[
         rich_help_panel=READING,
         parser=_several,
         metavar="TIME[,...]",
-        help="Leave out what is before, of all clips, or of A, B, ...",
+        help="Start at this time, one for all clips or one for each.",
     ),
 ]
 EndOfEach = Annotated[
@@ -128,7 +126,7 @@ EndOfEach = Annotated[
         rich_help_panel=READING,
         parser=_several,
         metavar="TIME[,...]",
-        help="Leave out what is after, of all clips, or of A, B, ...",
+        help="Stop at this time, one for all clips or one for each.",
     ),
 ]
 Rate = Annotated[
@@ -139,7 +137,7 @@ Rate = Annotated[
         min=0.1,
         max=1000,
         metavar="N",
-        help="Look at N frames per second at most; the rate of frames and files that tell none.",
+        help="Read at most N frames per second; the rate of image sequences and files without one.",
     ),
 ]
 Joints = Annotated[
@@ -147,7 +145,7 @@ Joints = Annotated[
     typer.Option(
         rich_help_panel=READING,
         metavar="MAP.toml",
-        help="What the points of a keypoint file are, where that is not known.",
+        help="Meaning of the points of a keypoint file with an unknown joint set.",
     ),
 ]
 Detector = Annotated[
@@ -156,7 +154,7 @@ Detector = Annotated[
         rich_help_panel=READING,
         envvar="VIPE_DETECTOR",
         metavar="mediapipe|onnx:FILE",
-        help="What finds the joints; a FILE has SimCC heads (RTMPose) or MoveNet's.",
+        help="Pose detector; FILE is an ONNX model with SimCC heads (RTMPose) or MoveNet.",
     ),
 ]
 PoseModel = Annotated[
@@ -165,7 +163,7 @@ PoseModel = Annotated[
         rich_help_panel=READING,
         envvar="VIPE_POSE_MODEL",
         metavar="FILE",
-        help="MediaPipe pose landmarker (.task) instead of the one found or built by itself.",
+        help="MediaPipe pose landmarker (.task) instead of the one that comes with mediapipe.",
     ),
 ]
 Weights = Annotated[
@@ -194,10 +192,10 @@ MatchBy = Annotated[
     typer.Option(
         "--match",
         rich_help_panel=MATCHING,
-        help="Matching probability in closed form, or the paper's mean over draws.",
+        help="Matching probability in closed form, or the paper's mean over samples.",
     ),
 ]
-_JOBS = {"min": 1, "help": "Processes that work side by side."}
+_JOBS = {"min": 1, "help": "Number of parallel processes."}
 Jobs = Annotated[int, typer.Option("--jobs", "-j", **_JOBS)]
 BusyJobs = Annotated[int, typer.Option("--jobs", "-j", callback=_start_early, **_JOBS)]
 """Of a command that as a rule has work for all of them."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vipecli.cli.console import say
-from vipecli.cli.options import OUTPUTS, Json, with_recipe
+from vipecli.cli.help import OUTPUTS
+from vipecli.cli.options import Json, with_recipe
 
 if TYPE_CHECKING:
     from vipecli.embedding.clip import Recipe

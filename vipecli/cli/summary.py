@@ -1,4 +1,4 @@
-"""What `vipe align` tells in the terminal."""
+"""Summary that `vipe align` prints."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from vipecli.alignment.takes import Match, Session
 from vipecli.alignment.time_map import speed
 from vipecli.poses.gaps import missing_spans
 
-TELL_S = 0.2  # shorter stretches without a counterpart are only in the JSON, seconds
+SHORTEST_S = 0.2  # shorter stretches without a counterpart are only in the JSON, seconds
 
 
 def summary(session: Session, written: list[Path]) -> list[str]:
-    """Lines: files that were written, match, speeds, and what could not be seen."""
+    """Lines: files written, match, speeds, and stretches without a person."""
     lines = [f"Wrote {path}" for path in written]
     if len(session.clips) == 2:
         match = session.others[0]
@@ -34,13 +34,13 @@ def _match(alignment: Alignment) -> str:
 
 
 def _details(match: Match, a: str, b: str) -> list[str]:
-    """How one take fits the reference; a and b are their letters."""
+    """Lines on the match of one take with the reference; a and b are their letters."""
     lines = []
     if match.shift:
         rate = "" if match.shift.rate == 1 else f"{match.shift.rate:.4f} x "
         lines.append(f"  time in {b} = {rate}time in {a} {match.shift.shift_s:+.3f} s")
     if match.mirrored:
-        lines.append(f"  {b} is taken mirrored, its left for its right (--mirror no: as it is)")
+        lines.append(f"  {b} is taken mirrored (--mirror no: as filmed)")
     if match.same_action is not None and match.same_action < DIFFERENT:
         lines.append(
             f"  these look like two different actions (same action: {match.same_action:.0%})"
@@ -61,7 +61,7 @@ def _details(match: Match, a: str, b: str) -> list[str]:
         f"  {names[span.clip][0]} {span.start_s:6.2f} - {span.end_s:.2f} s   "
         f"not in {names[span.clip][1]}"
         for span in match.alignment.unmatched
-        if span.end_s - span.start_s >= TELL_S
+        if span.end_s - span.start_s >= SHORTEST_S
     ]
     return lines
 
@@ -75,7 +75,7 @@ def _unseen(session: Session) -> list[str]:
 
 
 def _in_words(ratio: float, a: str) -> str:
-    """Say how the speed of a take compares with that of a; `speed` gives 16 at most."""
+    """Speed of a take relative to a, in words; `speed` gives 16 at most."""
     if ratio >= 16:
         return "stays at one moment"
     if 1 / 1.07 < ratio < 1.07:

@@ -1,4 +1,4 @@
-"""How well two clips are aligned in time, where the truth is known."""
+"""Alignment error of two clips with ground truth."""
 
 import itertools
 import json
@@ -31,7 +31,7 @@ from vipecli.poses.skeleton import (
 )
 
 TAU_STEP_S = 1 / 6
-"""Kendall's tau looks at a frame every so often: 5 frames at 30 frames/s, as TCC does."""
+"""Step of Kendall's tau: 5 frames at 30 frames/s, as in TCC."""
 
 SPEEDS = 0.5, 2.0
 """Slowest and fastest that a planted warp plays."""

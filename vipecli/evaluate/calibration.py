@@ -1,4 +1,4 @@
-"""Whether the matching probability means what it says, and whether variance means ambiguity."""
+"""Calibration of the matching probability, and rank correlation of variance and ambiguity."""
 
 from typing import Any
 

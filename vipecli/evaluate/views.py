@@ -1,4 +1,4 @@
-"""3D poses seen by known cameras and by a detector that errs: where retrieval is measured."""
+"""3D poses projected into known cameras, with detector noise: the data of retrieval."""
 
 import fnmatch
 from collections.abc import Iterable, Sequence
@@ -34,7 +34,7 @@ _CENTER_PX = 1000.0
 
 @dataclass(frozen=True)
 class Camera:
-    """Where a camera stands; it looks at the middle of the room, `aim_m` above the floor."""
+    """Position of a camera that points at the middle of the room, `aim_m` above the floor."""
 
     azimuth_deg: float
     distance_m: float

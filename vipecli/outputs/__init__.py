@@ -1,1 +1,1 @@
-"""What comes out: videos, and later pages, plots and tables."""
+"""Outputs: videos, pages, plots, tables and timelines."""

@@ -1,4 +1,4 @@
-"""A comparison as a file: its figures as plain data, its curves as CSV, picture and charts."""
+"""Write a comparison: figures as plain data, curves as CSV, picture and charts."""
 
 import csv
 import math
@@ -33,7 +33,7 @@ _COLOURS = {"A": "#1f5fd6", "B": "#c2297f"}  # as in the page
 
 
 def caveat(source: str, *, mirrored: bool = False) -> str:
-    """What has to be said beside the figures: `source` as in `compare.SOURCES`."""
+    """How reliable angles of a source are, in words; `source` as in `compare.SOURCES`."""
     return f"{_CAVEATS[source]} {_MIRRORED}" if mirrored else _CAVEATS[source]
 
 

@@ -282,7 +282,7 @@ def _ink(text: str, size: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=128)
 def _font(size: int, needed: frozenset[str]) -> ImageFont.FreeTypeFont:
-    """Pillow's own font, or one of the system's where that lacks a character."""
+    """Pillow's own font, or one of the system's if that lacks a character."""
     own = ImageFont.load_default(size)
     missing = _missing(own, needed)
     best = own

@@ -1,4 +1,4 @@
-"""Where everything stands in a synchronised video."""
+"""Positions of pictures, captions and graph in a synchronised video."""
 
 import math
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ _FONT = 1 / 40  # font size, of the height of the pictures
 _SMALLEST_FONT, _LARGEST_FONT = 11.0, 44.0  # pixels
 _SHAPE = 16 / 9  # of screens, that a grid should fill
 _CAPTION = 19.0  # least width of a caption over a shared picture, in font sizes
-_SURE = 0.5  # least score of a joint that tells where a person stands
-_UPRIGHT = 0.6  # height over width of people whose height tells their size
+_SURE = 0.5  # least score of a joint that locates a person
+_UPRIGHT = 0.6  # height over width from which the height measures the size of a person
 _LEAST_SCALE, _MOST_SCALE = 0.2, 5.0  # of a ghost
-_LEAST_JOINTS = 6  # of 13, known of both people, that tell their size
+_LEAST_JOINTS = 6  # of 13, known of both people, to measure their relative size
 _TRUNK = [LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_HIP, RIGHT_HIP]
 
 
@@ -117,7 +117,7 @@ def shared(
 
     The picture of the reference fills the canvas. Every other one is scaled and moved, once for
     the whole clip, so that its person is as tall as that of the reference and stands in the same
-    place, by the median over the moments that belong together; where a person is unknown it fits
+    place, by the median over corresponding moments; where a person is unknown it fits
     into the canvas.
 
     Parameters

@@ -15,7 +15,7 @@ class Style(str, Enum):
 
 
 class Resample(str, Enum):
-    """How moments between two frames are shown."""
+    """How a moment between two frames is shown."""
 
     NEAREST = "nearest"
     BLEND = "blend"
@@ -29,8 +29,8 @@ class Look:
     ----------
     style
         ``side``: in a row; ``stack``: in a column; ``grid``: in rows and columns; ``overlay``: on
-        top of each other, half transparent; ``wipe``: two clips, the one left and the other right
-        of an edge that moves to and fro. For the last two see `layout.shared`.
+        top of each other, half transparent; ``wipe``: two clips, left and right of an edge that
+        moves to and fro. For the last two see `layout.shared`.
     resample
         ``nearest`` or ``blend``, see `screen.Screen`.
     skeleton
@@ -40,7 +40,7 @@ class Look:
     chapters
         write the marks of the reel as chapters.
     audio
-        number of the clip whose sound goes along, in step with its pictures; None = silent.
+        number of the clip whose sound is kept, in step with its pictures; None = silent.
     height
         of the pictures in pixels; None = as filmed, see `layout.tiled`.
     """

@@ -25,8 +25,8 @@ COLUMNS = (
     "distance",
     "match_probability",
 )
-"""Columns of the table: names of the files; number of the repetition, from 1, empty where none were
-sought; frames, from 0, and their times; the moment of b in the smooth time map at the moment of a;
+"""Columns of the table: names of the files; number of the repetition from 1, empty without `--all`;
+frames, from 0, and their times; the moment of b in the smooth time map at the moment of a;
 atrous frame distance and matching probability of the step."""
 
 

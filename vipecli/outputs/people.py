@@ -1,4 +1,4 @@
-"""Who is in a clip: what is known of each person, and a contact sheet with a picture of each."""
+"""People in a clip: facts about each, and a contact sheet with a picture of each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -110,7 +110,7 @@ def write_contact_sheet(
     clip
         video, folder of frames or keypoint file.
     scene, people
-        who is in it, as `sightings` tells.
+        people in it, from `sightings`.
     out
         a picture, as a rule ``.png``.
     progress

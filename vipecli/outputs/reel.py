@@ -1,4 +1,4 @@
-"""What a synchronised video shows when: takes on one clock."""
+"""The content of a synchronised video: which moment of each take is shown in each frame."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -37,9 +37,9 @@ class Take:
     poses
         joints, as filmed; None = unknown.
     label
-        what stands above it; empty = the name of the file.
+        caption; empty = the name of the file.
     mirrored
-        shown as a mirror shows it.
+        shown mirrored.
     match
         shape (F,), similarity to the reference at each frame, in [0, 1]; None = it is the
         reference, or not known.
@@ -59,7 +59,7 @@ class Take:
 
     @property
     def title(self) -> str:
-        """What stands above it, in one line."""
+        """Caption, in one line."""
         return one_line(self.label) or one_line(self.path.name)
 
 
@@ -73,7 +73,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Reel:
-    """Everything that a synchronised video shows.
+    """The content of a synchronised video.
 
     Attributes
     ----------
@@ -115,7 +115,7 @@ class Reel:
         return len(self.match)
 
     def speeds(self, take: int) -> np.ndarray:
-        """How fast a take runs at every frame (F,), seconds of it per second of the video."""
+        """Playback speed of a take at every frame (F,), its seconds per second of the video."""
         edges = [0, *self.cuts, len(self)]
         parts = [self.takes[take].times[i:j] for i, j in pairwise(edges)]
         return np.concatenate([_slopes(part, self.fps) for part in parts])
@@ -149,7 +149,7 @@ def reel_of(
     Parameters
     ----------
     session
-        takes, each matched with the reference. Where every repetition was sought they follow one
+        takes, each matched with the reference. With every repetition they follow one
         another, the reference starts over each time, and each is a chapter.
     onto
         ``a``: the time of the reference is kept, and the others are warped; ``b``: that of the
@@ -158,7 +158,7 @@ def reel_of(
         show repetitions at once, each as a take of its own: the nearest eight, in order.
     fps
         frames per second; None = that of the take whose time is kept, by the frames that were
-        looked at.
+        read.
 
     Raises
     ------
@@ -262,8 +262,8 @@ def pair_reel(
 def turning_marks(reel: Reel) -> Reel:
     """Return the reel with chapters at the turning points of the movement, if it has none yet.
 
-    They are those of the angle of the reference that sweeps the widest range, in space where the
-    detector tells, else in the picture; none where no angle is known throughout.
+    They are those of the reference's joint angle with the widest range, in 3D where the detector
+    gives 3D landmarks, else in the picture; none if no angle is known throughout.
     """
     poses = reel.takes[reel.reference].poses
     if reel.marks or poses is None or not len(poses):

@@ -1,4 +1,4 @@
-"""What a report shows: curves, matrix and states of two aligned clips, as plain lists."""
+"""Data of a report: curves, matrix and states of two aligned clips, as plain lists."""
 
 import base64
 from typing import Any
@@ -108,12 +108,12 @@ def steps_at(alignment: Alignment, times: np.ndarray, onto: str) -> tuple[np.nda
 
 
 def speed_of_b(a: np.ndarray, b: np.ndarray, fps: float) -> np.ndarray:
-    """How fast b does the movement relative to a, as in `align.Segment`.
+    """Speed of b relative to a, as in `align.Segment`.
 
     Parameters
     ----------
     a, b
-        shape (F,), moments that belong together, seconds, non-decreasing.
+        shape (F,), corresponding moments, seconds, non-decreasing.
     fps
         how many of them there are per second.
 
@@ -135,7 +135,7 @@ def speed_of_b(a: np.ndarray, b: np.ndarray, fps: float) -> np.ndarray:
 
 
 def matrix(a: Embeddings, b: Embeddings) -> dict[str, Any]:
-    """What the alignment minimises at first, all of a against all of b, in 256 steps.
+    """Smoothed frame distances before adaptation, all of a against all of b, in 256 steps.
 
     Returns
     -------
@@ -176,7 +176,7 @@ def events(alignment: Alignment) -> list[tuple[str, float, str]]:
 
 
 def in_words(ratio: float) -> str:
-    """How the speed of b compares with that of a, see `align.Segment`."""
+    """Speed of b relative to a in words, see `align.Segment`."""
     if ratio >= FASTEST:
         return "stays at one moment"
     if 1 / 1.07 < ratio < 1.07:
@@ -185,7 +185,7 @@ def in_words(ratio: float) -> str:
 
 
 def facts(alignment: Alignment, a: Poses, b: Poses) -> list[tuple[str, str]]:
-    """Name and value of what is known about the two clips and their match."""
+    """Name and value of figures of the two clips and their match."""
     rows = [
         ("similarity, mean", f"{alignment.similarity.mean():.0%}"),
         ("matching probability, mean", f"{alignment.match_probability.mean():.0%}"),

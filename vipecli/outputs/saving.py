@@ -1,4 +1,4 @@
-"""A session as a file: the extension says as what."""
+"""Write a session in the format of the file's extension."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -27,7 +27,7 @@ KINDS = (*CONTAINERS, ".json", ".csv", *PICTURES, *TIMELINES, ".html")
 def save(
     session: Session, out: Path, *, onto: str = "a", labels: Sequence[str] = (), **options: Any
 ) -> None:
-    """Write a session as its extension says.
+    """Write a session in the format of the extension.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def write_page(
 
 
 def page_words(match: Match) -> Words:
-    """What the page of two takes says besides the figures of the path."""
+    """Texts of the page of two takes, besides the figures of the path."""
     facts = []
     if match.shift:
         facts += [("offset", f"{match.shift.shift_s:.6g} s"), ("rate", f"{match.shift.rate:.6g}")]

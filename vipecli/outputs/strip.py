@@ -1,4 +1,4 @@
-"""The strip below a synchronised video: how well the clips match, moment by moment."""
+"""The graph below a synchronised video: similarity of the clips over time."""
 
 from dataclasses import dataclass
 
@@ -46,7 +46,7 @@ class Strip:
     match
         shape (F,), similarity at each frame, in [0, 1].
     past, to_come
-        shape (h, w, 3) uint8: the strip as it looks behind and before the playhead.
+        shape (h, w, 3) uint8: the strip behind and before the playhead.
     left, top, width, height
         of the graph in it, pixels.
     font
@@ -63,7 +63,7 @@ class Strip:
     font: float
 
     def picture(self, frame: int) -> np.ndarray:
-        """How the strip looks at a frame, (h, w, 3) uint8 BGR."""
+        """Strip at a frame, (h, w, 3) uint8 BGR."""
         share = frame / max(1, len(self.match) - 1)
         x = self.left + share * (self.width - 1)
         edge = min(self.left + self.width, round(x))

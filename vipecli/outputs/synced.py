@@ -77,7 +77,7 @@ def write_synced(
         ``a``: the video has a's length and rate, and b is warped; ``b``: the other way round;
         ``both``: every moment lasts the mean of what it lasts in a and b.
     audio
-        ``a``, ``b`` or ``none``: whose sound goes along, in step with the pictures.
+        ``a``, ``b`` or ``none``: whose sound is kept, in step with the pictures.
     progress
         as in `write_reel`.
     options
@@ -104,7 +104,7 @@ def write_reel(
     *,
     progress: Callable[[int, int], object] | None = None,
 ) -> None:
-    """Write clips in step, each frame showing the moments that belong together.
+    """Write clips in step, each frame showing corresponding moments.
 
     Every clip is decoded once, and one or two frames of each are held at a time.
 
@@ -150,19 +150,19 @@ def write_reel(
 
 
 def _check(reel: Reel, look: Look) -> None:
-    """Refuse what cannot be shown."""
+    """Refuse a style that does not fit the number of clips."""
     if look.style is Style.WIPE and len(reel.takes) != 2:
         raise ValueError(f"style 'wipe' shows two clips, not {len(reel.takes)}")
 
 
 def _sound(reel: Reel, number: int) -> dict[str, object]:
-    """What the writer has to know of the sound of a take."""
+    """Arguments of `VideoWriter` for the sound of a take."""
     take = reel.takes[number]
     return {"audio_from": take.source, "audio_times": take.times}
 
 
 class _Pictures:
-    """All pictures of a video, put together one after another."""
+    """Composes the pictures of a video, frame by frame."""
 
     def __init__(self, reel: Reel, layout: Layout, look: Look, stack: contextlib.ExitStack) -> None:
         self._reel, self._layout, self._skeleton = reel, layout, look.skeleton
@@ -253,7 +253,7 @@ class _Pictures:
 
 
 class _Caption:
-    """What stands above a clip: letter, name, speed and time, and how well it matches."""
+    """Caption of a clip: letter, name, speed and time, and a line for the match."""
 
     def __init__(
         self,
@@ -272,7 +272,7 @@ class _Caption:
         self._draw_title(number)
 
     def _draw_title(self, number: int) -> None:
-        """Write what stays: the letter and the name."""
+        """Draw the constant part: letter and name."""
         image, font = self._bare, self._font
         height, width = image.shape[:2]
         side, middle = round(1.45 * font), height / 2
@@ -287,7 +287,7 @@ class _Caption:
         draw_text(image, label, (left + side + 0.5 * font, middle), font, BRIGHT)
 
     def picture(self, frame: int) -> np.ndarray:
-        """With what changes: speed and time, and a line as long as the match is good, BGR."""
+        """Caption at a frame, BGR: with speed, time, and a line whose length is the match."""
         image = self._bare.copy()
         height, width = image.shape[:2]
         at = (width - 0.6 * self._font, height / 2)

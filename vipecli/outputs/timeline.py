@@ -142,7 +142,7 @@ def _timeline(reel: Reel, fps: float) -> "otio.schema.Timeline":
 
 
 def _clip(take: Take, piece: Piece, fps: float, own: float) -> "otio.schema.Clip":
-    """A piece as a clip: as long as on the timeline, and an effect that tells its speed."""
+    """A piece as a clip: as long as on the timeline, and an effect for its speed."""
     import opentimelineio as otio
 
     time, span = otio.opentime.RationalTime, otio.opentime.TimeRange

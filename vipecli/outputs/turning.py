@@ -18,7 +18,7 @@ BACKGROUND: Colour = (30, 26, 24)
 _FLOOR: Colour = (74, 66, 62)
 _TEXT: Colour = (200, 196, 192)
 _TURN_S = 9.0  # for the skeleton to turn once
-_ELEVATION_DEG = 12.0  # from which it is looked at
+_ELEVATION_DEG = 12.0  # of the virtual camera
 _FILL = 0.2  # of the height of the picture for one torso length
 _UNCLEAR = 0.3  # torso units: joints less certain than this are drawn thin
 _LARGEST = 720  # pixels of height
@@ -129,7 +129,7 @@ def write_preview(
         done = -1
         for time_s, image in frames:
             i = int(np.abs(times - time_s).argmin())
-            if i == done:  # looked at at a lower rate than it was filmed
+            if i == done:  # poses at a lower rate than the film
                 continue
             done = i
             picture[:, :width], picture[:, width:] = image, BACKGROUND
@@ -145,8 +145,8 @@ def write_preview(
 def on_floor(lifted: Lifted, poses: Poses) -> tuple[np.ndarray, float]:
     """Put the body where it is drawn: the mid-hip in the middle, feet on the floor.
 
-    The picture tells how high the body is. The floor is where the lowest joint mostly is over
-    about a second and a half: who squats stays down on it, who jumps leaves it.
+    The height of the body is taken from the picture. The floor is where the lowest joint
+    mostly is over about a second and a half: who squats stays down on it, who jumps leaves it.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def sheet(rows: Sequence[np.ndarray], labels: Sequence[str], *, cell: int = 220)
     image = np.full((lines * high, columns * cell, 3), BACKGROUND, np.uint8)
     for i, (pose, label) in enumerate(zip(rows, labels, strict=True)):
         top, left = i // columns * high, i % columns * cell
-        # as somebody who faces it sees it: the person's left on the right, y down
+        # as seen from the front: the person's left on the right, y down
         seen = pose * np.array([1.0, -1.0, -1.0])
         seen = seen - (seen.min(axis=0) + seen.max(axis=0)) / 2
         for view, azimuth in enumerate((0, 60)):
