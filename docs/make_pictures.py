@@ -1,4 +1,4 @@
-"""Make the pictures of README and docs from the clips of examples: python docs/make_pictures.py.
+"""Make the pictures of README and docs from the clips of examples: python -m docs.make_pictures.
 
 Every picture is what a command wrote, or a frame of it, made smaller.
 """
@@ -12,6 +12,9 @@ from pathlib import Path
 import av
 from PIL import Image
 
+from benchmarks.repetitions import make_clip
+from vipecli.poses.formats import save_poses
+
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ROOT / "docs" / "pictures"
 CLIPS = ROOT / "examples" / "clips"
@@ -23,6 +26,8 @@ CLEO, DAN = (
     CLIPS / "toe_touch" / "toetouch_120_dan.mp4",
 )
 
+SET, SET_SEED = "squats.npz", 1016  # squats made by rule
+
 COMMANDS = {
     # picture: the file that the command writes, the command, and the moment of a video
     "align": ("out.mp4", ["align", ADA, BEN, "--out"], 0.5),
@@ -30,6 +35,7 @@ COMMANDS = {
     "wall": ("out.mp4", ["align", ADA, BEN, CLEO, DAN, "--height", "360", "--out"], 0.5),
     "path": ("out.png", ["align", ADA, BEN, "--plot"], None),
     "compare": ("out.png", ["compare", ADA, BEN, "--plot"], None),
+    "reps": ("out.png", ["reps", "SET", "--plot"], None),
     "explain": (
         "out.mp4",
         ["classify", BEN, "--index", "CLIPS", "--exclude", "*_120_*", "--explain"],
@@ -52,13 +58,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         clips = Path(folder) / "clips"
         shutil.copytree(CLIPS, clips)
+        save_poses(make_clip(SET_SEED).poses, Path(folder) / SET)
         for name in sys.argv[1:] or COMMANDS:
             _make(name, Path(folder), clips)
 
 
 def _make(name: str, folder: Path, clips: Path) -> None:
     written, command, moment = COMMANDS[name]
-    words = [str(clips) if word == "CLIPS" else str(word) for word in command]
+    places = {"CLIPS": clips, "SET": folder / SET}
+    words = [str(places.get(word, word)) for word in command]
     run = [sys.executable, "-m", "vipecli", *words, str(folder / written)]
     subprocess.run(run, check=True, cwd=folder, stdout=subprocess.DEVNULL)
     image = _frame(folder / written, moment) if moment else Image.open(folder / written)

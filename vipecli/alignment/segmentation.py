@@ -8,6 +8,7 @@ attempt, a bar that is put away) are left out.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, median_filter
@@ -25,12 +26,15 @@ _AWAY, _FAR, _BACK = 0.35, 0.65, 0.12
 # Shares of the range of distances to the rest pose: an excursion is above the first, reaches the
 # second, and begins and ends at the third.
 _REST_PERCENTILE, _FAR_PERCENTILE = 10, 95  # of distances: the ends of that range
+_LEAST_REACH = 0.3  # of the distance at which two poses match by even chance: less is tremble
 _SAMPLES = 24  # of an excursion, evenly over its time, to compare it with others
 _ALIKE = 3.0  # times the median distance of excursions to their nearest one: at most so far off
 _ALIKE_SHARE = 0.45  # or this share of the range
 _LEAST_PEAK = 0.7  # of the median peak
 _SHORTEST, _LONGEST = 0.4, 2.6  # of the median duration
-_PASSING, _UNLIKE, _JOINED = 0.45, 1.5, 0.75  # see `_joined`
+_UNLIKE = 1.5  # times the median distance to the nearest one: excursions of another kind
+_TAKE_TURNS = 0.7  # of the neighbours, at least, are of two kinds
+_AT_ONCE = 0.5  # of the other pause: one kind follows the other without a rest
 _END_S = 0.3  # what counts as the beginning and the end of the clip
 
 
@@ -83,9 +87,10 @@ def find_repetitions(clip: Embeddings) -> list[Repetition]:
     """
     path, rate = _smooth_path(clip)
     speed = gaussian_filter1d(np.linalg.norm(np.gradient(path, axis=0), axis=1), _SPEED_S * rate)
-    tried = (_excursions(path, speed, rest, rate) for rest in _slow_moments(speed))
+    tried = (_excursions(path, rest, rate) for rest in _slow_moments(speed))
     best = max((one for one in tried if one), key=lambda one: one.score, default=None)
-    if best is None:
+    steepness, offset = clip.sigmoid
+    if best is None or best.reach < _LEAST_REACH * offset / steepness:
         return []
     typical = int(np.median(best.between, axis=1).argmin())
     kept = [k for k in range(len(best.spans)) if _belongs(best, k, typical)]
@@ -122,13 +127,13 @@ def _slow_moments(speed: np.ndarray) -> list[int]:
     return sorted({0, *map(int, slow), len(speed) - 1})
 
 
-def _excursions(path: np.ndarray, speed: np.ndarray, rest: int, rate: float) -> _Candidate | None:
+def _excursions(path: np.ndarray, rest: int, rate: float) -> _Candidate | None:
     """Excursions from the pose of one frame, and how well they look like repetitions."""
     distance = np.linalg.norm(path - path[rest], axis=1)
     low, far = np.percentile(distance, (_REST_PERCENTILE, _FAR_PERCENTILE))
     reach = float(far - low)
     spans = _above(distance, low + _AWAY * reach, low + _FAR * reach) if reach > 0 else []
-    spans = _joined(path, speed, spans)
+    spans = _joined(path, spans)
     if len(spans) < LEAST:
         return None
     between = _distances(path, spans)
@@ -174,29 +179,42 @@ def _distances(path: np.ndarray, spans: list[tuple[int, int]]) -> np.ndarray:
     return phase_distances([path[i:j] for i, j in spans])
 
 
-def _joined(
-    path: np.ndarray, speed: np.ndarray, spans: list[tuple[int, int]]
-) -> list[tuple[int, int]]:
-    """Join two excursions that are one repetition: a golf swing passes its address at impact.
+def _joined(path: np.ndarray, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Join pairs of excursions that are one repetition: a golf swing passes its address at impact.
 
-    They are if the movement does not slow down between them and the two are unlike each other. Only
-    where that holds throughout the clip.
+    They are where excursions of two kinds take turns and one kind follows the other at once, while
+    the person rests before the next pair. A lunge to the left and one to the right stay two.
     """
     if len(spans) < 2 * LEAST:
         return spans
-    between = _distances(path, spans) + np.diag(np.full(len(spans), np.inf))
-    within = np.median(between.min(axis=1))
-    pace = np.median([speed[i:j].mean() for i, j in spans])
-    joined, k = [], 0
-    while k < len(spans):
-        start, end = spans[k]
-        if k + 1 < len(spans) and between[k, k + 1] > _UNLIKE * within:
-            following = spans[k + 1]
-            if speed[end - 1 : following[0] + 1].min() > _PASSING * pace:
-                end, k = following[1], k + 1
-        joined.append((start, end))
-        k += 1
-    return joined if len(joined) < _JOINED * len(spans) else spans
+    first_kind = _kinds(_distances(path, spans))
+    gaps = [after[0] - before[1] for before, after in pairwise(spans)]
+    changes = first_kind[:-1] != first_kind[1:]
+    if changes.mean() < _TAKE_TURNS:
+        return spans
+    turns = {kind: np.flatnonzero(changes & (first_kind[:-1] == kind)) for kind in (True, False)}
+    typical = {kind: np.median([gaps[k] for k in places]) for kind, places in turns.items()}
+    leading = min(typical, key=lambda kind: typical[kind])
+    if typical[leading] > _AT_ONCE * typical[not leading]:
+        return spans
+    limit = (typical[leading] + typical[not leading]) / 2
+    starts = {k for k in turns[leading] if gaps[k] < limit}
+    return [
+        (start, spans[k + 1][1] if k in starts else end)
+        for k, (start, end) in enumerate(spans)
+        if k - 1 not in starts
+    ]
+
+
+def _kinds(between: np.ndarray) -> np.ndarray:
+    """Whether each excursion (R,) resembles the most typical one more than what is unlike that."""
+    one = int(np.median(between, axis=1).argmin())
+    nearest = np.median((between + np.diag(np.full(len(between), np.inf))).min(axis=1))
+    unlike = np.flatnonzero(between[one] > _UNLIKE * nearest)
+    if not len(unlike):
+        return np.ones(len(between), bool)
+    other = unlike[int(np.median(between[np.ix_(unlike, unlike)], axis=1).argmin())]
+    return between[one] < between[other]
 
 
 def _belongs(found: _Candidate, k: int, typical: int) -> bool:

@@ -191,7 +191,7 @@ def summarise(
     if not np.isfinite(mean).any():
         raise NoPoseError(f"{clips[0].path}: no angle is seen surely enough in any trial")
     ranges = _ranges(angles)
-    leading = int(np.nanmean(np.where(np.isfinite(ranges), ranges, np.nan), axis=0).argmax())
+    leading = int(np.where(np.isfinite(ranges).all(axis=0), ranges.mean(axis=0), -1).argmax())
     costs = [0.0 if a is None else a.cost for a in alignments]
     trials = tuple(
         Trial(

@@ -23,6 +23,7 @@ from vipecli.errors import VideoWarning, VipeError
 COMMANDS = (
     "align",
     "compare",
+    "reps",
     "classify",
     "index",
     "search",

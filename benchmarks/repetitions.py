@@ -1,0 +1,117 @@
+"""Repetitions counted in movements made by rule, seen by a camera with detector noise.
+
+    python -m benchmarks.repetitions [--clips 60] [--seed 1000]
+
+Each clip holds 3 to 12 repetitions of one of eight movements with a varied tempo, a pause, and in
+half of the clips an aborted attempt, from any side at chest height.
+"""
+
+import argparse
+from dataclasses import dataclass
+
+import numpy as np
+
+from examples.motions import perform
+from vipecli.alignment.segmentation import find_repetitions
+from vipecli.embedding.embed import Model, embed
+from vipecli.evaluate.views import CAMERAS, Noise, detected, project
+from vipecli.poses.poses import Poses
+
+MOVEMENTS = (
+    "squat",
+    "lunge",
+    "overhead_press",
+    "arm_raise",
+    "jumping_jack",
+    "push_up",
+    "sit_up",
+    "golf_swing",
+)
+FPS = 30
+_TEMPO_S = {"jumping_jack": 1.2, "golf_swing": 2.6, "push_up": 2.0, "arm_raise": 2.6}
+_MOVED = 0.04  # share of the way from the first pose at which a repetition has begun
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Poses, and the seconds at which each repetition leaves the first pose and is back."""
+
+    movement: str
+    poses: Poses
+    spans: list[tuple[float, float]]
+
+
+def make_clip(seed: int, *, count: int | None = None, noise: Noise | None = None) -> Clip:
+    """A clip of its own for every seed; the movement follows from it, too."""
+    rng = np.random.default_rng(seed)
+    movement = MOVEMENTS[seed % len(MOVEMENTS)]
+    phase, frames = _planted(rng, count or int(rng.integers(3, 13)), _TEMPO_S.get(movement, 3.0))
+    joints = perform(movement, phase=phase, rng=rng).joints
+    angle = rng.uniform(-np.pi, np.pi)
+    c, s = np.cos(angle), np.sin(angle)
+    turned = joints @ np.array([[c, 0, -s], [0, 1, 0], [s, 0, c]])
+    xy = project(turned, CAMERAS["chest"][int(rng.integers(len(CAMERAS["chest"])))])
+    xy = detected(xy, noise or Noise(), seed=seed)
+    times, score = np.arange(len(xy)) / FPS, np.ones(xy.shape[:2], np.float32)
+    poses = Poses(xy.astype(np.float32), score, times, (2000, 2000), source=movement)
+    return Clip(movement, poses, [_moving(joints, first, last) for first, last in frames])
+
+
+def _planted(
+    rng: np.random.Generator, count: int, tempo_s: float
+) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """Phase of every frame, and the frames of each repetition."""
+    tempo_s = tempo_s * rng.uniform(0.75, 1.35)
+    pause, aborted = int(rng.integers(1, count)), int(rng.integers(0, 2 * count))
+    parts, spans, at = [_rest(rng.uniform(0.3, 2))], [], 0
+    at = len(parts[0])
+    for number in range(count):
+        if number == aborted:
+            bend = np.linspace(0, np.pi, int(tempo_s * 0.5 * FPS))
+            parts += [np.sin(bend) * rng.uniform(0.12, 0.2), _rest(0.3)]
+            at += len(parts[-1]) + len(parts[-2])
+        steps = int(tempo_s * rng.uniform(0.75, 1.4) * FPS)
+        even = np.linspace(0, 1, steps, endpoint=False)
+        spans.append((at, at + steps))
+        rest = rng.uniform(0.8, 3) if number == pause else float(rng.choice([0, 0, 0.2]))
+        parts += [even + rng.uniform(-0.08, 0.08) * np.sin(2 * np.pi * even), _rest(rest)]
+        at += steps + len(parts[-1])
+    return np.concatenate([*parts, _rest(rng.uniform(0.3, 2))]), spans
+
+
+def _rest(seconds: float) -> np.ndarray:
+    return np.zeros(int(seconds * FPS))
+
+
+def _moving(joints: np.ndarray, first: int, last: int) -> tuple[float, float]:
+    """Seconds at which the movement begins and ends: at rest nobody can tell."""
+    away = np.linalg.norm(joints[first:last] - joints[first], axis=2).mean(axis=1)
+    moved = first + np.flatnonzero(away > _MOVED * away.max())
+    return moved[0] / FPS, moved[-1] / FPS
+
+
+def main() -> None:
+    """Print how many clips are counted right, and the errors of start and end."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clips", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1000)
+    args = parser.parse_args()
+    model, right, errors = Model.load(), 0, []
+    for seed in range(args.seed, args.seed + args.clips):
+        clip = make_clip(seed)
+        found = find_repetitions(embed(clip.poses, model))
+        if len(found) != len(clip.spans):
+            print(f"{seed} {clip.movement}: {len(found)} found, {len(clip.spans)} there")
+            continue
+        right += 1
+        errors += [
+            (abs(one.start_s - start), abs(one.end_s - end))
+            for one, (start, end) in zip(found, clip.spans, strict=True)
+        ]
+    print(f"{right} of {args.clips} counted right")
+    for name, column in zip(("start", "end"), np.array(errors).T, strict=True):
+        print(f"{name}: median {np.median(column):.2f} s, 90 % {np.percentile(column, 90):.2f} s")
+
+
+if __name__ == "__main__":
+    main()
