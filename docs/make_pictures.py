@@ -1,4 +1,4 @@
-"""Make the pictures of README and docs from the clips of examples: python -m docs.make_pictures.
+"""Make the pictures of README and docs: python -m docs.make_pictures.
 
 Every picture is what a command wrote, or a frame of it, made smaller.
 """
