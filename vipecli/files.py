@@ -1,8 +1,10 @@
 """Writing files: whole or not at all, and never over an input."""
 
+import errno
 import json
 import os
 import re
+import stat
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -122,3 +124,36 @@ def check_writable(folder: Path) -> None:
     except OSError as exc:
         reason = exc.strerror or exc
         raise VipeError(f"{folder}: cannot write there ({reason}); choose another folder") from exc
+
+
+def read_regular(path: Path, *, most: int) -> bytes:
+    """Content of a regular file of at most so many bytes; a device or a pipe would never end.
+
+    Raises
+    ------
+    OSError
+        if it cannot be read, is no regular file, or is larger.
+    """
+    facts = path.stat()
+    if not stat.S_ISREG(facts.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    if facts.st_size > most:
+        problem = f"{facts.st_size} bytes, over the limit of {most}"
+        raise OSError(errno.EFBIG, problem, str(path))
+    with path.open("rb") as file:
+        return file.read(most + 1)[:most]
+
+
+_SIDECARS = frozenset(["thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"])
+_SIDECAR_FOLDERS = frozenset(
+    ["__macosx", "@eadir", "#recycle", "$recycle.bin", "system volume information", "lost+found"]
+)
+
+
+def is_sidecar(name: str) -> bool:
+    """Whether a file or folder is none of the user's: hidden, or kept there by a system.
+
+    Such as ``.DS_Store``, ``._clip.mp4`` (AppleDouble), ``Thumbs.db``, ``__MACOSX``, ``@eaDir``.
+    """
+    low = name.lower()
+    return name.startswith(".") or low in _SIDECARS or low in _SIDECAR_FOLDERS

@@ -15,8 +15,9 @@ from tests.index.test_sources import penn_archive
 from vipecli.embedding.embed import Embeddings
 from vipecli.errors import FormatError, WeightsError
 from vipecli.index.commit import commit
+from vipecli.index.manifest import MANIFEST
 from vipecli.index.records import Facts, Record
-from vipecli.index.store import BATCH, MANIFEST, Index, load, store, verify
+from vipecli.index.store import BATCH, Index, load, store, verify
 from vipecli.poses.poses import Poses
 
 
@@ -121,7 +122,7 @@ def test_one_model_per_index(tmp_path):
     with pytest.raises(FormatError, match="an index holds the clips of one model"):
         commit(index, [record("b", model="m:2")])
     assert names(load(tmp_path)) == ["a"]
-    with pytest.raises(WeightsError, match=r"m:1, not with m:2; make it anew with `vipe index"):
+    with pytest.raises(WeightsError, match=r"m:1, not with m:2; rebuild it with `vipe index"):
         load(tmp_path, model="m:2")
 
 

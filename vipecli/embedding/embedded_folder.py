@@ -19,6 +19,7 @@ from vipecli.embedding.clip import POSES_FORMAT, Recipe, check_clip, read_pieces
 from vipecli.embedding.clip_file import read_key, save_clip
 from vipecli.embedding.embed import Embeddings, embed
 from vipecli.errors import FormatError, VideoError, VideoWarning, VipeError
+from vipecli.files import is_sidecar
 from vipecli.poses.detection.mediapipe_session import Still, mediapipe, still
 from vipecli.poses.detection.model_file import model_path
 from vipecli.poses.formats import is_pose_file, load_poses, looks_like_poses
@@ -119,7 +120,7 @@ def find_videos(folder: Path) -> list[Path]:
         raise VideoError(f"{folder}: no such folder")
     found: list[Path] = []
     for where, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if not is_sidecar(name)]
         if is_pose_file(where):  # OpenPose's, a file per frame
             found.append(Path(where))
             folders.clear()
@@ -135,11 +136,11 @@ def find_videos(folder: Path) -> list[Path]:
 
 
 def _is_keypoints(path: Path) -> bool:
-    return not path.name.startswith(".") and looks_like_poses(path)
+    return not is_sidecar(path.name) and looks_like_poses(path)
 
 
 def _has_suffix(name: str, suffixes: frozenset[str]) -> bool:
-    return not name.startswith(".") and Path(name).suffix.lower() in suffixes
+    return not is_sidecar(name) and Path(name).suffix.lower() in suffixes
 
 
 def slots(inputs: Sequence[Path], out: Path | None = None) -> list[Slot]:
@@ -356,17 +357,24 @@ def content_key(video: Path, detector: str) -> str:
     """
     check_input(video)  # reading a pipe would never end
     digest = hashlib.sha256(detector.encode())
-    files = sorted(p for p in video.iterdir() if p.is_file()) if video.is_dir() else [video]
+    files = files_of(video)
     try:
         for path in files:
             if video.is_dir():
-                digest.update(path.name.encode() + b"\0")
+                digest.update(os.fsencode(path.name) + b"\0")
             with path.open("rb") as file:
                 while block := file.read(_BLOCK):
                     digest.update(block)
     except OSError as exc:
         raise VideoError(f"{video}: cannot be read ({exc.strerror})") from exc
     return digest.hexdigest()
+
+
+def files_of(video: Path) -> list[Path]:
+    """Files of a video: itself, or those of a folder of frames, without hidden and system files."""
+    if not video.is_dir():
+        return [video]
+    return sorted(p for p in video.iterdir() if p.is_file() and not is_sidecar(p.name))
 
 
 @functools.cache

@@ -10,8 +10,9 @@ import numpy as np
 
 from vipecli.embedding.clip import Recipe, read_clip
 from vipecli.embedding.clip_file import load_embeddings
+from vipecli.embedding.distance import known_frames
 from vipecli.embedding.embed import Embeddings, embed
-from vipecli.embedding.embedded_folder import Entry, Slot, content_key, detector_key
+from vipecli.embedding.embedded_folder import Entry, Slot, content_key, detector_key, files_of
 from vipecli.engine import Outcome
 from vipecli.errors import FormatError, VipeError
 from vipecli.index.records import Facts, Record
@@ -100,9 +101,12 @@ def _stored_path(path: Path | None, folder: Path) -> str:
 
 
 def clip_path(facts: Facts, folder: Path) -> Path | None:
-    """Where the video of a clip is, if it is there."""
+    """Path of the video, folder of frames or keypoint file of a clip; None if it is gone."""
     path = folder / facts.path
-    return path if facts.path and path.exists() else None
+    try:
+        return path if facts.path and (path.is_file() or path.is_dir()) else None
+    except (OSError, ValueError):  # a name that the system does not take
+        return None
 
 
 def _stamp(item: Item, recipe: Recipe) -> str:
@@ -111,10 +115,10 @@ def _stamp(item: Item, recipe: Recipe) -> str:
         return f"given {poses_key(item.poses)[:16]}"
     path = item.path
     try:
-        files = [path] if path.is_file() else [p for p in path.iterdir() if p.is_file()]
+        files = files_of(path)
         stats = [file.stat() for file in files]
     except OSError:
-        return ""  # whoever reads it tells what is wrong
+        return ""  # reading it will report what is wrong
     size, time = sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0)
     how = hashlib.sha256(detector_key(recipe).encode()).hexdigest()[:8]
     return f"{len(files)} {size} {time} {how}"
@@ -135,7 +139,7 @@ def slots(items: Iterable[Item], folder: Path) -> dict[Path, Slot]:
         if item.poses is None and not is_pose_file(item.path) and item.path not in out:
             stored = _stored_path(item.path, folder)
             if Path(stored).is_absolute():
-                place = hashlib.sha256(str(Path(stored).parent).encode()).hexdigest()[:12]
+                place = hashlib.sha256(os.fsencode(Path(stored).parent)).hexdigest()[:12]
                 stored = f"elsewhere/{place}/{Path(stored).name}"
             out[item.path] = Slot(item.path, folder / STORE, stored)
     return out
@@ -252,7 +256,7 @@ def part(
             f"{name}: {inside.sum()} frames from {low:g} to {high:g} s; the clip runs from "
             f"{poses.times[0]:.2f} to {poses.times[-1]:.2f} s"
         )
-    if not (poses.score[inside] > 0).any():
+    if not known_frames(clip)[inside].any():
         raise FormatError(f"{name}: nobody is seen in this part")
     keep = {"xy": poses.xy[inside], "score": poses.score[inside], "times": poses.times[inside]}
     more = {f: None for f in ("landmarks", "landmark_score", "world")}

@@ -1,9 +1,8 @@
 """Changing an index: new files for what is new, then one step from the old state to the new."""
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -11,19 +10,10 @@ from typing import Any
 
 from vipecli.errors import FormatError, VipeError
 from vipecli.files import replacing
+from vipecli.index.manifest import MANIFEST, Batch, dump
 from vipecli.index.records import Record, to_table
-from vipecli.index.store import (
-    BATCH,
-    FORMAT,
-    MANIFEST,
-    VERSION,
-    Batch,
-    Index,
-    digest,
-    exists,
-    load,
-    store,
-)
+from vipecli.index.store import BATCH, Index, exists, read, store
+from vipecli.index.tidying import lock, settle
 
 _MERGE = 8  # files of about one size that are merged into one
 
@@ -57,7 +47,7 @@ def commit(
     folder = store(index.folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _lock(folder):
+        with lock(folder):
             _roll_forward(index)
             try:
                 return _commit(folder, index, records, set(remove), changes)
@@ -90,32 +80,31 @@ def _commit(
         "excluded": sorted(after.excluded),
         "batches": [vars(batch) for batch in after.batches],
     }
-    data = {"format": FORMAT, "version": VERSION, "sha256": digest(content), "index": content}
     with replacing(folder / MANIFEST) as part:
-        _write_bytes(part, (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode())
-    _settle(folder, after)
+        _write_bytes(part, dump(content))
+    settle(folder, after.batches)
     return after
 
 
 def _roll_forward(index: Index) -> None:
     """Finish what a killed process left, and refuse to build on a state that is no longer there."""
     try:
-        on_disk = load(index.folder)
+        on_disk = read(index.folder)
     except FormatError:
         return  # there is none, or it is damaged and about to be replaced
     if index.batches and on_disk.version != index.version:
         raise FormatError(f"{index.folder}: its index was changed meanwhile; run the command again")
-    _settle(store(index.folder), on_disk)
+    settle(store(index.folder), on_disk.batches)
 
 
 def _roll_back(index: Index) -> None:
     """Delete what was written for a state that did not come about."""
     folder = store(index.folder)
     if not exists(index.folder):
-        _settle(folder, Index(index.folder))
+        settle(folder, ())
     else:
         with suppress(FormatError):
-            _settle(folder, load(index.folder))
+            settle(folder, read(index.folder).batches)
 
 
 def _with_model(index: Index, part: Sequence[Record]) -> Index:
@@ -189,45 +178,9 @@ def _write(folder: Path, records: Sequence[Record]) -> Batch:
     return batch
 
 
-def _settle(folder: Path, index: Index) -> None:
-    """Show what the manifest names, and delete what it does not."""
-    named = {batch.file for batch in index.batches}
-    for path in folder.iterdir():
-        if path.name.startswith(".clips-") and path.name[1:] in named:
-            os.replace(path, folder / path.name[1:])
-    for path in folder.iterdir():
-        ours = path.name.lstrip(".").startswith(("clips-", "_manifest-"))
-        if ours and path.name not in named and path.name != MANIFEST:
-            path.unlink(missing_ok=True)
-
-
 def _write_bytes(path: Path, data: bytes) -> None:
     """Write, and wait until it is on the disk."""
     with path.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-@contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    """Keep other processes from changing the index; a killed process holds no lock."""
-    with (folder / ".lock").open("a+b") as file:
-        try:
-            _lock_file(file.fileno())
-        except OSError as exc:
-            raise FormatError(
-                f"{folder}: another process is changing the index; wait for it and run again"
-            ) from exc
-        yield
-
-
-def _lock_file(handle: int) -> None:
-    try:
-        import fcntl
-    except ModuleNotFoundError:  # Windows
-        import msvcrt
-
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-    else:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

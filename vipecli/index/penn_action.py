@@ -8,6 +8,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from vipecli.errors import FormatError
+from vipecli.files import is_sidecar
 from vipecli.poses.formats.matlab import load_mat
 from vipecli.poses.poses import Poses
 from vipecli.poses.skeleton import MIRROR
@@ -82,8 +83,7 @@ def load(path: Path | str, *, invisible: float = INVISIBLE_SCORE) -> list[PennCl
     """
     path = Path(path)
     labels = path / "labels" if (path / "labels").is_dir() else path
-    files = [path] if path.is_file() else sorted(labels.glob("*.mat"))
-    files = files or sorted(labels.glob("*.npz"))
+    files = [path] if path.is_file() else _shown(labels, "*.mat") or _shown(labels, "*.npz")
     if not files:
         raise FormatError(
             f"{path}: no Penn Action labels; give the folder that holds labels/*.mat, or an .npz"
@@ -94,6 +94,10 @@ def load(path: Path | str, *, invisible: float = INVISIBLE_SCORE) -> list[PennCl
         raise FormatError(f"{files[0]}: Penn Action labels are .mat files or one .npz")
     clips = [clip for file in files for clip in reader(file, invisible)]
     return sorted(clips, key=lambda clip: clip.id)
+
+
+def _shown(folder: Path, pattern: str) -> list[Path]:
+    return sorted(path for path in folder.glob(pattern) if not is_sidecar(path.name))
 
 
 def _read_mat(path: Path, invisible: float) -> list[PennClip]:

@@ -1,7 +1,10 @@
 """Labelled clips as people keep them: a folder per label, a table, Penn Action."""
 
 import csv
+import io
 import os
+import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -11,7 +14,9 @@ from zipfile import BadZipFile
 import numpy as np
 
 from vipecli.errors import FormatError, VideoError
+from vipecli.files import is_sidecar, read_regular
 from vipecli.index import penn_action
+from vipecli.index.records import one_label
 from vipecli.poses.formats import is_pose_file, looks_like_poses
 from vipecli.poses.poses import Poses
 from vipecli.video.image_sequence import IMAGE_SUFFIXES
@@ -20,6 +25,7 @@ from vipecli.video.read import VIDEO_SUFFIXES
 TABLE = "labels.csv"
 POSES = "auto", "given", "detect"
 SPLITS = "all", "train", "test"
+_MOST_BYTES = 1 << 28  # of a table
 _COLUMNS = {"start": "start_s", "end": "end_s"}
 _KNOWN = {"path", "label", "viewpoint", "start_s", "end_s"}
 
@@ -50,6 +56,10 @@ class Item:
     end_s: float | None = None
     poses: Poses | None = None
 
+    def __post_init__(self) -> None:
+        """Write the label in composed form: one label, however a keyboard or a disk spells it."""
+        object.__setattr__(self, "label", one_label(self.label))
+
 
 def kind_of(source: Path) -> str:
     """How the clips of a source are labelled: ``table``, ``penn`` or ``folders``.
@@ -72,8 +82,13 @@ def kind_of(source: Path) -> str:
         )
     if (source / TABLE).is_file():
         return "table"
-    archives = [path for path in source.glob("*.npz") if _is_penn_archive(path)]
-    return "penn" if archives or any((source / "labels").glob("*.mat")) else "folders"
+    return "penn" if _holds_penn_action(source) else "folders"
+
+
+def _holds_penn_action(folder: Path) -> bool:
+    archives = (path for path in folder.glob("*.npz") if not is_sidecar(path.name))
+    labels = (path for path in (folder / "labels").glob("*.mat") if not is_sidecar(path.name))
+    return any(_is_penn_archive(path) for path in archives) or any(True for _ in labels)
 
 
 def is_table(path: Path) -> bool:
@@ -169,8 +184,8 @@ def find_clips(folder: Path) -> list[Path]:
     """
     found: list[Path] = []
     for where, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        shown = [Path(where, name) for name in files if not name.startswith(".")]
+        folders[:] = [name for name in folders if not is_sidecar(name)]
+        shown = [Path(where, name) for name in files if not is_sidecar(name)]
         found += _clips_among(shown, Path(where), alone=not folders)
     return sorted(found)
 
@@ -195,30 +210,45 @@ def _holds_poses(path: Path) -> bool:
 def _table(path: Path, root: Path | None) -> list[Item]:
     """Clips of a table; paths are relative to it."""
     root = path.parent if root is None else root
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise FormatError(f"{path}: cannot be read as UTF-8 ({exc})") from exc
-    header = text.partition("\n")[0]
-    delimiter = max(",;\t", key=header.count)
-    rows = csv.DictReader(text.splitlines(), delimiter=delimiter, skipinitialspace=True)
-    names = {name: _column(name) for name in rows.fieldnames or ()}
-    if not {"path", "label"} <= set(names.values()):
-        raise FormatError(
-            f"{path}: the first line has to name the columns path and label, and may name "
-            f"viewpoint, start and end; it says {header.strip()!r}"
-        )
+    text, delimiter, skipped = _table_text(path)
+    header = re.split(r"[\r\n]", text, maxsplit=1)[0]
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
     items: dict[str, Item] = {}
-    for row in rows:
-        where = f"{path}, line {rows.line_num}"
-        values = {names[k]: (v or "").strip() for k, v in row.items() if k in names}
-        item = _row(values, path.parent, root, where)
-        if item.name in items:
-            raise FormatError(f"{where}: {item.name} is there twice; leave one line out")
-        items[item.name] = item
+    try:
+        names = {name: _column(name) for name in rows.fieldnames or ()}
+        if not {"path", "label"} <= set(names.values()):
+            raise FormatError(
+                f"{path}: the first line has to name the columns path and label, and may name "
+                f"viewpoint, start and end; it says {header.strip()[:200]!r}"
+            )
+        for row in rows:
+            where = f"{path}, line {rows.line_num + skipped}"
+            values = {names[k]: (v or "").strip() for k, v in row.items() if k in names}
+            item = _row(values, path.parent, root, where)
+            if item.name in items:
+                raise FormatError(f"{where}: {item.name} is there twice; leave one line out")
+            items[item.name] = item
+    except csv.Error as exc:
+        raise FormatError(f"{path}, line {rows.line_num + skipped}: {exc}") from exc
     if not items:
         raise FormatError(f"{path}: lists no clip; write one line for each below the first one")
     return list(items.values())
+
+
+def _table_text(path: Path) -> tuple[str, str, int]:
+    """Text of a table, its delimiter, and the lines before its header: Excel writes ``sep=;``."""
+    try:
+        data = read_regular(path, most=_MOST_BYTES)
+        wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+        text = data.decode("utf-16" if wide else "utf-8-sig")
+    except OSError as exc:
+        raise FormatError(f"{path}: cannot be read ({exc.strerror or exc})") from exc
+    except UnicodeDecodeError as exc:
+        raise FormatError(f'{path}: is not UTF-8; save it as "CSV UTF-8" ({exc})') from exc
+    if named := re.match(r"sep=(.)\r?\n", text, re.IGNORECASE):
+        return text[named.end() :], named[1], 1
+    header = re.split(r"[\r\n]", text, maxsplit=1)[0]
+    return text, max(",;\t", key=header.count), 0
 
 
 def _column(name: str | None) -> str:
@@ -229,9 +259,9 @@ def _column(name: str | None) -> str:
 def _row(values: dict[str, str], folder: Path, root: Path, where: str) -> Item:
     if not values["path"] or not values["label"]:
         raise FormatError(f"{where}: a clip needs a path and a label")
-    path = folder / values["path"]
-    if not path.exists():
-        raise FormatError(f"{where}: {path}: no such file or folder")
+    path = _existing(folder, values["path"])
+    if path is None:
+        raise FormatError(f"{where}: {folder / values['path']}: no such file or folder")
     start, end = (_seconds(values.get(name, ""), where) for name in ("start_s", "end_s"))
     if start is not None and end is not None and end <= start:
         raise FormatError(f"{where}: the part ends at {end} s, before it starts at {start} s")
@@ -239,12 +269,23 @@ def _row(values: dict[str, str], folder: Path, root: Path, where: str) -> Item:
     return Item(name, values["label"], path, values.get("viewpoint", ""), start, end)
 
 
+def _existing(folder: Path, name: str) -> Path | None:
+    """File of a name, which the disk may spell in composed or decomposed form; None = no file."""
+    for spelling in (name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))):
+        try:
+            if (folder / spelling).exists():
+                return folder / spelling
+        except (OSError, ValueError):  # too long, or with a NUL
+            return None
+    return None
+
+
 def _seconds(text: str, where: str) -> float | None:
-    """Seconds, also as 1:23.5 or 1:02:03; nothing for nothing."""
+    """Seconds, also as 1:23.5 or 1:02:03, with a decimal point or comma; None for no text."""
     if not text:
         return None
     try:
-        parts = [float(part) for part in text.split(":")]
+        parts = [float(part) for part in text.replace(",", ".").split(":")]
         value = sum(part * 60**i for i, part in enumerate(reversed(parts)))
         if not np.isfinite(value) or value < 0:
             raise ValueError

@@ -4,21 +4,42 @@ An index lives in the folder `FOLDER/.vipe/index.parquet`. Every change writes n
 clips that it touches, `clips-HASH.parquet` with at most `BATCH` clips each, and then replaces
 `_manifest.json` in one step: whenever a process is killed, either the old or the new index is
 there. Files stay hidden until the manifest names them, so that pandas and DuckDB, which read the
-folder as one table, see the same. Nothing in it can execute code.
+folder as one table, see the same; what a killed process left is tidied up by whoever opens the
+index next. An index from somebody else is read within bounds, and nothing in it can execute code.
 """
 
 import hashlib
-import json
-import math
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vipecli.embedding.embed import Embeddings
+import numpy as np
+
+from vipecli.embedding.distance import known_frames
+from vipecli.embedding.embed import MIN_JOINTS, Embeddings
 from vipecli.errors import FormatError, WeightsError
-from vipecli.index.records import FACTS, Facts, Record, embeddings_of, lists, records_of
+from vipecli.files import read_regular
+from vipecli.index.manifest import (
+    MANIFEST,
+    MOST_BYTES,
+    VERSION,
+    Batch,
+    NewerVersionError,
+    parse,
+)
+from vipecli.index.records import (
+    FACTS,
+    Facts,
+    Record,
+    Space,
+    embeddings_of,
+    facts_of,
+    lists,
+    records_of,
+)
+from vipecli.index.tidying import is_untidy, tidy, visible_file
 from vipecli.poses.poses import Poses
 
 if TYPE_CHECKING:
@@ -26,20 +47,10 @@ if TYPE_CHECKING:
 
 STORE = ".vipe"
 FOLDER = "index.parquet"
-MANIFEST = "_manifest.json"
-FORMAT, VERSION = "vipe index", 1
 BATCH = 512
 """Clips in one file at most: what removing a clip has to write again."""
 
-
-@dataclass(frozen=True)
-class Batch:
-    """One file: its name, SHA-256, bytes, clips."""
-
-    file: str
-    sha256: str
-    size: int
-    clips: int
+_EMBEDDED = "name", "times", "mean", "std"
 
 
 @dataclass(frozen=True)
@@ -55,14 +66,14 @@ class Index:
     source
         what it was built from: `kind`, `path` and options.
     excluded
-        names that were removed and stay out when the folder is looked at again.
+        names that were removed and stay out when the folder is indexed again.
     """
 
     folder: Path
     model: str = ""
     sigmoid: tuple[float, float] = (0.0, 0.0)
     dims: int = 0
-    source: dict[str, Any] = field(default_factory=dict)
+    source: dict[str, Any] = field(default_factory=dict[str, Any])
     excluded: tuple[str, ...] = ()
     batches: tuple[Batch, ...] = ()
 
@@ -74,7 +85,12 @@ class Index:
     def version(self) -> str:
         """Short hash that changes with the clips."""
         text = " ".join([self.model, *(batch.sha256 for batch in self.batches)])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+    @property
+    def space(self) -> Space:
+        """What all embeddings have in common."""
+        return Space(self.model, self.sigmoid, self.dims)
 
     def facts(self) -> list[Facts]:
         """Facts of all clips, in the order of the files.
@@ -84,12 +100,21 @@ class Index:
         FormatError
             if a file is damaged.
         """
-        rows = [row for table in self._tables(FACTS) for row in table.to_pylist()]
-        return [Facts(**row) for row in rows]
+        return [one for batch in self.batches for one in self._decoded(batch, FACTS, facts_of)]
 
     def frames(self) -> list[int]:
-        """Frames of all clips, in the order of the files."""
-        return [len(times) for t in self._tables(["times"]) for times in lists(t, "times")]
+        """Number of frames of every clip, in the order of the files.
+
+        Raises
+        ------
+        FormatError
+            if a file is damaged.
+        """
+
+        def count(table: "pyarrow.Table") -> list[int]:
+            return [len(times) for times in lists(table, "times")]
+
+        return [n for batch in self.batches for n in self._decoded(batch, ["times"], count)]
 
     def embeddings(self, *, progress: Callable[[int], object] | None = None) -> list[Embeddings]:
         """Embeddings of all clips, in the order of the files.
@@ -97,13 +122,21 @@ class Index:
         Raises
         ------
         FormatError
-            if a file is damaged.
+            if a file is damaged, or all of them would take far more memory than disk.
         """
+        from vipecli.index.parquet_file import limit_of
+
         out: list[Embeddings] = []
-        for table in self._tables(("times", "mean", "std")):
-            out += embeddings_of(table, self.model, self.sigmoid, self.dims)
+        left = limit_of(sum(batch.size for batch in self.batches))
+        for batch in self.batches:
+            clips = self._decoded(batch, _EMBEDDED, lambda table: embeddings_of(table, self.space))
+            left -= sum(clip.mean.nbytes + clip.std.nbytes for clip in clips)
+            if left < 0:
+                path = store(self.folder) / batch.file
+                raise FormatError(f"{path}: damaged (too large when decoded); {_again(self)}")
+            out += clips
             if progress:
-                progress(table.num_rows)
+                progress(len(clips))
         return out
 
     def poses(self, rows: Iterable[int]) -> dict[int, Poses]:
@@ -114,13 +147,14 @@ class Index:
         FormatError
             if a file is damaged.
         """
-        wanted, out, first = sorted(set(rows)), {}, 0
+        wanted, first = sorted(set(rows)), 0
+        out: dict[int, Poses] = {}
         for batch in self.batches:
             mine = [row for row in wanted if first <= row < first + batch.clips]
             if mine:
-                table = self._table(batch).take([row - first for row in mine])
-                found = (record.poses for record in self._records(table))
-                out |= dict(zip(mine, found, strict=True))
+                some = [row - first for row in mine]
+                found = self._decoded(batch, None, lambda t, some=some: self._records(t.take(some)))
+                out |= dict(zip(mine, (record.poses for record in found), strict=True))
             first += batch.clips
         return out
 
@@ -132,43 +166,41 @@ class Index:
         FormatError
             if a file is damaged.
         """
-        for table in self._tables():
-            yield from self._records(table)
+        for batch in self.batches:
+            yield from self.records_in(batch)
 
-    def records_in(self, batch: Batch) -> Iterator[Record]:
+    def records_in(self, batch: Batch) -> list[Record]:
         """Clips of one file."""
-        return self._records(self._table(batch))
+        return self._decoded(batch, None, self._records)
 
     def names_in(self, batch: Batch) -> list[str]:
         """Names of the clips of one file."""
-        return self._table(batch, ["name"]).column("name").to_pylist()
+        return [facts.name for facts in self._decoded(batch, FACTS, facts_of)]
 
-    def _records(self, table: "pyarrow.Table") -> Iterator[Record]:
-        return records_of(table, self.model, self.sigmoid, self.dims)
+    def _records(self, table: "pyarrow.Table") -> list[Record]:
+        return list(records_of(table, self.space))
 
-    def _tables(self, columns: Sequence[str] | None = None) -> Iterator["pyarrow.Table"]:
-        for batch in self.batches:
-            yield self._table(batch, columns)
-
-    def _table(self, batch: Batch, columns: Sequence[str] | None = None) -> "pyarrow.Table":
-        """One file as a table, if its content is what was written."""
-        import pyarrow
-        from pyarrow import parquet
+    def _decoded(
+        self,
+        batch: Batch,
+        columns: Sequence[str] | None,
+        decode: "Callable[[pyarrow.Table], list[Any]]",
+    ) -> list[Any]:
+        """What `decode` makes of one file, if its content is what was written."""
+        from vipecli.index.parquet_file import limit_of, read_table
 
         path = visible_file(store(self.folder), batch.file)
         try:
-            data = path.read_bytes()
+            data = read_regular(path, most=batch.size)
         except OSError as exc:
             raise FormatError(f"{path}: cannot be read ({exc.strerror}); {_again(self)}") from exc
         if len(data) != batch.size or hashlib.sha256(data).hexdigest() != batch.sha256:
             raise FormatError(f"{path}: damaged; {_again(self)}")
         try:
-            # no threads of Arrow's: they may abort a process that ends while they start
-            source = parquet.ParquetFile(pyarrow.BufferReader(data), pre_buffer=False)
-            table = source.read(columns=list(columns) if columns else None, use_threads=False)
-        except (pyarrow.ArrowException, OSError) as exc:
+            limit = limit_of(batch.size)
+            return decode(read_table(data, columns, clips=batch.clips, limit=limit))
+        except (ValueError, FormatError) as exc:
             raise FormatError(f"{path}: damaged ({exc}); {_again(self)}") from exc
-        return table
 
 
 def store(folder: Path) -> Path:
@@ -177,8 +209,9 @@ def store(folder: Path) -> Path:
 
 
 def exists(folder: Path) -> bool:
-    """Whether a folder has an index."""
-    return (store(folder) / MANIFEST).is_file()
+    """Whether a folder has an index, be it damaged."""
+    path = store(folder) / MANIFEST
+    return path.exists() or path.is_symlink()
 
 
 def load(folder: Path, *, model: str | None = None) -> Index:
@@ -198,33 +231,39 @@ def load(folder: Path, *, model: str | None = None) -> Index:
     WeightsError
         if it was made with another model.
     """
+    index = read(folder)
+    if is_untidy(store(folder), index.batches):
+        tidy(store(folder), lambda: read(folder).batches)
+        index = read(folder)
+    check_model(index, model)
+    return index
+
+
+def read(folder: Path) -> Index:
+    """Index of a folder as `load`, of any model and without tidying up.
+
+    Raises
+    ------
+    FormatError
+        as `load`.
+    """
     path = store(folder) / MANIFEST
     try:
-        data = json.loads(path.read_bytes())
-        content = data["index"]
-        if data["format"] != FORMAT or not isinstance(data["version"], int):
-            raise ValueError("not the manifest of an index")
-        if data["version"] > VERSION:
-            raise FormatError(
-                f"{path}: index of version {data['version']}, this vipe reads {VERSION}; "
-                f"upgrade vipe, or {_again(Index(folder))}"
-            )
-        if data["sha256"] != digest(content):
-            raise ValueError("its checksum is wrong")
-        batches = tuple(Batch(**batch) for batch in content.pop("batches"))
-        content["sigmoid"] = tuple(content["sigmoid"])
-        content["excluded"] = tuple(content["excluded"])
-        index = Index(folder, batches=batches, **content)
+        return Index(folder, **parse(read_regular(path, most=MOST_BYTES)))
+    except NewerVersionError as exc:
+        raise FormatError(
+            f"{path}: index of version {exc}, this vipe reads {VERSION}; "
+            f"upgrade vipe, or {_again(Index(folder))}"
+        ) from exc
     except FileNotFoundError as exc:
         raise FormatError(
             f"{folder}: has no index; make it with `{command(Index(folder))}`"
         ) from exc
     except OSError as exc:
-        raise FormatError(f"{path}: cannot be read ({exc.strerror or exc})") from exc
-    except (ValueError, KeyError, TypeError) as exc:
+        problem = exc.strerror or str(exc)
+        raise FormatError(f"{path}: cannot be read ({problem}); {_again(Index(folder))}") from exc
+    except ValueError as exc:
         raise FormatError(f"{path}: damaged ({exc}); {_again(Index(folder))}") from exc
-    check_model(index, model)
-    return index
 
 
 def check_model(index: Index, model: str | None) -> None:
@@ -233,12 +272,12 @@ def check_model(index: Index, model: str | None) -> None:
     Raises
     ------
     WeightsError
-        with the command that makes it anew.
+        with the command that rebuilds it.
     """
     if model is not None and index.model and index.model != model:
         raise WeightsError(
             f"{index.folder}: the index was made with the model {index.model}, not with {model}; "
-            f"make it anew with `{command(index)}`, or name its model with --model"
+            f"rebuild it with `{command(index)}`, or name its model with --model"
         )
 
 
@@ -251,14 +290,14 @@ class Fault:
 
 
 def verify(folder: Path, *, progress: Callable[[int], object] | None = None) -> list[Fault]:
-    """Read everything in an index and compare it with its checksums.
+    """Faults of an index: everything in it is read and compared with its checksums.
 
     Parameters
     ----------
     folder
         the one that was indexed.
     progress
-        called with the number of clips looked at since its last call.
+        called with the number of clips read since its last call.
 
     Returns
     -------
@@ -279,30 +318,32 @@ def verify(folder: Path, *, progress: Callable[[int], object] | None = None) -> 
                 name = record.facts.name
                 if name in seen:
                     faults.append(Fault(path, f"{name} is there twice"))
-                if not math.prod(record.embeddings.mean.shape):
-                    faults.append(Fault(path, f"{name} has no frames"))
+                if problem := _unlike_its_poses(record):
+                    faults.append(Fault(path, f"{name}: {problem}"))
                 seen.add(name)
-        except (FormatError, ValueError, KeyError) as exc:
-            text = str(exc).removeprefix(f"{path}: ").split(";")[0]
+        except FormatError as exc:
+            text = str(exc).removeprefix(f"{path}: ").split(f"; {_again(index)}")[0]
             faults.append(Fault(path, text))
         if progress:
             progress(batch.clips)
     return faults
 
 
-def visible_file(folder: Path, file: str) -> Path:
-    """A file of the index; under its hidden name if a kill came between manifest and renaming."""
-    path, hidden = folder / file, folder / f".{file}"
-    return hidden if hidden.exists() and not path.exists() else path
-
-
-def digest(content: Any) -> str:
-    """Checksum of what a manifest says."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+def _unlike_its_poses(record: Record) -> str | None:
+    """Where the embeddings of a clip are none of its poses; None = nowhere."""
+    known = known_frames(record.embeddings)
+    seen = (record.poses.score > 0).sum(axis=1) >= MIN_JOINTS
+    if not known.any():
+        return "all means are NaN: it shows nobody"
+    if (known != seen).any():
+        frame = int(np.flatnonzero(known != seen)[0])
+        what = "no embedding" if seen[frame] else "an embedding, but nobody is seen"
+        return f"frame {frame} has {what}"
+    return None
 
 
 def command(index: Index) -> str:
-    """What makes an index anew, from what it was made from."""
+    """Command that rebuilds an index from its source."""
     source = index.source
     path = Path(source.get("path", index.folder))
     if path.resolve() == index.folder.resolve():
@@ -318,4 +359,4 @@ def command(index: Index) -> str:
 
 
 def _again(index: Index) -> str:
-    return f"make the index anew with `{command(index)} --force`"
+    return f"rebuild the index with `{command(index)} --force`"
