@@ -198,9 +198,11 @@ def verify(folder: Folder) -> None:
         bar = bars.add_task("checksums", total=len(index), unit="clips")
         faults = check(folder, progress=lambda steps: bars.advance(bar, steps))
     if faults:
+        advice = f"rebuild the index with `{command(index)} --force`"
         for fault in faults:
-            note(f"{fault.path}: {fault.problem}")
-        note(f"{_count(faults, 'fault')}; make the index anew with `{command(index)} --force`")
+            note(f"{fault.path}: {fault.problem}" + (f"; {advice}" if len(faults) == 1 else ""))
+        if len(faults) > 1:
+            note(f"{_count(faults, 'fault')}; {advice}")
         raise typer.Exit(1)
     typer.echo(f"{_clips(len(index))} in {_count(index.batches, 'file')}: all well")
 
