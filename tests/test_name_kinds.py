@@ -7,6 +7,8 @@ import csv
 import io
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from vipecli.outputs.draw import draw_text, elide, text_width
 from vipecli.outputs.text import cue, one_line, table_cell
 from vipecli.outputs.timeline import write_timeline
 
+CLIPS = Path(__file__).parents[1] / "examples" / "clips"
 NO_UTF8 = os.fsdecode(b"clip\xff\xe9.mp4")  # as Python has it: lone surrogates
 
 KINDS = {
@@ -149,3 +152,21 @@ def test_a_very_long_name_is_drawn_at_once():
 
 def test_a_file_name_that_is_no_utf8_has_an_address():
     assert Path("/x", NO_UTF8).as_uri().endswith("clip%FF%E9.mp4")
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names are Unicode there")
+def test_a_clip_whose_name_is_no_utf8_goes_through_the_commands(tmp_path):
+    clip = tmp_path / NO_UTF8
+    clip.write_bytes((CLIPS / "squat" / "squat_000_ada.mp4").read_bytes())
+    other = CLIPS / "squat" / "squat_120_ben.mp4"
+    runs = [
+        ["align", clip, other, "--end", "0.5", "--csv", "a.csv", "--json", "a.json"],
+        ["align", clip, other, "--end", "0.5", "--otio", "a.otio", "--out", "a.mp4"],
+        ["poses", clip, "--end", "0.5", "--out", "p.json", "--json", "-"],
+    ]
+    for run in runs:
+        command = [sys.executable, "-m", "vipecli", *map(os.fsencode, map(str, run))]
+        done = subprocess.run(command, capture_output=True, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "a.json").read_bytes())["inputs"][0] == str(clip)
+    (tmp_path / "a.csv").read_text(encoding="utf-8")

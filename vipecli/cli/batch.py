@@ -14,7 +14,7 @@ from vipecli.embedding.clip import Recipe
 from vipecli.embedding.embedded_folder import Entry, Slot, fill
 from vipecli.engine import Outcome
 from vipecli.errors import VipeError
-from vipecli.files import check_output, check_writable, sweep
+from vipecli.files import check_output, check_writable, sweep, writable
 
 _REPORT_S = 30.0  # between lines about the progress, where there is no terminal for bars
 
@@ -148,7 +148,7 @@ def _write(lines: TextIO | None, outcome: Outcome) -> None:
         video = str(outcome.result.slot.video)
         records = [{"video": video, "warning": remark} for remark in outcome.result.remarks]
     for record in records:
-        lines.write(json.dumps(record, ensure_ascii=False) + "\n")
+        lines.write(writable(json.dumps(record, ensure_ascii=False)) + "\n")
 
 
 def _without_trace(failure: Outcome) -> Outcome:

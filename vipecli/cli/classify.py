@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vipecli.cli.console import say, show, table
 from vipecli.cli.options import (
     Detector,
     End,
@@ -267,10 +268,6 @@ def _tell(path: Path, exc: Exception) -> int:
 
 def _show(result: _Result, name: bool) -> None:
     """Print the label, how sure it is, and the clips that it rests on."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
     from vipecli.outputs.captions import NONE
 
     ranking = result.ranking
@@ -279,21 +276,18 @@ def _show(result: _Result, name: bool) -> None:
     more = ""
     if ranking.label is None and likely:
         more = f"; if one of them, {likely[0]}"
-    typer.echo(f"{head}{ranking.label or NONE}  ({ranking.confidence:.0%} sure{more})")
+    say(f"{head}{ranking.label or NONE}  ({ranking.confidence:.0%} sure{more})")
     if result.stretches is not None:
         for one in result.stretches:
-            typer.echo(
+            say(
                 f"  {one.start_s:7.2f} - {one.end_s:.2f} s  {one.label or NONE}"
                 f"  ({one.confidence:.0%})"
             )
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("nearest clip", "label"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("distance", "same pose"):
-        table.add_column(heading, justify="right")
-    for one in ranking.neighbours:
-        table.add_row(one.clip, one.label, f"{one.distance:.3f}", f"{one.match_probability:.0%}")
-    Console(markup=False, highlight=False, emoji=False).print(table)
+    rows = [
+        (one.clip, one.label, f"{one.distance:.3f}", f"{one.match_probability:.0%}")
+        for one in ranking.neighbours
+    ]
+    show(table(("nearest clip", "label", "distance", "same pose"), rows, words=(0, 1)))
 
 
 def _explain(result: _Result, library: "OpenedIndex", out: Path) -> None:
@@ -340,7 +334,7 @@ def _explain(result: _Result, library: "OpenedIndex", out: Path) -> None:
 
             (a, poses_a, *_), (b, poses_b, *_) = sides
             write_synced(alignment, a, b, poses_a, poses_b, out, progress=progress)
-    typer.echo(f"Wrote {out}", err=True)
+    say(f"Wrote {out}", err=True)
 
 
 def _write_page(

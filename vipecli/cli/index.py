@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vipecli.cli.console import say
 from vipecli.cli.help import App
 from vipecli.cli.options import Detector, Jobs, Joints, Json, Person, PoseModel, Weights
 
@@ -161,7 +162,7 @@ def remove(
             raise FormatError(f"{folder}: no clip {pattern} in the index; see `vipe index info`")
         gone |= found
     after = commit(index, [], remove=gone, excluded=tuple({*index.excluded, *gone}))
-    typer.echo(f"{_clips(len(gone))} removed, {_clips(len(after))} in the index of {folder}")
+    say(f"{_clips(len(gone))} removed, {_clips(len(after))} in the index of {folder}")
 
 
 @app.command()
@@ -177,13 +178,13 @@ def info(folder: Folder, json: Json = None) -> None:
         write_json(figures, json)
     if json == Path("-"):
         return
-    typer.echo(
+    say(
         f"{_clips(figures['clips'])} of {_count(figures['labels'], 'label')}, {figures['frames']} "
         f"frames, model {figures['model']}, {_count(index.batches, 'file')}, "
         f"{figures['bytes'] / 1e6:.1f} MB"
     )
     for name, count in figures["labels"].items():
-        typer.echo(f"  {count:6d}  {name}")
+        say(f"  {count:6d}  {name}")
 
 
 @app.command()
@@ -204,7 +205,7 @@ def verify(folder: Folder) -> None:
         if len(faults) > 1:
             note(f"{_count(faults, 'fault')}; {advice}")
         raise typer.Exit(1)
-    typer.echo(f"{_clips(len(index))} in {_count(index.batches, 'file')}: all well")
+    say(f"{_clips(len(index))} in {_count(index.batches, 'file')}: all well")
 
 
 # -- what the commands share -----------------------------------------------------------------------
@@ -320,7 +321,7 @@ def _to_add(clip: Path, folder: Path, label: str | None, viewpoint: str) -> "lis
 
 
 def _finish(index: "Index", failures: "list[Outcome]") -> None:
-    typer.echo(f"{_clips(len(index))} in the index of {index.folder}")
+    say(f"{_clips(len(index))} in the index of {index.folder}")
     if failures:
         raise typer.Exit(1)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vipecli.cli.console import say, show, table
 from vipecli.cli.options import (
     Detector,
     Estimator,
@@ -207,22 +208,19 @@ def _as_json(hit: "Hit", facts: "Facts") -> dict[str, Any]:
 
 
 def _show(hits: "list[Hit]", facts: "list[Facts]", sheet: Path | None) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("clip", "label"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("time", "same pose", "distance"):
-        table.add_column(heading, justify="right")
-    for hit in hits:
-        one = facts[hit.place]
-        cells = f"{hit.time_s:.2f} s", f"{hit.match_probability:.0%}", f"{hit.distance:.3f}"
-        table.add_row(one.name, one.label, *cells)
-    Console(markup=False, highlight=False, emoji=False).print(table)
+    rows = [
+        (
+            facts[hit.place].name,
+            facts[hit.place].label,
+            f"{hit.time_s:.2f} s",
+            f"{hit.match_probability:.0%}",
+            f"{hit.distance:.3f}",
+        )
+        for hit in hits
+    ]
+    show(table(("clip", "label", "time", "same pose", "distance"), rows, words=(0, 1)))
     if sheet:
-        typer.echo(f"Wrote {sheet}")
+        say(f"Wrote {sheet}")
 
 
 def _write_sheet(

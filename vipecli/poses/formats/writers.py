@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from vipecli.files import writable
 from vipecli.poses.joint_sets import BODY25, COCO, HALPE26, MEDIAPIPE
 from vipecli.poses.poses import Poses
 from vipecli.poses.skeleton import (
@@ -70,7 +71,7 @@ def _rounded(values: np.ndarray, digits: int = 4) -> list:
 
 def _write_json(data: Any, path: Path) -> None:
     with path.open("w", encoding="utf-8") as file:
-        file.write(json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n")
+        file.write(writable(json.dumps(data, ensure_ascii=False, allow_nan=False)) + "\n")
 
 
 def _rows(people: Sequence[Poses], names: Sequence[str]) -> Iterable[tuple[int, int, np.ndarray]]:
