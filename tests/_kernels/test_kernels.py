@@ -236,28 +236,21 @@ def test_np_mpjpe_does_not_see_place_turn_or_size():
     np.testing.assert_allclose(got, _kernels.np_mpjpe_matrix(p, p), atol=1e-6)
 
 
-def test_a_new_process_loads_compiled_code_without_what_compiling_needs():
+def test_a_new_process_loads_compiled_code():
     from vipecli.alignment.same_action import rehearse
 
     rehearse()  # so that the code is in the cache
     code = """
+from vipecli import _kernels
 from vipecli.alignment.same_action import rehearse
-from numba.core.registry import cpu_target
 rehearse()
-print(len(cpu_target.target_context._defns))
+kernels = [kernel for kernel in vars(_kernels).values() if getattr(kernel, "signatures", None)]
+print(len(kernels), sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels))
 """
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(found.stdout) < 100
-
-
-def test_compiled_code_is_stamped_with_the_sources_of_all_kernels():
-    from vipecli._kernels import compiling
-
-    stamps = {
-        kernel._cache._cache_file._source_stamp
-        for kernel in (_kernels.matching, _kernels.mean_path, _kernels.nearest)
-    }
-    assert stamps == {compiling.sources()}
+    used, compiled = map(int, found.stdout.split())
+    assert used > 0
+    assert compiled == 0
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (2, 40), (18, 6)])

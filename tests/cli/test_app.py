@@ -1,8 +1,6 @@
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -163,19 +161,6 @@ def test_interrupted(vipe, monkeypatch):
     code, _, err = vipe("align", "a.mp4", "b.mp4")
     assert code == 130
     assert "Traceback" not in err
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="there a process just ends")
-def test_told_to_end_while_it_writes(vipe, monkeypatch, tmp_path):
-    def end(self, image):
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr("vipecli.video.write.VideoWriter.write", end)
-    files = [CLIPS / name for name in SQUATS]
-    before = signal.getsignal(signal.SIGTERM)
-    assert vipe("align", *files, "--out", tmp_path / "out.mp4", "--end", "0.5")[0] == 130
-    assert list(tmp_path.iterdir()) == []
-    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_the_help_imports_nothing_heavy():

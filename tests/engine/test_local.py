@@ -1,5 +1,7 @@
 import itertools
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -9,7 +11,6 @@ import pytest
 
 from tests.conftest import ROOT
 from vipecli import engine
-from vipecli.engine import local
 from vipecli.errors import VideoError, VipeError
 
 
@@ -143,43 +144,83 @@ def forever(closed):
         closed.append(True)
 
 
-def test_a_script_without_a_guard_can_use_a_pool(tmp_path):
-    script = tmp_path / "unguarded.py"
-    script.write_text(
-        "from tests.engine import test_local\nfrom vipecli import engine\n"
-        "print([o.result for o in engine.run(test_local.square, [2, 4], jobs=2)])\n"
-        "print(__file__)\n"
-    )
-    path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
-    done = subprocess.run(
+def run_script(folder, text):
+    script = folder / "script.py"
+    script.write_text("from tests.engine import test_local\nfrom vipecli import engine\n" + text)
+    return subprocess.run(
         [sys.executable, str(script)],
         capture_output=True,
         text=True,
         timeout=60,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])},
     )
-    assert done.returncode == 0, done.stderr
-    results, file = done.stdout.splitlines()
-    assert sorted(results.strip("[]").split(", ")) == ["16", "4"]
-    assert file == str(script)
 
 
-def note_process(item, tick):
-    return os.getpid(), sorted(set(item) & set(sys.modules))
+POOL = "print(sorted(o.result for o in engine.run(test_local.square, [2, 4], jobs=2)))\n"
 
 
-def test_processes_that_were_made_ready_do_the_work():
-    engine.get_ready(2, "wave", "open")  # fails, which is dropped
-    assert len(list(engine.run(square, range(3), jobs=2))) == 3
-    engine.get_ready(2, "colorsys", "rgb_to_hsv")  # fails, but the module is there
-    early = set(local._ready._processes)
-    found = [o.result for o in engine.run(note_process, [("colorsys",)] * 4, jobs=2)]
-    assert {pid for pid, _ in found} <= early
-    assert any(modules for _, modules in found)
-    assert local._ready is None
+def test_a_script_with_a_guard_can_use_a_pool(tmp_path):
+    done = run_script(tmp_path, f"if __name__ == '__main__':\n    {POOL}")
+    assert (done.returncode, done.stdout) == (0, "[4, 16]\n"), done.stderr
 
 
-def test_ready_processes_of_another_number_are_left():
-    engine.get_ready(3, "colorsys", "rgb_to_hsv")
-    assert sorted(o.result or 0 for o in engine.run(square, [1, 2], jobs=2)) == [1, 4]
-    assert local._ready is None
+def test_a_script_without_a_guard_is_told_so(tmp_path):
+    done = run_script(tmp_path, POOL)
+    assert done.returncode == 1
+    assert "VipeError: a process to work in ended" in done.stderr.splitlines()[-1]
+    assert "__name__" in done.stderr.splitlines()[-1]
+
+
+def unpicklable(item, tick):
+    if item == 1:
+        raise Stubborn(1, 2)
+    return (lambda: 0) if item == 2 else item
+
+
+class Stubborn(Exception):
+    def __init__(self, a, b):
+        super().__init__("stubborn")
+
+
+def test_what_cannot_be_sent_is_an_error_of_its_item():
+    done = outcomes(unpicklable, range(4), jobs=2)
+    assert [done[i][0] for i in range(4)] == [0, None, None, 3]
+    assert done[1][1] is RuntimeError
+    (lost,) = engine.run(square, [lambda: 0], jobs=2)
+    assert lost.error is not None
+
+
+def test_an_error_in_another_process_comes_with_its_trace():
+    (outcome,) = engine.run(square, [3], jobs=2)
+    assert "test_local.py" in str(outcome.error.__cause__)
+
+
+def test_items_may_be_larger_than_a_pipe_holds():
+    blocks = [bytes(1 << 20)] * 5
+    assert [o.result for o in engine.run(mirror, blocks, jobs=2)] == blocks
+
+
+def mirror(item, tick):
+    return item
+
+
+def test_no_process_is_left(tmp_path):
+    before = multiprocessing.active_children()
+    results = engine.run(slow, itertools.repeat(0.1), jobs=2)
+    next(results)
+    assert len(multiprocessing.active_children()) == len(before) + 2
+    results.close()
+    assert multiprocessing.active_children() == before
+
+
+def blocked(item, tick):
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    time.sleep(item)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a process just ends")
+def test_a_process_that_does_not_listen_is_killed():
+    results = engine.run(blocked, [0, 60], jobs=2)
+    next(results)
+    results.close()
+    assert multiprocessing.active_children() == []

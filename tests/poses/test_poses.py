@@ -290,21 +290,6 @@ def test_who_bends_down_steadily_is_not_looked_at_twice_in_every_frame(monkeypat
     assert np.abs(found[0] - found[1]).max() <= 2, "pixels"
 
 
-def test_unused_parts_of_mediapipe_load_when_asked_for():
-    script = (
-        "import sys; from vipecli.poses.detection.mediapipe_session import mediapipe; "
-        "package = mediapipe(); "
-        "print(package.tasks.vision.PoseLandmarker.__name__, 'matplotlib' in sys.modules); "
-        "print(hasattr(package, 'solutions') and package.solutions.pose.Pose.__name__)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-    first, second = done.stdout.splitlines()
-    assert first == "PoseLandmarker False"
-    assert second in ("Pose", "False")  # later versions have no solutions
-
-
 def test_clips_read_side_by_side_are_as_if_read_alone():
     """They share what looks at single pictures."""
     from vipecli.embedding.clip import Recipe, read_clip, read_clips

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from vipecli import memory
 from vipecli.alignment.align import Alignment, align
 from vipecli.alignment.offset import Offset, alignment_at, find_offset
 from vipecli.alignment.repetitions import find_all
@@ -159,7 +158,6 @@ def match_clips(
         None if number == reference else match_pair(clips[reference], clip, model, settings)
         for number, clip in enumerate(clips)
     ]
-    memory.give_back()  # tables of all pairs of frames
     return Session(tuple(clips), reference, tuple(matches))
 
 

@@ -1,21 +1,16 @@
 """The `vipe` command: its sub-commands, and the one place where errors become lines."""
 
-import atexit
-import contextlib
-import gc
 import importlib
 import os
-import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated, NoReturn
 
 import typer
 from typer.main import get_command
 
-from vipecli import memory
 from vipecli.cli.console import debugging, note
 from vipecli.cli.help import Command, Group
 from vipecli.errors import VideoWarning, VipeError
@@ -92,33 +87,17 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code.
 
     0: done; 1: a file could not be used, or another problem, told in one line; 2: the command was
-    not understood; 130: interrupted, or told to end.
+    not understood; 130: interrupted; 143: asked to end (SIGTERM).
     """
-    atexit.register(gc.freeze)  # Python looks through all that it has loaded before it ends: 0.4 s
-    with warnings.catch_warnings(), _ended_like_interrupted():
+    with warnings.catch_warnings():
         warnings.simplefilter("always", VideoWarning)
         warnings.showwarning = _show_warning
         code = _run(args)
     sys.exit(code)
 
 
-@contextlib.contextmanager
-def _ended_like_interrupted() -> Iterator[None]:
-    """Clean up when the system asks the process to end, as after Ctrl-C."""
-    try:
-        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    except ValueError:  # not in the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _run(args: Sequence[str] | None) -> int:
     """Run the command line; return its exit code."""
-    memory.reuse_blocks()
     try:
         code = app(args, prog_name="vipe", standalone_mode=False)
         sys.stdout.flush()

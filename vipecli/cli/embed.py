@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vipecli.cli.console import say
-from vipecli.cli.options import BusyJobs, with_recipe
+from vipecli.cli.options import Jobs, with_recipe
 
 if TYPE_CHECKING:
     from vipecli.embedding.clip import Recipe
@@ -27,7 +27,7 @@ def embed(
             help="Where to put the files.  [default: .vipe inside each folder]",
         ),
     ] = None,
-    jobs: BusyJobs = 1,
+    jobs: Jobs = 1,
     force: Annotated[bool, typer.Option("--force", help="Make again what is there.")] = False,
     log: Annotated[
         Path | None,

@@ -71,15 +71,6 @@ def _for_each(times: tuple[float, ...] | None, option: str, count: int) -> tuple
     return times
 
 
-def _start_early(jobs: int) -> int:
-    """Start the processes while this one still loads."""
-    if jobs > 1:
-        from vipecli.engine import get_ready
-
-        get_ready(jobs, "vipecli.embedding.embedded_folder", "load_libraries")
-    return jobs
-
-
 Person = Annotated[
     str,
     typer.Option(
@@ -195,10 +186,9 @@ MatchBy = Annotated[
         help="Matching probability in closed form, or the paper's mean over samples.",
     ),
 ]
-_JOBS = {"min": 1, "help": "Number of parallel processes."}
-Jobs = Annotated[int, typer.Option("--jobs", "-j", **_JOBS)]
-BusyJobs = Annotated[int, typer.Option("--jobs", "-j", callback=_start_early, **_JOBS)]
-"""Of a command that as a rule has work for all of them."""
+Jobs = Annotated[
+    int, typer.Option("--jobs", "-j", min=1, help="Number of parallel processes.")
+]
 
 _OF_RECIPE = {  # option: its field of `clip.Recipe`, type and default
     "person": ("person", Person, "largest"),

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from vipecli import memory
 from vipecli.embedding.embed import BATCH, Embeddings, Model, embed
 from vipecli.errors import FormatError, VideoError
 from vipecli.poses import cache
@@ -327,7 +326,6 @@ def read_clips(
             wait(futures, return_when=FIRST_EXCEPTION)
         finally:
             stop.set()
-    memory.give_back()
     failures = [exc for exc in (future.exception() for future in futures) if exc]
     for exc in sorted(failures, key=lambda exc: isinstance(exc, _StoppedError)):
         raise exc

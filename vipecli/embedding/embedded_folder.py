@@ -20,7 +20,7 @@ from vipecli.embedding.clip_file import read_key, save_clip
 from vipecli.embedding.embed import Embeddings, embed
 from vipecli.errors import FormatError, VideoError, VideoWarning, VipeError
 from vipecli.files import is_sidecar
-from vipecli.poses.detection.mediapipe_session import Still, mediapipe, still
+from vipecli.poses.detection.mediapipe_session import Still, still
 from vipecli.poses.detection.model_file import model_path
 from vipecli.poses.formats import is_pose_file, load_poses, looks_like_poses
 from vipecli.poses.poses import Poses
@@ -248,13 +248,6 @@ def fill(
         yield from _taken(settled)
     finally:
         _release(recipe)
-
-
-def load_libraries() -> None:
-    """Import what filling a slot needs, for a process that waits for its first one."""
-    import onnxruntime  # noqa: F401
-
-    mediapipe()
 
 
 def _taken(queue: deque) -> Iterator:

@@ -1,12 +1,13 @@
 """Everyone in each picture of a clip, by MediaPipe's pose landmarker."""
 
+import importlib.metadata
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from vipecli.poses.detection.crops import Window, tiles
-from vipecli.poses.detection.mediapipe_session import Following, Still, mediapipe, still
+from vipecli.poses.detection.mediapipe_session import Following, Still, still
 from vipecli.poses.tracking import (
     CLOTHES,
     XY,
@@ -74,7 +75,7 @@ class BlazePose:
     @property
     def name(self) -> str:
         """Detector and version, for the record."""
-        return f"mediapipe-{mediapipe().__version__}-full"
+        return f"mediapipe-{importlib.metadata.version('mediapipe')}-full"
 
     def people(self, rgb: np.ndarray, time_s: float, size: tuple[int, int]) -> list[np.ndarray]:
         """Everyone found in the next picture, as arrays that `vipecli.poses.tracking` describes.

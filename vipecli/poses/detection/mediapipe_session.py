@@ -2,19 +2,13 @@
 
 import contextlib
 import functools
-import importlib
 import os
-import sys
 import threading
 from collections.abc import Iterator
-from importlib.machinery import ModuleSpec, PathFinder
-from importlib.util import LazyLoader
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
-from vipecli import memory
 from vipecli.poses.tracking import distinct
 
 # The detector's default of 0.5 loses frames of small people; 0.2 sees people in trees.
@@ -23,16 +17,6 @@ _MOST_PEOPLE = 4  # found at a time in a single picture
 # Per landmarker: some versions leak. 0.10.21 does not (30 bytes per frame), while each new one
 # loses sight of the person, and takes 20 to 40 MB that the one before it leaves behind in pieces.
 _MOST_FRAMES = 200_000
-# Parts of mediapipe that draw, for which it loads matplotlib, or record sound, for which it has
-# the linker look for a library: together four fifths of the time that its import takes.
-_UNUSED = frozenset(
-    [
-        "mediapipe.python.solutions",
-        "mediapipe.tasks.python.audio",
-        "mediapipe.tasks.python.genai",
-        "mediapipe.tasks.python.text",
-    ]
-)
 
 
 class Following:
@@ -125,37 +109,7 @@ def _fresh(session: "_Session | None", model: Path, most_people: int, *, video: 
         return session
     if session:
         session.close()
-        memory.give_back()  # or the next one would take as much again
     return _Session(model, most_people, video=video)
-
-
-@functools.cache
-def mediapipe() -> ModuleType:
-    """Return the package `mediapipe`, imported in a fifth of the usual time.
-
-    Its parts that are not used here load when something in them is asked for.
-    """
-    sys.meta_path.insert(0, _Later)
-    try:
-        return importlib.import_module("mediapipe")
-    finally:
-        sys.meta_path.remove(_Later)
-
-
-class _Later:
-    """Finds modules that are not run before they are used."""
-
-    @staticmethod
-    def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        if name not in _UNUSED:
-            return None
-        if name.endswith(".solutions"):
-            with contextlib.suppress(ImportError):
-                importlib.import_module("mediapipe.modules")  # a name that mediapipe deletes
-        spec = PathFinder.find_spec(name, path)
-        if spec is not None and spec.loader is not None:
-            spec.loader = LazyLoader(spec.loader)
-        return spec
 
 
 class _Session:
@@ -163,12 +117,12 @@ class _Session:
 
     def __init__(self, model: Path, most_people: int, *, video: bool) -> None:
         with quiet():
-            tasks = mediapipe().tasks
-            vision = tasks.vision
+            from mediapipe.tasks.python import BaseOptions, vision
+
             mode = vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE
             self._native = vision.PoseLandmarker.create_from_options(
                 vision.PoseLandmarkerOptions(
-                    base_options=tasks.BaseOptions(model_asset_path=str(model)),
+                    base_options=BaseOptions(model_asset_path=str(model)),
                     running_mode=mode,
                     num_poses=most_people,
                     min_pose_detection_confidence=_DETECTION_CONFIDENCE,
@@ -178,8 +132,9 @@ class _Session:
         self._video, self._last_ms, self._found_one = video, -1, False
 
     def people(self, rgb: np.ndarray, time_s: float, size: tuple[int, int]) -> list[np.ndarray]:
-        package = mediapipe()
-        image = package.Image(image_format=package.ImageFormat.SRGB, data=rgb)
+        import mediapipe
+
+        image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=rgb)
         self.frames += 1
         # The native code complains on stderr at its first run and at the first person.
         with contextlib.nullcontext() if self._found_one else quiet():

@@ -1,0 +1,41 @@
+"""What Ctrl-C, and a request of the system to end, do to the command line."""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from typing import NoReturn
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_PATIENCE_S = 2.0  # for files and processes to be cleaned up
+
+
+class Interrupted(SystemExit):
+    """Raised by a signal; ends the process with 130 (Ctrl-C) or 143 (SIGTERM), as shells do."""
+
+
+@contextlib.contextmanager
+def ending_promptly() -> Iterator[None]:
+    """See to it that a signal ends the process, with one line, also while modules are imported.
+
+    What is not cleaned up after two seconds, since native code runs that cannot be interrupted,
+    is left; a second signal ends the process at once.
+    """
+    for number in _SIGNALS:
+        signal.signal(number, _interrupt)
+    try:
+        yield
+    except Interrupted:
+        sys.stderr.write("vipe: interrupted\n")
+        raise
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    for each in _SIGNALS:
+        signal.signal(each, signal.SIG_DFL)
+    end = threading.Timer(_PATIENCE_S, os.kill, (os.getpid(), number))
+    end.daemon = True
+    end.start()
+    raise Interrupted(128 + number)

@@ -1,0 +1,102 @@
+"""What a process of the pool does: one task for the items that come through a pipe."""
+
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+import traceback
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from typing import Any, NoReturn
+
+from vipecli.engine.local import Task
+
+ENDING_S = 1.5
+"""Time that a process has to clean up before it is killed."""
+
+_REPORT_S = 0.2  # between reports of how far a task is
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a process sends: steps done since its last answer, and what came of an item.
+
+    Attributes
+    ----------
+    steps
+        as the task counted them.
+    done
+        whether the item is finished, and `result` or `error` says how.
+    result, error
+        as in `vipecli.engine.Outcome`.
+    trace
+        traceback of the error, which does not travel with it.
+    """
+
+    steps: int = 0
+    done: bool = False
+    result: Any = None
+    error: Exception | None = None
+    trace: str = ""
+
+
+def work(pipe: Connection) -> None:
+    """Take a task from the pipe, then do it for one item after another, until the pipe is closed.
+
+    Ends with the parent process, however that ends; Ctrl-C is left to the parent.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        task = pipe.recv()
+        pipe.send(Answer())
+        signal.signal(signal.SIGTERM, _leave)  # from here on there may be files to clean up
+        while True:
+            pipe.send(_answer(task, pipe.recv(), pipe))
+
+
+def _answer(task: Task, item: Any, pipe: Connection) -> Answer:
+    """Do the task; what cannot be sent counts as an error."""
+    steps = _Steps(pipe)
+    try:
+        answer = Answer(done=True, result=task(item, steps))
+        pickle.dumps(answer)
+    except Exception as exc:
+        answer = Answer(done=True, error=exc, trace="".join(traceback.format_exception(exc)))
+        try:
+            pickle.loads(pickle.dumps(answer))
+        except Exception:  # some classes of errors cannot be pickled, or not rebuilt
+            error = RuntimeError(f"{type(exc).__name__}: {exc}")
+            answer = replace(answer, error=error)
+    return replace(answer, steps=steps.count)
+
+
+class _Steps:
+    """Counts steps, and reports them now and then."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self.count = 0
+        self._pipe, self._due_s = pipe, time.monotonic() + _REPORT_S
+
+    def __call__(self, steps: int) -> None:
+        """Count some more."""
+        self.count += steps
+        if time.monotonic() >= self._due_s:
+            self._pipe.send(Answer(self.count))
+            self.count, self._due_s = 0, time.monotonic() + _REPORT_S
+
+
+def _leave(*_: object) -> NoReturn:
+    sys.exit(128 + signal.SIGTERM)
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone, if need be while native code runs."""
+    multiprocessing.parent_process().join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(ENDING_S)
+    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
