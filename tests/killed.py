@@ -73,7 +73,7 @@ def run(folder: Path, scratch: Path, moments: int) -> None:
     for moment in range(moments):
         store = scratch / f"killed{moment}"
         pid = start(folder, store)
-        time.sleep(rng.uniform(0, length))
+        time.sleep(rng.uniform(0, 0.7 * length))
         os.kill(pid, signal.SIGKILL)
         early += finish(pid) == -signal.SIGKILL
         kept = {p: p.stat().st_mtime_ns for p in store.rglob("[!.]*.npz")}
