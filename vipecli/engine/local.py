@@ -1,32 +1,10 @@
 """Run one task over many items."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-Tick = Callable[[int], object]
-"""Called with the number of steps (frames) done since the last call."""
-Task = Callable[[Any, Tick], Any]
-"""What to do with one item; calls its second argument as it advances."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of one item.
-
-    Attributes
-    ----------
-    item
-        as given.
-    result
-        what the task returned; None if it failed.
-    error
-        the exception that it raised; None if all went well.
-    """
-
-    item: Any
-    result: Any = None
-    error: Exception | None = None
+from vipecli.engine.outcome import Outcome, Task, Tick
+from vipecli.engine.pool import run_pool
 
 
 def run(
@@ -65,8 +43,6 @@ def run(
     tick = tick or (lambda steps: None)
     if jobs == 1:
         return _run_here(task, items, tick)
-    from vipecli.engine.pool import run_pool
-
     return run_pool(task, iter(items), jobs, tick)
 
 

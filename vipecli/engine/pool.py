@@ -12,7 +12,7 @@ from contextlib import suppress
 from multiprocessing.connection import wait
 from typing import Any
 
-from vipecli.engine.local import Outcome, Task, Tick
+from vipecli.engine.outcome import Outcome, Task, Tick
 from vipecli.engine.worker import ENDING_S, Answer, work
 from vipecli.errors import VipeError
 

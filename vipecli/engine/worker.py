@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
-from vipecli.engine.local import Task
+from vipecli.engine.outcome import Task
 
 ENDING_S = 1.5
 """Time that a process has to clean up before it is killed."""
