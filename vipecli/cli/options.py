@@ -186,9 +186,7 @@ MatchBy = Annotated[
         help="Matching probability in closed form, or the paper's mean over samples.",
     ),
 ]
-Jobs = Annotated[
-    int, typer.Option("--jobs", "-j", min=1, help="Number of parallel processes.")
-]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Number of parallel processes.")]
 
 _OF_RECIPE = {  # option: its field of `clip.Recipe`, type and default
     "person": ("person", Person, "largest"),
