@@ -84,7 +84,7 @@ def test_the_mapping_of_many(takes, tmp_path):
     assert len(rows) == steps + 1 and {len(row) for row in rows} == {len(COLUMNS)}
     text = "\n".join(summary(found, [Path("wall.mp4")]))
     assert text.startswith("Wrote wall.mp4\nslow.mp4 (a) is the reference\nmid.mp4 (b): Match ")
-    assert "fast.mp4 (c)" in text and "c 1.5x faster" in text
+    assert "fast.mp4 (c)" in text and "c 1.5x as fast as a" in text
 
 
 def test_frames_that_were_not_looked_at_are_shown(takes):

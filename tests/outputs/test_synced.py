@@ -329,3 +329,22 @@ def test_the_playhead_moves_over_the_graph(size):
     assert heads == sorted(heads)
     assert heads[0] == pytest.approx(strip.left, abs=2)
     assert heads[-1] == pytest.approx(strip.left + strip.width, abs=strip.font / 3 + 2)
+
+
+def test_one_speed_of_b_in_video_terminal_and_page():
+    """B takes half the time for the movement: played at half its speed, it is twice as fast."""
+    from vipecli.alignment.time_map import speed
+    from vipecli.outputs.report_data import events
+    from vipecli.outputs.synced import _relative
+    from vipecli.outputs.text import speed_in_words, times_as_fast
+
+    n = 60
+    path = np.stack([np.arange(n), np.arange(n) // 2], axis=1)
+    half = np.full(n, 0.5, np.float32)
+    alignment = Alignment(path, 0.5, path[:, 0] / 30, path[:, 1] / 30, half, half, "demo:0")
+    (part,) = speed(alignment)
+    shown = _relative(np.full(3, 0.5), np.ones(3))
+    assert part.ratio == pytest.approx(2.0, rel=0.1) and shown == pytest.approx(2.0)
+    assert speed_in_words(2.0, "a") == "2.0x as fast as a" and times_as_fast(2.0) == "2.0x"
+    assert events(alignment)[0][2] == f"B is {part.ratio:.1f}x as fast as A"
+    assert times_as_fast(16.0) == "waits" and speed_in_words(16.0, "a") == "stays at one moment"

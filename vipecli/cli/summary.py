@@ -6,6 +6,7 @@ from vipecli.alignment.align import Alignment
 from vipecli.alignment.same_action import DIFFERENT
 from vipecli.alignment.takes import Match, Session
 from vipecli.alignment.time_map import speed
+from vipecli.outputs.text import speed_in_words
 from vipecli.poses.gaps import missing_spans
 
 SHORTEST_S = 0.2  # shorter stretches without a counterpart are only in the JSON, seconds
@@ -53,7 +54,7 @@ def _details(match: Match, a: str, b: str) -> list[str]:
         ]
     elif not match.shift:
         lines += [
-            f"  {a} {part.start_s:6.2f} - {part.end_s:.2f} s   {b} {_in_words(part.ratio, a)}"
+            f"  {a} {part.start_s:6.2f} - {part.end_s:.2f} s   {b} {speed_in_words(part.ratio, a)}"
             for part in speed(match.alignment)
         ]
     names = {"a": (a, b), "b": (b, a)}
@@ -72,12 +73,3 @@ def _unseen(session: Session) -> list[str]:
         for i, clip in enumerate(session.clips)
         for start, end in missing_spans(clip.poses)
     ]
-
-
-def _in_words(ratio: float, a: str) -> str:
-    """Speed of a take relative to a, in words; `speed` gives 16 at most."""
-    if ratio >= 16:
-        return "stays at one moment"
-    if 1 / 1.07 < ratio < 1.07:
-        return f"as fast as {a}"
-    return f"{ratio:.1f}x faster" if ratio > 1 else f"{1 / ratio:.1f}x slower"

@@ -28,6 +28,8 @@ _THICKNESS = 1 / 85  # of a bone, of the person's height in the picture
 _THINNEST_PX, _THICKEST_PX = 1.5, 24.0
 _HEAD_RADIUS = 1.7  # in thicknesses of a bone
 _LONGEST = 1000  # characters of a line; the longest is far wider than a picture
+_BODY = 1 / 7  # width of limbs with clothes and some space, of the extent of the joints
+_MASK_STEP = 4  # pixels of a picture per pixel of a mask while it is drawn
 _SHIFT = 4  # sub-pixel bits of cv2's drawing functions
 _FARTHEST_PX = 1 << 14  # a joint beyond overflows them
 _CIRCLE = np.stack([f(np.linspace(0, 2 * np.pi, 24, endpoint=False)) for f in (np.cos, np.sin)], 1)
@@ -86,6 +88,36 @@ def skeleton_box(xy: np.ndarray) -> Box:
     low = np.floor(joints.min(axis=0) - margin).astype(int)
     high = np.ceil(joints.max(axis=0) + margin).astype(int)
     return (*low.tolist(), *(high - low).tolist())
+
+
+def body_mask(size: tuple[int, int], xy: np.ndarray) -> np.ndarray:
+    """Where a person is, judged by the joints: 1 on the body, 0 away from it, soft between.
+
+    Parameters
+    ----------
+    size
+        (width, height) of the picture, pixels.
+    xy
+        joints (13, 2) in its pixels; NaN = missing.
+
+    Returns
+    -------
+    shape (height, width) float32 in [0, 1]; all 0 where no joint is known.
+    """
+    small = tuple(max(1, side // _MASK_STEP) for side in size)
+    mask = np.zeros(small[::-1], np.uint8)
+    joints = xy / _MASK_STEP
+    known = _known(joints)
+    if known.any():
+        thick = _BODY * float(np.hypot(*np.ptp(joints[known], axis=0)))
+        for start, end, *_ in _bones(joints, np.ones(len(joints)), known):
+            cv2.line(mask, start, end, 255, max(1, round(thick)), cv2.LINE_AA, _SHIFT)
+        trunk = joints[[sk.LEFT_SHOULDER, sk.RIGHT_SHOULDER, sk.RIGHT_HIP, sk.LEFT_HIP]]
+        if np.isfinite(trunk).all():
+            cv2.fillConvexPoly(mask, cv2.convexHull(np.float32(trunk)).astype(np.int32), 255)
+        reach = 2 * max(1, round(thick / 3)) + 1
+        mask = cv2.blur(cv2.blur(mask, (reach, reach)), (reach, reach))
+    return cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR).astype(np.float32) / 255
 
 
 def _known(xy: np.ndarray) -> np.ndarray:

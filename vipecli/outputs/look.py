@@ -28,9 +28,9 @@ class Look:
     Attributes
     ----------
     style
-        ``side``: in a row; ``stack``: in a column; ``grid``: in rows and columns; ``overlay``: on
-        top of each other, half transparent; ``wipe``: two clips, left and right of an edge that
-        moves to and fro. For the last two see `layout.shared`.
+        ``side``: in a row; ``stack``: in a column; ``grid``: in rows and columns; ``overlay``: the
+        people of the others in the picture of the reference, half transparent; ``wipe``: two clips,
+        left and right of an edge that moves to and fro. For the last two see `layout.shared`.
     resample
         ``nearest`` or ``blend``, see `screen.Screen`.
     skeleton

@@ -10,6 +10,7 @@ from vipecli.alignment.align import Alignment
 from vipecli.alignment.time_map import speed
 from vipecli.embedding.distance import FLOOR, known_frames, matching_probability
 from vipecli.embedding.embed import Embeddings
+from vipecli.outputs.text import FASTEST, SLOWEST, speed_in_words
 from vipecli.poses.gaps import missing_spans
 from vipecli.poses.poses import Poses
 
@@ -27,7 +28,6 @@ MOST_CELLS = 480
 UNIT = 10_000
 """Steps of a joint's coordinates, of the width and of the height of the picture."""
 
-SLOWEST, FASTEST = 1 / 16, 16.0
 _MISSING = -32768  # coordinate of a missing joint
 _FARTHEST = 3 * UNIT  # a joint outside of the picture is moved no farther away
 _SPEED_S = 0.2  # over which the speed is taken, seconds on both sides
@@ -166,7 +166,7 @@ def _thinned(clip: Embeddings) -> Embeddings:
 
 def events(alignment: Alignment) -> list[tuple[str, float, str]]:
     """Clip, moment in its seconds, and what happens there: changes of speed, what is left out."""
-    found = [("a", part.start_s, f"B {in_words(part.ratio)}") for part in speed(alignment)]
+    found = [("a", part.start_s, _says(part.ratio)) for part in speed(alignment)]
     for span in alignment.unmatched:
         if span.end_s - span.start_s >= _TELL_S:
             here, other = span.clip.upper(), "BA"[span.clip == "b"]
@@ -175,13 +175,9 @@ def events(alignment: Alignment) -> list[tuple[str, float, str]]:
     return found
 
 
-def in_words(ratio: float) -> str:
-    """Speed of b relative to a in words, see `align.Segment`."""
-    if ratio >= FASTEST:
-        return "stays at one moment"
-    if 1 / 1.07 < ratio < 1.07:
-        return "is as fast as A"
-    return f"is {ratio:.1f}x faster" if ratio > 1 else f"is {1 / ratio:.1f}x slower"
+def _says(ratio: float) -> str:
+    text = speed_in_words(ratio, "A")
+    return f"B {text}" if text.startswith("stays") else f"B is {text}"
 
 
 def facts(alignment: Alignment, a: Poses, b: Poses) -> list[tuple[str, str]]:

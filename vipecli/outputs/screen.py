@@ -14,8 +14,6 @@ from vipecli.outputs.reel import Take
 from vipecli.video.planes import Planes, mean
 from vipecli.video.read import read_planes
 
-"""How the picture of a moment between two frames comes about, see `Screen`."""
-
 _REWIND_S = 1.0  # a clip that starts over is read from this long before the moment
 _MOST_STEPS = 4.0  # half-width of the window of blending, in frames of the clip
 _SAME = 0.02  # a moment this near to a frame, in frames, is that frame
@@ -92,14 +90,19 @@ class Screen:
         colour
             of the whole skeleton; None = one for each side.
         """
+        if (pose := self.joints()) is None:
+            return
+        xy = pose[0] + corner
+        with image.drawn(skeleton_box(xy)) as (part, start):
+            draw_skeleton(part, xy - start, pose[1], colour)
+
+    def joints(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Joints (13, 2) in pixels of the picture that was given last, and scores (13,)."""
         poses = self._poses
         if poses is None or not len(poses):
-            return
-        scale = np.divide(self.size, poses.size)
+            return None
         xy, score = _pose_at(poses.times, poses.xy, poses.score, self._shown_s, self._blend)
-        xy = xy * scale + corner
-        with image.drawn(skeleton_box(xy)) as (part, start):
-            draw_skeleton(part, xy - start, score, colour)
+        return xy * np.divide(self.size, poses.size), score
 
 
 def _pose_at(

@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 
 from vipecli.alignment.align import Alignment
-from vipecli.outputs.draw import Colour, draw_box, draw_skeleton, draw_text, elide, text_width
+from vipecli.outputs.draw import (
+    Colour,
+    body_mask,
+    draw_box,
+    draw_skeleton,
+    draw_text,
+    elide,
+    text_width,
+)
 from vipecli.outputs.layout import Layout, shared, tiled
 from vipecli.outputs.look import Look, Style
 from vipecli.outputs.reel import Reel, Take, pair_reel
@@ -23,6 +31,7 @@ from vipecli.outputs.strip import (
     make_strip,
     match_colour,
 )
+from vipecli.outputs.text import FASTEST, SLOWEST, times_as_fast
 from vipecli.poses.poses import Poses
 from vipecli.video.planes import Planes
 from vipecli.video.read import probe
@@ -43,7 +52,8 @@ BADGES: tuple[Colour, ...] = (
     (160, 160, 160),
 )
 
-_STEADY = 0.02  # a clip whose speed stays this close to 1 is shown without a speed
+_STEADY = 0.02  # a clip that stays this close to the speed of the reference shows no speed
+_GHOST = 0.75  # weight of the people of other clips in an overlay
 _WIPE_S = 4.0  # in which the edge of a wipe goes over the picture and back
 _WIPE_REACH = 0.3  # of the width, to both sides of the middle
 
@@ -176,7 +186,14 @@ class _Pictures:
         # One is drawn while the other is encoded.
         self._images = [Planes.filled(layout.size, BACKGROUND).framed() for _ in range(2)]
         self._captions = [
-            _Caption(take, i, box[2:], layout.font, speeds[i], with_match=len(reel.takes) > 2)
+            _Caption(
+                take,
+                i,
+                box[2:],
+                layout.font,
+                _relative(speeds[i], speeds[reel.reference]),
+                with_match=len(reel.takes) > 2,
+            )
             for i, (take, box) in enumerate(zip(reel.takes, layout.captions, strict=False))
         ]
         self._strip: Strip | None = None
@@ -205,13 +222,21 @@ class _Pictures:
                 screen.draw_skeleton(part)
 
     def _overlay(self, view: Planes, frame: int) -> None:
-        """Pictures on top of each other, each as strong as the others."""
+        """The picture of the reference, with the other people in it, half transparent."""
         order = [self._reel.reference, *self._others()]
         for count, number in enumerate(order, start=1):
             part, picture = self._overlap(number, frame, view)
-            part.blend(picture, 1 / count)
+            part.blend(picture, self._share(number, count, part.size))
         for number in order if self._skeleton else ():
             self._screens[number].draw_skeleton(view, self._corner(number), BADGES[number])
+
+    def _share(self, number: int, count: int, size: tuple[int, int]) -> float | np.ndarray:
+        """Weight of a picture over those below it: around the person, where that is known."""
+        joints = self._screens[number].joints()
+        if count == 1 or joints is None or not np.isfinite(joints[0]).any():
+            return 1 / count
+        corner = np.minimum(self._corner(number), 0)  # the part starts inside of the canvas
+        return _GHOST * body_mask(size, joints[0] + corner)
 
     def _wipe(self, view: Planes, frame: int) -> None:
         """The first clip left of an edge, the second right of it."""
@@ -303,4 +328,14 @@ class _Caption:
 
     def _clock(self, frame: int) -> str:
         text = clock(float(self._take.times[frame]))
-        return text if self._speeds is None else f"{self._speeds[frame]:.1f}x  {text}"
+        if self._speeds is None:
+            return text
+        return f"{times_as_fast(float(self._speeds[frame]))}  {text}"
+
+
+def _relative(speed: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """How fast a take does the movement relative to the reference (F,), as in `Segment.ratio`.
+
+    The faster it moves, the slower it is played to stay in step.
+    """
+    return np.clip(reference / np.maximum(speed, 1e-9), SLOWEST, FASTEST)

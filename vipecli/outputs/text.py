@@ -1,12 +1,16 @@
-"""Names that come from outside, as they can stand in a text file, a table or a picture."""
+"""Texts of outputs: names from outside, as files and pictures can hold them; speeds in words."""
 
 import re
 import unicodedata
+
+SLOWEST, FASTEST = 1 / 16, 16.0
+"""Range of relative speeds; at the upper end B stays at one moment."""
 
 _SPACES = re.compile(r"\s+")
 _FORMULA = "=+-@"  # how a spreadsheet recognises one
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _UNWANTED = {"Cc", "Cf", "Zl", "Zp"}  # controls, marks of direction, separators of lines
+_ALIKE = 1.07  # ratios of speed up to this, and down to its inverse, are told apart by no one
 _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"  # part of words and of emoji
 
 
@@ -30,3 +34,17 @@ def table_cell(name: str) -> str:
 def cue(name: str) -> str:
     """Name as the text of a subtitle: one line, without the arrow between two times."""
     return one_line(name).replace("-->", "->")
+
+
+def times_as_fast(ratio: float) -> str:
+    """Speed of B relative to A, as in `Segment.ratio`: ``1.7x``, or ``waits``."""
+    return "waits" if ratio >= FASTEST else f"{ratio:.1f}x"
+
+
+def speed_in_words(ratio: float, other: str) -> str:
+    """The same as the end of a sentence: ``1.7x as fast as a``."""
+    if 1 / _ALIKE < ratio < _ALIKE:
+        return f"as fast as {other}"
+    if ratio >= FASTEST:
+        return "stays at one moment"
+    return f"{ratio:.1f}x as fast as {other}"

@@ -100,10 +100,23 @@ class Planes:
         for own, value in zip(self._all, tint._all, strict=True):
             own[:] = value[0, 0]
 
-    def blend(self, other: "Planes", share: float) -> None:
-        """Mix with another picture of the same size, of which a share counts."""
+    def blend(self, other: "Planes", share: float | np.ndarray) -> None:
+        """Mix with another picture of the same size.
+
+        Parameters
+        ----------
+        other
+            the other picture.
+        share
+            how much of it counts, in [0, 1]: everywhere, or shape (height, width) float32.
+        """
         for own, theirs in zip(self._all, other._all, strict=True):
-            if own.size:
+            if not own.size:
+                continue
+            if isinstance(share, np.ndarray):
+                weight = cv2.resize(share, own.shape[::-1], interpolation=cv2.INTER_AREA)
+                own[:] = cv2.blendLinear(theirs.copy(), own.copy(), weight, 1 - weight)
+            else:
                 own[:] = cv2.addWeighted(theirs, share, own, 1 - share, 0)
 
     def mirrored(self) -> "Planes":
