@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from vipecli.video.container import origin_s
+from vipecli.video.container import open_media
 
 BLACK, STEP, MOST = 16, 12, 20  # grey of frame 0, what each frame adds, and after how many
 BIAS = 2  # greys get a little darker on the way: exact conversion takes three times as long
@@ -96,13 +96,12 @@ def _hum(container: "av.container.OutputContainer", stream: "av.AudioStream", se
 
 def tone_starts_s(path: Path) -> float:
     """Moment of a file's timeline at which its tone begins."""
-    with av.open(str(path)) as container:
-        track = container.streams.audio[0]
-        for frame in container.decode(track):
+    with open_media(path) as media:
+        for frame in media.container.decode(media.sound):
             loud = np.flatnonzero(np.abs(_samples(frame)) > 0.1)
             if len(loud):
                 starts_s = float(frame.pts * frame.time_base) + loud[0] / frame.sample_rate
-                return starts_s - origin_s(container)
+                return starts_s - media.origin_s
     return float("nan")
 
 

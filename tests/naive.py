@@ -198,3 +198,17 @@ def yuv420_to_bgr(y, u, v):
     r = light + 2 * (1 - 0.2126) * red
     g = (light - 0.2126 * r - 0.0722 * b) / 0.7152
     return 255 * np.stack([b, g, r], axis=2).clip(0, 1)
+
+
+def look_up_colour(colour, table):
+    """Colour (3,) of a table by tetrahedral interpolation: the corners from lowest to highest."""
+    at = np.asarray(colour, float) * (len(table) - 1) / 65536
+    corner, fraction = at.astype(int), at % 1
+    out = table[tuple(corner)] * (1 - fraction.max())
+    rest = fraction[np.argsort(-fraction, kind="stable")]
+    for axis, share in zip(
+        np.argsort(-fraction, kind="stable"), rest - [*rest[1:], 0], strict=True
+    ):
+        corner[axis] += 1
+        out = out + share * table[tuple(corner)]
+    return out

@@ -277,3 +277,15 @@ def test_encoded_colours_as_they_are_drawn(shape):
     image = np.empty((*shape, 3), np.uint8)
     _kernels.yuv420_to_bgr(y, u, v, image)
     assert np.abs(image - naive.yuv420_to_bgr(y, u, v)).max() <= 0.52
+
+
+@pytest.mark.parametrize("steps", [2, 5, 33])
+def test_colours_of_a_table(steps):
+    rng = np.random.default_rng(3)
+    table = rng.uniform(0, 255, (steps, steps, steps, 3)).astype(np.float32)
+    image = rng.integers(0, 65536, (6, 9, 3)).astype(np.uint16)
+    image[0], image[1], image[2, :, 1] = 0, 65535, image[2, :, 0]  # corners, and equal fractions
+    out = np.empty(image.shape, np.uint8)
+    _kernels.look_up_colours(image, table, out)
+    want = [[naive.look_up_colour(colour, table) for colour in row] for row in image]
+    assert np.abs(out - np.array(want)).max() <= 0.51

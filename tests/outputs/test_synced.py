@@ -22,7 +22,7 @@ from vipecli.outputs.reel import Reel, Take
 from vipecli.outputs.strip import _columns, clock, make_strip
 from vipecli.outputs.synced import write_reel, write_synced
 from vipecli.poses.poses import Poses
-from vipecli.video.container import open_container
+from vipecli.video.container import open_media
 from vipecli.video.read import probe, read_frames
 from vipecli.video.source import ClipSource
 
@@ -130,8 +130,8 @@ def test_whose_sound(clips, tmp_path, audio, starts):
 
 def test_h264_for_browsers(clips, tmp_path):
     out = synced(clips, tmp_path / "out.mp4")
-    with open_container(out) as container:
-        context = container.streams.video[0].codec_context
+    with open_media(out) as media:
+        context = media.film.codec_context
         assert (context.name, context.pix_fmt) == ("h264", "yuv420p")
         assert context.width % 2 == context.height % 2 == 0
 

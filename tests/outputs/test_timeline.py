@@ -1,7 +1,9 @@
 """Timelines for editing programs, read back by the library that editing programs use."""
 
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import opentimelineio as otio
 import pytest
@@ -12,6 +14,7 @@ from vipecli.outputs.timeline import write_timeline
 from vipecli.poses.poses import Poses
 from vipecli.video.piecewise import straight_pieces
 from vipecli.video.source import ClipSource
+from vipecli.video.timecode import code_of, frames_of, is_drop_frame
 
 FPS = 30
 
@@ -90,6 +93,69 @@ def test_chapters_cuts_and_mirrors_are_in_the_timeline(tmp_path):
     first, second = timeline.video_tracks()
     assert [clip.source_range.start_time.to_frames() for clip in first] == [0, 0]
     assert second[0].metadata["vipe"] == {"mirrored": True}
+
+
+def filmed(tmp_path, code, rate):
+    """Reel of a clip whose camera wrote a timecode."""
+    path = tmp_path / "b.mov"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.metadata["timecode"] = code
+        for i in range(10):
+            frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), "bgr24")
+            frame.pts = i
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    times = np.arange(300) / float(rate)
+    poses = Poses(
+        np.zeros((300, 13, 2), np.float32), np.ones((300, 13), np.float32), times, (64, 48)
+    )
+    still, there = times[:240], np.r_[times[20:140:2], times[140:260:4], np.full(150, times[260])]
+    takes = Take(ClipSource(Path("a.mp4")), still, poses), Take(ClipSource(path), there, poses)
+    return Reel(takes, np.ones(240), float(rate))
+
+
+@pytest.mark.parametrize(
+    ("code", "rate", "seconds"),
+    [
+        ("10:20:30:15", Fraction(25), 37230 + 15 / 25),
+        ("10:20:30:15", Fraction(30000, 1001), (37230 * 30 + 15) * 1001 / 30000),
+        ("10:20:30;15", Fraction(30000, 1001), 37230.5),
+    ],
+)
+def test_sources_start_at_the_timecode_of_the_camera(tmp_path, code, rate, seconds):
+    made = filmed(tmp_path, code, rate)
+    write_timeline(made, tmp_path / "out.otio")
+    first, second = otio.adapters.read_from_file(str(tmp_path / "out.otio")).video_tracks()
+    assert first[0].media_reference.available_range.start_time.value == 0
+    media = second[0].media_reference.available_range
+    assert media.start_time.to_seconds() == pytest.approx(seconds, abs=0.02)
+    for clip in second:
+        start = clip.source_range.start_time
+        assert media.contains(start)
+        assert start.to_seconds() >= seconds + 20 / float(rate) - 0.04
+    write_timeline(made, tmp_path / "out.edl")
+    lines = (tmp_path / "out.edl").read_text().splitlines()
+    assert lines[1] == f"FCM: {'' if ';' in code else 'NON-'}DROP FRAME"
+    source, _, record, _ = lines[3].split()[4:]
+    assert record == ("01:00:00;00" if ";" in code else "01:00:00:00")
+    assert frames_of(source, float(rate)) == frames_of(code, float(rate)) + 20
+
+
+@pytest.mark.parametrize("fps", [25, 30, 30000 / 1001, 60000 / 1001, 24000 / 1001])
+@pytest.mark.parametrize("drop", [False, True])
+def test_timecodes_count_frames(fps, drop):
+    drop = drop and fps in (30000 / 1001, 60000 / 1001)
+    numbers = [0, 1, 1799, 1800, 17981, 17982, 107892, 2_000_000]
+    codes = [code_of(n, fps, drop=drop) for n in numbers]
+    assert [frames_of(code, fps) for code in codes] == numbers
+    for n, code in zip(numbers, codes, strict=True):
+        assert otio.opentime.from_timecode(code, fps).value == n
+
+
+def test_what_is_no_timecode():
+    assert frames_of("noon", 25) is None and not is_drop_frame("noon", 30000 / 1001)
 
 
 def test_edl_round_trip(tmp_path):

@@ -7,7 +7,7 @@ makes it anew.
 """
 
 from vipecli._kernels.bounds import LANES, SPHERE_FRAMES, STEP, Clips, Query, Spheres, lower_bounds
-from vipecli._kernels.colour import bgr_to_yuv420, yuv420_to_bgr
+from vipecli._kernels.colour import bgr_to_yuv420, look_up_colours, yuv420_to_bgr
 from vipecli._kernels.distances import Clip, Costs, Groups, distances_to_all
 from vipecli._kernels.euclidean_dtw import (
     SIDE_BY_SIDE,
@@ -47,6 +47,7 @@ __all__ = [
     "dtw_band",
     "dtw_mean",
     "dtw_path",
+    "look_up_colours",
     "lower_bounds",
     "matching",
     "mean_path",

@@ -78,3 +78,52 @@ def yuv420_to_bgr(y, u, v, image):
         out = flat[i]
         for j in range(width):  # apart, since only the loops above become vector code
             out[3 * j], out[3 * j + 1], out[3 * j + 2] = blue[j], green[j], red[j]
+
+
+@jit
+def look_up_colours(image, table, out):
+    """Fill a picture (H, W, 3) uint8 with colours from a table, by tetrahedral interpolation.
+
+    image (H, W, 3) uint16, 0 to 65535; table (S, S, S, 3) float32, the three values in [0, 255] of
+    evenly spaced colours of the image. Of the cube of eight entries around a colour the four count
+    that lie on the way from its lowest to its highest corner, taken in the order of the three
+    fractions, the largest first, of equal ones the earlier channel. The result is rounded.
+    """
+    height, width = image.shape[:2]
+    steps = np.int32(table.shape[0] - 1)
+    side, plane = np.int32(3) * table.shape[0], np.int32(3) * table.shape[0] * table.shape[0]
+    flat = table.reshape(-1)
+    for i in range(height):
+        row, line = image[i], out[i]
+        for j in range(width):
+            x, y, z = (
+                np.int32(row[j, 0]) * steps,
+                np.int32(row[j, 1]) * steps,
+                np.int32(row[j, 2]) * steps,
+            )
+            at = (x >> 16) * plane + (y >> 16) * side + (z >> 16) * np.int32(3)
+            fx = np.float32(x & 65535) / np.float32(65536)
+            fy = np.float32(y & 65535) / np.float32(65536)
+            fz = np.float32(z & 65535) / np.float32(65536)
+            if fx >= fy:
+                if fy >= fz:
+                    high, mid, low, one, two = fx, fy, fz, plane, plane + side
+                elif fx >= fz:
+                    high, mid, low, one, two = fx, fz, fy, plane, plane + 3
+                else:
+                    high, mid, low, one, two = fz, fx, fy, 3, plane + 3
+            elif fx >= fz:
+                high, mid, low, one, two = fy, fx, fz, side, plane + side
+            elif fy >= fz:
+                high, mid, low, one, two = fy, fz, fx, side, side + 3
+            else:
+                high, mid, low, one, two = fz, fy, fx, 3, side + 3
+            last = at + plane + side + 3
+            for c in range(3):
+                value = (
+                    flat[at + c] * (1 - high)
+                    + flat[at + one + c] * (high - mid)
+                    + flat[at + two + c] * (mid - low)
+                    + flat[last + c] * low
+                )
+                line[j, c] = np.uint8(value + np.float32(0.5))

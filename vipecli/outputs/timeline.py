@@ -11,6 +11,8 @@ from vipecli.errors import VipeError
 from vipecli.files import check_output, replacing
 from vipecli.outputs.reel import Reel, Take, rate
 from vipecli.video.piecewise import straight_pieces
+from vipecli.video.read import start_timecode
+from vipecli.video.timecode import code_of, frames_of, is_drop_frame
 
 if TYPE_CHECKING:
     import opentimelineio as otio
@@ -131,8 +133,9 @@ def _timeline(reel: Reel, fps: float) -> "otio.schema.Timeline":
     timeline.global_start_time = time(0)
     for take in reel.takes:
         track = otio.schema.Track(name=take.title, kind=otio.schema.TrackKind.Video)
+        code = start_timecode(take.source)
         for piece in pieces(take, reel, fps):
-            track.append(_clip(take, piece, fps, _own_rate(take, reel)))
+            track.append(_clip(take, piece, fps, _own_rate(take, reel), code))
         timeline.tracks.append(track)
     for start, end, title in reel.chapters:
         first, last = (round(frame / reel.fps * fps) for frame in (start, end))
@@ -141,16 +144,20 @@ def _timeline(reel: Reel, fps: float) -> "otio.schema.Timeline":
     return timeline
 
 
-def _clip(take: Take, piece: Piece, fps: float, own: float) -> "otio.schema.Clip":
-    """A piece as a clip: as long as on the timeline, and an effect for its speed."""
+def _clip(take: Take, piece: Piece, fps: float, own: float, code: str | None) -> "otio.schema.Clip":
+    """A piece as a clip: as long as on the timeline, and an effect for its speed.
+
+    Its source starts at the timecode that the camera wrote, as editing programs count it.
+    """
     import opentimelineio as otio
 
     time, span = otio.opentime.RationalTime, otio.opentime.TimeRange
+    first = frames_of(code or "", own) or 0
     media = otio.schema.ExternalReference(target_url=take.path.absolute().as_uri())
     if take.poses is not None and len(take.poses):
         frames = round(float(take.poses.times[-1]) * own) + 1
-        media.available_range = span(time(0, own), time(frames, own))
-    start = time(round(piece.source_s * own), own)
+        media.available_range = span(time(first, own), time(frames, own))
+    start = time(first + round(piece.source_s * own), own)
     clip = otio.schema.Clip(take.title, media, span(start, time(piece.frames, fps)))
     if take.mirrored:
         clip.metadata["vipe"] = {"mirrored": True}
@@ -177,28 +184,36 @@ def _warped(reel: Reel, out: Path) -> Take:
 
 
 def _edl(take: Take, reel: Reel, fps: float) -> str:
-    """CMX 3600, without drop frames; all timecodes in frames of the timeline."""
+    """CMX 3600; all timecodes in frames of the timeline, those of the source as its camera's."""
     title = take.title.encode("ascii", "replace").decode()
-    lines = [f"TITLE: {title}", "FCM: NON-DROP FRAME", ""]
-    hour = _EDL_STARTS_H * 3600 * round(fps)
+    camera = start_timecode(take.source) or ""
+    drop = is_drop_frame(camera, fps)
+    origin = _origin(camera, _own_rate(take, reel), fps)
+    lines = [f"TITLE: {title}", f"FCM: {'' if drop else 'NON-'}DROP FRAME", ""]
+    hour = frames_of(f"{_EDL_STARTS_H:02d}:00:00{';' if drop else ':'}00", fps) or 0
     for number, piece in enumerate(pieces(take, reel, fps), start=1):
-        source = round(piece.source_s * fps)
+        source = origin + round(piece.source_s * fps)
         length = max(1, round(piece.frames * piece.speed))
         record = hour + piece.start
         codes = (source, source + length, record, record + piece.frames)
-        times = " ".join(_timecode(frames, fps) for frames in codes)
+        times = " ".join(code_of(frames, fps, drop=drop) for frames in codes)
         lines.append(f"{number:03d}  {_REEL:8} V     C        {times}")
         if piece.speed != 1:
             speed = f"{piece.speed * fps:05.1f}"
-            lines.append(f"M2   {_REEL:8}       {speed}                {_timecode(source, fps)}")
+            start = code_of(source, fps, drop=drop)
+            lines.append(f"M2   {_REEL:8}       {speed}                {start}")
         still = piece.speed == 0
         lines.append(f"* FROM CLIP NAME:  {title}{' FF' if still else ''}")
         lines += ["* * FREEZE FRAME"] if still else []
     return "\n".join(lines) + "\n"
 
 
-def _timecode(frames: int, fps: float) -> str:
-    """Hours, minutes, seconds and frames."""
-    whole = round(fps)
-    seconds, rest = divmod(frames, whole)
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}:{rest:02d}"
+def _origin(camera: str, own: float, fps: float) -> int:
+    """Frame of the timeline's count at which the source begins, by its camera's timecode.
+
+    Where the two rates differ the hours, minutes and seconds stay, and the frames are converted.
+    """
+    if round(own) == round(fps):
+        return frames_of(camera, fps) or 0
+    count = frames_of(camera.replace(";", ":").replace(".", ":"), own) or 0
+    return round(count * round(fps) / round(own))

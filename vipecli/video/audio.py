@@ -1,4 +1,4 @@
-"""Sound on its way from one file into another: copied, encoded anew, or at another speed."""
+"""Sound on its way from one file into another: copied, re-encoded, or at another speed."""
 
 import contextlib
 import math
@@ -9,11 +9,11 @@ from itertools import pairwise
 import av
 import numpy as np
 
-from vipecli.video.container import origin_s
+from vipecli.video.container import Media
 from vipecli.video.piecewise import straight_pieces
 
 RATE = 48000
-"""Of sound that is encoded anew, Hz."""
+"""Of sound that is re-encoded, Hz."""
 
 IN_STEP_S = 0.02
 """Sound that is copied strays from its pictures by no more than this; else it is retimed."""
@@ -28,6 +28,7 @@ _FADE_S = 0.005  # between two pieces, lest it click
 _RUN_UP_S = 0.1  # that the filter reads beyond the end of a piece
 _OCTAVE = 2.0  # one filter changes the speed by this at most, or it leaves out samples
 _FRAME = 1024  # samples of an AAC frame
+_STEPS_BACK_S = (0.5, 2.0, 8.0, 32.0)  # from where seeking is tried
 
 
 def is_steady(times: np.ndarray, fps: float) -> bool:
@@ -37,12 +38,12 @@ def is_steady(times: np.ndarray, fps: float) -> bool:
 
 
 def add_sound(
-    source: "av.container.InputContainer",
+    source: Media,
     target: "av.container.OutputContainer",
     times: np.ndarray,
     fps: float,
 ) -> "Silence | Sound":
-    """First sound track of a file, for a video that shows the file at certain moments.
+    """Sound track of a file, for a video that shows the file at given times.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def add_sound(
     fps
         frames per second of the video.
     """
-    if not source.streams.audio:
+    if source.sound is None or source.sound.codec_context is None:
         return Silence()
     if is_steady(times, fps):
         return Sound(source, target, float(times[0]))
@@ -83,16 +84,15 @@ class Sound:
 
     def __init__(
         self,
-        source: "av.container.InputContainer",
+        source: Media,
         target: "av.container.OutputContainer",
         start_s: float,
     ) -> None:
-        track = source.streams.audio[0]
+        track = source.sound
         self._target, self._end_s = target, 0.0
-        self._shift_s = origin_s(source) + start_s
+        self._shift_s = source.origin_s + start_s
         if start_s > 1:
-            with contextlib.suppress(av.FFmpegError):
-                source.seek(int((self._shift_s - 0.5) / track.time_base), stream=track)
+            _seek(source, track, self._shift_s)
         if track.codec_context.codec.canonical_name in _COPIED:
             self._stream = target.add_stream_from_template(track)
             self._parts = self._copied(source, track)
@@ -117,12 +117,12 @@ class Sound:
                     self._target.mux(packet)
 
     def _copied(
-        self, source: "av.container.InputContainer", track: "av.AudioStream"
+        self, source: Media, track: "av.AudioStream"
     ) -> Iterator[tuple[float, "av.Packet"]]:
         """Packets as they are, with their new times; the one before the start comes along."""
         shift = round(self._shift_s / track.time_base)
         with contextlib.suppress(av.FFmpegError):  # damaged sound ends early
-            for packet in source.demux(track):
+            for packet in source.container.demux(track):
                 if packet.pts is None or packet.dts is None:
                     continue
                 packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
@@ -133,12 +133,12 @@ class Sound:
                 yield time_s, packet
 
     def _encoded(
-        self, source: "av.container.InputContainer", track: "av.AudioStream"
+        self, source: Media, track: "av.AudioStream"
     ) -> Iterator[tuple[float, list["av.Packet"]]]:
         """Decoded, resampled and encoded sound; gaps between packets stay where they are."""
         resampler = av.AudioResampler("fltp", self._stream.layout, RATE)
         with contextlib.suppress(av.FFmpegError):
-            for frame in source.decode(track):
+            for frame in source.container.decode(track):
                 if frame.pts is None:
                     continue
                 start_s = float(frame.pts * frame.time_base) - self._shift_s
@@ -159,12 +159,12 @@ class Retimed(Sound):
 
     def __init__(
         self,
-        source: "av.container.InputContainer",
+        source: Media,
         target: "av.container.OutputContainer",
         times: np.ndarray,
         fps: float,
     ) -> None:
-        track = source.streams.audio[0]
+        track = source.sound
         self._target, self._end_s = target, 0.0
         self._stream = _add_aac(target, track)
         self._samples = _Samples(source, track, self._stream.layout)
@@ -213,6 +213,25 @@ class Retimed(Sound):
         return packets
 
 
+def _seek(source: Media, track: "av.AudioStream", to_s: float) -> None:
+    """Go to a place of a track at which reading gives all sound from a timestamp on.
+
+    Containers without an index are left anywhere by seeking: what comes first is looked at.
+    """
+    container = source.container
+    for back_s in (*_STEPS_BACK_S, math.inf):
+        from_s = max(to_s - back_s, source.origin_s - _RUN_UP_S)
+        place = int(from_s / track.time_base)
+        try:
+            container.seek(place, stream=track)
+            first = next((p.pts for p in container.demux(track) if p.pts is not None), None)
+            if first is None or first * track.time_base <= to_s or back_s == math.inf:
+                container.seek(place, stream=track)
+                return
+        except av.FFmpegError:
+            continue
+
+
 def _add_aac(target: "av.container.OutputContainer", track: "av.AudioStream") -> "av.AudioStream":
     stream = target.add_stream("aac", rate=RATE)
     stream.layout = "mono" if track.codec_context.channels == 1 else "stereo"
@@ -246,20 +265,18 @@ class _Samples:
 
     def __init__(
         self,
-        source: "av.container.InputContainer",
+        source: Media,
         track: "av.AudioStream",
         layout: "av.AudioLayout",
     ) -> None:
         self._source, self._track, self._layout = source, track, layout
-        self._origin_s = origin_s(source)
+        self._origin_s = source.origin_s
         self.channels = len(layout.channels)
         self._rewind(0)
 
     def _rewind(self, first: int) -> None:
         """Read from a place on, or from before it."""
-        to_s = first / RATE + self._origin_s - 0.5
-        with contextlib.suppress(av.FFmpegError):
-            self._source.seek(int(max(0.0, to_s) / self._track.time_base), stream=self._track)
+        _seek(self._source, self._track, first / RATE + self._origin_s)
         self._frames = self._decoded()
         self._held = np.zeros((self.channels, 0), np.float32)
         self._from = first
@@ -296,7 +313,7 @@ class _Samples:
         """Place and samples of one frame after another."""
         resampler = av.AudioResampler("fltp", self._layout, RATE)
         with contextlib.suppress(av.FFmpegError):  # damaged sound ends early
-            for frame in self._source.decode(self._track):
+            for frame in self._source.container.decode(self._track):
                 if frame.pts is None:
                     continue
                 at = round((float(frame.pts * frame.time_base) - self._origin_s) * RATE)

@@ -1,20 +1,122 @@
-"""Open media files by PyAV and decode them: local ones only, and what is damaged is left out."""
+"""Open media files by PyAV: local files alone, and none that they name."""
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import av
 
 from vipecli.errors import VideoError
+from vipecli.video import streams
 
-MOST_PIXELS = 1 << 27
-"""In one picture; a header that claims more is refused before memory is set aside for it."""
+FORMATS = (
+    *("asf", "avi", "dv", "flv", "gxf", "live_flv", "matroska", "mov", "mpeg", "mpegts"),
+    *("mxf", "nut", "ogg", "rm", "wtv"),
+    *("apng", "gif", "ivf", "yuv4mpegpipe"),
+    *("av1", "cavsvideo", "dirac", "h261", "h263", "h264", "hevc", "m4v", "mjpeg", "mpegvideo"),
+    *("obu", "vc1", "vvc"),
+    *("aac", "ac3", "aiff", "amr", "caf", "dts", "eac3", "flac", "mp3", "w64", "wav"),
+)
+"""Demuxers of videos and sound, by FFmpeg's names; none of them opens a file that a file names."""
 
-_PROTOCOLS = "file,crypto,data"  # no playlist may reach the network
+PICTURES = {
+    b"\xff\xd8\xff": "jpeg_pipe",
+    b"\x89PNG\r\n\x1a\n": "png_pipe",
+    b"BM": "bmp_pipe",
+    b"II*\0": "tiff_pipe",
+    b"MM\0*": "tiff_pipe",
+    b"RIFF": "webp_pipe",
+}
+"""Demuxers of pictures, by the bytes that such a file starts with."""
+
+_PLAYLISTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD", b"v=0", b"[playlist]", b"RTSPtext")
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # two letters at least: not C:/
+
+
+@dataclass(frozen=True, eq=False)
+class Media:
+    """An open media file.
+
+    Attributes
+    ----------
+    path
+        the file.
+    container
+        the file, open.
+    """
+
+    path: Path
+    container: "av.container.InputContainer"
+
+    @cached_property
+    def pictures(self) -> "av.VideoStream | None":
+        """Stream that is the film; None if there are no moving pictures, see `streams`."""
+        return streams.film(self.container, self._again)
+
+    @cached_property
+    def sound(self) -> "av.AudioStream | None":
+        """Sound track that goes with it; None if there is none."""
+        return streams.sound(self.container, self._again)
+
+    @cached_property
+    def origin_s(self) -> float:
+        """Timestamp at which the timeline of the file starts, seconds.
+
+        Transport streams start anywhere: their first timestamp is the origin. Sound that starts
+        below 0 is only the encoder's run-up; a picture that does starts the timeline.
+        """
+        start = max(0.0, (self.container.start_time or 0) / av.time_base)
+        stream = self.pictures
+        if stream is not None and stream.start_time is not None:
+            start = min(start, float(stream.start_time * stream.time_base))
+        return start
+
+    @property
+    def film(self) -> "av.VideoStream":
+        """Stream that is the film.
+
+        Raises
+        ------
+        VideoError
+            if there are no moving pictures.
+        """
+        if self.pictures is None:
+            raise VideoError(f"{self.path}: holds no picture, only sound or text")
+        return self.pictures
+
+    @cached_property
+    def stated_shape(self) -> tuple[int, int, float]:
+        """Width and height of the film's pictures as stored, and width over height of a pixel.
+
+        As they are when the file is opened: at its beginning.
+        """
+        context = self.film.codec_context
+        if context is None:
+            return 0, 0, 1.0
+        return context.width, context.height, float(context.sample_aspect_ratio or 1)
+
+    @property
+    def is_untimed(self) -> bool:
+        """Whether packets carry no times: a bare stream, as an encoder gives it."""
+        return bool(self.container.format.flags & av.format.Flags.no_timestamps.value)
+
+    @property
+    def is_timed_by_decoding(self) -> bool:
+        """Whether packets carry the times of decoding alone, not those of display."""
+        return self.container.format.name == "avi"
+
+    @property
+    def can_seek(self) -> bool:
+        """Whether the time of a frame is known without reading what comes before it."""
+        context = self.film.codec_context
+        is_reordered = bool(context and context.has_b_frames)
+        return not (self.is_untimed or (self.is_timed_by_decoding and is_reordered))
+
+    def _again(self) -> "contextlib.AbstractContextManager[av.container.InputContainer]":
+        return _opened(self.path, None)
 
 
 def check_input(path: str | Path) -> Path:
@@ -46,153 +148,75 @@ def check_input(path: str | Path) -> Path:
 
 
 @contextlib.contextmanager
-def open_container(path: Path) -> Iterator["av.container.InputContainer"]:
-    """Open a media file for reading, by PyAV, without any access to the network.
+def open_media(path: Path) -> Iterator[Media]:
+    """Open a media file for reading, without access to the network or to any other file.
 
     Raises
     ------
     VideoError
         if it is not readable, empty, or no media file.
     """
-    options = {"protocol_whitelist": _PROTOCOLS, "pattern_type": "none"}  # % in names is a %
+    with _opened(path, None) as container:
+        media = Media(path, container)
+        if media.pictures is not None:
+            _ = media.stated_shape  # before decoding changes it
+        yield media
+
+
+@contextlib.contextmanager
+def open_picture(path: Path) -> Iterator[Media]:
+    """Open a single picture for reading, whatever its name.
+
+    Raises
+    ------
+    VideoError
+        if it is not readable, empty, or no picture.
+    """
+    head = _head(path)
+    kind = next((name for start, name in PICTURES.items() if head.startswith(start)), None)
+    if kind is None:
+        raise VideoError(f"{path}: not a picture that can be read")
+    with _opened(path, kind) as container:
+        yield Media(path, container)
+
+
+@contextlib.contextmanager
+def _opened(path: Path, kind: str | None) -> Iterator["av.container.InputContainer"]:
+    """Container of a file; kind = the one demuxer that may be used, None = any of `FORMATS`."""
+    allowed = kind or ",".join((*FORMATS, *PICTURES.values()))
+    options = {"protocol_whitelist": "file", "format_whitelist": allowed}
     try:
         # The absolute path, since FFmpeg reads "concat:x" or "http:x" as protocols.
-        container = av.open(str(path.absolute()), metadata_errors="ignore", options=options)
+        container = av.open(
+            str(path.absolute()), format=kind, metadata_errors="ignore", options=options
+        )
     except (av.FFmpegError, OSError, ValueError) as exc:
         raise VideoError(f"{path}: {_why_not(path, exc)}") from exc
     with container:
         yield container
 
 
+def _head(path: Path) -> bytes:
+    """First bytes of a file; empty if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(16)
+    except OSError:
+        return b""
+
+
 def _why_not(path: Path, exc: Exception) -> str:
     """Say why a file could not be opened."""
     try:
         with path.open("rb") as file:
-            head = file.read(12)
+            head = file.read(16)
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     if not head:
         return "the file is empty (0 bytes)"
     if head[4:8] == b"ftyp":
         return "cut off or damaged: its index is missing, so nothing can be read; copy it again"
+    if head.lstrip().startswith(_PLAYLISTS):
+        return "a list of other files, which are not opened; give the video itself"
     reason = getattr(exc, "strerror", None) or str(exc)
     return f"not a video that can be read ({reason})"
-
-
-def origin_s(container: "av.container.InputContainer") -> float:
-    """Timestamp at which the timeline of a file starts, seconds.
-
-    Transport streams start anywhere: their first timestamp is the origin. Sound that starts
-    below 0 is only the encoder's run-up; a picture that does starts the timeline.
-    """
-    start = max(0.0, (container.start_time or 0) / av.time_base)
-    stream = picture_stream(container)
-    if stream is not None and stream.start_time is not None:
-        start = min(start, float(stream.start_time * stream.time_base))
-    return start
-
-
-def picture_stream(container: "av.container.InputContainer") -> "av.VideoStream | None":
-    """First stream of moving pictures; None if there is none. The cover of a song is none."""
-    cover = av.stream.Disposition.attached_pic
-    return next((s for s in container.streams.video if not s.disposition & cover), None)
-
-
-def decode(
-    path: Path, container: "av.container.InputContainer", damage: list[str]
-) -> Iterator["av.VideoFrame"]:
-    """Every picture that can be decoded, whole ones instead of interlaced ones.
-
-    Parameters
-    ----------
-    path, container
-        the file, and as `open_container` gives it.
-    damage
-        receives a reason for each part that is damaged.
-
-    Raises
-    ------
-    VideoError
-        if there is no decoder for them, or pictures are larger than `MOST_PIXELS`.
-    """
-    stream = picture_stream(container)
-    if stream is None:
-        return
-    context = stream.codec_context
-    if context is None:
-        raise VideoError(
-            f"{path}: its pictures are of a kind that cannot be decoded; convert it to H.264"
-        )
-    if context.width * context.height > MOST_PIXELS:
-        raise VideoError(
-            f"{path}: pictures of {context.width} x {context.height} pixels are too "
-            "large; scale them down, or the file is damaged"
-        )
-    context.options = {"max_pixels": str(MOST_PIXELS)}  # the stream may say otherwise later on
-    stream.thread_type = "AUTO"
-    frames = _decoded(container, stream, damage)
-    for frame in frames:
-        if frame.interlaced_frame:
-            yield from _deinterlaced(chain([frame], frames), stream)
-        else:
-            yield frame
-
-
-def _decoded(
-    container: "av.container.InputContainer", stream: "av.VideoStream", damage: list[str]
-) -> Iterator["av.VideoFrame"]:
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except av.FFmpegError as exc:
-            damage.append(str(exc))
-            break
-        try:
-            frames = packet.decode()
-        except av.FFmpegError as exc:
-            damage.append(str(exc))
-            continue
-        if packet.is_corrupt or any(frame.is_corrupt for frame in frames):
-            damage.append("corrupt")
-        yield from frames
-    with contextlib.suppress(av.FFmpegError):
-        yield from stream.codec_context.decode(None)
-
-
-def _deinterlaced(
-    frames: Iterable["av.VideoFrame"], stream: "av.VideoStream"
-) -> Iterator["av.VideoFrame"]:
-    """As many frames, each of the moment of its first lines; whole frames pass as they are."""
-    graph, shape = None, None
-    for frame in frames:
-        if shape != (frame.width, frame.height, frame.format.name):
-            if graph is not None:
-                yield from _through(graph, None)
-            shape = (frame.width, frame.height, frame.format.name)
-            graph = _deinterlacer(stream, *shape)
-        yield from _through(graph, frame)
-    if graph is not None:
-        yield from _through(graph, None)
-
-
-def _deinterlacer(
-    stream: "av.VideoStream", width: int, height: int, pix_fmt: str
-) -> "av.filter.Graph":
-    graph = av.filter.Graph()
-    source = graph.add_buffer(
-        width=width, height=height, format=pix_fmt, time_base=stream.time_base
-    )
-    graph.link_nodes(source, graph.add("yadif", "deint=interlaced"), graph.add("buffersink"))
-    graph.configure()
-    return graph
-
-
-def _through(graph: "av.filter.Graph", frame: "av.VideoFrame | None") -> Iterator["av.VideoFrame"]:
-    """What comes out of a filter for one more frame; for None, what it had kept back."""
-    graph.push(frame)
-    with contextlib.suppress(av.BlockingIOError, av.EOFError):
-        while True:
-            yield graph.pull()

@@ -1,43 +1,108 @@
-"""From a decoded frame to an upright picture of a size: in colours, or as films store it."""
+"""From a decoded frame to an upright picture of a size: in colours, or as videos store it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
 
 import av
 import cv2
 import numpy as np
 
+from vipecli.video import hdr
+from vipecli.video.orientation import AS_STORED, Orientation
 from vipecli.video.planes import Planes
 
-_QUARTER_TURNS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}
 _HD_LINES = 720  # from here on a file that names no colour matrix means BT.709
+_UNNAMED, _NOT_STATED = 2, 0  # numbers of FFmpeg: colour matrix, range of luma
+_SAME_SHAPE = 0.01  # aspects that differ by less are the same but for rounding
+_BLACK = (0, 0, 0)
 
 
-def as_picture(
-    frame: "av.VideoFrame", size: tuple[int, int], rotation: int, pixels: str = "bgr24"
-) -> np.ndarray:
-    """Upright picture of a size, BGR or RGB, from a decoded frame."""
-    image = frame.to_ndarray(format=pixels, **_scaled(frame, size, rotation))
-    if rotation:
-        return cv2.rotate(image, _QUARTER_TURNS[rotation // 90])
-    return np.ascontiguousarray(image)  # the decoder pads its rows
+@dataclass(frozen=True)
+class View:
+    """How a stored picture is shown.
+
+    Attributes
+    ----------
+    size
+        (width, height) of what is made of it, upright, pixels.
+    inner
+        (width, height) of the picture in it, in the middle of black; the same as a rule.
+    orientation
+        how it is turned and mirrored.
+    """
+
+    size: tuple[int, int]
+    inner: tuple[int, int]
+    orientation: Orientation = AS_STORED
+
+    @classmethod
+    def fitting(
+        cls, size: tuple[int, int], aspect: float, of_all: float, orientation: Orientation
+    ) -> "View":
+        """View of a picture of some aspect, in a clip whose pictures have another one."""
+        if abs(aspect / of_all - 1) < _SAME_SHAPE:
+            return cls(size, size, orientation)
+        width, height = size
+        if aspect > of_all:
+            height = max(2, round(height * of_all / aspect))
+        else:
+            width = max(2, round(width * aspect / of_all))
+        return cls(size, (width, height), orientation)
+
+    @property
+    def corner(self) -> tuple[int, int]:
+        """Where the picture lies, at an even place."""
+        x, y = ((whole - part) // 4 * 2 for whole, part in zip(self.size, self.inner, strict=True))
+        return x, y
 
 
-def as_planes(frame: "av.VideoFrame", size: tuple[int, int], rotation: int) -> Planes:
-    """Upright picture of a size, as films store it, from a decoded frame."""
-    plain = frame.format.name == "yuv420p" and frame.color_range == 0  # 0 = unspecified
+Picture = TypeVar("Picture", np.ndarray, Planes)
+Make = Callable[["av.VideoFrame", View], Picture]
+"""What turns a decoded frame into a picture."""
+
+
+def as_picture(frame: "av.VideoFrame", view: View, pixels: str = "bgr24") -> np.ndarray:
+    """Upright picture, BGR or RGB, from a decoded frame."""
+    if hdr.is_wide(frame):
+        image = frame.to_ndarray(format="rgb48le", **_scaled(frame, view))
+        image = hdr.as_standard(image, frame, rgb=pixels == "rgb24")
+    else:
+        image = frame.to_ndarray(format=pixels, **_scaled(frame, view))
+    image = np.ascontiguousarray(view.orientation.apply(image))  # the decoder pads its rows
+    if view.inner == view.size:
+        return image
+    (x, y), (width, height), (own, high) = view.corner, view.size, view.inner
+    sides = y, height - y - high, x, width - x - own
+    return cv2.copyMakeBorder(image, *sides, cv2.BORDER_CONSTANT, value=_BLACK)
+
+
+def as_planes(frame: "av.VideoFrame", view: View) -> Planes:
+    """Upright picture, as videos store it, from a decoded frame."""
+    if hdr.is_wide(frame):
+        return Planes.of(as_picture(frame, view))
+    plain = frame.format.name == "yuv420p" and frame.color_range == _NOT_STATED
     frame = frame.reformat(
         format="yuv420p",
         dst_colorspace="ITU709",
         src_color_range="MPEG" if plain else None,
         dst_color_range="MPEG",
-        **_scaled(frame, size, rotation),
+        **_scaled(frame, view),
     )
     planes = Planes.of_frame(frame)
-    return planes.turned(_QUARTER_TURNS[rotation // 90]) if rotation else planes
+    if view.orientation != AS_STORED:
+        planes = planes.oriented(view.orientation)
+    if view.inner == view.size:
+        return planes
+    whole = Planes.filled(view.size, _BLACK)
+    whole.part((*view.corner, *view.inner)).put(planes)
+    return whole
 
 
-def _scaled(frame: "av.VideoFrame", size: tuple[int, int], rotation: int) -> dict[str, object]:
+def _scaled(frame: "av.VideoFrame", view: View) -> dict[str, object]:
     """How a decoded frame becomes a picture of a size, in the words of PyAV."""
-    width, height = size[::-1] if rotation in (90, 270) else size
-    unnamed_hd = frame.colorspace == 2 and frame.height >= _HD_LINES  # 2 = unspecified
+    width, height = view.orientation.size(*view.inner)
+    unnamed_hd = frame.colorspace == _UNNAMED and frame.height >= _HD_LINES
     return {
         "width": width,
         "height": height,

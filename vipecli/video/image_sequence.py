@@ -2,21 +2,28 @@
 
 import re
 import statistics
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from vipecli.errors import VideoError
-from vipecli.video.container import decode, open_container
-from vipecli.video.decoded import as_picture
+from vipecli.video.container import open_picture
+from vipecli.video.decode import Progress, decode
+from vipecli.video.decoded import View, as_picture
 from vipecli.video.info import FOLDER_FPS, VideoInfo
+from vipecli.video.orientation import Orientation
 from vipecli.video.source import ClipSource
-from vipecli.video.video_file import info_of, no_picture
+from vipecli.video.video_file import no_picture, shown_size
 
 IMAGE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
 """Extensions of the pictures in a folder of frames."""
+
+_ORIENTATION = 0x0112  # number of the tag in EXIF
+_SHOWN = 3  # names in a message
 
 
 def natural(name: str) -> list[str | int]:
@@ -25,11 +32,78 @@ def natural(name: str) -> list[str | int]:
     return [int(part) if at % 2 else part for at, part in enumerate(parts)]
 
 
-def moments(paths: list[Path], fps: float) -> list[float]:
-    """Time of each picture of a folder, seconds.
+@dataclass(frozen=True)
+class Frames:
+    """The pictures of a folder that belong to its clip.
 
-    Where the names differ in one number that counts up in equal steps, most of the time, a
-    step that is missing leaves its moment empty.
+    Attributes
+    ----------
+    paths
+        the pictures, in the order of their numbers.
+    indices
+        number of each on the clip's time line, from 0; numbers that are missing leave a gap.
+    strays
+        names of pictures that do not belong to it.
+    """
+
+    paths: tuple[Path, ...]
+    indices: tuple[int, ...]
+    strays: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> int:
+        """How many numbers are missing."""
+        return self.indices[-1] + 1 - len(self.indices)
+
+
+def frames_of(folder: Path) -> Frames:
+    """Pictures of a folder of frames, in order.
+
+    Where most names differ in one number alone, the others do not belong to the clip: a cover, a
+    copy, a picture of the setup.
+
+    Raises
+    ------
+    VideoError
+        if there are none, or the folder cannot be read.
+    """
+    found = _pictures(folder)
+    main = _largest(found, lambda path: re.sub(r"\d+", "#", path.stem.lower()))
+    if len({path.stem for path in main}) < len(main):  # each frame in two formats
+        main = _largest(main, lambda path: path.suffix.lower())
+    if len(main) < 2 or 2 * len(main) < len(found):
+        return Frames(tuple(found), tuple(_indices(found)))
+    strays = tuple(path.name for path in found if path not in set(main))
+    return Frames(tuple(main), tuple(_indices(main)), strays)
+
+
+def _pictures(folder: Path) -> list[Path]:
+    try:
+        found = [
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+        ]
+    except OSError as exc:
+        raise VideoError(f"{folder}: cannot be read ({exc.strerror})") from exc
+    if not found:
+        raise VideoError(f"{folder}: holds no frames ({', '.join(sorted(IMAGE_SUFFIXES))})")
+    return sorted(found, key=lambda path: natural(path.name))
+
+
+def _largest(paths: list[Path], key: Callable[[Path], str]) -> list[Path]:
+    """The most paths that have the same key, in their order."""
+    groups: dict[str, list[Path]] = {}
+    for path in paths:
+        groups.setdefault(key(path), []).append(path)
+    return max(groups.values(), key=len)
+
+
+def _indices(paths: list[Path]) -> list[int]:
+    """Number of each picture on the time line, from 0.
+
+    Where the names differ in one number that counts up in equal steps, most of the time, a step
+    that is missing leaves its place empty.
     """
     parts = [re.split(r"(\d+)", path.stem) for path in paths]
     varying = {
@@ -44,29 +118,8 @@ def moments(paths: list[Path], fps: float) -> list[float]:
         steps = [after - before for before, after in pairwise(numbers)]
         step = max(1, statistics.mode(steps))
         if 2 * steps.count(step) > len(steps) and all(s > 0 and s % step == 0 for s in steps):
-            even = [(number - numbers[0]) // step for number in numbers]
-    return [index / fps for index in even]
-
-
-def pictures(folder: Path) -> list[Path]:
-    """Paths of the pictures in a folder, in the order of their numbers.
-
-    Raises
-    ------
-    VideoError
-        if there are none, or the folder cannot be read.
-    """
-    try:
-        found = [
-            path
-            for path in folder.iterdir()
-            if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-        ]
-    except OSError as exc:
-        raise VideoError(f"{folder}: cannot be read ({exc.strerror})") from exc
-    if not found:
-        raise VideoError(f"{folder}: holds no frames ({', '.join(sorted(IMAGE_SUFFIXES))})")
-    return sorted(found, key=lambda path: natural(path.name))
+            return [(number - numbers[0]) // step for number in numbers]
+    return even
 
 
 def read_folder(
@@ -79,11 +132,10 @@ def read_folder(
     VideoError
         if no picture can be decoded, or they differ in size.
     """
-    paths, first, damaged = pictures(source.path), None, 0
+    frames, first, damaged = frames_of(source.path), None, 0
     fps = source.fps or FOLDER_FPS
-    times = moments(paths, fps)
-    for time_s, path in zip(times, paths, strict=True):
-        image = _load_image(path, size)
+    for index, path in zip(frames.indices, frames.paths, strict=True):
+        image = load_picture(path, size)
         if image is None:
             damaged += 1
             continue
@@ -93,13 +145,22 @@ def read_folder(
                 f"{path}: {image.shape[1]} x {image.shape[0]} pixels, the frames before it "
                 f"{first[1]} x {first[0]}; frames of one clip have one size"
             )
-        yield time_s, image
+        yield index / fps, image
     if first is None:
         raise no_picture(source.path)
+    _report(source, frames, damaged)
+
+
+def _report(source: ClipSource, frames: Frames, damaged: int) -> None:
+    """Warn of frames that are damaged or missing, and of pictures that are none of them."""
+    count = len(frames.paths)
     if damaged:
-        source.warn(f"{damaged} of {len(paths)} frames could not be decoded and were left out")
-    if gap := round(times[-1] * fps) + 1 - len(paths):
-        source.warn(f"{gap} frames are missing, by the numbers in their names")
+        source.warn(f"{damaged} of {count} frames could not be decoded and were left out")
+    if frames.missing:
+        source.warn(f"{frames.missing} frames are missing, by the numbers in their names")
+    if frames.strays:
+        shown = ", ".join(frames.strays[:_SHOWN]) + (", ..." if len(frames.strays) > _SHOWN else "")
+        source.warn(f"left out, since their names are not those of the other frames: {shown}")
 
 
 def probe_folder(source: ClipSource) -> VideoInfo:
@@ -110,24 +171,37 @@ def probe_folder(source: ClipSource) -> VideoInfo:
     VideoError
         if no picture can be decoded.
     """
-    paths = pictures(source.path)
-    image = next((i for i in map(_load_image, paths) if i is not None), None)
+    frames = frames_of(source.path)
+    image = next((i for i in map(load_picture, frames.paths) if i is not None), None)
     if image is None:
         raise no_picture(source.path)
     height, width = image.shape[:2]
     fps = source.fps or FOLDER_FPS
-    length_s = moments(paths, fps)[-1] + 1 / fps
-    return VideoInfo(source, width, height, fps, len(paths), length_s, 0, False)
+    length_s = (frames.indices[-1] + 1) / fps
+    return VideoInfo(source, width, height, fps, len(frames.paths), length_s)
 
 
-def _load_image(path: Path, size: tuple[int, int] | None = None) -> np.ndarray | None:
-    """Upright BGR picture; None if the file is damaged."""
+def load_picture(path: Path, size: tuple[int, int] | None = None) -> np.ndarray | None:
+    """Upright picture (H, W, 3) uint8 BGR of a file; None if it is damaged or too large."""
     try:
-        with open_container(path) as container:
-            frame = next(decode(path, container, []), None)
+        with open_picture(path) as media:
+            frame = next(decode(media, Progress()), None)
             if frame is None:
                 return None
-            info = info_of(ClipSource(path), container, frame)
-            return as_picture(frame, size or (info.width, info.height), info.rotation)
+            orientation = exif_orientation(path)
+            shape = size or shown_size(media, frame, orientation)
+            return as_picture(frame, View(shape, shape, orientation))
     except VideoError:
         return None
+
+
+def exif_orientation(path: Path) -> Orientation:
+    """Orientation that a picture's EXIF data state; as stored where they cannot be read."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings(), Image.open(path) as image:
+            warnings.simplefilter("ignore")
+            return Orientation.of_exif(int(image.getexif().get(_ORIENTATION, 1)))
+    except (OSError, ValueError, SyntaxError, TypeError, Image.DecompressionBombError):
+        return Orientation()

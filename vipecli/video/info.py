@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from vipecli.video.orientation import AS_STORED, Orientation
 from vipecli.video.source import ClipSource
 
 FOLDER_FPS = 30.0
@@ -26,10 +27,13 @@ class VideoInfo:
         say. Only reading tells for sure.
     duration_s
         length in seconds; None where the file does not say.
-    rotation
-        degrees counter-clockwise by which the stored picture is turned to stand upright.
     has_audio
         whether there is sound.
+    orientation
+        how the picture is stored.
+    timecode
+        of the first frame, as a camera wrote it, such as ``10:20:30:15``, or ``10:20:30;15`` in
+        drop frames; None = there is none.
     """
 
     source: ClipSource
@@ -38,8 +42,9 @@ class VideoInfo:
     fps: float
     frames: int | None
     duration_s: float | None
-    rotation: int
-    has_audio: bool
+    has_audio: bool = False
+    orientation: Orientation = AS_STORED
+    timecode: str | None = None
 
     @property
     def path(self) -> Path:

@@ -12,6 +12,8 @@ import av
 import cv2
 import numpy as np
 
+from vipecli.video.orientation import Orientation
+
 Box = tuple[int, int, int, int]
 """x, y, width, height in pixels."""
 
@@ -123,9 +125,9 @@ class Planes:
         """As a mirror shows it."""
         return Planes(*(plane[:, ::-1] for plane in self._all))
 
-    def turned(self, code: int) -> "Planes":
-        """Turned by one of OpenCV's ``ROTATE_...``."""
-        return Planes(*(cv2.rotate(plane, code) for plane in self._all))
+    def oriented(self, orientation: Orientation) -> "Planes":
+        """As a picture that is stored in some orientation is shown."""
+        return Planes(*(orientation.apply(plane) for plane in self._all))
 
     @contextlib.contextmanager
     def drawn(self, box: Box) -> Iterator[tuple[np.ndarray, tuple[int, int]]]:

@@ -9,15 +9,16 @@ from functools import partial
 import cv2
 import numpy as np
 
-from vipecli.video.container import check_input
-from vipecli.video.decoded import as_picture, as_planes
+from vipecli.errors import VideoError
+from vipecli.video.container import check_input, open_media
+from vipecli.video.decoded import Picture, as_picture, as_planes
 from vipecli.video.image_sequence import probe_folder, read_folder
 from vipecli.video.info import FOLDER_FPS, VideoInfo
 from vipecli.video.planes import Planes
 from vipecli.video.source import CANVAS_COLOUR, AnyClip, Canvas, ClipSource
-from vipecli.video.video_file import Picture, probe_file, read_file
+from vipecli.video.video_file import SAME_S, probe_file, read_file, timecode
 
-__all__ = ["VIDEO_SUFFIXES", "VideoInfo", "probe", "read_frames", "read_planes"]
+__all__ = ["VIDEO_SUFFIXES", "VideoInfo", "probe", "read_frames", "read_planes", "start_timecode"]
 
 VIDEO_SUFFIXES = frozenset(
     f".{suffix}"
@@ -49,6 +50,18 @@ def probe(clip: AnyClip, *, fps: float | None = None) -> VideoInfo:
     if source.canvas is not None:
         return _probe_canvas(source, source.canvas)
     return probe_folder(source) if source.path.is_dir() else probe_file(source)
+
+
+def start_timecode(clip: AnyClip) -> str | None:
+    """Timecode of the first frame of a video, as its camera wrote it; None if there is none."""
+    source = ClipSource.of(clip)
+    if source.canvas is not None or not source.path.is_file():
+        return None
+    try:
+        with open_media(source.path) as media:
+            return timecode(media)
+    except VideoError:
+        return None
 
 
 def read_frames(
@@ -145,9 +158,9 @@ def _between(
     """Drop what lies outside, and end before more is decoded than needed."""
     with contextlib.closing(read):
         for time_s, image in read:
-            if end_s is not None and time_s >= end_s:
+            if end_s is not None and time_s >= end_s - SAME_S:
                 return
-            if time_s >= start_s:
+            if time_s >= start_s - SAME_S:
                 yield time_s, image
 
 
@@ -163,4 +176,4 @@ def _probe_canvas(source: ClipSource, canvas: Canvas) -> VideoInfo:
     times = canvas.times
     length_s = float(times[-1] - times[0]) if len(times) > 1 else 0.0
     fps = (len(times) - 1) / length_s if length_s > 0 else FOLDER_FPS
-    return VideoInfo(source, *canvas.size, fps, len(times), length_s + 1 / fps, 0, False)
+    return VideoInfo(source, *canvas.size, fps, len(times), length_s + 1 / fps)

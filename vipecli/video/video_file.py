@@ -7,26 +7,34 @@ than the one in OpenCV, so it opens all that OpenCV opens.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
-from fractions import Fraction
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
-from typing import TypeVar
 
 import av
-import numpy as np
 
 from vipecli.errors import VideoError
-from vipecli.video.container import decode, open_container, origin_s, picture_stream
-from vipecli.video.info import FOLDER_FPS, VideoInfo
-from vipecli.video.planes import Planes
+from vipecli.video.container import Media, open_media
+from vipecli.video.decode import Progress, decode, rate
+from vipecli.video.decoded import Make, Picture, View
+from vipecli.video.info import VideoInfo
+from vipecli.video.integrity import is_whole
+from vipecli.video.orientation import Orientation
 from vipecli.video.source import ClipSource
+from vipecli.video.survey import survey
+
+SAME_S = 1e-6
+"""Times that differ by less are the same: they come from fractions."""
 
 _CLOCK_JUMP_S = 1.0  # times that fall back by more start a new count (joined transport streams)
 _SMALLEST_STEP_S = 1e-3  # between frames whose timestamps do not increase
 _SHORT_BY_S = 0.5  # a clip that ends this much before its stated end was cut off
 _ASPECT_LIMIT = 4.0  # wider or narrower pixels than this are a damaged header
-
-Picture = TypeVar("Picture", np.ndarray, Planes)
+_JOINED = ("mpegts", "mpeg")  # formats of files that can be put behind each other
+_PARTLY_TIMED = "mpeg"  # program streams: where reading starts, times are guesses
+_STEPS_BACK_S = (0.0, 1.0, 4.0, 16.0, 64.0)  # from where seeking is tried
+_DOLBY_VISION = ("dvh1", "dvhe")  # tags of streams that need not be plain HEVC
+_UNNAMED = 2  # transfer function that a stream does not state
 
 
 def probe_file(source: ClipSource) -> VideoInfo:
@@ -37,14 +45,16 @@ def probe_file(source: ClipSource) -> VideoInfo:
     VideoError
         if there is no picture in it.
     """
-    path = source.path
-    with open_container(path) as container:
-        if picture_stream(container) is None:
-            raise VideoError(f"{path}: holds no picture, only sound or text")
-        frame = next(decode(path, container, []), None)
+    with open_media(source.path) as media:
+        frame = next(decode(media, Progress()), None)
         if frame is None:
-            raise no_picture(path)
-        return info_of(source, container, frame)
+            raise no_picture(source.path)
+        return info_of(source, media, frame, Orientation.of_frame(frame))
+
+
+def no_picture(path: Path) -> VideoError:
+    """Error of a clip of which no picture can be decoded."""
+    return VideoError(f"{path}: no picture in it can be decoded")
 
 
 def read_file(
@@ -52,7 +62,7 @@ def read_file(
     start_s: float | None,
     end_s: float | None,
     size: tuple[int, int] | None,
-    make: Callable[["av.VideoFrame", tuple[int, int], int], Picture],
+    make: Make,
 ) -> Iterator[tuple[float, Picture]]:
     """Frames of a video file from a time on, made by a function of `decoded`.
 
@@ -61,93 +71,265 @@ def read_file(
     VideoError
         if it cannot be opened, or holds no picture that can be decoded.
     """
-    path = source.path
-    with open_container(path) as container:
-        stream, damage = picture_stream(container), []
-        if stream is None:
-            raise VideoError(f"{path}: holds no picture, only sound or text")
-        origin, step = origin_s(container), 1 / _rate(stream)
-        if start_s is not None and start_s > 0:
-            _seek(container, stream, start_s + origin)
-        time_s, info = None, None
-        for frame in decode(path, container, damage):
-            info = info or info_of(source, container, frame)
-            base = frame.time_base or stream.time_base  # what is left at the end may have none
-            raw = None if frame.pts is None else float(frame.pts * base)
-            if time_s is None:
-                time_s = 0.0 if raw is None else raw - origin
-            else:
-                time_s, origin = _next_time(time_s, raw, origin, step)
-            if start_s is None or time_s >= start_s:
-                wanted = size or (info.width, info.height)
-                yield time_s, make(frame, wanted, info.rotation)
-        if info is None and start_s is None:
-            raise no_picture(path)
-        if end_s is None and time_s is not None:
-            _report_damage(info, time_s + step, len(damage))
+    with contextlib.ExitStack() as stack:
+        media, progress, frames = _frames_from(source.path, start_s or 0.0, stack)
+        views = _Views(source, media, progress, size, is_part=bool(start_s))
+        clock = _Clock(media)
+        for frame in frames:
+            time_s = clock.time_of(frame)
+            view = views.of(frame, time_s)
+            if start_s is None or time_s >= start_s - SAME_S:
+                yield time_s, make(frame, view)
+        if clock.time_s is None:
+            if start_s is None:
+                raise no_picture(source.path)
+        elif end_s is None:
+            _report_damage(views.info, clock, progress)
 
 
-def _seek(container: "av.container.InputContainer", stream: "av.VideoStream", to_s: float) -> None:
-    """Go to the last key frame before a time; files without an index are read from the start."""
-    with contextlib.suppress(av.FFmpegError):
-        container.seek(int(to_s / stream.time_base), stream=stream)
+# --- where to start ------------------------------------------------------------------------------
 
 
-def _next_time(before: float, raw: float | None, origin: float, step: float) -> tuple[float, float]:
-    """Time of the next frame, later than that of the one before, and the origin from there on."""
-    if raw is None:
-        return before + step, origin
-    time_s = raw - origin
-    if time_s < before - _CLOCK_JUMP_S:
-        return before + step, raw - before - step
-    return max(time_s, before + _SMALLEST_STEP_S), origin
+def _frames_from(
+    path: Path, start_s: float, stack: contextlib.ExitStack
+) -> tuple[Media, Progress, Iterator["av.VideoFrame"]]:
+    """File, open, with frames that include every one from a time on.
+
+    Containers without an index are left anywhere by seeking, so what comes first is looked at: a
+    key frame that is not shown after the start. Frames before a key frame may lack what they refer
+    to. If there is none the file is read from its beginning.
+    """
+    media = stack.enter_context(open_media(path))
+    if start_s > 0 and media.can_seek and _has_one_clock(media):
+        for back in _STEPS_BACK_S:
+            if start_s - back <= 0:
+                break
+            progress = Progress()
+            frames = _sought(media, progress, start_s, back)
+            if frames is not None:
+                return media, progress, frames
+        media = stack.enter_context(open_media(path))
+    progress = Progress()
+    return media, progress, decode(media, progress)
 
 
-def _report_damage(info: VideoInfo, read_s: float, damaged: int) -> None:
-    """Warn if a clip ended early, or parts of it could not be decoded."""
-    stated = info.duration_s or 0.0
-    if stated - read_s > max(_SHORT_BY_S, 0.02 * stated):
-        info.source.warn(f"cut off; read {read_s:.1f} of {stated:.1f} s")
-    elif damaged:
-        places = "one place" if damaged == 1 else f"{damaged} places"
-        info.source.warn(f"damaged in {places}; what could not be decoded was left out")
+def _has_one_clock(media: Media) -> bool:
+    """Whether a timestamp stands for one place of the file: not in joined streams."""
+    if media.container.format.name not in _JOINED:
+        return True
+    found = survey(media)
+    return found is None or found.is_one_clock
 
 
-def no_picture(path: Path) -> VideoError:
-    """Error of a clip of which no picture can be decoded."""
-    return VideoError(f"{path}: no picture in it can be decoded")
+def _sought(
+    media: Media, progress: Progress, start_s: float, back_s: float
+) -> Iterator["av.VideoFrame"] | None:
+    """Frames from a key frame on that is not shown after the start; None if there is none."""
+    stream = media.film
+    to_s = start_s - back_s + media.origin_s
+    try:
+        media.container.seek(int(to_s / stream.time_base), stream=stream)
+    except av.FFmpegError:
+        return None
+    frames = decode(media, progress)
+    latest_s = start_s + media.origin_s + SAME_S
+    is_sure = media.container.format.name != _PARTLY_TIMED
+    for frame in frames:
+        base = frame.time_base or stream.time_base
+        if frame.pts is None or float(frame.pts * base) > latest_s:
+            break
+        if frame.key_frame and not is_sure:
+            is_sure = True  # of the next one
+        elif frame.key_frame:
+            progress.damaged = 0  # what was left out belongs to frames before
+            return chain([frame], frames)
+    frames.close()
+    return None
 
 
-def _rate(stream: "av.VideoStream") -> Fraction:
-    return stream.average_rate or stream.guessed_rate or Fraction(FOLDER_FPS)
+class _Clock:
+    """Presentation times of frames, always increasing.
+
+    Attributes
+    ----------
+    time_s
+        of the last frame, seconds; None = there was none.
+    step_s
+        between frames, on average.
+    """
+
+    def __init__(self, media: Media) -> None:
+        self._origin_s, self._base = media.origin_s, media.film.time_base
+        self.step_s = float(1 / rate(media))
+        self.time_s: float | None = None
+
+    def time_of(self, frame: "av.VideoFrame") -> float:
+        """Time of the next frame, seconds from the start of the file's timeline."""
+        base = frame.time_base or self._base  # what is left at the end may have none
+        raw_s = None if frame.pts is None else float(frame.pts * base)
+        before_s = self.time_s
+        if before_s is None:
+            self.time_s = 0.0 if raw_s is None else raw_s - self._origin_s
+        elif raw_s is None:
+            self.time_s = before_s + self.step_s
+        elif raw_s - self._origin_s < before_s - _CLOCK_JUMP_S:
+            self.time_s = before_s + self.step_s
+            self._origin_s = raw_s - self.time_s
+        else:
+            self.time_s = max(raw_s - self._origin_s, before_s + _SMALLEST_STEP_S)
+        return self.time_s
+
+    def reached_s(self, progress: Progress) -> float:
+        """Time up to which the file holds something."""
+        shown = 0.0 if self.time_s is None else self.time_s + self.step_s
+        return max(shown, progress.reached_s - self._origin_s)
+
+
+# --- what is shown -------------------------------------------------------------------------------
+
+
+class _Views:
+    """How each frame is shown, and the file's facts once its first frame is there."""
+
+    def __init__(
+        self,
+        source: ClipSource,
+        media: Media,
+        progress: Progress,
+        size: tuple[int, int] | None,
+        *,
+        is_part: bool,
+    ) -> None:
+        self._source, self._media, self._progress, self._size = source, media, progress, size
+        self._is_part = is_part
+        self._known: tuple | None = None
+        self._has_changed = False
+        self.info: VideoInfo | None = None
+
+    def of(self, frame: "av.VideoFrame", time_s: float) -> View:
+        """View of a frame; where its shape changes it is fitted into that of the first."""
+        if frame.key_frame or self.info is None:  # where another shape of pixels can start
+            self._aspect = self._progress.aspect
+        known = frame.width, frame.height, self._aspect
+        if known == self._known:
+            return self._view
+        self._known = known
+        if self.info is None:
+            self._orientation = Orientation.of_frame(frame)
+            self.info = self._facts(frame)
+            self._warn_of_colours(frame)
+        self._view = self._made(frame, time_s)
+        return self._view
+
+    def _facts(self, frame: "av.VideoFrame") -> VideoInfo:
+        """What is known of the file: of its beginning, even where reading starts later."""
+        if (frame.width, frame.height) != self._media.stated_shape[:2] and self._is_part:
+            return probe_file(self._source)
+        return info_of(self._source, self._media, frame, self._orientation)
+
+    def _warn_of_colours(self, frame: "av.VideoFrame") -> None:
+        """Say that colours are wrong where only a Dolby Vision player can show them."""
+        context = self._media.film.codec_context
+        if context.codec_tag in _DOLBY_VISION and frame.color_trc == _UNNAMED:
+            self._source.warn("Dolby Vision of profile 5: its colours cannot be shown as they are")
+
+    def _made(self, frame: "av.VideoFrame", time_s: float) -> View:
+        info = self.info or self._facts(frame)
+        aspect = self._aspect if self._aspect != self._media.stated_shape[2] else None
+        shape = shown_size(self._media, frame, self._orientation, aspect)
+        view = View.fitting(
+            self._size or (info.width, info.height),
+            shape[0] / shape[1],
+            info.width / info.height,
+            self._orientation,
+        )
+        if shape != (info.width, info.height) and not self._has_changed:
+            self._has_changed = True
+            self._source.warn(
+                f"its pictures change from {info.width} x {info.height} to {shape[0]} x "
+                f"{shape[1]} pixels at {time_s:.2f} s; they are fitted into the first ones' shape"
+            )
+        return view
+
+
+def shown_size(
+    media: Media, frame: "av.VideoFrame", orientation: Orientation, aspect: float | None = None
+) -> tuple[int, int]:
+    """Width and height of a frame, upright and with square pixels.
+
+    Parameters
+    ----------
+    media, frame, orientation
+        the file, a frame of it, and how that is stored.
+    aspect
+        width over height of its pixels; None = as the file states.
+    """
+    aspect = float(aspect or media.film.sample_aspect_ratio or 1)
+    if not 1 / _ASPECT_LIMIT <= aspect <= _ASPECT_LIMIT:
+        aspect = 1.0
+    return orientation.size(max(1, round(frame.width * aspect)), frame.height)
 
 
 def info_of(
-    source: ClipSource, container: "av.container.InputContainer", frame: "av.VideoFrame"
+    source: ClipSource, media: Media, frame: "av.VideoFrame", orientation: Orientation
 ) -> VideoInfo:
     """What the headers and the first picture state."""
-    stream = picture_stream(container)
-    aspect = float(stream.sample_aspect_ratio or 1)
-    if not 1 / _ASPECT_LIMIT <= aspect <= _ASPECT_LIMIT:
-        aspect = 1.0
-    width, height = max(1, round(frame.width * aspect)), frame.height
-    rotation = round(frame.rotation / 90) * 90 % 360
-    if rotation in (90, 270):
-        width, height = height, width
-    duration_s = None
-    if stream.duration:
-        duration_s = float(stream.duration * stream.time_base)
-    elif container.duration:
-        duration_s = container.duration / av.time_base
-    fps = _rate(stream)
-    guess = round(duration_s * fps) if duration_s else 0
+    width, height = shown_size(media, frame, orientation)
+    fps = rate(media)
+    duration_s = _duration_s(media)
     return VideoInfo(
         source=source,
         width=width,
         height=height,
         fps=float(fps),
-        frames=stream.frames or (guess if guess > 1 else None),
+        frames=_frames(media, duration_s, float(fps)),
         duration_s=duration_s,
-        rotation=rotation,
-        has_audio=bool(container.streams.audio),
+        orientation=orientation,
+        has_audio=media.sound is not None,
+        timecode=timecode(media),
     )
+
+
+def _duration_s(media: Media) -> float | None:
+    """Length of the film in seconds, as far as it is stated."""
+    stream, container = media.film, media.container
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    with contextlib.suppress(KeyError, ValueError):  # as FFmpeg writes Matroska files
+        hours, minutes, seconds = stream.metadata["DURATION"].split(":")
+        return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+    return container.duration / av.time_base if container.duration else None
+
+
+def _frames(media: Media, duration_s: float | None, fps: float) -> int | None:
+    """Number of frames: stated, counted in small files, or by length and rate."""
+    stream = media.film
+    if stream.frames:
+        return stream.frames
+    if found := survey(media):
+        return found.pictures
+    guess = round(duration_s * fps) if duration_s else 0
+    return guess if guess > 1 else None
+
+
+def timecode(media: Media) -> str | None:
+    """Timecode of the first frame, as a camera wrote it; ``;`` or ``.`` mark drop frames."""
+    for holder in (media.film, *media.container.streams, media.container):
+        if code := holder.metadata.get("timecode"):
+            return code
+    return None
+
+
+def _report_damage(info: VideoInfo | None, clock: _Clock, progress: Progress) -> None:
+    """Warn if a clip ended early, or parts of it could not be decoded."""
+    if info is None:
+        return
+    stated = max(info.duration_s or 0.0, (info.frames or 0) * clock.step_s)
+    read_s = clock.reached_s(progress)
+    is_short = stated - read_s > max(_SHORT_BY_S, 0.02 * stated)
+    if is_short and not is_whole(info.path):
+        info.source.warn(f"cut off; read {read_s:.1f} of {stated:.1f} s")
+    elif progress.damaged:
+        damaged = progress.damaged
+        places = "one place" if damaged == 1 else f"{damaged} places"
+        info.source.warn(f"damaged in {places}; what could not be decoded was left out")

@@ -13,7 +13,7 @@ import numpy as np
 from vipecli.errors import VideoError
 from vipecli.files import check_output, replacing
 from vipecli.video.audio import Silence, Sound, add_sound
-from vipecli.video.container import check_input, open_container
+from vipecli.video.container import check_input, open_media
 from vipecli.video.planes import Planes
 from vipecli.video.source import AnyClip, ClipSource
 
@@ -231,7 +231,7 @@ class VideoWriter:
         clip = self._audio_from
         if clip is None or clip.path.is_dir() or clip.canvas is not None:
             return Silence()
-        source = stack.enter_context(open_container(clip.path))
+        source = stack.enter_context(open_media(clip.path))
         return add_sound(source, self._container, self._audio_times, float(self.fps))
 
     def _add_chapters(self) -> None:

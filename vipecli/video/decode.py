@@ -1,0 +1,199 @@
+"""Decode the pictures of a media file: what is damaged is left out, and counted."""
+
+import contextlib
+import heapq
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import chain
+
+import av
+
+from vipecli.errors import VideoError
+from vipecli.video.container import Media
+from vipecli.video.info import FOLDER_FPS
+
+MOST_PIXELS = 52_000_000
+"""In one picture; a header that claims more is refused before memory is set aside for it."""
+
+_MOST_BYTES = 160_000_000  # of one decoded picture: several are held at a time
+_MOST_ANIMATED = 1 << 24  # pixels of formats in which a few bytes make a picture of any size
+_ANIMATED = ("gif", "apng")
+_MANY_PIXELS = 1 << 24  # from here on one picture is decoded at a time: each thread holds some
+
+
+@dataclass
+class Progress:
+    """What decoding has found so far.
+
+    Attributes
+    ----------
+    damaged
+        places that could not be decoded.
+    reached_s
+        timestamp at which the last packet of film or sound ends, seconds.
+    aspect
+        width over height of a pixel, as the stream states it at this point.
+    pending
+        heap of decoding times of pictures not yet shown, where the container has no others.
+    """
+
+    damaged: int = 0
+    reached_s: float = 0.0
+    aspect: float = 1.0
+    pending: list[int] = field(default_factory=list, repr=False)
+
+
+def rate(media: Media) -> Fraction:
+    """Frames per second of the film, on average; as the encoder states it if times are missing."""
+    stream = media.film
+    stated = (stream.average_rate, stream.guessed_rate)
+    first, second = stated[::-1] if media.is_untimed else stated
+    return first or second or Fraction(FOLDER_FPS)
+
+
+def check_size(media: Media) -> None:
+    """Refuse pictures that would take too much memory, before any is set aside.
+
+    Raises
+    ------
+    VideoError
+        if there is no decoder for them, or they are too large.
+    """
+    context = media.film.codec_context
+    if context is None:
+        raise VideoError(
+            f"{media.path}: its pictures are of a kind that cannot be decoded; convert it to H.264"
+        )
+    bits = context.format.bits_per_pixel if context.format else 24
+    most = min(MOST_PIXELS, 8 * _MOST_BYTES // max(bits, 1))
+    if context.name in _ANIMATED:
+        most = min(most, _MOST_ANIMATED)
+    if context.width * context.height > most:
+        raise VideoError(
+            f"{media.path}: pictures of {context.width} x {context.height} pixels are too large "
+            f"(limit: {most / 1e6:.0f} million); scale them down, or the file is damaged"
+        )
+
+
+def decode(media: Media, progress: Progress) -> Iterator["av.VideoFrame"]:
+    """Every picture that can be decoded, in the order of display, progressive.
+
+    The timestamps of frames are those of display even where the container has none.
+
+    Parameters
+    ----------
+    media
+        an open file; decoding starts where it stands.
+    progress
+        is kept up to date.
+
+    Raises
+    ------
+    VideoError
+        if there is no film, and as `check_size`.
+    """
+    stream = media.film
+    check_size(media)
+    context = stream.codec_context
+    if not context.is_open:
+        context.options = {"max_pixels": str(MOST_PIXELS)}  # the stream may say otherwise later on
+        if context.width * context.height > _MANY_PIXELS:
+            context.thread_count = 1
+        stream.thread_type = "AUTO"
+    frames = _timed(media, _decoded(media, progress), progress)
+    for frame in frames:
+        if frame.interlaced_frame:
+            yield from _deinterlaced(chain([frame], frames), stream)
+        else:
+            yield frame
+
+
+def _decoded(media: Media, progress: Progress) -> Iterator["av.VideoFrame"]:
+    """Frames as they come out of the decoder."""
+    stream = media.film
+    context = stream.codec_context
+    packets = media.container.demux([s for s in (stream, media.sound) if s is not None])
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            break
+        except av.FFmpegError:
+            progress.damaged += 1
+            with contextlib.suppress(av.FFmpegError):
+                yield from context.decode(None)
+            break
+        _note_end(packet, progress)
+        if packet.stream is not stream:
+            continue
+        if media.is_timed_by_decoding and packet.size and packet.dts is not None:
+            heapq.heappush(progress.pending, packet.dts)
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            progress.damaged += 1
+            if packet.dts in progress.pending:
+                progress.pending.remove(packet.dts)
+                heapq.heapify(progress.pending)
+            continue
+        if packet.is_corrupt or any(frame.is_corrupt for frame in frames):
+            progress.damaged += 1
+        progress.aspect = float(context.sample_aspect_ratio or 1)
+        yield from frames
+
+
+def _note_end(packet: "av.Packet", progress: Progress) -> None:
+    """Keep where the file's packets end."""
+    stamp = packet.dts if packet.pts is None else packet.pts
+    if stamp is not None and packet.time_base:
+        end_s = float((stamp + (packet.duration or 0)) * packet.time_base)
+        progress.reached_s = max(progress.reached_s, end_s)
+
+
+def _timed(
+    media: Media, frames: Iterator["av.VideoFrame"], progress: Progress
+) -> Iterator["av.VideoFrame"]:
+    """Frames with times of display, where the container carries none."""
+    for number, frame in enumerate(frames):
+        if media.is_untimed:
+            frame.pts, frame.time_base = number, 1 / rate(media)
+        elif progress.pending:  # as many frames as packets: sorted, their times are those shown
+            frame.pts = heapq.heappop(progress.pending)
+        yield frame
+
+
+def _deinterlaced(
+    frames: Iterable["av.VideoFrame"], stream: "av.VideoStream"
+) -> Iterator["av.VideoFrame"]:
+    """As many frames, each of the time of its first field; progressive ones pass as they are."""
+    graph, shape = None, None
+    for frame in frames:
+        if shape != (frame.width, frame.height, frame.format.name):
+            if graph is not None:
+                yield from _through(graph, None)
+            shape = (frame.width, frame.height, frame.format.name)
+            graph = _deinterlacer(stream, *shape)
+        yield from _through(graph, frame)
+    if graph is not None:
+        yield from _through(graph, None)
+
+
+def _deinterlacer(
+    stream: "av.VideoStream", width: int, height: int, pix_fmt: str
+) -> "av.filter.Graph":
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=width, height=height, format=pix_fmt, time_base=stream.time_base
+    )
+    graph.link_nodes(source, graph.add("yadif", "deint=interlaced"), graph.add("buffersink"))
+    graph.configure()
+    return graph
+
+
+def _through(graph: "av.filter.Graph", frame: "av.VideoFrame | None") -> Iterator["av.VideoFrame"]:
+    """What comes out of a filter for one more frame; for None, what it had kept back."""
+    graph.push(frame)
+    with contextlib.suppress(av.BlockingIOError, av.EOFError):
+        while True:
+            yield graph.pull()

@@ -1,0 +1,59 @@
+"""What only reading all packets of a file tells, without decoding them; small files are read."""
+
+import contextlib
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+
+from vipecli.errors import VideoError
+from vipecli.video.container import Media, open_media
+
+MOST_BYTES = 1 << 26
+"""Larger files are not read for this."""
+
+_JUMP_S = 1.0  # by which times fall back where a new count starts
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the packets of a film tell.
+
+    Attributes
+    ----------
+    pictures
+        how many there are.
+    is_one_clock
+        whether times count on from the first to the last; else files were joined.
+    """
+
+    pictures: int
+    is_one_clock: bool
+
+
+def survey(media: Media) -> Survey | None:
+    """What the packets of the film tell; None if the file is too large or cannot be read."""
+    try:
+        stat = media.path.stat()
+    except OSError:
+        return None
+    if stat.st_size > MOST_BYTES:
+        return None
+    return _survey(media.path, media.film.index, stat.st_size, stat.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=16)
+def _survey(path: Path, index: int, *_stamp: int) -> Survey | None:
+    """Survey of a file that has not changed since."""
+    count, latest_s, is_one_clock = 0, None, True
+    with contextlib.suppress(VideoError, av.FFmpegError), open_media(path) as media:
+        for packet in media.container.demux(media.container.streams[index]):
+            count += packet.size > 0
+            if packet.dts is None or not packet.time_base:
+                continue
+            time_s = float(packet.dts * packet.time_base)
+            if latest_s is not None and time_s < latest_s - _JUMP_S:
+                is_one_clock = False
+            latest_s = time_s if latest_s is None else max(latest_s, time_s)
+    return Survey(count, is_one_clock) if count else None
