@@ -75,7 +75,7 @@ def test_many_clips_of_one_length_are_packed_alike():
 
 
 def test_a_large_index_is_classified_through_its_shortlist(tmp_path, monkeypatch):
-    from vipecli.index import opened
+    from vipecli.index import calibration, opened
     from vipecli.index.classify import classify
     from vipecli.index.commit import commit
     from vipecli.index.records import Facts, Record
@@ -89,7 +89,7 @@ def test_a_large_index_is_classified_through_its_shortlist(tmp_path, monkeypatch
 
     index = commit(Index(tmp_path), (record(i, c) for i, c in enumerate(CLIPS)))
     monkeypatch.setattr(opened, "IN_MEMORY", 10)
-    monkeypatch.setattr(opened, "_SAMPLE", 12)
+    monkeypatch.setattr(calibration, "SAMPLE", 12)
     for _ in range(2):  # made, and found again
         library = opened.open_for_search(
             index, hubs=5, k=3, leave_out=lambda facts: facts.name == "20"

@@ -1,11 +1,9 @@
 """The action in a clip, from the labelled clips nearest to it."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.optimize import minimize
 
 from vipecli.alignment.align import probability_along
 from vipecli.alignment.dtw import cheapest
@@ -15,12 +13,6 @@ from vipecli.errors import NoPoseError
 from vipecli.index.hubness import Hubness
 from vipecli.index.neighbours import NeighbourSearch
 from vipecli.index.shortlist import Shortlist
-
-NONE_SHARE = 0.1
-"""Share of clips that show none of the labels, as calibration takes it."""
-
-_UNSURE = 0.01  # least probability that a true label counts with in calibration
-_PRIOR = 1.0  # weight of the default calibration, in clips per parameter
 
 
 @dataclass(frozen=True)
@@ -169,7 +161,7 @@ def _vote(neighbours: Sequence[Neighbour], calibration: Calibration) -> Ranking:
     if not neighbours:
         return Ranking(None, 1.0, {}, 1.0, ())
     scores = np.array([one.score for one in neighbours])
-    weights, none = _weights(scores[None], calibration)
+    weights, none = vote_shares(scores[None], calibration)
     votes: dict[str, float] = {}
     for one, weight in zip(neighbours, weights[0], strict=True):
         votes[one.label] = votes.get(one.label, 0.0) + float(weight)
@@ -181,99 +173,10 @@ def _vote(neighbours: Sequence[Neighbour], calibration: Calibration) -> Ranking:
     return Ranking(label, share, votes, refused, tuple(neighbours))
 
 
-def _weights(scores: np.ndarray, calibration: Calibration) -> tuple[np.ndarray, np.ndarray]:
+def vote_shares(scores: np.ndarray, calibration: Calibration) -> tuple[np.ndarray, np.ndarray]:
     """Share of the vote of every neighbour (Q, k), and of none of them (Q,)."""
     logits = np.column_stack([-scores, np.full(len(scores), -calibration.none_at)])
     logits = (logits - logits.max(axis=1, keepdims=True)) / calibration.temperature
     shares = np.exp(logits)
     shares /= shares.sum(axis=1, keepdims=True)
     return shares[:, :-1], shares[:, -1]
-
-
-def calibrate(
-    table: np.ndarray | NeighbourSearch | Shortlist,
-    labels: np.ndarray,
-    hubs: Hubness,
-    k: int,
-    sample: np.ndarray | None = None,
-) -> Calibration:
-    """Temperature and threshold with which left-out clips of an index are judged best.
-
-    Every clip is left out once, and is to get its own label; and once together with all clips of
-    its label, and is to get none. Most likely parameters, drawn to the default ones where there
-    are few clips.
-
-    Parameters
-    ----------
-    table
-        shape (C, C), distances of the clips to each other; or the clips, which are then compared.
-    labels
-        shape (C,).
-    hubs
-        as in `classify`.
-    k
-        neighbours that vote.
-    sample
-        clips to leave out; None = each.
-    """
-    seen: list[tuple[np.ndarray, np.ndarray]] = []
-    unseen: list[np.ndarray] = []
-    places = np.arange(len(labels)) if sample is None else sample
-    for i in places:
-        same = labels == labels[i]
-        others = same & (np.arange(len(labels)) != i)
-        if others.any():
-            near, scores = _left_out(table, hubs, k, i, np.arange(len(labels)) == i)
-            seen.append((labels[near] == labels[i], scores))
-        if not same.all():
-            unseen.append(_left_out(table, hubs, k, i, same)[1])
-    return _fit(seen, unseen, k, Calibration.default(hubs))
-
-
-def _left_out(
-    table: np.ndarray | NeighbourSearch | Shortlist,
-    hubs: Hubness,
-    k: int,
-    i: int,
-    without: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Nearest clips of clip i, and their scores, where some are left out."""
-    if not isinstance(table, np.ndarray):
-        near, _, scores = table.nearest(table.clips[i], k, leave_out=without)
-        return near, scores
-    scores = np.where(without, np.inf, hubs.scores(table[i].astype(np.float64), member=True))
-    near = np.argsort(scores, kind="stable")[:k]
-    near = near[scores[near] < np.inf]
-    return near, scores[near]
-
-
-def _fit(
-    seen: Sequence[tuple[np.ndarray, np.ndarray]],
-    unseen: Sequence[np.ndarray],
-    k: int,
-    default: Calibration,
-) -> Calibration:
-    def padded(rows: Sequence[np.ndarray], fill: float) -> np.ndarray:
-        out = np.full((len(rows), k), fill)
-        for row, values in zip(out, rows, strict=True):
-            row[: len(values)] = values
-        return out
-
-    right = padded([r for r, _ in seen], 0)
-    scores, strange = padded([s for _, s in seen], 1e3), padded(unseen, 1e3)
-
-    def loss(x: np.ndarray) -> float:
-        found = Calibration(math.exp(x[0]), x[1])
-        total = _PRIOR * ((x[0] - math.log(default.temperature)) ** 2)
-        total += _PRIOR * ((x[1] - default.none_at) / 0.3) ** 2
-        if len(seen):
-            p = (_weights(scores, found)[0] * right).sum(axis=1)
-            total -= (1 - NONE_SHARE) * np.log(_UNSURE + (1 - _UNSURE) * p).sum()
-        if len(unseen):
-            p = _weights(strange, found)[1]
-            total -= NONE_SHARE * np.log(_UNSURE + (1 - _UNSURE) * p).sum()
-        return total
-
-    start = [math.log(default.temperature), default.none_at]
-    best = minimize(loss, start, method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-4}).x
-    return Calibration(math.exp(best[0]), float(best[1]))

@@ -7,16 +7,18 @@ disk and are mapped into memory where they are needed.
 
 import json
 import mmap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vipecli.embedding.distance import known_frames
 from vipecli.embedding.embed import Embeddings
 from vipecli.errors import FormatError
+from vipecli.files import read_regular
 from vipecli.index.hubness import Hubness
 from vipecli.index.neighbours import NeighbourSearch
 
@@ -28,6 +30,7 @@ SHORTLIST = 1000
 
 FACTS = "facts.json"
 _BLOCK = 1 << 15  # pooled vectors compared at a time
+_MOST_BYTES = 1 << 16  # of the file of facts
 _FILES = {"pooled": "<f2", "squares": "<f4", "frames": "<f4", "times": "<f8", "ends": "<i8"}
 
 
@@ -104,6 +107,27 @@ def _begin(path: Path, kind: str, shape: tuple[int, ...]) -> IO[bytes]:
     return file
 
 
+def _mapped(path: Path, kind: str) -> NDArray[Any]:
+    """An array that lies in a file, mapped into memory."""
+    if not path.is_file():
+        raise ValueError(f"{path.name} is missing, or not a regular file")
+    found: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    if found.dtype != np.dtype(kind):
+        raise ValueError(f"{path.name} is of type {found.dtype}")
+    return found
+
+
+def _belong_together(arrays: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether shapes agree, and clips follow each other."""
+    pooled, frames, ends = arrays["pooled"], arrays["frames"], arrays["ends"]
+    if (pooled.ndim, frames.ndim, ends.ndim) != (2, 3, 1) or not len(ends):
+        return False
+    counts = len(pooled) == len(ends) and arrays["squares"].shape == ends.shape
+    dims = pooled.shape[1] == PARTS * frames.shape[2] and frames.shape[1] == 2
+    whole = len(frames) == ends[-1] and arrays["times"].shape == (len(frames),)
+    return bool(counts and dims and whole and ends[0] > 0 and (np.diff(ends) > 0).all())
+
+
 @dataclass(frozen=True)
 class Shortlist:
     """Clips on disk, C of them with F frames in all; asked like `NeighbourSearch`.
@@ -145,15 +169,14 @@ class Shortlist:
             if they are missing or do not belong together.
         """
         try:
-            facts = json.loads((folder / FACTS).read_text())
-            arrays = {n: np.load(folder / f"{n}.npy", mmap_mode="r") for n in _FILES}
-            model, (a, b) = facts["model"], facts["sigmoid"]
-        except (OSError, ValueError, TypeError, KeyError) as exc:
+            facts = json.loads(read_regular(folder / FACTS, most=_MOST_BYTES))
+            arrays = {name: _mapped(folder / f"{name}.npy", kind) for name, kind in _FILES.items()}
+            model, (a, b) = str(facts["model"]), map(float, facts["sigmoid"])
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as exc:
             raise FormatError(f"{folder}: no shortlist, or a damaged one ({exc})") from exc
         arrays |= {name: np.asarray(arrays[name]) for name in ("squares", "ends")}
-        count = len(arrays["ends"])
-        if len(arrays["frames"]) != arrays["ends"][-1] or len(arrays["pooled"]) != count:
-            raise FormatError(f"{folder}: its files do not belong together; make them anew")
+        if not _belong_together(arrays) or (names and len(names) != len(arrays["ends"])):
+            raise FormatError(f"{folder}: its files do not belong together; rebuild them")
         return cls(**arrays, model=model, sigmoid=(a, b), names=names, labels=labels)
 
     def __len__(self) -> int:
