@@ -97,7 +97,7 @@ def _hum(container: "av.container.OutputContainer", stream: "av.AudioStream", se
 def tone_starts_s(path: Path) -> float:
     """Moment of a file's timeline at which its tone begins."""
     with open_media(path) as media:
-        for frame in media.container.decode(media.sound):
+        for frame in media.container.decode(media.audio):
             loud = np.flatnonzero(np.abs(_samples(frame)) > 0.1)
             if len(loud):
                 starts_s = float(frame.pts * frame.time_base) + loud[0] / frame.sample_rate

@@ -131,7 +131,7 @@ def test_whose_sound(clips, tmp_path, audio, starts):
 def test_h264_for_browsers(clips, tmp_path):
     out = synced(clips, tmp_path / "out.mp4")
     with open_media(out) as media:
-        context = media.film.codec_context
+        context = media.video.codec_context
         assert (context.name, context.pix_fmt) == ("h264", "yuv420p")
         assert context.width % 2 == context.height % 2 == 0
 

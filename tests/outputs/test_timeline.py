@@ -12,7 +12,7 @@ from vipecli.errors import VipeError
 from vipecli.outputs.reel import Mark, Reel, Take
 from vipecli.outputs.timeline import write_timeline
 from vipecli.poses.poses import Poses
-from vipecli.video.piecewise import straight_pieces
+from vipecli.video.piecewise import linear_segments
 from vipecli.video.source import ClipSource
 from vipecli.video.timecode import code_of, frames_of, is_drop_frame
 
@@ -191,13 +191,13 @@ def test_what_an_edl_cannot_hold(tmp_path):
 @pytest.mark.parametrize("tolerance", [0.001, 0.05, 1.0])
 def test_pieces_stay_within_the_tolerance(tolerance):
     times = warped()
-    knots = straight_pieces(times, tolerance)
+    knots = linear_segments(times, tolerance)
     assert knots[0] == 0 and knots[-1] == len(times) - 1
     line = np.interp(np.arange(len(times)), knots, times[knots])
     assert np.abs(line - times).max() <= tolerance
-    assert straight_pieces(np.arange(100.0), 0.1) == [0, 99]
-    assert max(np.diff(straight_pieces(np.arange(100.0), 0.1, longest=30))) <= 30
-    assert straight_pieces(np.zeros(1), 0.1) == [0]
+    assert linear_segments(np.arange(100.0), 0.1) == [0, 99]
+    assert max(np.diff(linear_segments(np.arange(100.0), 0.1, longest=30))) <= 30
+    assert linear_segments(np.zeros(1), 0.1) == [0]
 
 
 def test_why_edls_are_not_written_by_the_adapter():

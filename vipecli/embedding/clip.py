@@ -24,7 +24,7 @@ from vipecli.video.container import check_input
 from vipecli.video.read import VideoInfo, probe
 from vipecli.video.source import Canvas, ClipSource
 
-POSES_FORMAT = 6
+POSES_FORMAT = 7
 """Raise it when the way from video to poses changes: what was kept before is not used then."""
 
 _PIECE = 4 * BATCH  # frames that are embedded and written at a time

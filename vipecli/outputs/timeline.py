@@ -10,7 +10,7 @@ import numpy as np
 from vipecli.errors import VipeError
 from vipecli.files import check_output, replacing
 from vipecli.outputs.reel import Reel, Take, rate
-from vipecli.video.piecewise import straight_pieces
+from vipecli.video.piecewise import linear_segments
 from vipecli.video.read import start_timecode
 from vipecli.video.timecode import code_of, frames_of, is_drop_frame
 
@@ -102,7 +102,7 @@ def pieces(take: Take, reel: Reel, fps: float) -> list[Piece]:
     for first, last in pairwise([0, *reel.cuts, len(reel)]):
         start, end = (round(frame / reel.fps * fps) for frame in (first, last))
         moments = _edges(take.times[first:last], (np.arange(end - start + 1)) * reel.fps / fps)
-        for i, j in pairwise(straight_pieces(moments, TOLERANCE / fps)):
+        for i, j in pairwise(linear_segments(moments, TOLERANCE / fps)):
             source, behind = (round(moments[k] * own) / own for k in (i, j))
             speed = (behind - source) * fps / (j - i)
             speed = 0.0 if speed < _SPEED_OF_STILLS else speed

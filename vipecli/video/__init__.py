@@ -1,1 +1,1 @@
-"""Reading and writing films: streams, image sequences, sound, timestamps."""
+"""Reading and writing clips: video files, folders of frames, sound, timestamps."""

@@ -1,4 +1,4 @@
-"""Sound on its way from one file into another: copied, re-encoded, or at another speed."""
+"""Copy, re-encode or time-stretch the sound track of a file into another file."""
 
 import contextlib
 import math
@@ -10,7 +10,7 @@ import av
 import numpy as np
 
 from vipecli.video.container import Media
-from vipecli.video.piecewise import straight_pieces
+from vipecli.video.piecewise import linear_segments
 
 RATE = 48000
 """Of sound that is re-encoded, Hz."""
@@ -24,7 +24,7 @@ SLOWEST, FASTEST = 0.2, 5.0
 _COPIED = ("aac", "mp3")  # what browsers play from all three containers
 _TOLERANCE_S = 0.01  # between the speeds of retimed sound and the pictures
 _LONGEST_S = 10.0  # of what is retimed at once
-_FADE_S = 0.005  # between two pieces, lest it click
+_FADE_S = 0.005  # cross-fade between two segments, against clicks
 _RUN_UP_S = 0.1  # that the filter reads beyond the end of a piece
 _OCTAVE = 2.0  # one filter changes the speed by this at most, or it leaves out samples
 _FRAME = 1024  # samples of an AAC frame
@@ -32,7 +32,7 @@ _STEPS_BACK_S = (0.5, 2.0, 8.0, 32.0)  # from where seeking is tried
 
 
 def is_steady(times: np.ndarray, fps: float) -> bool:
-    """Whether moments (F,) at the frames of a video run at its speed, within `IN_STEP_S`."""
+    """Whether source times (F,) of the frames of a video run at its speed, within `IN_STEP_S`."""
     even = times[0] + np.arange(len(times)) / fps
     return bool(np.abs(times - even).max() <= IN_STEP_S)
 
@@ -52,14 +52,14 @@ def add_sound(
     target
         the video; gets a stream for the sound.
     times
-        shape (F,), moment of the file's timeline at each frame of the video, seconds; a single
-        one: from there on, at the file's own speed. Where they run at another speed the sound is
+        shape (F,), time in the file at each frame of the video, seconds; a single one: from there
+        on, at the file's own speed. Where they run at another speed the sound is
         stretched or squeezed at the pitch it has; where they stand still, jump or run back,
         slower than `SLOWEST` or faster than `FASTEST`, it is silent.
     fps
         frames per second of the video.
     """
-    if source.sound is None or source.sound.codec_context is None:
+    if source.audio is None or source.audio.codec_context is None:
         return Silence()
     if is_steady(times, fps):
         return Sound(source, target, float(times[0]))
@@ -88,7 +88,7 @@ class Sound:
         target: "av.container.OutputContainer",
         start_s: float,
     ) -> None:
-        track = source.sound
+        track = source.audio
         self._target, self._end_s = target, 0.0
         self._shift_s = source.origin_s + start_s
         if start_s > 1:
@@ -153,7 +153,7 @@ class Sound:
 class Retimed(Sound):
     """The sound track of a file at changing speed, its pitch kept, as AAC.
 
-    Each piece of constant speed goes through FFmpeg's ``atempo`` on its own and is cut to its
+    Each segment of constant speed goes through FFmpeg's ``atempo`` on its own and is cut to its
     exact length, so that errors do not add up.
     """
 
@@ -164,7 +164,7 @@ class Retimed(Sound):
         times: np.ndarray,
         fps: float,
     ) -> None:
-        track = source.sound
+        track = source.audio
         self._target, self._end_s = target, 0.0
         self._stream = _add_aac(target, track)
         self._samples = _Samples(source, track, self._stream.layout)
@@ -172,10 +172,10 @@ class Retimed(Sound):
         self._next = next(self._parts, None)
 
     def _retimed(self, times: np.ndarray, fps: float) -> Iterator[tuple[float, list["av.Packet"]]]:
-        """Encoded pieces and their starts."""
+        """Start times and packets of the segments."""
         last = times[-1] + (times[-1] - times[-2] if len(times) > 1 else 1 / fps)
         edges = np.append(times, last)  # the last frame lasts, too
-        knots = straight_pieces(edges, _TOLERANCE_S, longest=round(_LONGEST_S * fps))
+        knots = linear_segments(edges, _TOLERANCE_S, longest=round(_LONGEST_S * fps))
         fade = round(_FADE_S * RATE)
         tail, done = None, 0
         for i, j in pairwise(knots):

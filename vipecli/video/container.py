@@ -1,4 +1,4 @@
-"""Open media files by PyAV: local files alone, and none that they name."""
+"""Open media files by PyAV: local files only, and no file that they refer to."""
 
 import contextlib
 import re
@@ -20,7 +20,7 @@ FORMATS = (
     *("obu", "vc1", "vvc"),
     *("aac", "ac3", "aiff", "amr", "caf", "dts", "eac3", "flac", "mp3", "w64", "wav"),
 )
-"""Demuxers of videos and sound, by FFmpeg's names; none of them opens a file that a file names."""
+"""Demuxers of videos and sound, by FFmpeg's names; none of them opens further files."""
 
 PICTURES = {
     b"\xff\xd8\xff": "jpeg_pipe",
@@ -52,14 +52,13 @@ class Media:
     container: "av.container.InputContainer"
 
     @cached_property
-    def pictures(self) -> "av.VideoStream | None":
-        """Stream that is the film; None if there are no moving pictures, see `streams`."""
-        return streams.film(self.container, self._again)
+    def _video(self) -> "av.VideoStream | None":
+        return streams.choose_video(self.container, self._again)
 
     @cached_property
-    def sound(self) -> "av.AudioStream | None":
-        """Sound track that goes with it; None if there is none."""
-        return streams.sound(self.container, self._again)
+    def audio(self) -> "av.AudioStream | None":
+        """Sound track, see `streams.choose_audio`; None if there is none."""
+        return streams.choose_audio(self.container, self._again)
 
     @cached_property
     def origin_s(self) -> float:
@@ -69,31 +68,36 @@ class Media:
         below 0 is only the encoder's run-up; a picture that does starts the timeline.
         """
         start = max(0.0, (self.container.start_time or 0) / av.time_base)
-        stream = self.pictures
+        stream = self._video
         if stream is not None and stream.start_time is not None:
             start = min(start, float(stream.start_time * stream.time_base))
         return start
 
     @property
-    def film(self) -> "av.VideoStream":
-        """Stream that is the film.
+    def has_video(self) -> bool:
+        """Whether there are moving pictures."""
+        return self._video is not None
+
+    @property
+    def video(self) -> "av.VideoStream":
+        """Video stream, see `streams.choose_video`.
 
         Raises
         ------
         VideoError
             if there are no moving pictures.
         """
-        if self.pictures is None:
+        if self._video is None:
             raise VideoError(f"{self.path}: holds no picture, only sound or text")
-        return self.pictures
+        return self._video
 
     @cached_property
     def stated_shape(self) -> tuple[int, int, float]:
-        """Width and height of the film's pictures as stored, and width over height of a pixel.
+        """Width and height of a stored frame, and width over height of a pixel.
 
         As they are when the file is opened: at its beginning.
         """
-        context = self.film.codec_context
+        context = self.video.codec_context
         if context is None:
             return 0, 0, 1.0
         return context.width, context.height, float(context.sample_aspect_ratio or 1)
@@ -111,7 +115,7 @@ class Media:
     @property
     def can_seek(self) -> bool:
         """Whether the time of a frame is known without reading what comes before it."""
-        context = self.film.codec_context
+        context = self.video.codec_context
         is_reordered = bool(context and context.has_b_frames)
         return not (self.is_untimed or (self.is_timed_by_decoding and is_reordered))
 
@@ -158,7 +162,7 @@ def open_media(path: Path) -> Iterator[Media]:
     """
     with _opened(path, None) as container:
         media = Media(path, container)
-        if media.pictures is not None:
+        if media.has_video:
             _ = media.stated_shape  # before decoding changes it
         yield media
 

@@ -1,4 +1,4 @@
-"""Decode the pictures of a media file: what is damaged is left out, and counted."""
+"""Decode the frames of a media file; damaged ones are left out and counted."""
 
 import contextlib
 import heapq
@@ -31,7 +31,7 @@ class Progress:
     damaged
         places that could not be decoded.
     reached_s
-        timestamp at which the last packet of film or sound ends, seconds.
+        timestamp at which the last packet of video or sound ends, seconds.
     aspect
         width over height of a pixel, as the stream states it at this point.
     pending
@@ -45,8 +45,8 @@ class Progress:
 
 
 def rate(media: Media) -> Fraction:
-    """Frames per second of the film, on average; as the encoder states it if times are missing."""
-    stream = media.film
+    """Frames per second: the average, or the encoder's figure where there are no timestamps."""
+    stream = media.video
     stated = (stream.average_rate, stream.guessed_rate)
     first, second = stated[::-1] if media.is_untimed else stated
     return first or second or Fraction(FOLDER_FPS)
@@ -60,7 +60,7 @@ def check_size(media: Media) -> None:
     VideoError
         if there is no decoder for them, or they are too large.
     """
-    context = media.film.codec_context
+    context = media.video.codec_context
     if context is None:
         raise VideoError(
             f"{media.path}: its pictures are of a kind that cannot be decoded; convert it to H.264"
@@ -91,9 +91,9 @@ def decode(media: Media, progress: Progress) -> Iterator["av.VideoFrame"]:
     Raises
     ------
     VideoError
-        if there is no film, and as `check_size`.
+        if there is no video stream, and as `check_size`.
     """
-    stream = media.film
+    stream = media.video
     check_size(media)
     context = stream.codec_context
     if not context.is_open:
@@ -111,9 +111,9 @@ def decode(media: Media, progress: Progress) -> Iterator["av.VideoFrame"]:
 
 def _decoded(media: Media, progress: Progress) -> Iterator["av.VideoFrame"]:
     """Frames as they come out of the decoder."""
-    stream = media.film
+    stream = media.video
     context = stream.codec_context
-    packets = media.container.demux([s for s in (stream, media.sound) if s is not None])
+    packets = media.container.demux([s for s in (stream, media.audio) if s is not None])
     while True:
         try:
             packet = next(packets)
@@ -192,7 +192,7 @@ def _deinterlacer(
 
 
 def _through(graph: "av.filter.Graph", frame: "av.VideoFrame | None") -> Iterator["av.VideoFrame"]:
-    """What comes out of a filter for one more frame; for None, what it had kept back."""
+    """Frames that a filter returns for one more frame; for None, those that it still holds."""
     graph.push(frame)
     with contextlib.suppress(av.BlockingIOError, av.EOFError):
         while True:

@@ -20,7 +20,7 @@ WHITE = 100.0
 """Light that is white in a standard video, cd/m2 (Rec. ITU-R BT.2035)."""
 
 _KNEE = 0.6  # of `WHITE`: below, light stays as it is
-_PEAK = 10.0  # of `WHITE`: the brightest light that can be told from what is brighter still
+_PEAK = 10.0  # of `WHITE`: brighter light is clipped
 _PEAK_HLG = 1000.0  # cd/m2 of the display that HLG is meant for
 _SYSTEM_GAMMA = 1.2  # of HLG on that display
 _GAMMA = 2.4  # of a standard display, BT.1886

@@ -23,8 +23,7 @@ class VideoInfo:
     fps
         frames per second, on average where the rate varies.
     frames
-        number of frames as the file states it, or by duration and rate; None where it does not
-        say. Only reading tells for sure.
+        number of frames: stated, counted in small files, or duration times rate; None = unknown.
     duration_s
         length in seconds; None where the file does not say.
     has_audio

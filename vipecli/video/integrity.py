@@ -83,7 +83,7 @@ def _chunks(file: BinaryIO, length: int) -> bool:
         file.seek(at)
         head = file.read(8)
         if head[:4] != b"RIFF":
-            return True  # what stands behind is no part of the film
+            return True  # data behind the last chunk is not part of the video
         size = int.from_bytes(head[4:], "little")
         at += 8 + size + size % 2
     return at <= length + 1

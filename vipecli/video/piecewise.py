@@ -1,22 +1,22 @@
-"""Straight pieces of a time map, for what knows constant speeds only: sound, editing programs."""
+"""Piecewise linear approximation of a time map, for sound and editing programs."""
 
 import numpy as np
 
 
-def straight_pieces(times: np.ndarray, tolerance: float, *, longest: int = 0) -> list[int]:
-    """Points between which a time map is straight.
+def linear_segments(times: np.ndarray, tolerance: float, *, longest: int = 0) -> list[int]:
+    """Ends of the linear segments that approximate a time map.
 
-    The map is split where it is farthest from the line between the ends of a piece, until it is
-    nowhere farther than the tolerance (Ramer 1972, Douglas and Peucker 1973).
+    A segment is split where the map is farthest from it, until every value is within the
+    tolerance (Ramer 1972, Douglas and Peucker 1973).
 
     Parameters
     ----------
     times
         shape (F,), values at 0, 1, ..., F - 1.
     tolerance
-        largest distance of a value from its line.
+        largest distance of a value from its segment.
     longest
-        most steps in a piece; 0 = any number.
+        largest number of steps in a segment; 0 = any number.
 
     Returns
     -------
@@ -25,7 +25,7 @@ def straight_pieces(times: np.ndarray, tolerance: float, *, longest: int = 0) ->
     Examples
     --------
     >>> import numpy as np
-    >>> straight_pieces(np.array([0.0, 1.0, 2.0, 2.0, 2.0]), 0.1)
+    >>> linear_segments(np.array([0.0, 1.0, 2.0, 2.0, 2.0]), 0.1)
     [0, 2, 4]
     """
     times = np.asarray(times, np.float64)

@@ -1,7 +1,7 @@
-"""Pictures as films store them: light at full size, colour at half of it.
+"""Images in planar YUV 4:2:0, as videos store them.
 
-A film is put together from such pictures without a detour by BGR, which would cost more time than
-decoding them. Only what is drawn on goes there and back.
+Videos are composed of such images without a detour by BGR, which would take longer than decoding
+them. Only the parts that are drawn on are converted to BGR and back.
 """
 
 import contextlib

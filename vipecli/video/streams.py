@@ -1,4 +1,4 @@
-"""Which of the streams of a file is the film, and which sound track goes with it."""
+"""Choose the video stream and the sound track of a file, as a player does."""
 
 import contextlib
 from collections.abc import Callable, Iterable
@@ -11,25 +11,25 @@ from vipecli.errors import VideoError
 Again = Callable[[], "contextlib.AbstractContextManager[av.container.InputContainer]"]
 """Opens the same file once more."""
 
-_PACKETS = 3000  # that are counted where the file does not state how many a stream has
-_FEW = 1 / 4  # of the packets of the longest stream: fewer are a preview, or a part
+_PACKETS = 3000  # counted at most where the file does not state how many a stream has
+_FEW = 1 / 4  # of the packets of the longest stream; a stream with fewer is a preview
 _ABOUT_AS_MANY = 0.9
-_SMALL = 1 / 16  # of the area of the largest stream: smaller pictures are a preview
+_SMALL = 1 / 16  # of the area of the largest stream; a smaller one is a preview
 
-_NO_FILM = Disposition.attached_pic | Disposition.timed_thumbnails
-_NOT_THE_SOUND = (
+_NOT_THE_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
+_NOT_THE_AUDIO = (
     Disposition.comment | Disposition.visual_impaired | Disposition.hearing_impaired
 )  # fmt: skip
 
 
-def film(container: "av.container.InputContainer", again: Again) -> "av.VideoStream | None":
-    """Stream of moving pictures that a player would show.
+def choose_video(container: "av.container.InputContainer", again: Again) -> "av.VideoStream | None":
+    """Video stream that a player would show; None if there is none.
 
-    Covers and thumbnails are none, nor are previews: streams with few or small pictures beside
-    others. Of the rest, one that the file marks as default comes first, then the one with the most
-    pictures, then the largest.
+    Cover art, thumbnails and previews (streams with few or small frames beside others) are passed
+    over. Of the rest, a stream marked as default is preferred, then the one with the most frames,
+    then the largest one.
     """
-    found = [s for s in container.streams.video if not s.disposition & _NO_FILM]
+    found = [s for s in container.streams.video if not s.disposition & _NOT_THE_VIDEO]
     if len(found) < 2:
         return found[0] if found else None
     counts = _counted(found, again)
@@ -48,10 +48,10 @@ def film(container: "av.container.InputContainer", again: Again) -> "av.VideoStr
     )
 
 
-def sound(container: "av.container.InputContainer", again: Again) -> "av.AudioStream | None":
-    """Sound track that a player would play.
+def choose_audio(container: "av.container.InputContainer", again: Again) -> "av.AudioStream | None":
+    """Sound track that a player would play; None if there is none.
 
-    Not a commentary or a description beside others; then as `film`, with channels for size.
+    Commentaries and descriptions come last; otherwise as `choose_video`, by channels for size.
     """
     found = list(container.streams.audio)
     if len(found) < 2:
@@ -62,7 +62,7 @@ def sound(container: "av.container.InputContainer", again: Again) -> "av.AudioSt
         found,
         key=lambda s: (
             counts[s.index] >= _FEW * most,
-            not s.disposition & _NOT_THE_SOUND,
+            not s.disposition & _NOT_THE_AUDIO,
             bool(s.disposition & Disposition.default),
             counts[s.index] >= _ABOUT_AS_MANY * most,
             s.codec_context.channels if s.codec_context else 0,
@@ -77,7 +77,7 @@ def _area(stream: "av.VideoStream") -> int:
 
 
 def _counted(found: Iterable["av.stream.Stream"], again: Again) -> dict[int, int]:
-    """Packets of streams by their index: as the file states them, or of its beginning."""
+    """Number of packets by stream index: as the file states it, or of its first part."""
     counts = {stream.index: stream.frames for stream in found}
     if all(counts.values()):
         return counts

@@ -1,4 +1,4 @@
-"""What only reading all packets of a file tells, without decoding them; small files are read."""
+"""Facts that take reading all packets of a file, without decoding: for small files only."""
 
 import contextlib
 import functools
@@ -18,29 +18,29 @@ _JUMP_S = 1.0  # by which times fall back where a new count starts
 
 @dataclass(frozen=True)
 class Survey:
-    """What the packets of a film tell.
+    """Facts from the packets of a video stream.
 
     Attributes
     ----------
-    pictures
-        how many there are.
+    frames
+        number of coded frames.
     is_one_clock
-        whether times count on from the first to the last; else files were joined.
+        whether timestamps increase throughout; if not, files were concatenated.
     """
 
-    pictures: int
+    frames: int
     is_one_clock: bool
 
 
 def survey(media: Media) -> Survey | None:
-    """What the packets of the film tell; None if the file is too large or cannot be read."""
+    """Read the packets of the video stream; None if the file is too large or cannot be read."""
     try:
         stat = media.path.stat()
     except OSError:
         return None
     if stat.st_size > MOST_BYTES:
         return None
-    return _survey(media.path, media.film.index, stat.st_size, stat.st_mtime_ns)
+    return _survey(media.path, media.video.index, stat.st_size, stat.st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=16)

@@ -93,11 +93,11 @@ def read_file(
 def _frames_from(
     path: Path, start_s: float, stack: contextlib.ExitStack
 ) -> tuple[Media, Progress, Iterator["av.VideoFrame"]]:
-    """File, open, with frames that include every one from a time on.
+    """Open a file and decode at least the frames from a time on.
 
-    Containers without an index are left anywhere by seeking, so what comes first is looked at: a
-    key frame that is not shown after the start. Frames before a key frame may lack what they refer
-    to. If there is none the file is read from its beginning.
+    In containers without an index, seeking is inexact. Its result is used if the first key frame
+    after it is not later than the start; frames before a key frame may lack their references.
+    Otherwise an earlier place is tried, and at last the file is read from its beginning.
     """
     media = stack.enter_context(open_media(path))
     if start_s > 0 and media.can_seek and _has_one_clock(media):
@@ -105,7 +105,7 @@ def _frames_from(
             if start_s - back <= 0:
                 break
             progress = Progress()
-            frames = _sought(media, progress, start_s, back)
+            frames = _frames_after_seek(media, progress, start_s, back)
             if frames is not None:
                 return media, progress, frames
         media = stack.enter_context(open_media(path))
@@ -121,11 +121,11 @@ def _has_one_clock(media: Media) -> bool:
     return found is None or found.is_one_clock
 
 
-def _sought(
+def _frames_after_seek(
     media: Media, progress: Progress, start_s: float, back_s: float
 ) -> Iterator["av.VideoFrame"] | None:
-    """Frames from a key frame on that is not shown after the start; None if there is none."""
-    stream = media.film
+    """Frames from a key frame on that is not later than the start; None if seeking failed."""
+    stream = media.video
     to_s = start_s - back_s + media.origin_s
     try:
         media.container.seek(int(to_s / stream.time_base), stream=stream)
@@ -141,7 +141,7 @@ def _sought(
         if frame.key_frame and not is_sure:
             is_sure = True  # of the next one
         elif frame.key_frame:
-            progress.damaged = 0  # what was left out belongs to frames before
+            progress.damaged = 0  # what could not be decoded lies before the start
             return chain([frame], frames)
     frames.close()
     return None
@@ -159,7 +159,7 @@ class _Clock:
     """
 
     def __init__(self, media: Media) -> None:
-        self._origin_s, self._base = media.origin_s, media.film.time_base
+        self._origin_s, self._base = media.origin_s, media.video.time_base
         self.step_s = float(1 / rate(media))
         self.time_s: float | None = None
 
@@ -229,7 +229,7 @@ class _Views:
 
     def _warn_of_colours(self, frame: "av.VideoFrame") -> None:
         """Say that colours are wrong where only a Dolby Vision player can show them."""
-        context = self._media.film.codec_context
+        context = self._media.video.codec_context
         if context.codec_tag in _DOLBY_VISION and frame.color_trc == _UNNAMED:
             self._source.warn("Dolby Vision of profile 5: its colours cannot be shown as they are")
 
@@ -264,7 +264,7 @@ def shown_size(
     aspect
         width over height of its pixels; None = as the file states.
     """
-    aspect = float(aspect or media.film.sample_aspect_ratio or 1)
+    aspect = float(aspect or media.video.sample_aspect_ratio or 1)
     if not 1 / _ASPECT_LIMIT <= aspect <= _ASPECT_LIMIT:
         aspect = 1.0
     return orientation.size(max(1, round(frame.width * aspect)), frame.height)
@@ -285,14 +285,14 @@ def info_of(
         frames=_frames(media, duration_s, float(fps)),
         duration_s=duration_s,
         orientation=orientation,
-        has_audio=media.sound is not None,
+        has_audio=media.audio is not None,
         timecode=timecode(media),
     )
 
 
 def _duration_s(media: Media) -> float | None:
-    """Length of the film in seconds, as far as it is stated."""
-    stream, container = media.film, media.container
+    """Length of the video stream in seconds, if it is stated."""
+    stream, container = media.video, media.container
     if stream.duration:
         return float(stream.duration * stream.time_base)
     with contextlib.suppress(KeyError, ValueError):  # as FFmpeg writes Matroska files
@@ -303,18 +303,18 @@ def _duration_s(media: Media) -> float | None:
 
 def _frames(media: Media, duration_s: float | None, fps: float) -> int | None:
     """Number of frames: stated, counted in small files, or by length and rate."""
-    stream = media.film
+    stream = media.video
     if stream.frames:
         return stream.frames
     if found := survey(media):
-        return found.pictures
+        return found.frames
     guess = round(duration_s * fps) if duration_s else 0
     return guess if guess > 1 else None
 
 
 def timecode(media: Media) -> str | None:
     """Timecode of the first frame, as a camera wrote it; ``;`` or ``.`` mark drop frames."""
-    for holder in (media.film, *media.container.streams, media.container):
+    for holder in (media.video, *media.container.streams, media.container):
         if code := holder.metadata.get("timecode"):
             return code
     return None

@@ -78,8 +78,8 @@ class VideoWriter:
         or with a folder of frames or a keypoint file, the video is silent. AAC and MP3 are copied,
         the rest becomes AAC.
     audio_times
-        moments of that file's timeline that belong to the pictures, seconds, (F,); one of them:
-        that of the first picture, may be below 0; None: the file's own. See `sound.add_sound`.
+        times in that file of the frames, seconds, (F,); a single one: that of the first frame, may
+        be below 0; None: the file's own. See `audio.add_sound`.
     chapters
         (first frame, frame behind the last, name) of chapters, in order.
     inputs
@@ -157,8 +157,8 @@ class VideoWriter:
         Parameters
         ----------
         image
-            shape (height, width, 3) uint8 BGR, or as films store it; the latter is not to be
-            changed before the next one is written.
+            shape (height, width, 3) uint8 BGR, or planar; the latter must not be changed
+            before the next one is written.
 
         Raises
         ------
