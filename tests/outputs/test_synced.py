@@ -67,7 +67,7 @@ def shown(out: Path, height: int) -> list[tuple[int, ...]]:
 
 def synced(clips: tuple[Path, Path], out: Path, **options) -> Path:
     a, b = clips
-    write_synced(half_speed(), a, b, poses(a), poses(b), out, **{"height": 96, **options})
+    write_synced(half_speed(), (a, poses(a)), (b, poses(b)), out, **{"height": 96, **options})
     return out
 
 
@@ -104,7 +104,7 @@ def test_variable_rate_goes_onto_an_even_grid(tmp_path):
     path = np.stack([np.arange(7), np.array(times_ms) // 40], axis=1)
     p = np.full(7, 0.5, np.float32)
     alignment = Alignment(path, 0.5, steps, steps, p, p, "demo:0")
-    write_synced(alignment, a, b, poses(a), poses(b), tmp_path / "out.mp4", height=96)
+    write_synced(alignment, (a, poses(a)), (b, poses(b)), tmp_path / "out.mp4", height=96)
     assert probe(tmp_path / "out.mp4").fps == 25
     frames = shown(tmp_path / "out.mp4", 96)
     assert [a for a, _ in frames] == [0, 1, 2, 2, 3, 3, 3, 4, 5, 6] or [a for a, _ in frames] == [
@@ -203,7 +203,9 @@ def test_bad_targets_leave_nothing(clips, tmp_path, name):
 def test_a_clip_that_went_away_leaves_nothing(clips, tmp_path):
     alignment, of_a, of_b = half_speed(), poses(clips[0]), poses(clips[1])
     with pytest.raises(VideoError, match=r"gone\.mp4"):
-        write_synced(alignment, clips[0], tmp_path / "gone.mp4", of_a, of_b, tmp_path / "out.mp4")
+        write_synced(
+            alignment, (clips[0], of_a), (tmp_path / "gone.mp4", of_b), tmp_path / "out.mp4"
+        )
     assert not list(tmp_path.iterdir())
 
 

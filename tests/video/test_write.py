@@ -71,7 +71,7 @@ def test_two_pictures_can_take_turns(tmp_path, size):
     """One is changed while the other is encoded; nothing of that is seen in the film."""
     rng, wanted = np.random.default_rng(3), []
     turns = [Planes.filled(size, (0, 0, 0)).framed() for _ in range(2)]
-    with VideoWriter(tmp_path / "out.mkv", size=size, fps=25, crf=0) as writer:
+    with VideoWriter(tmp_path / "out.mkv", size=size, fps=25, options={"crf": "0"}) as writer:
         for i in range(40):
             turns[i % 2].put(Planes.of(rng.integers(0, 256, (size[1], size[0], 3), np.uint8)))
             wanted.append(turns[i % 2].bgr())

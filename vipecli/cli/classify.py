@@ -333,7 +333,7 @@ def _explain(result: _Result, library: "OpenedIndex", out: Path) -> None:
             from vipecli.outputs.synced import write_synced
 
             (a, poses_a, *_), (b, poses_b, *_) = sides
-            write_synced(alignment, a, b, poses_a, poses_b, out, progress=progress)
+            write_synced(alignment, (a, poses_a), (b, poses_b), out, progress=progress)
     say(f"Wrote {out}", err=True)
 
 

@@ -31,7 +31,7 @@ MOST_FPS = 60.0
 KEY_FRAME_S = 0.25
 """From key frame to key frame: what a player decodes at most to show another moment."""
 
-_CRF = 25  # x264's quality; pictures of this size are looked at beside curves
+_CRF = "25"  # x264's quality; pictures of this size are looked at beside curves
 _SMALL = ((1_000_000, 360), (400_000, 240))  # below this bit rate, this height
 
 
@@ -107,6 +107,7 @@ def _encoded(
     height = min([HEIGHT, info.height, *(h for below, h in _SMALL if bits_s < below)])
     size = max(2, round(height * info.width / info.height)), height
     options = {
+        "crf": _CRF,
         "g": str(max(1, round(KEY_FRAME_S * fps))),
         "maxrate": str(bits_s),
         "bufsize": str(bits_s),
@@ -117,7 +118,7 @@ def _encoded(
         follower = Follower(partial(read_planes, clip, size=size), float(times[0]))
         with (
             contextlib.closing(follower),
-            VideoWriter(target, size=size, fps=fps, crf=_CRF, options=options) as writer,
+            VideoWriter(target, size=size, fps=fps, options=options) as writer,
         ):
             for time_s in times:
                 writer.write(follower.nearest(float(time_s))[1])

@@ -60,10 +60,8 @@ _WIPE_REACH = 0.3  # of the width, to both sides of the middle
 
 def write_synced(
     alignment: Alignment,
-    clip_a: AnyClip,
-    clip_b: AnyClip,
-    poses_a: Poses,
-    poses_b: Poses,
+    a: tuple[AnyClip, Poses],
+    b: tuple[AnyClip, Poses],
     out: str | Path,
     *,
     onto: str = "a",
@@ -77,10 +75,8 @@ def write_synced(
     ----------
     alignment
         of a and b.
-    clip_a, clip_b
-        videos, folders of frames or keypoint files.
-    poses_a, poses_b
-        their joints; the times are those of all frames.
+    a, b
+        clips, and their joints at the times of all frames.
     out
         an ``.mp4``, ``.mov`` or ``.mkv``.
     onto
@@ -102,7 +98,7 @@ def write_synced(
     """
     if audio not in ("a", "b", "none"):
         raise ValueError(f"audio is {audio!r}; use 'a', 'b' or 'none'")
-    reel = pair_reel(alignment, (clip_a, poses_a), (clip_b, poses_b), onto=onto)
+    reel = pair_reel(alignment, a, b, onto=onto)
     look = Look(audio={"a": 0, "b": 1, "none": None}[audio], **options)
     write_reel(reel, out, look, progress=progress)
 

@@ -84,10 +84,9 @@ class VideoWriter:
         (first frame, frame behind the last, name) of chapters, in order.
     inputs
         files that must not be replaced, `audio_from` among them without being named.
-    crf, preset
-        x264's quality and effort.
     options
-        further options of x264, such as ``{"g": "12"}`` for a key frame every 12 frames.
+        of x264, such as ``{"crf": "25", "g": "12"}`` for a lower quality than `CRF` and a key
+        frame every 12 frames.
 
     Raises
     ------
@@ -113,8 +112,6 @@ class VideoWriter:
         audio_times: np.ndarray | None = None,
         chapters: Sequence[tuple[int, int, str]] = (),
         inputs: tuple[str | Path, ...] = (),
-        crf: int = CRF,
-        preset: str = PRESET,
         options: Mapping[str, str] | None = None,
     ) -> None:
         self.path = Path(path)
@@ -129,7 +126,7 @@ class VideoWriter:
         self.size = size
         self.fps = fps if isinstance(fps, Fraction) else exact_rate(fps)
         self.frames = 0
-        self._options = {"crf": str(crf), "preset": preset, **(options or {})}
+        self._options = {"crf": str(CRF), "preset": PRESET, **(options or {})}
         self._audio_times = np.zeros(1) if audio_times is None else audio_times
         self._chapters = chapters
         self._open = contextlib.ExitStack()
