@@ -1,8 +1,11 @@
-"""`vipecli.alignment.align` and `vipecli.embedding.embed`, called with files."""
+"""The functions of `vipecli`, called with files, and what they return."""
 
+import doctest
 import json
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,7 +64,10 @@ def test_save_refuses(aligned, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["align", "classify", "embed"])
+FUNCTIONS = "align", "classify", "compare", "embed", "lift", "search"
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_package_hands_out_functions(name):
     assert getattr(vipecli, name) is getattr(api, name)
     assert name in dir(vipecli)
@@ -71,8 +77,9 @@ def test_functions_stay_functions_whatever_is_imported():
     code = (
         "import vipecli, sys; assert 'numpy' not in sys.modules; "
         "import vipecli.alignment.align, vipecli.embedding.embed, vipecli.index.classify; "
-        "names = ('align', 'embed', 'classify'); "
-        "assert [type(getattr(vipecli, n)).__name__ for n in names] == ['function'] * 3"
+        "import vipecli.index.search, vipecli.lifting.lift, vipecli.alignment.compare; "
+        f"names = {FUNCTIONS}; "
+        "assert [type(getattr(vipecli, n)).__name__ for n in names] == ['function'] * 6"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -91,3 +98,77 @@ def test_no_repetition(aligned, monkeypatch):
     monkeypatch.setattr(api, "match_clips", lambda *_, **__: nothing)
     with pytest.raises(NoPoseError, match="shows nothing like"):
         vipecli.align(a.path, b.path, every=True)
+
+
+def test_all_public_names_are_there():
+    assert set(vipecli._PUBLIC) | {"__version__"} == set(vipecli.__all__)
+    for name in vipecli.__all__:
+        assert getattr(vipecli, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'algin'"):
+        vipecli.algin  # noqa: B018
+
+
+@pytest.fixture(scope="module")
+def squats(tmp_path_factory):
+    """Two real clips of a squat under the names of the docstrings."""
+    folder = tmp_path_factory.mktemp("squats")
+    clips = Path(__file__).parents[1] / "examples/clips/squat"
+    shutil.copy(clips / "squat_000_ada.mp4", folder / "front.mp4")
+    shutil.copy(clips / "squat_120_ben.mp4", folder / "back.mp4")
+    return folder
+
+
+def test_the_examples_run(squats, monkeypatch):
+    monkeypatch.chdir(squats)
+    for name in ("align", "compare", "embed", "lift"):
+        (test,) = doctest.DocTestFinder(recurse=False).find(getattr(api, name), name)
+        assert test.examples, name
+        assert doctest.DocTestRunner().run(test).failed == 0, name
+
+
+def test_results_save_themselves_and_are_one_line(squats, tmp_path, monkeypatch):
+    monkeypatch.chdir(squats)
+    compared = vipecli.compare("front.mp4", "back.mp4")
+    lifted, embedded = vipecli.lift("front.mp4"), vipecli.embed("front.mp4")
+    for result, kinds in (
+        (compared, (".json", ".csv", ".png")),
+        (lifted, (".npz", ".json", ".trc", ".bvh")),
+        (embedded, (".npz",)),
+    ):
+        assert "\n" not in repr(result) and len(repr(result)) < 160 and "front.mp4" in repr(result)
+        for kind in kinds:
+            assert result.save(tmp_path / f"out{kind}").stat().st_size > 500
+        with pytest.raises(VipeError, match=r"out\.txt: use a name that ends in one of"):
+            result.save(tmp_path / "out.txt")
+        with pytest.raises(VipeError, match=r"out\.txt|input"):
+            result.save(squats / "out.txt")
+    saved = json.loads((tmp_path / "out.json").read_text())
+    assert saved, "of the lifted clip, written last"
+    assert compared.as_dict()["inputs"] == ["front.mp4", "back.mp4"]
+    assert repr(embedded.embeddings).startswith("Embeddings(")
+    assert "\n" not in repr(compared.match) + repr(compared.match.alignment)
+
+
+def test_an_index_answers(squats, tmp_path, monkeypatch):
+    folder = tmp_path / "labelled"
+    for name, label in (("front", "squat"), ("back", "squat")):
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        shutil.copy(squats / f"{name}.mp4", folder / label / f"{name}.mp4")
+    command = [sys.executable, "-m", "vipecli", "index", "build", str(folder)]
+    subprocess.run(command, check=True, capture_output=True)
+    found = vipecli.classify(squats / "front.mp4", folder)
+    assert [one.clip for one in found.neighbours] == ["squat/back.mp4"], "the clip itself is out"
+    assert "front.mp4" in repr(found) and "\n" not in repr(found)
+    assert json.loads(found.save(tmp_path / "label.json").read_text())["clip"].endswith("front.mp4")
+    poses = vipecli.search(squats / "front.mp4", folder, time_s=1.0)
+    assert poses.found[0].clip == "squat/back.mp4" and "back.mp4" in repr(poses)
+    assert json.loads(poses.save(tmp_path / "poses.json").read_text()) == poses.as_dict()
+
+
+def test_settings_by_name_or_as_an_object():
+    with pytest.raises(ValueError, match="ends is 'ajar'"):
+        vipecli.align("a.mp4", "b.mp4", ends="ajar")
+    with pytest.raises(ValueError, match="mirror: give it in `settings`"):
+        vipecli.align("a.mp4", "b.mp4", settings=vipecli.Settings(), mirror="yes")
+    with pytest.raises(ValueError, match="pose is '4d'"):
+        vipecli.compare("a.mp4", "b.mp4", pose="4d")

@@ -4,8 +4,8 @@
 >>> both = vipecli.align("front.mp4", "back.mp4")  # doctest: +SKIP
 >>> both.save("synced.mp4")  # doctest: +SKIP
 
-The functions take files; their docstrings stand in `vipecli.api`. The packages below are for data
-in memory: `from vipecli.alignment.align import align`.
+The functions take files and return an object that saves itself; `vipecli.api` documents them. The
+packages below are for data in memory: `from vipecli.alignment.align import align`.
 """
 
 import importlib
@@ -19,22 +19,26 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "Aligned": "api",
-    "Alignment": "alignment.align",
-    "Embeddings": "embedding.embed",
-    "Model": "embedding.embed",
+    "Aligned": "outputs.results",
+    "Alignment": "alignment.warping_path",
+    "Embeddings": "embedding.model",
+    "Model": "embedding.model",
     "Poses": "poses.poses",
     "Ranking": "index.classify",
+    "Settings": "alignment.settings",
     "VipeError": "errors",
     "align": "api",
     "classify": "api",
+    "compare": "api",
     "detect": "poses.detect",
     "embed": "api",
+    "lift": "api",
+    "search": "api",
     "speed": "alignment.time_map",
     "warp": "alignment.time_map",
 }
 
-__all__ = ["__version__", *_PUBLIC]
+__all__ = ["__version__", *_PUBLIC]  # for type checkers: __init__.pyi
 
 
 def __getattr__(name: str) -> Any:

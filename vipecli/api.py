@@ -1,132 +1,38 @@
-"""The functions of `vipecli`: `align`, `classify` and `embed` take files and return an object.
+"""The functions of `vipecli`: files in, an object out that saves itself.
 
-Functions of the same names in `alignment.align`, `index.classify` and `embedding.embed` take data
-in memory.
+Functions of the same names in the packages (`alignment.align`, `embedding.embed`, `lifting.lift`,
+`index.classify`, `index.search`, `alignment.compare`) take data in memory.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from vipecli.alignment.align import Alignment
-from vipecli.alignment.takes import Clip, Match, Session, Settings, match_clips
-from vipecli.alignment.time_map import warp
-from vipecli.embedding.clip import Recipe, check_clip, read_clips
+from vipecli.alignment.compare import SOURCES
+from vipecli.alignment.compare import compare as compare_poses
+from vipecli.alignment.settings import Settings
+from vipecli.alignment.takes import Clip, match_clips, match_pair
+from vipecli.embedding.clip import Recipe, check_clip, read_clips, read_moment
+from vipecli.embedding.embedded_folder import content_key, detector_key
 from vipecli.errors import NoPoseError
-
-if TYPE_CHECKING:
-    from vipecli.index.classify import Ranking
-    from vipecli.outputs.reel import Reel
-
-PathLike = str | Path
-
-
-@dataclass(frozen=True)
-class Aligned:
-    """Takes of one movement on one time base.
-
-    Attributes
-    ----------
-    session
-        the takes, and how each matches the reference.
-    """
-
-    session: Session
-
-    @property
-    def clips(self) -> tuple[Clip, ...]:
-        """The takes, in the order in which they were named, with their poses and embeddings."""
-        return self.session.clips
-
-    @property
-    def matches(self) -> tuple[Match | None, ...]:
-        """How each take matches the reference; None for the reference itself."""
-        return self.session.matches
-
-    @property
-    def alignment(self) -> Alignment:
-        """Alignment of two takes.
-
-        Raises
-        ------
-        ValueError
-            if there are more than two: each of `matches` has its own.
-        """
-        if len(self.clips) > 2:
-            raise ValueError(f"{len(self.clips)} takes; ask each of `matches` for its alignment")
-        return self.session.others[0].alignment
-
-    @property
-    def path(self) -> np.ndarray:
-        """Shape (L, 2), frames of two takes that belong together, see `Alignment.path`."""
-        return self.alignment.path
-
-    @property
-    def times(self) -> np.ndarray:
-        """Shape (L, 2), the same in seconds of each take."""
-        return np.stack([self.alignment.times_a, self.alignment.times_b], axis=1)
-
-    @property
-    def match_probability(self) -> np.ndarray:
-        """Shape (L,), that the poses of both match, for each step of the path."""
-        return self.alignment.match_probability
-
-    def warp(self, times: np.ndarray, *, onto: str = "a") -> np.ndarray:
-        """Moments (T,) of the other of two takes at moments (T,) of one, see `timemap.warp`."""
-        return warp(self.alignment, times, onto=onto)
-
-    def reel(self, *, onto: str = "a", apart: bool = False) -> "Reel":
-        """All takes on one clock, frame by frame, see `outputs.reel.reel_of`."""
-        from vipecli.outputs.reel import reel_of
-
-        return reel_of(self.session, onto=onto, apart=apart)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The time mapping as plain lists and numbers, as ``vipe align --json`` writes it."""
-        from vipecli.outputs.mapping import as_json
-
-        return as_json(self.session, self.reel())
-
-    def save(
-        self,
-        out: PathLike,
-        *,
-        onto: str = "a",
-        labels: Sequence[str] = (),
-        **options: Any,
-    ) -> Path:
-        """Write the result; the extension of the file says as what.
-
-        Parameters
-        ----------
-        out
-            ``.mp4``, ``.mov``, ``.mkv``: the takes in step; ``.json``, ``.csv``: the mapping;
-            ``.png``, ``.svg``, ``.pdf``: a picture of it; ``.otio``, ``.edl``: a timeline for
-            editing programs; ``.html``: a page that plays both.
-        onto
-            whose time is kept, see `outputs.reel.reel_of`.
-        labels
-            names of the takes, in their order; empty = the names of the files.
-        options
-            of a video, as `outputs.look.Look` has them: ``style``, ``height`` and others.
-
-        Returns
-        -------
-        the file.
-
-        Raises
-        ------
-        VipeError
-            if it cannot be written, or the extension is none of the above.
-        """
-        from vipecli.outputs.saving import save
-
-        out = Path(out)
-        save(self.session, out, onto=onto, labels=labels, **options)
-        return out
+from vipecli.index.classify import classify as rank
+from vipecli.index.opened import open_for_search
+from vipecli.index.search import search as find
+from vipecli.index.store import load
+from vipecli.lifting.lift import default_lifter
+from vipecli.lifting.lift import lift as lift_poses
+from vipecli.outputs.results import (
+    Aligned,
+    Compared,
+    Embedded,
+    FoundPose,
+    FoundPoses,
+    Labelled,
+    LiftedClip,
+    PathLike,
+)
 
 
 def align(
@@ -134,12 +40,8 @@ def align(
     b: PathLike,
     *more: PathLike,
     reference: int | str = 0,
-    ends: str = "auto",
-    mirror: str = "no",
-    clock: str | None = None,
-    every: bool = False,
-    smooth_s: float | None = None,
-    **reading: Any,
+    settings: Settings | None = None,
+    **options: Any,
 ) -> Aligned:
     """Match two to nine clips of one movement.
 
@@ -149,10 +51,11 @@ def align(
         videos, folders of frames or keypoint files.
     reference
         number of the clip that the others are matched with, from 0, or ``best``.
-    ends, mirror, clock, every, smooth_s
-        as in `session.Settings`.
-    reading
-        ``person``, ``pose_model``, ``weights``, ``start_s`` and others of `clip.Recipe`.
+    settings
+        how they are matched; or its fields by name: ``ends``, ``mirror``, ``clock``, ``every``...
+    options
+        those fields, and ``person``, ``pose_model``, ``weights``, ``start_s`` and others of
+        `embedding.clip.Recipe`.
 
     Raises
     ------
@@ -166,13 +69,13 @@ def align(
     Examples
     --------
     >>> import vipecli
-    >>> both = vipecli.align("a.mp4", "b.mp4")  # doctest: +SKIP
-    >>> both.times[0]  # the first moments that belong together, seconds  # doctest: +SKIP
-    array([0.  , 0.43])
-    >>> both.save("synced.mp4", style="overlay")  # doctest: +SKIP
+    >>> both = vipecli.align("front.mp4", "back.mp4")
+    >>> both.times.shape == (len(both.path), 2)  # corresponding times, seconds
+    True
+    >>> both.save("synced.json").name
+    'synced.json'
     """
-    settings = Settings(ends, mirror, clock, every, smooth_s)
-    recipe = _recipe(reading)
+    settings, recipe = _settings(settings, options), _recipe(options)
     clips = _read([a, b, *more], recipe)
     session = match_clips(clips, recipe.load_model, reference=reference, settings=settings)
     if session.others[0].alignment is None:
@@ -180,10 +83,58 @@ def align(
     return Aligned(session)
 
 
-def embed(
-    clip: PathLike,
-    **reading: Any,
-) -> Clip:
+def compare(
+    a: PathLike,
+    b: PathLike,
+    *,
+    pose: str = "lifted",
+    settings: Settings | None = None,
+    **options: Any,
+) -> Compared:
+    """Compare the joint angles of two performances of one movement.
+
+    Parameters
+    ----------
+    a, b
+        videos, folders of frames or keypoint files.
+    pose
+        where joints are measured: ``lifted`` to space, ``world`` as the detector guesses them
+        there, or ``2d`` in the picture.
+    settings, options
+        as in `align`.
+
+    Raises
+    ------
+    NoPoseError
+        if nobody is found in a clip, or no angle is known in both.
+    VideoError
+        if a clip cannot be read, or holds a single frame.
+    ValueError
+        if an argument is out of range.
+
+    Examples
+    --------
+    >>> import vipecli
+    >>> found = vipecli.compare("front.mp4", "back.mp4")
+    >>> [one.angle for one in found.comparison.ranges][:2]
+    ['left elbow', 'right elbow']
+    >>> found.save("angles.csv").name
+    'angles.csv'
+    """
+    if pose not in SOURCES:
+        raise ValueError(f"pose is {pose!r}; use one of {', '.join(SOURCES)}")
+    settings, recipe = _settings(settings, options), _recipe(options)
+    own, other = _read([a, b], recipe)
+    match = match_pair(own, other, recipe.load_model, settings)
+    if match.alignment is None:
+        raise NoPoseError(f"{b}: shows nothing like {a}")
+    found = compare_poses(
+        match.alignment, own.poses, other.poses, source=SOURCES[pose], mirrored=match.mirrored
+    )
+    return Compared(own, match, found, pose)
+
+
+def embed(clip: PathLike, **reading: Any) -> Embedded:
     """Poses and embeddings of the person in a clip.
 
     Parameters
@@ -191,7 +142,8 @@ def embed(
     clip
         video, folder of frames or keypoint file.
     reading
-        ``person``, ``pose_model``, ``weights``, ``start_s`` and others of `clip.Recipe`.
+        ``person``, ``pose_model``, ``weights``, ``start_s`` and others of
+        `embedding.clip.Recipe`.
 
     Raises
     ------
@@ -202,15 +154,57 @@ def embed(
 
     Examples
     --------
-    >>> vipecli.embed("squat.mp4").embeddings.mean.shape  # doctest: +SKIP
-    (90, 16)
+    >>> import vipecli
+    >>> clip = vipecli.embed("front.mp4")
+    >>> len(clip.embeddings) == len(clip.poses)
+    True
+    >>> clip.save("squat.npz").name
+    'squat.npz'
     """
-    return _read([clip], _recipe(reading))[0]
+    (found,) = _read([clip], _recipe(reading))
+    return Embedded(found.source, found.poses, found.embeddings)
+
+
+def lift(
+    clip: PathLike, *, lift_model: PathLike | None = None, smooth_s: float = 0.05, **reading: Any
+) -> LiftedClip:
+    """3D poses of the person in a clip, from one view.
+
+    Parameters
+    ----------
+    clip
+        video, folder of frames or keypoint file.
+    lift_model
+        lifting model (.onnx); None = the one that comes with vipe.
+    smooth_s
+        smooth over time, seconds; 0 = not.
+    reading
+        ``person``, ``pose_model``, ``start_s`` and others of `embedding.clip.Recipe`.
+
+    Raises
+    ------
+    NoPoseError
+        if nobody is found.
+    VideoError
+        if the clip cannot be read, or holds a single frame.
+
+    Examples
+    --------
+    >>> import vipecli
+    >>> squat = vipecli.lift("front.mp4")
+    >>> squat.lifted.joints.shape == (len(squat.poses), 13, 3)
+    True
+    >>> squat.save("squat.bvh").name
+    'squat.bvh'
+    """
+    lifter = default_lifter(Path(lift_model) if lift_model else None)
+    (found,) = _read([clip], _recipe(reading))
+    return LiftedClip(found.path, found.poses, lift_poses(found.poses, lifter, smooth_s=smooth_s))
 
 
 def classify(
     clip: PathLike, index: PathLike, *, k: int = 5, hubs: int = 50, **reading: Any
-) -> "Ranking":
+) -> Labelled:
     """Label a clip by the labelled clips that are nearest to it.
 
     Parameters
@@ -222,9 +216,10 @@ def classify(
     k
         how many of the nearest clips vote.
     hubs
-        as in `neighbours.open_for_search`.
+        as in `index.opened.open_for_search`.
     reading
-        ``person``, ``pose_model``, ``weights``, ``start_s`` and others of `clip.Recipe`.
+        ``person``, ``pose_model``, ``weights``, ``start_s`` and others of
+        `embedding.clip.Recipe`.
 
     Raises
     ------
@@ -237,26 +232,85 @@ def classify(
 
     Examples
     --------
+    >>> import vipecli
     >>> vipecli.classify("clip.mp4", "labelled/").label  # doctest: +SKIP
     'squat'
     """
-    from vipecli.embedding.embedded_folder import content_key, detector_key
-    from vipecli.index.classify import classify as rank
-    from vipecli.index.opened import open_for_search
-    from vipecli.index.store import load
-
-    clip, recipe = Path(clip), _recipe(reading)
+    path, recipe = Path(clip), _recipe(reading)
     library = open_for_search(load(Path(index), model=recipe.load_model().id), hubs=hubs, k=k)
-    key = content_key(clip, detector_key(recipe))
+    key = content_key(path, detector_key(recipe))
     copies = np.array([facts.key == key for facts in library.facts])
-    return rank(
-        _read([clip], recipe)[0].embeddings,
+    found = rank(
+        _read([path], recipe)[0].embeddings,
         library.packed,
         k=k,
         hubs=library.hubs,
         calibration=library.calibration,
         leave_out=copies if copies.any() else None,
     )
+    return Labelled(**vars(found), path=path)
+
+
+def search(
+    pose: PathLike,
+    index: PathLike,
+    *,
+    time_s: float | None = None,
+    top: int = 12,
+    per_clip: int = 1,
+    **reading: Any,
+) -> FoundPoses:
+    """Find the moments in an index at which people hold a pose, whatever the camera.
+
+    Parameters
+    ----------
+    pose
+        picture, video or keypoint file.
+    index
+        folder with an index, as ``vipe index build`` makes it; the clip itself is left out.
+    time_s
+        when the video shows the pose, seconds; None = in its middle.
+    top, per_clip
+        how many moments at most, in all and of one clip.
+    reading
+        ``person``, ``pose_model``, ``weights`` and others of `embedding.clip.Recipe`.
+
+    Raises
+    ------
+    FormatError
+        if the folder has no index.
+    NoPoseError
+        if nobody is found.
+    ValueError
+        if a number is below 1.
+    VideoError
+        if the clip cannot be read.
+
+    Examples
+    --------
+    >>> import vipecli
+    >>> vipecli.search("squat.mp4", "labelled/", time_s=1.2).found[0].clip  # doctest: +SKIP
+    'squat/deep.mp4'
+    """
+    path, recipe = Path(pose), _recipe(reading)
+    library = load(Path(index), model=recipe.load_model().id)
+    poses, frame = read_moment(path, recipe, time_s)
+    facts, key = library.facts(), content_key(path, detector_key(recipe))
+    itself = np.array([one.key == key for one in facts])
+    hits = find(frame, library.embeddings(), top=top, per_clip=per_clip, leave_out=itself)
+    found = tuple(FoundPose(facts[hit.place].name, facts[hit.place].label, hit) for hit in hits)
+    return FoundPoses(path, float(poses.times[0]), frame.model, found)
+
+
+_SETTINGS = tuple(Settings.__dataclass_fields__)
+
+
+def _settings(settings: Settings | None, options: dict[str, Any]) -> Settings:
+    """Settings as given, or from options of their names, which are taken out of `options`."""
+    named = {name: options.pop(name) for name in _SETTINGS if name in options}
+    if settings is not None and named:
+        raise ValueError(f"{', '.join(named)}: give it in `settings`, or by name without them")
+    return settings or Settings(**named)
 
 
 def _recipe(reading: dict[str, Any]) -> Recipe:

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from tests.movements import moments, movement
-from vipecli.alignment import align as align_module
-from vipecli.alignment.adaptation import HEADING, ROUNDS, WINDOW_S, Pair
+from vipecli.alignment import adaptation
+from vipecli.alignment.adaptation import HEADING, ROUNDS, WINDOW_S, Pair, adapted
+from vipecli.alignment.align import align
 from vipecli.alignment.dtw import cheapest
 from vipecli.alignment.time_map import warp
 from vipecli.embedding.distance import MISSING_COST, atrous, frame_costs
@@ -19,11 +20,11 @@ def seen_otherwise(clip, *, seed=0):
     return replace(clip, mean=(clip.mean @ mix + 0.6 * rng.normal(size=16)).astype(np.float32))
 
 
-def test_clips_that_differ_all_along_are_moved_together():
+def test_clips_that_differ_all_along_are_adapted():
     at = moments(3)
     a, b = movement(np.arange(150) / 30), seen_otherwise(movement(at))
     path = cheapest(Pair(a, b).smooth())
-    moved_a, moved_b = Pair(a, b).met(path).moved
+    moved_a, moved_b = Pair(a, b).adapted(path).clips
     i, j = np.arange(150), np.searchsorted(at, np.arange(150) / 30).clip(max=len(at) - 1)
     before, after = (
         np.linalg.norm(x.mean[i] - y.mean[j], axis=1).mean()
@@ -37,12 +38,12 @@ def test_clips_that_differ_all_along_are_moved_together():
 def test_it_makes_the_alignment_better(monkeypatch):
     errors = np.zeros((6, 2))
     for rounds in (0, ROUNDS):
-        monkeypatch.setattr(align_module, "ROUNDS", rounds)
+        monkeypatch.setattr(adaptation, "ROUNDS", rounds)
         for seed in range(6):
             at = moments(seed)
             a = movement(np.arange(150) / 30, seed=seed, noise=0.1)
             b = seen_otherwise(movement(at, seed=seed, noise=0.1, noise_seed=1), seed=seed)
-            there = warp(align_module.align(a, b), a.times)
+            there = warp(align(a, b), a.times)
             errors[seed, int(rounds > 0)] = np.abs(np.interp(there, b.times, at) - a.times).mean()
     without, with_ = errors.mean(axis=0)
     assert with_ < 1 / 30
@@ -52,7 +53,7 @@ def test_it_makes_the_alignment_better(monkeypatch):
 def test_clips_of_one_view_stay_nearly_as_they_are():
     a = movement(np.arange(90) / 30)
     path = np.arange(90).repeat(2).reshape(-1, 2)
-    for moved in Pair(a, a).met(path).moved:
+    for moved in Pair(a, a).adapted(path).clips:
         np.testing.assert_allclose(moved.mean, a.mean, atol=1e-4)
 
 
@@ -75,18 +76,18 @@ def test_frames_without_a_person_are_farthest():
     a, b = movement(np.arange(60) / 30), movement(np.arange(60) / 30, noise=0.1)
     a.mean[20:40] = np.nan
     pair = Pair(a, b)
-    for got in (pair, pair.met(cheapest(pair.smooth()))):
+    for got in (pair, pair.adapted(cheapest(pair.smooth()))):
         smooth = got.smooth()
         assert np.isfinite(smooth).all()
         np.testing.assert_allclose(smooth[25:35], 2 * MISSING_COST)
         assert smooth[:15].max() < 2 * MISSING_COST
     a.mean[:] = np.nan
-    assert Pair(a, b).met(np.array([[0, 0], [1, 1]])).maps is None
+    assert Pair(a, b).adapted(np.array([[0, 0], [1, 1]])).maps is None
 
 
 def test_parts_of_the_clips_have_the_distances_of_the_whole():
     a, b = movement(np.arange(90) / 30), movement(moments(4, 3.0))
-    pair = Pair(a, b).met(cheapest(Pair(a, b).smooth()))
+    pair = Pair(a, b).adapted(cheapest(Pair(a, b).smooth()))
     whole = pair.smooth()
     rows, columns = slice(20, 60), slice(10, 50)
     inner = np.s_[4:-4, 4:-4]  # the window reaches 3 frames
@@ -98,9 +99,9 @@ def test_parts_of_the_clips_have_the_distances_of_the_whole():
 def test_the_same_maps_for_more_frames():
     a, b = movement(np.arange(90) / 30), seen_otherwise(movement(moments(4, 3.0)))
     few = Pair(a.part(slice(None, None, 2)), b.part(slice(None, None, 2)))
-    few = few.met(cheapest(few.smooth()))
-    moved = few.with_clips(a, b).moved
-    for part, whole in zip(few.moved, moved, strict=True):
+    few = few.adapted(cheapest(few.smooth()))
+    moved = few.with_clips(a, b).clips
+    for part, whole in zip(few.clips, moved, strict=True):
         np.testing.assert_allclose(whole.mean[::2], part.mean, atol=1e-5)
 
 
@@ -111,9 +112,9 @@ def test_what_brings_the_matched_frames_nearest_is_taken(monkeypatch):
         at = np.linspace(1.0, 2.2, 30)
         a = movement(np.arange(120) / 30, seed=seed, noise=0.05)
         b = seen_otherwise(movement(at, seed=seed, noise=0.05, noise_seed=1), seed=seed)
-        for k, starts in enumerate([(0.0,), align_module.STARTS_S]):
-            monkeypatch.setattr(align_module, "STARTS_S", starts)
-            smooth = align_module.met(Pair(a, b)).smooth()
+        for k, starts in enumerate([(0.0,), adaptation.STARTS_S]):
+            monkeypatch.setattr(adaptation, "STARTS_S", starts)
+            smooth = adapted(Pair(a, b)).smooth()
             found[seed, k] = smooth[tuple(cheapest(smooth).T)].mean()
         monkeypatch.undo()
     one, three = found.T

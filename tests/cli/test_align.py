@@ -7,7 +7,7 @@ import pytest
 
 import vipecli.alignment.takes
 from tests.movements import movement
-from vipecli.alignment.align import SMOOTH_S
+from vipecli.alignment.warping_path import SMOOTH_S
 from vipecli.cli.app import main
 from vipecli.embedding import clip
 from vipecli.poses.poses import Poses

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from vipecli.cli.app import COMMANDS
-from vipecli.embedding.embed import Model, default_weights
+from vipecli.embedding.model import Model, default_weights
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CLIPS = ROOT / "examples" / "clips"

@@ -1,15 +1,23 @@
 """How kernels are compiled."""
 
+from collections.abc import Callable
+from typing import Any, TypeVar, overload
+
 import numpy as np
 from numba import njit
 
 F = np.float32
+_Kernel = TypeVar("_Kernel", bound=Callable[..., Any])
 
 # Not fastmath=True: that deletes the tests for NaN and infinity, and both are used.
 _FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
 
 
-def jit(function=None, *, parallel=False):
+@overload
+def jit(function: _Kernel, *, parallel: bool = False) -> _Kernel: ...
+@overload
+def jit(function: None = None, *, parallel: bool = False) -> Callable[[_Kernel], _Kernel]: ...
+def jit(function: Any = None, *, parallel: bool = False) -> Any:
     """Compile without the GIL, cached on disk, with the one set of float rules of this package."""
 
     def compile_(function):

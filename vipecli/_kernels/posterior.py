@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vipecli._kernels.compiling import jit
 
@@ -116,7 +117,15 @@ def _gather(low, high, first, steps, turn, likely, sums, back, i, weight, seen, 
 
 
 @jit
-def mean_path(cost, at, low, high, level, steps, turn):
+def mean_path(
+    cost: NDArray[np.float32],
+    at: NDArray[np.int64],
+    low: NDArray[np.int64],
+    high: NDArray[np.int64],
+    level: NDArray[np.float64],
+    steps: NDArray[np.int64],
+    turn: NDArray[np.float64],
+) -> NDArray[np.float64]:
     """Mean over all paths from (0, 0) to (N-1, M-1), each by its probability.
 
     A path is a chain of `steps`; its probability is proportional to exp(-sum of the costs of the

@@ -1,6 +1,7 @@
 """Expected matching probability of two frames, and its negative logarithm."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vipecli._kernels.compiling import F, jit
 
@@ -176,7 +177,15 @@ def distance_row(mean, var, mean_t, var_t, first, waves, decays, as_cost, scratc
 
 
 @jit
-def matching(mean_a, var_a, mean_t, var_t, waves, decays, as_cost):
+def matching(
+    mean_a: NDArray[np.float32],
+    var_a: NDArray[np.float32],
+    mean_t: NDArray[np.float32],
+    var_t: NDArray[np.float32],
+    waves: NDArray[np.float32],
+    decays: NDArray[np.float32],
+    as_cost: bool,
+) -> NDArray[np.float32]:
     """Compute p, or -log p, of every frame of a with every frame of b.
 
     Parameters

@@ -1,9 +1,11 @@
 """NP-MPJPE: poses turned, scaled and moved onto each other."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import prange
+from numpy.typing import NDArray
 
 from vipecli._kernels.compiling import jit
 
@@ -12,7 +14,9 @@ _SHOULDERS = (1, 2)
 
 
 @jit
-def normalized_poses(poses):
+def normalized_poses(
+    poses: NDArray[np.floating[Any]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Centre 3D poses on their mean joint, in units of mid-hip to mid-shoulder.
 
     `poses` is (P, 13, 3); where the poses were before does not matter to what follows. Returns
@@ -157,7 +161,9 @@ def _procrustes_distance(p, p_squares, q, q_squares, n, k, adj):
 
 
 @jit(parallel=True)
-def np_mpjpe_matrix(poses_p, poses_q):
+def np_mpjpe_matrix(
+    poses_p: NDArray[np.floating[Any]], poses_q: NDArray[np.floating[Any]]
+) -> NDArray[np.float32]:
     """NP-MPJPE of every pose of P turned, scaled and moved onto every pose of Q.
 
     Horn's closed form: the best turn is the eigenvector of the largest eigenvalue of a symmetric
@@ -185,7 +191,11 @@ def np_mpjpe_matrix(poses_p, poses_q):
 
 
 @jit
-def np_mpjpe_pairs(poses_p, poses_q, pairs):
+def np_mpjpe_pairs(
+    poses_p: NDArray[np.floating[Any]],
+    poses_q: NDArray[np.floating[Any]],
+    pairs: NDArray[np.int64],
+) -> NDArray[np.float32]:
     """NP-MPJPE of the pairs (i, j) of `pairs`, shape (K, 2): of P[i] onto Q[j].
 
     As `np_mpjpe_matrix`; returns shape (K,) float32.

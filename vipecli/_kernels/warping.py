@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vipecli._kernels.compiling import jit
 
@@ -10,7 +11,7 @@ _DIAGONAL, _UP, _LEFT = np.uint8(0), np.uint8(1), np.uint8(2)
 
 
 @jit
-def band_limits(n, m, width):
+def band_limits(n: int, m: int, width: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """First and one past the last column of each row within `width` of the scaled diagonal.
 
     A cell (i, j) is inside where |i / (n - 1) - j / (m - 1)| <= width; the width is raised where
@@ -103,7 +104,14 @@ def _warped(cost, at, m, low, high, skip_a, skip_b, diagonal):
 
 
 @jit
-def dtw_path(cost, low, high, skip_a, skip_b, diagonal):
+def dtw_path(
+    cost: NDArray[np.float32],
+    low: NDArray[np.int64],
+    high: NDArray[np.int64],
+    skip_a: float,
+    skip_b: float,
+    diagonal: float,
+) -> tuple[NDArray[np.int32], float]:
     """Cheapest path through `cost` with steps (1, 0), (0, 1) and (1, 1), and ends at a price.
 
     S[i, j] = min(S[i-1, j-1] + w cost[i, j], S[i-1, j] + cost[i, j], S[i, j-1] + cost[i, j]) in
@@ -140,7 +148,15 @@ def dtw_path(cost, low, high, skip_a, skip_b, diagonal):
 
 
 @jit
-def dtw_band(cost, m, low, high, skip_a, skip_b, diagonal):
+def dtw_band(
+    cost: NDArray[np.float32],
+    m: int,
+    low: NDArray[np.int64],
+    high: NDArray[np.int64],
+    skip_a: float,
+    skip_b: float,
+    diagonal: float,
+) -> tuple[NDArray[np.int32], float]:
     """`dtw_path` from the costs within the limits alone, for clips too long for a whole table.
 
     `cost` is (N, W): row i holds the columns low[i] to high[i] of `m`, and anything behind them.
@@ -165,7 +181,12 @@ def _trace(steps, low, i, j):
 
 
 @jit
-def dtw_mean(cost, limit, sums, lengths):
+def dtw_mean(
+    cost: NDArray[np.float32],
+    limit: float,
+    sums: NDArray[np.float64],
+    lengths: NDArray[np.int32],
+) -> float:
     """Mean cost along the path of `dtw_path`, unweighted, without band, prices or back-pointers.
 
     The length of the best path is carried with its sum. Abandons, returning inf, as soon as the

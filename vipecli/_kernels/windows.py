@@ -1,6 +1,7 @@
 """Mean of a table of distances over the atrous window around both frames."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vipecli._kernels.compiling import F, jit
 
@@ -38,7 +39,12 @@ def atrous_padded(padded, top, left, offsets_a, offsets_b, missing, out):
 
 
 @jit
-def atrous_regular(distance, offsets_a, offsets_b, missing):
+def atrous_regular(
+    distance: NDArray[np.float32],
+    offsets_a: NDArray[np.int64],
+    offsets_b: NDArray[np.int64],
+    missing: np.float32,
+) -> NDArray[np.float32]:
     """Mean of `distance` over taps at constant frame offsets, for clips of constant rate.
 
     out[i, j] = mean over the 7 taps k of distance[i + offsets_a[k], j + offsets_b[k]], taken over
@@ -55,7 +61,13 @@ def atrous_regular(distance, offsets_a, offsets_b, missing):
 
 
 @jit
-def atrous_taps(distance, taps_a, taps_b, missing, out):
+def atrous_taps(
+    distance: NDArray[np.float32],
+    taps_a: NDArray[np.int64],
+    taps_b: NDArray[np.int64],
+    missing: np.float32,
+    out: NDArray[np.float32],
+) -> None:
     """Mean of `distance` over taps at frame indices, for clips of variable rate.
 
     `taps_a` is (N, W), `taps_b` (M, W), -1 for a tap outside the clip. Otherwise as

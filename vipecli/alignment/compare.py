@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vipecli.alignment.align import Alignment
 from vipecli.alignment.time_map import warp
 from vipecli.alignment.turning_points import Turn, common_turns
+from vipecli.alignment.warping_path import Alignment
 from vipecli.errors import NoPoseError
 from vipecli.poses import skeleton as sk
 from vipecli.poses.poses import Poses
@@ -41,7 +42,7 @@ LEAST_KNOWN = 0.25
 APART_S = 0.4
 """Least distance of two moments of large difference in one angle, seconds."""
 
-Source = Callable[[Poses], np.ndarray]
+Source = Callable[[Poses], NDArray[np.float64]]
 """From poses to joints (T, 13, 2) or (T, 13, 3), any unit, NaN where not known."""
 
 
@@ -114,21 +115,21 @@ class Comparison:
         one per angle.
     """
 
-    times_a: np.ndarray
-    times_b: np.ndarray
-    a_deg: np.ndarray
-    b_deg: np.ndarray
+    times_a: NDArray[np.float64]
+    times_b: NDArray[np.float64]
+    a_deg: NDArray[np.float64]
+    b_deg: NDArray[np.float64]
     moments: tuple[Moment, ...]
     turns: tuple[Turn, ...]
     ranges: tuple[Range, ...]
 
 
-def picture(poses: Poses) -> np.ndarray:
+def picture(poses: Poses) -> NDArray[np.float64]:
     """Joints (T, 13, 2) as the camera shows them, pixels; NaN where they are not surely seen."""
     return np.where((poses.score >= SEEN)[..., None], poses.xy, np.nan)
 
 
-def lifted(poses: Poses) -> np.ndarray:
+def lifted(poses: Poses) -> NDArray[np.float64]:
     """Joints (T, 13, 3) lifted to space by V-VIPE, torso units; NaN where not surely seen.
 
     Not smoothed by it: the angles are.
@@ -138,7 +139,7 @@ def lifted(poses: Poses) -> np.ndarray:
     return np.where((poses.score >= SEEN)[..., None], lift(poses, smooth_s=0).joints, np.nan)
 
 
-def world(poses: Poses) -> np.ndarray:
+def world(poses: Poses) -> NDArray[np.float64]:
     """Joints (T, 13, 3) as the detector guesses them in space, metres; NaN where not surely seen.
 
     Raises
@@ -157,7 +158,7 @@ SOURCES: dict[str, Source] = {"2d": picture, "world": world, "lifted": lifted}
 """Where the joints come from, by name."""
 
 
-def joint_angles(joints: np.ndarray) -> np.ndarray:
+def joint_angles(joints: NDArray[np.float64]) -> NDArray[np.float64]:
     """Angle between the two bones that meet in a joint.
 
     Parameters
@@ -239,7 +240,7 @@ def compare(
     )
 
 
-def smoothed_angles(poses: Poses, source: Source) -> np.ndarray:
+def smoothed_angles(poses: Poses, source: Source) -> NDArray[np.float64]:
     """Angles (T, 8) of poses, degrees, each the weighted mean of its neighbourhood of `SMOOTH_S`.
 
     What is missing stays missing, and is left out of the means beside it.
@@ -257,18 +258,25 @@ def smoothed_angles(poses: Poses, source: Source) -> np.ndarray:
     return out
 
 
-def _between(at: np.ndarray, times: np.ndarray, angles: np.ndarray) -> np.ndarray:
+def _between(
+    at: NDArray[np.float64], times: NDArray[np.float64], angles: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Angles at other times by straight lines; NaN beside a missing one."""
-    return np.stack([np.interp(at, times, column) for column in angles.T], axis=1)
+    columns: list[NDArray[np.float64]] = [np.interp(at, times, column) for column in angles.T]
+    return np.stack(columns, axis=1)
 
 
 def _moments(
-    times_a: np.ndarray, times_b: np.ndarray, a: np.ndarray, b: np.ndarray, most: int
+    times_a: NDArray[np.float64],
+    times_b: NDArray[np.float64],
+    a: NDArray[np.float64],
+    b: NDArray[np.float64],
+    most: int,
 ) -> tuple[Moment, ...]:
     """Largest differences, no two of them in one angle within `APART_S`."""
     size = np.nan_to_num(np.abs(b - a), nan=-1.0)
     size[:, np.isfinite(b - a).mean(axis=0) < LEAST_KNOWN] = -1.0
-    found = []
+    found: list[Moment] = []
     while len(found) < most and size.max(initial=-1.0) > 0:
         i, k = np.unravel_index(int(size.argmax()), size.shape)
         name = list(ANGLES)[k]
@@ -277,9 +285,9 @@ def _moments(
     return tuple(found)
 
 
-def _ranges(a: np.ndarray, b: np.ndarray) -> tuple[Range, ...]:
+def _ranges(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[Range, ...]:
     known = np.isfinite(a) & np.isfinite(b)
-    rows = []
+    rows: list[Range] = []
     for k, name in enumerate(ANGLES):
         both = known[:, k]
         nothing = (float("nan"), float("nan"))

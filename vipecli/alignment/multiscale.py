@@ -8,30 +8,28 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vipecli import _kernels
-from vipecli.alignment.adaptation import WINDOW_S, Pair
-from vipecli.alignment.align import (
-    Alignment,
-    check_options,
-    left_out,
-    met,
-    on_frames,
-    probability_along,
-)
+from vipecli.alignment.adaptation import WINDOW_S, Pair, adapted
 from vipecli.alignment.dtw import (
     DIAGONAL,
     SKIP,
+    EndsName,
     cheapest,
     likely,
     matched_and_unrelated,
     with_least_overlap,
 )
-from vipecli.embedding.distance import atrous, frame_costs
-from vipecli.embedding.embed import Embeddings
+from vipecli.alignment.warping_path import Alignment, from_positions, probability_along
+from vipecli.embedding.distance import EstimatorName, atrous, frame_costs
+from vipecli.embedding.model import Embeddings
+
+Limits = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""First and one past the last column of each row of a table."""
 
 COARSE_CELLS = 1 << 22
-"""Pairs of frames that the coarse alignment looks at, at most: 2,048 frames of each clip."""
+"""Largest number of pairs of frames in the coarse alignment: 2,048 frames of each clip."""
 
 REACH_S = 1.0
 """How far from the coarse path the fine one may be, seconds in either clip."""
@@ -44,19 +42,23 @@ _ROWS = 128  # frames of a whose distances are computed at a time
 
 
 def align_long(
-    a: Embeddings, b: Embeddings, *, ends: str, band: float | None, match: str
+    a: Embeddings,
+    b: Embeddings,
+    *,
+    ends: EndsName = "auto",
+    band: float | None = None,
+    match: EstimatorName = "expected",
 ) -> Alignment:
     """Match the frames of two long clips; parameters and errors as `align.align`.
 
-    Every k-th frame of both clips is aligned, all of them with all. The path of all frames is then
+    Every k-th frame of both clips is aligned by their whole table. The path of all frames is then
     the one of the least sum among those within reach of that one; while it touches a limit of the
     search, the reach is doubled, three times at most. It is the path of the least sum of all unless
     that one is nowhere near: a movement has to show in the coarse choice of frames, of which there
     are three a second in clips of ten minutes.
     """
-    check_options(ends, band)
     few_a, few_b = thinned(a, b)
-    pair = met(Pair(few_a, few_b, match), ends=ends, band=band)
+    pair = adapted(Pair(few_a, few_b, match), ends=ends, band=band)
     coarse = pair.smooth()
     path = cheapest(coarse, ends=ends, band=band)
     matched, unrelated = matched_and_unrelated(coarse)
@@ -65,22 +67,14 @@ def align_long(
     path = np.stack([frames_a, np.searchsorted(b.times, few_b.times[path[:, 1]])], axis=1)
     interval = max(float(np.median(np.diff(clip.times))) for clip in (few_a, few_b))
     limits = _kernels.band_limits(len(a), len(b), 1.0 if band is None else band)
-    near, path = _near(
-        pair.with_clips(a, b), path, price, max(REACH_S, REACH_STEPS * interval), limits
-    )
-    places = likely(path, near.guided, unrelated - matched, at=near.low, limits=near.limits)
-    path, times_a, times_b = on_frames(places, a.times, b.times)
-    i, j = path.T
-    distance = near.plain[i, j - near.low[i]]
-    return Alignment(
-        path=path,
-        cost=float(distance.mean(dtype=np.float64)),
-        times_a=times_a,
-        times_b=times_b,
-        distance=distance,
-        match_probability=probability_along(a, b, path, match=match),
+    reach_s = max(REACH_S, REACH_STEPS * interval)
+    near, path = _near(pair.with_clips(a, b), path.astype(np.int32), price, reach_s, limits)
+    return from_positions(
+        likely(path, near.guided, unrelated - matched, at=near.low, limits=near.limits),
+        (a.times, b.times),
+        lambda i, j: near.plain[i, j - near.low[i]],
+        lambda path: probability_along(a, b, path, match=match),
         model=a.model,
-        unmatched=(*left_out("a", a.times, i), *left_out("b", b.times, j)),
     )
 
 
@@ -89,12 +83,13 @@ def thinned(
 ) -> tuple[Embeddings, Embeddings]:
     """Evenly chosen frames of both clips, `cells` pairs at most; the clips where they are short."""
     share = math.sqrt(min(1.0, cells / (len(a) * len(b))))
-    return tuple(
-        clip.part(np.linspace(0, len(clip) - 1, max(2, int(share * len(clip)))).round().astype(int))
-        if share < 1
-        else clip
-        for clip in (a, b)
-    )
+    return (_every(a, share), _every(b, share)) if share < 1 else (a, b)
+
+
+def _every(clip: Embeddings, share: float) -> Embeddings:
+    """A share of the frames of a clip, evenly spaced, two at least."""
+    count = max(2, int(share * len(clip)))
+    return clip.part(np.linspace(0, len(clip) - 1, count).round().astype(int))
 
 
 @dataclass(frozen=True)
@@ -105,14 +100,14 @@ class _Band:
     are 0.
     """
 
-    plain: np.ndarray
-    guided: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
+    plain: NDArray[np.float32]
+    guided: NDArray[np.float32]
+    low: NDArray[np.int64]
+    high: NDArray[np.int64]
     frames_b: int
 
     @classmethod
-    def of(cls, pair: Pair, low: np.ndarray, high: np.ndarray) -> "_Band":
+    def of(cls, pair: Pair, low: NDArray[np.int64], high: NDArray[np.int64]) -> "_Band":
         """Compute the distances of two clips within limits."""
         a, b = pair.a, pair.b
         plain = np.zeros((len(a), int((high - low).max())), np.float32)
@@ -132,18 +127,18 @@ class _Band:
         return cls(plain, guided, low, high, len(b))
 
     @property
-    def limits(self) -> tuple[np.ndarray, np.ndarray]:
+    def limits(self) -> Limits:
         """First and one past the last column of each row."""
         return self.low, self.high
 
-    def path(self, price: float) -> np.ndarray:
+    def path(self, price: float) -> NDArray[np.int32]:
         """Cheapest path."""
 
-        def search(price: float) -> np.ndarray:
+        def search(price: float) -> NDArray[np.int32]:
             table, frames = self.guided, self.frames_b
             return _kernels.dtw_band(table, frames, *self.limits, price, price, DIAGONAL)[0]
 
-        def cost(path: np.ndarray) -> np.ndarray:
+        def cost(path: NDArray[np.int32]) -> NDArray[np.float32]:
             return self.guided[path[:, 0], path[:, 1] - self.low[path[:, 0]]]
 
         return with_least_overlap(search, cost, (len(self.plain), self.frames_b), price)
@@ -151,34 +146,30 @@ class _Band:
 
 def _near(
     pair: Pair,
-    path: np.ndarray,
+    path: NDArray[np.int32],
     price: float,
     reach_s: float,
-    outer: tuple[np.ndarray, np.ndarray],
-) -> tuple[_Band, np.ndarray]:
+    outer: Limits,
+) -> tuple[_Band, NDArray[np.int32]]:
     """Distances within reach of a coarse path, and the cheapest path through them."""
-    for _ in range(_SEARCHES):
+    searches = 0
+    while True:
         low, high = _around(path, pair.a.times, pair.b.times, reach_s)
         near = _Band.of(pair, np.maximum(low, outer[0]), np.minimum(high, outer[1]))
-        path = near.path(price)
-        if not _touches(path, near.limits, outer):
-            break
+        path, searches = near.path(price), searches + 1
+        if searches == _SEARCHES or not _touches(path, near.limits, outer):
+            return near, path
         reach_s *= 2
-    return near, path
 
 
-def _with_window(times: np.ndarray, first: int, last: int) -> slice:
+def _with_window(times: NDArray[np.float64], first: int, last: int) -> slice:
     """Frames from first to last, and those that the atrous window of any of them can reach."""
     ends = times[first] - 1.5 * WINDOW_S, times[last] + 1.5 * WINDOW_S
     low, high = np.searchsorted(times, ends)
     return slice(max(0, int(low) - 1), min(len(times), int(high) + 1))
 
 
-def _touches(
-    path: np.ndarray,
-    limits: tuple[np.ndarray, np.ndarray],
-    outer: tuple[np.ndarray, np.ndarray],
-) -> bool:
+def _touches(path: NDArray[np.int32], limits: Limits, outer: Limits) -> bool:
     """Whether a path runs along limits that could be wider."""
     i, j = path.T
     low, high = limits[0][i], limits[1][i]
@@ -188,11 +179,14 @@ def _touches(
 
 
 def _around(
-    path: np.ndarray, times_a: np.ndarray, times_b: np.ndarray, reach_s: float
-) -> tuple[np.ndarray, np.ndarray]:
+    path: NDArray[np.int32],
+    times_a: NDArray[np.float64],
+    times_b: NDArray[np.float64],
+    reach_s: float,
+) -> Limits:
     """Limits of the frames of b within `reach_s`, in a and then in b, of a path (L, 2).
 
-    The path is led on to the ends of the clips at the speed of time, so that open ends can move.
+    The path is extended to the ends of the clips at real-time speed, so that open ends can move.
     """
     x, y = times_a[path[:, 0]], times_b[path[:, 1]]
     before = min(x[0] - times_a[0], y[0] - times_b[0])

@@ -1,14 +1,16 @@
+# pyright: basic, reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false
 """One constant shift between two recordings of one event, and the drift of their clocks."""
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vipecli.alignment.align import Alignment, Span
 from vipecli.alignment.dtw import skip_price
+from vipecli.alignment.warping_path import Alignment, Span
 from vipecli.embedding.distance import FLOOR, atrous, frame_costs
-from vipecli.embedding.embed import Embeddings
+from vipecli.embedding.model import Embeddings
 
 SHARE = 0.75
 """Price of a frame without a counterpart, as `paths.SKIP`; a rigid shift has few ways to be wrong.
@@ -150,7 +152,11 @@ class _Table:
     """Frame distances read along straight lines."""
 
     def __init__(
-        self, costs: np.ndarray, times_a: np.ndarray, times_b: np.ndarray, step: float
+        self,
+        costs: NDArray[np.float64],
+        times_a: NDArray[np.float64],
+        times_b: NDArray[np.float64],
+        step: float,
     ) -> None:
         self._costs, self._a, self._b, self.step = costs, times_a, times_b, step
         self.start, self.length = float(times_a[0]), float(times_a[-1] - times_a[0])
@@ -160,12 +166,12 @@ class _Table:
         chosen = (self._a >= start) & (self._a <= end)
         return _Table(self._costs[chosen], self._a[chosen], self._b, self.step)
 
-    def inside(self, shift: float, rate: float) -> np.ndarray:
+    def inside(self, shift: float, rate: float) -> NDArray[np.float64]:
         """Frames of a that b shows."""
         there = shift + rate * self._a
         return (there >= self._b[0]) & (there <= self._b[-1])
 
-    def at(self, shift: float, rate: float) -> np.ndarray:
+    def at(self, shift: float, rate: float) -> NDArray[np.float64]:
         """Distance (N,) of each frame of a to its moment in b, between two frames; or NaN."""
         there = shift + rate * self._a
         right = np.searchsorted(self._b, there).clip(1, len(self._b) - 1)

@@ -4,29 +4,27 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vipecli import _kernels
-from vipecli.alignment.align import Alignment, align
+from vipecli.alignment.align import align
 from vipecli.alignment.dtw import skip_price
 from vipecli.alignment.same_action import same_action
+from vipecli.alignment.warping_path import Alignment
 from vipecli.embedding.distance import window_distance
-from vipecli.embedding.embed import Embeddings
+from vipecli.embedding.model import Embeddings
 
 ACCEPT = 0.4
 """A repetition may be this far from the best one towards unrelated frames."""
 
 LEAST_SCORE = 0.6
-"""Least `matching.same_action` of the best repetition, or there is none.
-
-Of 44 clips that went through the detector, each between two other movements, all reach it (the
-least has 0.83); of 52 that hold other movements only 6 %. Chosen on these.
-"""
+"""Least `same_action` of the best repetition, or there is none; see `docs/alignment.md`."""
 
 SLOWEST, FASTEST = 4.0, 0.25
 """Longest and shortest repetition, in lengths of a."""
 
 _DIAGONAL, _SKIP = 1.25, 0.6
-# Weight of diagonal steps, as `paths.DIAGONAL`, and price of a frame of b, as a share of the
+# Weight of diagonal steps, as `dtw.DIAGONAL`, and price of a frame of b, as a share of the
 # matched distance. The two keep each other in balance: a path that squeezes a into little of b
 # saves diagonal steps but pays for the frames of b that it leaves out.
 
@@ -63,7 +61,7 @@ def find_all(a: Embeddings, b: Embeddings) -> list[Alignment]:
     if same_action(a, _part(b, first, last)) < LEAST_SCORE:
         return []
     limit = best + ACCEPT * (float(smooth.mean(dtype=np.float64)) - best)
-    todo, found = [(0, len(b))], []
+    todo, found = [(0, len(b))], list[tuple[int, int]]()
     while todo:
         start, end = todo.pop()
         if end - start < FASTEST * len(a):
@@ -77,10 +75,12 @@ def find_all(a: Embeddings, b: Embeddings) -> list[Alignment]:
     return [_aligned(a, b, *part) for part in sorted(found)]
 
 
-def _nearest(smooth: np.ndarray, start: int, end: int, price: float) -> tuple[int, int, float]:
+def _nearest(
+    smooth: NDArray[np.float32], start: int, end: int, price: float
+) -> tuple[int, int, float]:
     """First and last frame, and mean distance, of the part of b[start:end] nearest to a."""
     part = np.ascontiguousarray(smooth[:, start:end])
-    limits = _kernels.band_limits(*part.shape, 1.0)
+    limits = _kernels.band_limits(part.shape[0], part.shape[1], 1.0)
     path, _ = _kernels.dtw_path(part, *limits, math.inf, price, _DIAGONAL)
     mean = float(part[tuple(path.T)].mean(dtype=np.float64))
     return start + int(path[0, 1]), start + int(path[-1, 1]), mean

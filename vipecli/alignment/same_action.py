@@ -1,54 +1,49 @@
-"""What an alignment takes for granted: that both clips show one action, and the same side of it."""
+"""Whether two clips show the same action, and whether one of them is mirrored."""
 
 import math
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vipecli.alignment.adaptation import Pair
-from vipecli.alignment.align import Alignment, align, met
-from vipecli.alignment.dtw import cheapest
+from vipecli.alignment.adaptation import Pair, adapted
+from vipecli.alignment.align import align
+from vipecli.alignment.dtw import EndsName, cheapest
 from vipecli.alignment.multiscale import thinned
-from vipecli.embedding.distance import atrous, frame_costs
-from vipecli.embedding.embed import Embeddings
+from vipecli.alignment.warping_path import Alignment
+from vipecli.embedding.distance import EstimatorName, atrous, frame_costs
+from vipecli.embedding.model import Embeddings
 from vipecli.poses.poses import Poses
 from vipecli.poses.skeleton import MIRROR
 
 MIRROR_MARGIN = 0.25
-"""A mirrored clip is taken where its distance is smaller by this.
-
-Seen from opposite sides, a clip can fit mirrored by 0.23 though both show the same side (rendered
-golf swings). Of everyday motion that is mirrored (`benchmarks.same_action`) 68 % is found, and none
-is mirrored that should not be, as of exercises; of rehabilitation movements, whose two subjects use
-different hands, 27 %.
-"""
+"""A mirrored clip is taken where its distance is smaller by this."""
 
 DIFFERENT = 0.3
-"""Below this the user is warned, wrongly for 5 % of the pairs of one action, and rightly for 89 %
-of the others (`benchmarks.same_action`)."""
+"""Below this probability the user is warned; rates of both errors: `docs/alignment.md`."""
 
 # MediaPipe's 33 landmarks: the nose; three of each eye, the ears, the mouth; then left and right in
 # turn from the shoulders to the toes.
-_MIRROR_LANDMARKS = [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9]
-_MIRROR_LANDMARKS += [i + 1 if i % 2 else i - 1 for i in range(11, 33)]
-_FLIP = np.float32([-1, 1, 1])
+_FACE = (0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9)
+_MIRROR_LANDMARKS = [*_FACE, *(i + 1 if i % 2 else i - 1 for i in range(11, 33))]
+_FLIP = np.array([-1, 1, 1], np.float32)
 
 # Logistic regression over the pairs of `benchmarks.same_action`, both classes weighing the same;
 # the constant stands last.
 _COEFFICIENTS = (-8.27, 7.22, 14.64, -6.55, 5.04)
 
 
-def figures(a: Embeddings, b: Embeddings) -> np.ndarray:
-    """What tells whether two clips show the same action, shape (4,).
+def figures(a: Embeddings, b: Embeddings) -> NDArray[np.float64]:
+    """Features of `same_action` for two clips, shape (4,).
 
     The mean distance along the path with closed ends; the mean distance of all pairs of frames; the
-    mean matching probability along the path with open ends; and the first once more, of clips moved
-    towards each other (`align.met`), as the path minimises it. Of long clips, of an even choice of
-    frames. Errors as `same_action`.
+    mean matching probability along the path with open ends; and the first once more, of clips
+    adapted to each other (`adaptation.adapted`), as the path minimises it. Of long clips, of an
+    even choice of frames. Errors as `same_action`.
     """
     a, b = thinned(a, b)
     found = align(a, b)
-    smooth, followed = atrous(frame_costs(a, b), a.times, b.times), met(Pair(a, b)).smooth()
+    smooth, followed = atrous(frame_costs(a, b), a.times, b.times), adapted(Pair(a, b)).smooth()
     closed, moved = (
         table[tuple(cheapest(table, ends="closed").T)].mean(dtype=np.float64)
         for table in (smooth, followed)
@@ -88,7 +83,8 @@ def mirrored(poses: Poses) -> Poses:
 
     The detector's landmarks in the picture are dropped, those in space are mirrored, too.
     """
-    xy = poses.xy[:, list(MIRROR)] * np.float32([-1, 1]) + np.float32([poses.size[0], 0])
+    xy = poses.xy[:, list(MIRROR)] * np.array([-1, 1], np.float32)
+    xy += np.array([poses.size[0], 0], np.float32)
     return replace(
         poses,
         xy=xy,
@@ -104,8 +100,8 @@ def align_either_side(
     b: Embeddings,
     b_mirrored: Embeddings,
     *,
-    ends: str = "auto",
-    match: str = "expected",
+    ends: EndsName = "auto",
+    match: EstimatorName = "expected",
 ) -> tuple[Alignment, bool]:
     """Alignment of a with b or with b mirrored, and whether it is the mirrored one.
 

@@ -49,9 +49,9 @@ class Settings:
         None: the movement is warped; ``offset``: one constant shift, for several cameras of one
         event; ``drift``: and a difference in rate.
     every
-        find every repetition of the reference in the other one.
+        find every repetition of the reference in the other take.
     smooth_s
-        half-width of the window of the time map, seconds; None = `align.SMOOTH_S`.
+        time constant of the time map, seconds; None = `warping_path.SMOOTH_S`.
     match
         ``expected`` or ``sampled``, as in `distance.matching_probability`; the
         second one without `clock` and `every`.

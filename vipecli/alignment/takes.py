@@ -8,20 +8,24 @@ from pathlib import Path
 
 import numpy as np
 
-from vipecli.alignment.align import Alignment, align
+from vipecli.alignment.align import align
 from vipecli.alignment.offset import Offset, alignment_at, find_offset
 from vipecli.alignment.repetitions import find_all
 from vipecli.alignment.same_action import align_either_side, mirrored, same_action
 from vipecli.alignment.settings import Clock, Mirror, Settings
-from vipecli.embedding.embed import Embeddings, embed
+from vipecli.alignment.warping_path import Alignment
+from vipecli.embedding.embed import embed
+from vipecli.embedding.model import Embeddings, Model
 from vipecli.poses.poses import Poses
 from vipecli.video.source import ClipSource
 
 MOST_CLIPS = 9
 """So many fit on one wall, 3 x 3."""
 
+__all__ = ["Clip", "Match", "Session", "Settings", "best_reference", "match_clips", "match_pair"]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Clip:
     """One take: where it is, who moves in it, and how.
 
@@ -44,7 +48,7 @@ class Clip:
         """File or folder."""
         return self.source.path
 
-    def mirror_image(self, model: Callable[[], object]) -> Embeddings:
+    def mirror_image(self, model: Callable[[], Model]) -> Embeddings:
         """Embeddings of the take as a mirror shows it."""
         return embed(mirrored(self.poses), model())
 
@@ -52,8 +56,12 @@ class Clip:
         """Return the number of frames."""
         return len(self.poses)
 
+    def __repr__(self) -> str:
+        """One line: file, frames and model."""
+        return f"Clip({self.path.name!r}, {len(self)} frames, model {self.embeddings.model!r})"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Match:
     """One take matched with the reference.
 
@@ -64,18 +72,19 @@ class Match:
     seen
         what was matched: its embeddings, or those of its mirror image.
     alignment
-        of the reference (a) with the take (b); of the nearest repetition if all were sought; None
-        if there is none.
+        of the reference (a) with the take (b); of the nearest repetition if all were
+        searched for; None if there is none.
     mirrored
         whether the take was matched as a mirror shows it.
     same_action
-        probability that both show one action; None where that was not asked.
+        probability that both show one action; None where that was not asked for.
     shift
-        the shift of the clock, where that was sought.
+        the shift of the clock, where `Settings.clock` asks for it.
     every
-        whether all repetitions were sought.
+        whether all repetitions were searched for.
     repetitions
-        one alignment per repetition, in the order of the take, where all were sought.
+        one alignment per repetition, in the order of the take, where all were
+        searched for.
     """
 
     clip: Clip
@@ -87,8 +96,26 @@ class Match:
     every: bool = False
     repetitions: tuple[Alignment, ...] = ()
 
+    @property
+    def aligned(self) -> Alignment:
+        """The alignment, where there is one.
 
-@dataclass(frozen=True)
+        Raises
+        ------
+        ValueError
+            if no repetition was found.
+        """
+        if self.alignment is None:
+            raise ValueError(f"{self.clip.path}: no repetition was found")
+        return self.alignment
+
+    def __repr__(self) -> str:
+        """One line: the take and its alignment."""
+        found = f"{len(self.repetitions)} repetitions, " if self.every else ""
+        return f"Match({self.clip.path.name!r}, {found}{self.alignment!r})"
+
+
+@dataclass(frozen=True, repr=False)
 class Session:
     """Takes on one time base.
 
@@ -106,6 +133,11 @@ class Session:
     reference: int
     matches: tuple[Match | None, ...]
 
+    def __repr__(self) -> str:
+        """One line: the takes, the reference first."""
+        others = ", ".join(repr(match.clip.path.name) for match in self.others)
+        return f"Session({self.common.path.name!r} with {others})"
+
     @property
     def common(self) -> "Clip":
         """The reference."""
@@ -119,7 +151,7 @@ class Session:
 
 def match_clips(
     clips: Sequence[Clip],
-    model: Callable[[], object],
+    model: Callable[[], Model],
     *,
     reference: int | str = 0,
     settings: Settings | None = None,
@@ -149,7 +181,7 @@ def match_clips(
     if not 2 <= len(clips) <= MOST_CLIPS:
         raise ValueError(f"{len(clips)} takes; 2 to {MOST_CLIPS} can be matched")
     if settings.every and len(clips) > 2:
-        raise ValueError("repetitions are sought in one other take")
+        raise ValueError("repetitions are searched for in one other take")
     if reference == "best":
         reference = best_reference(clips, model, settings)
     if not isinstance(reference, int) or not 0 <= reference < len(clips):
@@ -162,7 +194,7 @@ def match_clips(
 
 
 def best_reference(
-    clips: Sequence[Clip], model: Callable[[], object], settings: Settings | None = None
+    clips: Sequence[Clip], model: Callable[[], Model], settings: Settings | None = None
 ) -> int:
     """Number of the take with the least total distance to all others, the first of equals.
 
@@ -178,7 +210,7 @@ def best_reference(
 
 
 def match_pair(
-    a: Clip, b: Clip, model: Callable[[], object], settings: Settings | None = None
+    a: Clip, b: Clip, model: Callable[[], Model], settings: Settings | None = None
 ) -> Match:
     """Match one take, b, with another, a; see `match_clips`."""
     settings = settings or Settings()
@@ -196,20 +228,21 @@ def match_pair(
 
 
 def _warped(
-    a: Clip, b: Clip, model: Callable[[], object], settings: Settings
+    a: Clip, b: Clip, model: Callable[[], Model], settings: Settings
 ) -> tuple[Alignment, Embeddings, bool]:
     """Alignment, the side of b that was matched, and whether it is the mirrored one."""
-    plain, how = b.embeddings, {"ends": settings.ends.value, "match": settings.match.value}
+    own, plain = a.embeddings, b.embeddings
+    ends, match = settings.ends.value, settings.match.value
     if settings.mirror is Mirror.NO:
-        return align(a.embeddings, plain, **how), plain, False
+        return align(own, plain, ends=ends, match=match), plain, False
     other = b.mirror_image(model)
     if settings.mirror is Mirror.YES:
-        return align(a.embeddings, other, **how), other, True
-    found, flipped = align_either_side(a.embeddings, plain, other, **how)
+        return align(own, other, ends=ends, match=match), other, True
+    found, flipped = align_either_side(own, plain, other, ends=ends, match=match)
     return found, other if flipped else plain, flipped
 
 
-def _distance(a: Clip, b: Clip, model: Callable[[], object], settings: Settings) -> float:
+def _distance(a: Clip, b: Clip, model: Callable[[], Model], settings: Settings) -> float:
     """Distance of two takes; a shift that leaves no overlap counts as infinite."""
     if settings.clock:
         cost = find_offset(a.embeddings, b.embeddings, drift=settings.clock is Clock.DRIFT).cost

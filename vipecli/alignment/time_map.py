@@ -1,12 +1,16 @@
 """The time map of an alignment: which moment belongs to which, and how fast one clip runs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator, make_smoothing_spline
+from numpy.typing import NDArray
+from scipy import interpolate  # pyright: ignore[reportMissingTypeStubs]
 
-from vipecli.alignment.align import Alignment
+from vipecli.alignment.warping_path import Alignment
 
+_SPLINES: Any = interpolate  # it has no types
 _STIFFNESS = 0.4  # fourth root of the spline's lambda in seconds, as a part of the time constant
 _LEAST_KNOTS = 5  # of a smoothing spline
 _KNOT_S = 0.005  # knots that are nearer to each other are one
@@ -39,7 +43,9 @@ class Segment:
     ratio: float
 
 
-def warp(alignment: Alignment, times: np.ndarray, *, onto: str = "a") -> np.ndarray:
+def warp(
+    alignment: Alignment, times: NDArray[np.float64], *, onto: str = "a"
+) -> NDArray[np.float64]:
     """Map times of one clip to the moments that belong to them in the other.
 
     A warping path is a staircase: played back as it is, the warped clip would stop and jump. So
@@ -71,7 +77,7 @@ def warp(alignment: Alignment, times: np.ndarray, *, onto: str = "a") -> np.ndar
     times = np.asarray(times, np.float64)
     if len(knots) == 1:
         return np.full(times.shape, values[0])
-    there = PchipInterpolator(knots, values)(times.clip(knots[0], knots[-1]))
+    there = _SPLINES.PchipInterpolator(knots, values)(times.clip(knots[0], knots[-1]))
     return there.clip(values[0], values[-1])  # the cubic may miss its ends by a rounding
 
 
@@ -90,7 +96,7 @@ def speed(alignment: Alignment) -> list[Segment]:
     if end <= start:
         return []
     steps = max(1, round((end - start) / SPEED_STEP_S))
-    edges = np.linspace(start, end, steps + 1)
+    edges = _grid(start, end, steps)
     there = warp(alignment, edges)
     cuts = _merge(edges, there)
     edges, ratios = edges[cuts], _ratios(edges[cuts], there[cuts])
@@ -100,12 +106,18 @@ def speed(alignment: Alignment) -> list[Segment]:
     ]
 
 
-def _ratios(edges: np.ndarray, there: np.ndarray) -> np.ndarray:
+def _grid(start: float, end: float, steps: int) -> NDArray[np.float64]:
+    """Moments from start to end, `steps` apart, both included."""
+    linspace: Callable[..., NDArray[np.float64]] = np.linspace
+    return linspace(start, end, steps + 1)
+
+
+def _ratios(edges: NDArray[np.float64], there: NDArray[np.float64]) -> NDArray[np.float64]:
     """Speed of b relative to a from each moment to the next, within 1/16 to 16."""
     return (np.diff(edges) / np.maximum(np.diff(there), 1e-9)).clip(1 / 16, 16)
 
 
-def _merge(edges: np.ndarray, there: np.ndarray) -> np.ndarray:
+def _merge(edges: NDArray[np.float64], there: NDArray[np.float64]) -> NDArray[np.int64]:
     """Grid points at which the speed changes, the two ends included."""
     cuts = np.arange(len(edges))
     while len(cuts) > 2:
@@ -122,7 +134,7 @@ def _merge(edges: np.ndarray, there: np.ndarray) -> np.ndarray:
     return cuts
 
 
-def _knots(alignment: Alignment, onto: str) -> tuple[np.ndarray, np.ndarray]:
+def _knots(alignment: Alignment, onto: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """One smoothed, non-decreasing target time per distinct source time."""
     source, target = alignment.times_a, alignment.times_b
     if onto == "b":
@@ -133,7 +145,9 @@ def _knots(alignment: Alignment, onto: str) -> tuple[np.ndarray, np.ndarray]:
         weights = np.bincount(owner, alignment.match_probability) / count * np.gradient(knots)
         weights[[0, -1]] *= _PIN
         stiffness = (_STIFFNESS * alignment.smooth_s) ** 4
-        spline = make_smoothing_spline(knots, values, weights / weights.mean(), lam=stiffness)
+        spline = _SPLINES.make_smoothing_spline(
+            knots, values, weights / weights.mean(), lam=stiffness
+        )
         values = spline(knots)
         values[[0, -1]] = target[0], target[-1]
     return knots, np.maximum.accumulate(values.clip(target[0], target[-1]))

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vipecli.alignment.align import Alignment
 from vipecli.alignment.time_map import warp
+from vipecli.alignment.warping_path import Alignment
 
 SWING_DEG = 12.0
 """A turn of an angle counts where the way to it and from it is at least this long, degrees."""
@@ -50,8 +51,8 @@ class Turn:
 def common_turns(
     alignment: Alignment,
     names: Iterable[str],
-    a: tuple[np.ndarray, np.ndarray],
-    b: tuple[np.ndarray, np.ndarray],
+    a: tuple[NDArray[np.float64], NDArray[np.float64]],
+    b: tuple[NDArray[np.float64], NDArray[np.float64]],
 ) -> tuple[Turn, ...]:
     """Turning points in the matched part of both, each joined to its nearest of the same kind.
 
@@ -65,7 +66,7 @@ def common_turns(
         times (T,), seconds, and angles (T, K), degrees, of each.
     """
     (times_a, angles_a), (times_b, angles_b) = a, b
-    rows = []
+    rows: list[Turn] = []
     for k, name in enumerate(names):
         of_a = _within(turning_points(times_a, angles_a[:, k]), alignment.times_a)
         of_b = _within(turning_points(times_b, angles_b[:, k]), alignment.times_b)
@@ -81,7 +82,7 @@ def common_turns(
 
 
 def _within(
-    turns: list[tuple[float, str, float]], times: np.ndarray
+    turns: list[tuple[float, str, float]], times: NDArray[np.float64]
 ) -> list[tuple[float, str, float]]:
     return [turn for turn in turns if times[0] < turn[0] < times[-1]]
 
@@ -93,7 +94,9 @@ def _partner(time_s: float, kind: str, turns: list[tuple[float, str, float]]) ->
     return i if away <= NEAR_S else None
 
 
-def turning_points(times: np.ndarray, angle: np.ndarray) -> list[tuple[float, str, float]]:
+def turning_points(
+    times: NDArray[np.float64], angle: NDArray[np.float64]
+) -> list[tuple[float, str, float]]:
     """Moments at which an angle turns, small to-and-fro left out.
 
     Parameters
@@ -110,7 +113,8 @@ def turning_points(times: np.ndarray, angle: np.ndarray) -> list[tuple[float, st
     none. Where an angle rests at its extreme, to within `REST_DEG`, the middle of the rest.
     """
     known = np.flatnonzero(np.isfinite(angle))
-    values, found = angle[known], []
+    found: list[tuple[float, str, float]] = []
+    values = angle[known]
     for before, here in pairwise(_zigzag(values)):
         first, last = _rest(values, here)
         time_s = (times[known[first]] + times[known[last]]) / 2
@@ -119,7 +123,7 @@ def turning_points(times: np.ndarray, angle: np.ndarray) -> list[tuple[float, st
     return found
 
 
-def _rest(values: np.ndarray, here: int) -> tuple[int, int]:
+def _rest(values: NDArray[np.float64], here: int) -> tuple[int, int]:
     """First and last index of the run around an extreme that stays close to it."""
     close = np.abs(values - values[here]) <= REST_DEG
     behind, ahead = ~close[here::-1], ~close[here:]
@@ -128,7 +132,7 @@ def _rest(values: np.ndarray, here: int) -> tuple[int, int]:
     return first, last
 
 
-def _zigzag(values: np.ndarray) -> list[int]:
+def _zigzag(values: NDArray[np.float64]) -> list[int]:
     """Indices of extremes, each `SWING_DEG` from the next; the first has no way before it."""
     low = high = 0
     turns: list[int] = []

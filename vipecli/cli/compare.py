@@ -77,6 +77,7 @@ def compare(
     from vipecli.alignment.compare import compare as compare_poses
     from vipecli.cli.console import check_json, progress_bars, write_json
     from vipecli.outputs import angles
+    from vipecli.outputs.results import comparison_facts
 
     both = recipes(2)
     _check_outputs(a, b, csv=csv, plot=plot, report=report)
@@ -96,14 +97,7 @@ def compare(
         if report:
             _write_page(found, own, match, report, caveat, bars)
     if json:
-        facts = {
-            "inputs": [str(a), str(b)],
-            "model": match.alignment.model,
-            "pose": pose.value,
-            "mirrored": match.mirrored,
-            "same_action": round(match.same_action, 4),
-            "distance": round(match.alignment.cost, 6),
-        }
+        facts = comparison_facts(own, match, pose.value)
         write_json(facts | angles.as_data(found), json)
     written = [path for path in (csv, plot, report) if path]
     _show(found, match, caveat, written, to_stderr=json == Path("-"))

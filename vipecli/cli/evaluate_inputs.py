@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def load_models(weights: Path | None, compare: list[Path] | None) -> dict[str, "Model"]:
     """Models by the name of their row, the one under test first."""
-    from vipecli.embedding.embed import Model, default_weights
+    from vipecli.embedding.model import Model, default_weights
 
     out: dict[str, Model] = {}
     for path in (weights or default_weights(), *(compare or ())):

@@ -12,7 +12,6 @@ from vipecli.cli.options import with_recipe
 if TYPE_CHECKING:
     from vipecli.embedding.clip import Recipe
     from vipecli.lifting.lift import Lifted
-    from vipecli.lifting.motion_files import Motion
     from vipecli.poses.poses import Poses
     from vipecli.video.source import ClipSource
 
@@ -75,7 +74,7 @@ def lift(
     from vipecli.embedding.clip import clip_source
     from vipecli.lifting.lift import default_lifter
     from vipecli.lifting.lift import lift as lift_poses
-    from vipecli.lifting.motion_files import save_motion
+    from vipecli.lifting.motion_files import as_motion, save_motion
 
     out = out or (None if preview else Path(f"{clip.resolve().stem}.npz"))
     _check(clip, out, preview)
@@ -83,7 +82,7 @@ def lift(
     with progress_bars() as bars:
         poses = read_2d(clip, recipe, bars)
         lifted = lift_poses(poses, lifter, smooth_s=smooth)
-        motion = _motion(lifted, poses, clip, torso=torso, camera=camera)
+        motion = as_motion(lifted, poses, source=clip.name, torso_m=torso, camera=camera)
         if out:
             save_motion(motion, out)
         if preview:
@@ -117,23 +116,6 @@ def read_2d(clip: Path, recipe: "Recipe", bars: object) -> "Poses":
     task = bars.add_task(f"poses of {clip.name}", total=None, unit="frames")
     scene = read_scene(clip, recipe, lambda steps: bars.advance(task, steps))
     return fill_gaps(scene.choose(recipe.person, path=clip))
-
-
-def _motion(
-    lifted: "Lifted", poses: "Poses", clip: Path, *, torso: float, camera: bool
-) -> "Motion":
-    """Joints in metres, y up, in the axes asked for."""
-    import numpy as np
-
-    from vipecli.lifting.lift import where
-    from vipecli.lifting.motion_files import Motion
-
-    joints, axes = lifted.joints, "x to the person's left, y up the spine, z forward"
-    if camera:
-        joints = lifted.in_camera() + where(lifted, poses)[:, None]
-        joints = joints * np.array([1, -1, -1])  # down and forward as up and backward
-        axes = "x to the right of the picture, y up, z to the camera"
-    return Motion(torso * joints, lifted.times, torso * lifted.std, axes, clip.name, lifted.model)
 
 
 def _preview(lifted: "Lifted", poses: "Poses", clip: "ClipSource", out: Path, bars: object) -> None:

@@ -1,6 +1,5 @@
 """`vipe search`: the frames of an index that show a pose, from any side."""
 
-from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,7 +22,6 @@ from vipecli.cli.options import (
 
 if TYPE_CHECKING:
     from vipecli.embedding.clip import Recipe
-    from vipecli.embedding.embed import Embeddings
     from vipecli.index.records import Facts
     from vipecli.index.search import Hit
     from vipecli.index.store import Index
@@ -35,10 +33,6 @@ class Space(str, Enum):
 
     EMBEDDING = "embedding"
     LATENT = "3d"
-
-
-_AROUND_S = 0.35  # looked at on both sides of the moment asked for, to follow the person
-_PICTURES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
 
 
 def search(
@@ -80,7 +74,7 @@ def search(
     """
     from vipecli.cli.console import check_json, note, write_json
     from vipecli.cli.queries import up_to_date
-    from vipecli.embedding.clip import Recipe
+    from vipecli.embedding.clip import Recipe, read_moment
     from vipecli.index.search import search as find
 
     path, time_s = _where(query)
@@ -89,7 +83,7 @@ def search(
     )
     _check(path, sheet)
     check_json(json, path, *([sheet] if sheet else []))
-    poses, frame = _pose(path, time_s, recipe)
+    poses, frame = read_moment(path, recipe, time_s)
     library = up_to_date(index, recipe, jobs, exclude or [])
     facts, clips = library.facts(), library.embeddings()
     if space is Space.LATENT:
@@ -127,55 +121,6 @@ def _check(path: Path, sheet: Path | None) -> None:
         if sheet.suffix.lower() != ".png":
             raise VipeError(f"{sheet}: the contact sheet is a .png; choose such a name")
         check_output(sheet, path)
-
-
-def _pose(path: Path, time_s: float | None, recipe: "Recipe") -> "tuple[Poses, Embeddings]":
-    """One frame of the query: its joints and its embedding."""
-    import numpy as np
-
-    from vipecli.embedding.clip import read_scene
-    from vipecli.embedding.embed import embed
-    from vipecli.errors import NoPoseError, VideoError
-    from vipecli.poses.gaps import fill_gaps
-    from vipecli.poses.poses import Poses
-
-    part = recipe
-    if path.suffix.lower() not in _PICTURES or path.is_dir():
-        time_s = _middle(path, recipe) if time_s is None and path.exists() else time_s
-        if time_s is not None:
-            around = max(0.0, time_s - _AROUND_S), time_s + _AROUND_S
-            part = replace(recipe, start_s=around[0], end_s=around[1])
-    scene = read_scene(path, part)
-    if not len(scene.times):
-        raise VideoError(f"{path}: no frame at {time_s:g} s")
-    poses = fill_gaps(scene.choose(recipe.person, path=path))
-    seen = np.flatnonzero(poses.found)
-    if not len(seen):
-        raise NoPoseError(f"{path}: nobody is seen there; choose another moment")
-    at = poses.times[0] if time_s is None else time_s
-    best = seen[np.argmin(np.abs(poses.times[seen] - at))]
-    one = slice(best, best + 1)
-    frame = Poses(
-        poses.xy[one],
-        poses.score[one],
-        poses.times[one],
-        poses.size,
-        poses.source,
-        poses.detector,
-    )
-    return frame, embed(frame, recipe.load_model())
-
-
-def _middle(path: Path, recipe: "Recipe") -> float:
-    """The middle of a clip, seconds."""
-    from vipecli.embedding.clip import read_scene
-    from vipecli.poses.formats import is_pose_file
-    from vipecli.video.read import probe
-
-    if not is_pose_file(path):
-        return probe(path).duration_s / 2
-    times = read_scene(path, recipe).times
-    return float(times[0] + times[-1]) / 2
 
 
 def _left_out(

@@ -11,7 +11,7 @@ _LIBRARIES = "mediapipe", "onnxruntime"
 
 def version_lines() -> list[str]:
     """The version; models with the checksums that results name; versions of libraries."""
-    from vipecli.embedding.embed import default_weights
+    from vipecli.embedding.model import default_weights
 
     folder = default_weights().parent
     models = [f"{path.stem}:{_checksum(path)}" for path in sorted(folder.glob("*.onnx"))]

@@ -4,15 +4,17 @@ import functools
 import hashlib
 import os
 import threading
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from vipecli.embedding.embed import BATCH, Embeddings, Model, embed
-from vipecli.errors import FormatError, VideoError
+from vipecli.embedding.embed import BATCH, embed
+from vipecli.embedding.model import Embeddings, Model
+from vipecli.errors import FormatError, NoPoseError, VideoError
 from vipecli.poses import cache
 from vipecli.poses.detect import detect_everyone
 from vipecli.poses.detection.detectors import DEFAULT, identity
@@ -27,6 +29,8 @@ from vipecli.video.source import Canvas, ClipSource
 POSES_FORMAT = 7
 """Raise it when the way from video to poses changes: what was kept before is not used then."""
 
+_AROUND_S = 0.35  # on both sides of a moment, in which the person is tracked
+_PICTURES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
 _PIECE = 4 * BATCH  # frames that are embedded and written at a time
 
 
@@ -197,7 +201,9 @@ def _keypoints(path: Path, recipe: Recipe) -> Scene:
 
 
 @functools.lru_cache(maxsize=4)
-def _load_scene(path: Path, stamp: tuple, joint_map: JointMap | None, fps: float | None) -> Scene:
+def _load_scene(
+    path: Path, stamp: tuple[tuple[int, int], ...], joint_map: JointMap | None, fps: float | None
+) -> Scene:
     return load_scene(path, joint_map=joint_map, fps=fps)
 
 
@@ -232,6 +238,56 @@ def read_clip(
         raise _single_frame(path)
     poses = fill_gaps(scene.choose(recipe.person, path=path))
     return poses, embed(poses, model)
+
+
+def read_moment(
+    path: Path, recipe: Recipe, time_s: float | None = None
+) -> tuple[Poses, Embeddings]:
+    """Poses and embedding of the person at one moment of a clip: a single frame.
+
+    Parameters
+    ----------
+    path
+        picture, video, folder of frames or keypoint file.
+    recipe
+        person and models.
+    time_s
+        the moment, seconds; None = the middle of the clip.
+
+    Raises
+    ------
+    FormatError
+        if it is a keypoint file that cannot be read.
+    NoPoseError
+        if nobody is seen there.
+    VideoError
+        if it cannot be read, or has no frame there.
+    """
+    part = recipe
+    if path.suffix.lower() not in _PICTURES or path.is_dir():
+        time_s = _middle(path, recipe) if time_s is None and path.exists() else time_s
+        if time_s is not None:
+            start_s, end_s = max(0.0, time_s - _AROUND_S), time_s + _AROUND_S
+            part = replace(recipe, start_s=start_s, end_s=end_s)
+    scene = read_scene(path, part)
+    if not len(scene.times):
+        raise VideoError(f"{path}: no frame at {time_s or 0:g} s")
+    poses = fill_gaps(scene.choose(recipe.person, path=path))
+    seen = np.flatnonzero(poses.found)
+    if not len(seen):
+        raise NoPoseError(f"{path}: nobody is seen there; choose another moment")
+    at = poses.times[0] if time_s is None else time_s
+    best = int(seen[np.argmin(np.abs(poses.times[seen] - at))])
+    frame = poses.part(slice(best, best + 1))
+    return frame, embed(frame, recipe.load_model())
+
+
+def _middle(path: Path, recipe: Recipe) -> float:
+    """Middle of a clip, seconds."""
+    if not is_pose_file(path):
+        return (probe(clip_source(path, recipe)).duration_s or 0.0) / 2
+    times = read_scene(path, recipe).times
+    return float(times[0] + times[-1]) / 2
 
 
 def read_pieces(
@@ -273,8 +329,8 @@ def _pieces(scene: Scene, track: Track, model: Model) -> Iterator[tuple[Poses, E
     times, reach = scene.times, MAX_GAP_S + 1e-3  # beyond which no gap is filled
     for first in range(0, len(times), _PIECE):
         last = min(first + _PIECE, len(times))
-        low = int(np.searchsorted(times, times[first] - reach))
-        high = int(np.searchsorted(times, times[last - 1] + reach, side="right"))
+        low = bisect_left(times, times[first] - reach)
+        high = bisect_right(times, times[last - 1] + reach)
         poses = fill_gaps(scene.poses_of(track, low, high)).part(slice(first - low, last - low))
         yield poses, embed(poses, model)
 

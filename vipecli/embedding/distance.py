@@ -1,11 +1,13 @@
 """How well frames of two clips match: probabilities, distances, and their mean over time."""
 
 import math
+from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vipecli import _kernels
-from vipecli.embedding.embed import Embeddings
+from vipecli.embedding.model import Embeddings
 from vipecli.embedding.sigmoid import exponentials
 from vipecli.errors import FormatError
 
@@ -13,20 +15,18 @@ FLOOR, RANGE = 0.05, 0.9
 """The matching probability is RANGE times a sigmoid plus FLOOR, so it lies in (0.05, 0.95)."""
 
 MISSING_COST = -math.log(FLOOR)
-"""Distance to a frame in which nobody is seen: the largest there is, 3.0.
+"""Distance to a frame in which nobody is seen: the maximum, 3.0.
 
-With anything smaller a clip with a hole would be near to every other: the warping path could stay
-in the hole while the other clip runs by. At the maximum the path crosses a hole the shortest way,
-and short holes cost nothing because the atrous mean goes over the known frames only.
+With a smaller one a clip with a hole would be near to every other: the warping path could stay in
+the hole while the other clip runs by. At the maximum the path crosses a hole the shortest way, and
+short holes cost nothing because the atrous mean goes over the known frames only.
 """
 
 SOFTNESS = 5.0
 """The frame distance divides the argument of the matching probability's sigmoid by this.
 
-The sigmoid says where a pose ends to be the same (an NP-MPJPE of 0.1), and is steep: two people
-who do the same thing are soon at the floor, where -log p no longer tells near from far. Softened,
-the distance stays graded. Chosen on every second Penn Action training clip and the example clips;
-1 is the distance of the paper.
+The sigmoid of the paper (1) is steep: two people who do the same thing are soon at the floor, where
+-log p no longer tells near from far. How it was chosen: `docs/alignment.md`.
 """
 
 WINDOW_S = 0.3
@@ -36,14 +36,8 @@ Clips as wholes are compared with it; `align` takes a narrower one.
 """
 
 ORDER_WINDOWS_S = 0.2, 0.4, 0.6
-"""Half-widths of the windows of `order_distance`, seconds.
-
-In a short clip they end at `LARGEST_WINDOW` of it. Chosen on pairs of every second Penn Action
-training clip: Kendall's tau 0.79, 0.78 without that end, against 0.70 with
-0.3 s alone, 0.72 with 0.4 s, 0.51 with 0.3 s and taps left out at the ends. Smooth noise in place
-of people has 0.13 with these, 0.12 with taps left out, 0.03 frame by frame: neighbours in time are
-alike.
-"""
+"""Half-widths of the windows of `order_distance`, seconds; at most `LARGEST_WINDOW` of the clip.
+How they were chosen: `docs/alignment.md`."""
 
 LARGEST_WINDOW = 1 / 3
 """Largest half-width of a window of `order_distance`, as a part of the clip."""
@@ -51,14 +45,16 @@ LARGEST_WINDOW = 1 / 3
 SAMPLES = 20
 """K, draws per Gaussian of the paper's estimator (equation 7)."""
 
-ESTIMATORS = "expected", "sampled"
-"""Ways to the matching probability, see `matching_probability`."""
+EstimatorName = Literal["expected", "sampled"]
+"""How the matching probability is computed, see `matching_probability`."""
 
 _THIRDS = np.arange(-3, 4) / 3  # taps of the window, as parts of its half-width
 _CELLS = 1 << 20  # pairs of draws that the sampled estimator holds at a time
 
 
-def matching_probability(a: Embeddings, b: Embeddings, *, match: str = "expected") -> np.ndarray:
+def matching_probability(
+    a: Embeddings, b: Embeddings, *, match: EstimatorName = "expected"
+) -> NDArray[np.float32]:
     r"""Probability that two frames show the same pose, for all pairs of frames.
 
     .. math:: p = 0.9\, E[\mathrm{sigmoid}(-\alpha |z_1 - z_2| + \beta)] + 0.05
@@ -98,7 +94,9 @@ def matching_probability(a: Embeddings, b: Embeddings, *, match: str = "expected
     return _pairwise(a, b, match=match, as_cost=False)
 
 
-def frame_distance(a: Embeddings, b: Embeddings, *, match: str = "expected") -> np.ndarray:
+def frame_distance(
+    a: Embeddings, b: Embeddings, *, match: EstimatorName = "expected"
+) -> NDArray[np.float32]:
     """Return -log of the softened matching probability of all pairs of frames.
 
     The paper (section 4.3) takes the matching probability itself; see `SOFTNESS`. Parameters and
@@ -112,12 +110,16 @@ def frame_distance(a: Embeddings, b: Embeddings, *, match: str = "expected") -> 
     return np.where(np.isnan(cost), np.float32(MISSING_COST), cost)
 
 
-def frame_costs(a: Embeddings, b: Embeddings, *, match: str = "expected") -> np.ndarray:
+def frame_costs(
+    a: Embeddings, b: Embeddings, *, match: EstimatorName = "expected"
+) -> NDArray[np.float32]:
     """Return `frame_distance`, but NaN where a frame has no embedding, as `atrous` wants it."""
     return _pairwise(a, b, match=match, as_cost=True)
 
 
-def window_distance(a: Embeddings, b: Embeddings, *, match: str = "expected") -> np.ndarray:
+def window_distance(
+    a: Embeddings, b: Embeddings, *, match: EstimatorName = "expected"
+) -> NDArray[np.float32]:
     """Frame distance averaged over the atrous window: the cost that alignment minimises.
 
     Parameters and errors are those of `matching_probability`.
@@ -129,7 +131,9 @@ def window_distance(a: Embeddings, b: Embeddings, *, match: str = "expected") ->
     return atrous(frame_costs(a, b, match=match), a.times, b.times)
 
 
-def order_distance(costs: np.ndarray, times_a: np.ndarray, times_b: np.ndarray) -> np.ndarray:
+def order_distance(
+    costs: NDArray[np.float32], times_a: NDArray[np.float64], times_b: NDArray[np.float64]
+) -> NDArray[np.float32]:
     """Frame distance that tells one phase of a movement from another: for ranking single frames.
 
     The mean over atrous windows of three widths. At the ends of a clip a window slides inwards, so
@@ -152,15 +156,19 @@ def order_distance(costs: np.ndarray, times_a: np.ndarray, times_b: np.ndarray) 
     costs = np.ascontiguousarray(costs, np.float32)
     total, part = np.zeros_like(costs), np.empty_like(costs)
     for window_s in ORDER_WINDOWS_S:
-        inside = (_sliding_taps(times, window_s) for times in (times_a, times_b))
-        _kernels.atrous_taps(costs, *inside, np.float32(MISSING_COST), part)
+        taps_a, taps_b = (_sliding_taps(times, window_s) for times in (times_a, times_b))
+        _kernels.atrous_taps(costs, taps_a, taps_b, np.float32(MISSING_COST), part)
         total += part
     return total / np.float32(len(ORDER_WINDOWS_S))
 
 
 def atrous(
-    distance: np.ndarray, times_a: np.ndarray, times_b: np.ndarray, *, window_s: float = WINDOW_S
-) -> np.ndarray:
+    distance: NDArray[np.floating[Any]],
+    times_a: NDArray[np.float64],
+    times_b: NDArray[np.float64],
+    *,
+    window_s: float = WINDOW_S,
+) -> NDArray[np.float32]:
     """Mean of the distance over 7 moments around both frames (paper, section 4.3).
 
     The taps are set by time, so that clips of any two frame rates can be compared. Only taps that
@@ -189,7 +197,9 @@ def atrous(
     return out
 
 
-def constant_taps(times: np.ndarray, window_s: float = WINDOW_S) -> np.ndarray | None:
+def constant_taps(
+    times: NDArray[np.float64], window_s: float = WINDOW_S
+) -> NDArray[np.int64] | None:
     """Offsets of the atrous window in frames, shape (7,) int64; None if the rate varies.
 
     The rate counts as constant while no frame is off by a quarter of the interval.
@@ -204,15 +214,18 @@ def constant_taps(times: np.ndarray, window_s: float = WINDOW_S) -> np.ndarray |
     return (np.sign(_THIRDS) * frames).astype(np.int64)
 
 
-def _sliding_taps(times: np.ndarray, window_s: float) -> np.ndarray:
+def _sliding_taps(times: NDArray[np.float64], window_s: float) -> NDArray[np.int64]:
     """Taps (T, 7) of windows that slide inwards at the ends of the clip, all inside it."""
     window_s = min(window_s, LARGEST_WINDOW * (times[-1] - times[0]))
     return taps(times, window_s, centres=times.clip(times[0] + window_s, times[-1] - window_s))
 
 
 def taps(
-    times: np.ndarray, window_s: float = WINDOW_S, *, centres: np.ndarray | None = None
-) -> np.ndarray:
+    times: NDArray[np.float64],
+    window_s: float = WINDOW_S,
+    *,
+    centres: NDArray[np.float64] | None = None,
+) -> NDArray[np.int64]:
     """Frames nearest to the offsets of the atrous window around every frame.
 
     Parameters
@@ -253,21 +266,23 @@ def check_same_model(a: Embeddings, b: Embeddings) -> None:
         )
 
 
-def known_frames(clip: Embeddings) -> np.ndarray:
+def known_frames(clip: Embeddings) -> NDArray[np.bool_]:
     """Shape (T,) bool: frames that have an embedding."""
     return np.isfinite(clip.mean).all(axis=1) & np.isfinite(clip.std).all(axis=1)
 
 
-def filled(clip: Embeddings) -> tuple[np.ndarray, np.ndarray]:
+def filled(clip: Embeddings) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and variance, shape (T, D) float32 in C order, with zeros in missing frames."""
     known = known_frames(clip)[:, None]
     mean = np.where(known, clip.mean, 0).astype(np.float32)
     return mean, np.where(known, np.square(clip.std), 0).astype(np.float32)
 
 
-def _pairwise(a: Embeddings, b: Embeddings, *, match: str, as_cost: bool) -> np.ndarray:
+def _pairwise(
+    a: Embeddings, b: Embeddings, *, match: EstimatorName, as_cost: bool
+) -> NDArray[np.float32]:
     """Compute the matching probability or -log of it, NaN for missing frames."""
-    if match not in ESTIMATORS:
+    if match not in get_args(EstimatorName):
         raise ValueError(f"match is {match!r}; use 'expected' or 'sampled'")
     check_same_model(a, b)
     out = _expected(a, b, as_cost) if match == "expected" else _sampled(a, b, as_cost)
@@ -276,36 +291,43 @@ def _pairwise(a: Embeddings, b: Embeddings, *, match: str, as_cost: bool) -> np.
     return out
 
 
-def _expected(a: Embeddings, b: Embeddings, as_cost: bool) -> np.ndarray:
+def _expected(a: Embeddings, b: Embeddings, as_cost: bool) -> NDArray[np.float32]:
     (mean_a, var_a), (mean_b, var_b) = filled(a), filled(b)
     mean_t, var_t = np.ascontiguousarray(mean_b.T), np.ascontiguousarray(var_b.T)
     terms = kernel_sigmoid(a, softness=SOFTNESS if as_cost else 1.0)
     return _kernels.matching(mean_a, var_a, mean_t, var_t, *terms, as_cost)
 
 
-def kernel_sigmoid(clip: Embeddings, *, softness: float) -> tuple[np.ndarray, np.ndarray]:
+def kernel_sigmoid(
+    clip: Embeddings, *, softness: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Waves and decays that make up the softened sigmoid, see `sigmoid.exponentials`."""
     return exponentials(*(float(x / softness) for x in clip.sigmoid))
 
 
-def _draws(clip: Embeddings, seed: int) -> np.ndarray:
+def _draws(clip: Embeddings, seed: int) -> NDArray[np.float32]:
     """K draws per frame, shape (T * K, D) float32, zeros for missing frames."""
     mean, var = filled(clip)
     noise = np.random.default_rng(seed).standard_normal((SAMPLES, *mean.shape), np.float32)
     return (mean + np.sqrt(var) * noise).transpose(1, 0, 2).reshape(-1, mean.shape[1])
 
 
-def _sampled(a: Embeddings, b: Embeddings, as_cost: bool) -> np.ndarray:
+def _squares(draws: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Squared length of each draw, shape (P,)."""
+    return np.einsum("nd,nd->n", draws, draws)  # pyright: ignore[reportUnknownMemberType]
+
+
+def _sampled(a: Embeddings, b: Embeddings, as_cost: bool) -> NDArray[np.float32]:
     """Equation 7 of the paper through matrix products, a few frames of a at a time."""
     draws_a, draws_b = _draws(a, 0), _draws(b, 1)
-    squares_b = np.einsum("nd,nd->n", draws_b, draws_b)
+    squares_b = _squares(draws_b)
     softness = SOFTNESS if as_cost else 1.0
     slope, offset = (np.float32(x / softness) for x in a.sigmoid)
     out = np.empty((len(a), len(b)), np.float32)
     step = max(1, _CELLS // max(len(draws_b) * SAMPLES, 1))
     for start in range(0, len(a), step):
         part = draws_a[start * SAMPLES : (start + step) * SAMPLES]
-        squared = np.einsum("nd,nd->n", part, part)[:, None] + squares_b - 2 * (part @ draws_b.T)
+        squared = _squares(part)[:, None] + squares_b - 2 * (part @ draws_b.T)
         radius = np.sqrt(np.maximum(squared, 0))
         p = 1 / (1 + np.exp(np.minimum(slope * radius - offset, np.float32(80))))
         out[start : start + step] = p.reshape(-1, SAMPLES, len(b), SAMPLES).mean((1, 3))

@@ -10,8 +10,10 @@ make the step of the sigmoid, real ones ("decays") its slope; three to five of b
 """
 
 import functools
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 ERROR, FLOOR_ERROR = 0.003, 0.001
 """Largest error of the sum, near sigmoid = 1 and near 0 (0.003 in p and 0.02 in -log p at most)."""
@@ -40,18 +42,18 @@ _EXPONENTS = {
     17.0: ((3.81 + 3.35j, 3.46 + 7.36j, 2.53 + 11.96j), (3.812,)),
 }
 _GOOD = 0.75  # of the error allowed: exponents of a nearby offset are taken as they are
-_ROUNDS = 12  # of weighting anew
+_ROUNDS = 12  # of reweighting
 
 
 @functools.lru_cache(maxsize=64)
-def exponentials(slope: float, offset: float) -> tuple[np.ndarray, np.ndarray]:
+def exponentials(slope: float, offset: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Sum of exponentials of r^2 that is 0.9 sigmoid(offset - slope r), as the kernels take it.
 
     Parameters
     ----------
     slope, offset
         of the sigmoid, the slope above 0. Up to an offset of 14 the sum is within `ERROR` and,
-        where it is small, `FLOOR_ERROR`; steeper steps are met less well.
+        where it is small, `FLOOR_ERROR`; the error of steeper steps is larger.
 
     Returns
     -------
@@ -81,10 +83,13 @@ def largest_error(offset: float) -> float:
 
 
 @functools.lru_cache(maxsize=64)
-def _sum(offset: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+def _sum(
+    offset: float,
+) -> tuple[NDArray[np.complex128], NDArray[np.float64], NDArray[np.float64], float]:
     """Exponents of waves and decays, weights and error for slope 1."""
     near = min(_EXPONENTS, key=lambda b: abs(b - offset))
-    waves, decays = (np.array(part) / _square(near) for part in _EXPONENTS[near])
+    waves = np.array(_EXPONENTS[near][0], np.complex128) / _square(near)
+    decays = np.array(_EXPONENTS[near][1], np.float64) / _square(near)
     weights, error = _weights(offset, waves, decays)
     if error > _GOOD:
         fitted = fit(offset, waves, decays)
@@ -94,27 +99,32 @@ def _sum(offset: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     return waves, decays, weights, error
 
 
-def fit(offset: float, waves: np.ndarray, decays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def fit(
+    offset: float, waves: NDArray[np.complex128], decays: NDArray[np.float64]
+) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
     """Exponents for another offset at slope 1, by least squares from those of a near one.
 
     A wave and its conjugate have the same real part; the kernels follow the angle of those whose
     imaginary part is not negative, so they are the ones returned.
     """
-    from scipy.optimize import least_squares
+    from scipy import optimize  # pyright: ignore[reportMissingTypeStubs]
 
     count, square = len(waves), _square(offset)
     u, wanted, tolerance = _samples(offset)
 
-    def unpack(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def unpack(x: NDArray[np.float64]) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
         real, decay = np.exp(x[:count].clip(-9, 3)), np.exp(x[2 * count :].clip(-9, 9))
         return (real + 1j * np.abs(x[count : 2 * count])) / square, decay / square
 
-    def residual(x: np.ndarray) -> np.ndarray:
+    def residual(x: NDArray[np.float64]) -> NDArray[np.float64]:
         table = _table(u, *unpack(x)) / tolerance[:, None]
         return table @ _solve(table, wanted / tolerance) - wanted / tolerance
 
     start = [np.log(waves.real * square), waves.imag * square, np.log(decays * square)]
-    return unpack(least_squares(residual, np.concatenate(start), max_nfev=40, x_scale=0.3).x)
+    solvers: Any = optimize
+    return unpack(
+        solvers.least_squares(residual, np.concatenate(start), max_nfev=40, x_scale=0.3).x
+    )
 
 
 def _square(offset: float) -> float:
@@ -122,7 +132,7 @@ def _square(offset: float) -> float:
     return max(offset, 2.0) ** 2
 
 
-def _samples(offset: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _samples(offset: float) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Places r^2, the sigmoid there, and the error allowed."""
     high = max(offset, 0.0)
     reach = np.linspace(0, 1, 280) ** 1.5  # close together near 0, where decays are steep
@@ -132,19 +142,23 @@ def _samples(offset: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return r**2, wanted, np.minimum(ERROR, FLOOR_ERROR + 0.018 * wanted) / 0.9
 
 
-def _table(u: np.ndarray, waves: np.ndarray, decays: np.ndarray) -> np.ndarray:
+def _table(
+    u: NDArray[np.float64], waves: NDArray[np.complex128], decays: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Real and imaginary parts of the waves, and the decays, at u (one column each)."""
     turning = np.exp(-np.outer(u, waves))
     return np.concatenate([turning.real, turning.imag, np.exp(-np.outer(u, decays))], axis=1)
 
 
-def _solve(table: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def _solve(table: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
     """Least squares with weights that stay small: float32 has to hold their sum."""
     table = np.concatenate([table, 0.003 * np.eye(table.shape[1])])
     return np.linalg.lstsq(table, np.append(wanted, np.zeros(table.shape[1])), rcond=None)[0]
 
 
-def _weights(offset: float, waves: np.ndarray, decays: np.ndarray) -> tuple[np.ndarray, float]:
+def _weights(
+    offset: float, waves: NDArray[np.complex128], decays: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
     """Weights with the least largest error (Lawson 1961), and that error of the one allowed."""
     u, wanted, tolerance = _samples(offset)
     table, wanted = _table(u, waves, decays) / tolerance[:, None], wanted / tolerance

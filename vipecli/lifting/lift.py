@@ -4,17 +4,18 @@ import functools
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vipecli.embedding.embed import (
-    BATCH,
-    MIN_JOINTS,
+from vipecli.embedding.embed import BATCH, MIN_JOINTS, embed
+from vipecli.embedding.model import (
     Embeddings,
     Model,
+    Network,
     default_weights,
-    embed,
+    metadata,
     open_network,
 )
 from vipecli.errors import WeightsError
@@ -22,9 +23,6 @@ from vipecli.poses import skeleton as sk
 from vipecli.poses.anatomy import bones, put_together
 from vipecli.poses.canonical import canonical, rotation_onto, torso
 from vipecli.poses.poses import Poses
-
-if TYPE_CHECKING:
-    import onnxruntime
 
 LIFT_WEIGHTS = "vvipe.onnx"
 SMOOTH_S = 0.05
@@ -59,11 +57,11 @@ class Lifter:
     """
 
     mapper: Model
-    decoder: "onnxruntime.InferenceSession"
-    encoder: "onnxruntime.InferenceSession"
-    refiner: "onnxruntime.InferenceSession | None"
-    spread: np.ndarray
-    latent_std: np.ndarray
+    decoder: Network
+    encoder: Network
+    refiner: Network | None
+    spread: NDArray[Any]
+    latent_std: NDArray[Any]
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Lifter":
@@ -83,31 +81,25 @@ class Lifter:
         """
         path = Path(path) if path else default_weights().with_name(LIFT_WEIGHTS)
         mapper = Model.load(path)
-        meta = mapper.session.get_modelmeta().custom_metadata_map
+        meta = metadata(mapper.session)
         if meta.get("kind") != "vvipe":
             raise WeightsError(f"{path}: embeds but does not lift; give a file of kind vvipe")
-        sessions = []
-        for part in ("decoder", "encoder", "refiner"):
-            file = path.with_name(f"{path.stem}_{part}.onnx")
-            if part == "refiner" and not file.exists():
-                sessions.append(None)
-                continue
-            _, session = open_network(file)
-            if session.get_modelmeta().custom_metadata_map.get("run") != meta.get("run"):
-                raise WeightsError(f"{file}: not trained together with {path.name}")
-            sessions.append(session)
-        spread, latent_std = (
-            np.array(json.loads(meta.get(key, "1.0")), np.float64) * np.ones(size)
-            for key, size in (("spread", len(sk.JOINTS)), ("latent_std", mapper.dims))
+        has_refiner = _part(path, "refiner").exists()
+        return cls(
+            mapper,
+            _network(path, "decoder", meta),
+            _network(path, "encoder", meta),
+            _network(path, "refiner", meta) if has_refiner else None,
+            spread=_numbers(meta, "spread", len(sk.JOINTS)),
+            latent_std=_numbers(meta, "latent_std", mapper.dims),
         )
-        return cls(mapper, *sessions, spread, latent_std)
 
     @property
     def dims(self) -> int:
         """D of the latent."""
         return self.mapper.dims
 
-    def decode(self, latent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def decode(self, latent: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Canonical poses (..., 13, 3), and bone lengths (..., 7), of latents (..., D)."""
         flat = latent.reshape(-1, self.dims).astype(np.float32)
         poses, lengths = _in_batches(self.decoder, ("pose", "lengths"), {"latent": flat})
@@ -115,17 +107,37 @@ class Lifter:
             *latent.shape[:-1], lengths.shape[1]
         )
 
-    def encode(self, poses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def encode(self, poses: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Mean and std (P, D) of the latent of 3D poses (P, 13, 3) in any axes."""
         known = canonical(poses)[0].astype(np.float32)
-        return tuple(_in_batches(self.encoder, ("mean", "std"), {"pose": known}))
+        mean, std = _in_batches(self.encoder, ("mean", "std"), {"pose": known})
+        return mean, std
+
+
+def _part(path: Path, name: str) -> Path:
+    """File of one of the networks that belong to a mapper."""
+    return path.with_name(f"{path.stem}_{name}.onnx")
+
+
+def _network(path: Path, name: str, meta: dict[str, str]) -> Network:
+    """Network beside a mapper; an error if the two were not trained together."""
+    file = _part(path, name)
+    _, session = open_network(file)
+    if metadata(session).get("run") != meta.get("run"):
+        raise WeightsError(f"{file}: not trained together with {path.name}")
+    return session
+
+
+def _numbers(meta: dict[str, str], key: str, count: int) -> NDArray[np.float64]:
+    """Numbers from the metadata, one for each or one for all; 1 where there are none."""
+    return np.array(json.loads(meta.get(key, "1.0")), np.float64) * np.ones(count)
 
 
 default_lifter = functools.cache(Lifter.load)
 """The lifter of a path, read once per process."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Lifted:
     """3D poses of one person over the frames of a clip.
 
@@ -146,19 +158,24 @@ class Lifted:
         which weights made it.
     """
 
-    joints: np.ndarray
-    rotation: np.ndarray
-    std: np.ndarray
-    latent: np.ndarray
-    latent_std: np.ndarray
-    times: np.ndarray
+    joints: NDArray[np.floating[Any]]
+    rotation: NDArray[np.float64]
+    std: NDArray[np.float64]
+    latent: NDArray[np.float32]
+    latent_std: NDArray[np.float32]
+    times: NDArray[np.float64]
     model: str
 
     def __len__(self) -> int:
         """Return the number of frames, T."""
         return len(self.times)
 
-    def in_camera(self) -> np.ndarray:
+    def __repr__(self) -> str:
+        """One line: frames, frames with a pose, and model."""
+        known = int(np.isfinite(self.joints).all(axis=(1, 2)).sum())
+        return f"Lifted({len(self)} frames, {known} with a pose, model {self.model!r})"
+
+    def in_camera(self) -> NDArray[Any]:
         """Joints (T, 13, 3) in axes right, down, forward of the camera, about the mid-hip."""
         return np.einsum("tij,tkj->tki", self.rotation, self.joints)
 
@@ -171,7 +188,7 @@ def lift(
     Parameters
     ----------
     poses
-        T frames; missing joints are NaN with score 0, and are made up by what the network knows.
+        T frames; missing joints are NaN with score 0, and are inferred by the network.
     lifter
         None = the one that comes with vipe.
     smooth_s
@@ -214,17 +231,18 @@ def in_latent(poses: Poses, lifter: Lifter | None = None) -> Embeddings:
     return replace(found, std=np.where(np.isfinite(found.std), np.float32(_POINT), np.nan))
 
 
-def _map(poses: Poses, lifter: Lifter) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _map(poses: Poses, lifter: Lifter) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Mean and std (T, D) of the latent, and rotations (T, 3, 3)."""
     known = poses.score > 0
     joints = np.where(known[..., None], poses.xy, 0).astype(np.float32)
     feed = {"joints": joints, "visibility": poses.score.astype(np.float32)}
-    return tuple(_in_batches(lifter.mapper.session, ("mean", "std", "rotation"), feed))
+    mean, std, rotation = _in_batches(lifter.mapper.session, ("mean", "std", "rotation"), feed)
+    return mean, std, rotation
 
 
 def _in_batches(
-    session: "onnxruntime.InferenceSession", names: tuple[str, ...], feed: dict[str, np.ndarray]
-) -> list[np.ndarray]:
+    session: Network, names: tuple[str, ...], feed: dict[str, NDArray[Any]]
+) -> list[NDArray[Any]]:
     count = len(next(iter(feed.values())))
     if not count:  # the runtime does not take none
         one = {k: np.zeros((1, *v.shape[1:]), v.dtype) for k, v in feed.items()}
@@ -234,7 +252,9 @@ def _in_batches(
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
-def _uncertainty(mean: np.ndarray, std: np.ndarray, lifter: Lifter, seed: int = 0) -> np.ndarray:
+def _uncertainty(
+    mean: NDArray[Any], std: NDArray[Any], lifter: Lifter, seed: int = 0
+) -> NDArray[Any]:
     """Root mean square distance (T, 13) of the joints of sampled latents from their mean."""
     rng = np.random.default_rng(seed)
     total, square = np.zeros((2, len(mean), 13, 3))
@@ -247,8 +267,8 @@ def _uncertainty(mean: np.ndarray, std: np.ndarray, lifter: Lifter, seed: int = 
 
 
 def _refined(
-    joints: np.ndarray, rotation: np.ndarray, poses: Poses, lifter: Lifter
-) -> tuple[np.ndarray, np.ndarray]:
+    joints: NDArray[Any], rotation: NDArray[Any], poses: Poses, lifter: Lifter
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Poses and rotations with the detector's own 3D landmarks taken into account.
 
     Those are in camera axes, too, right, down and forward: the rotation is the mean of what the
@@ -294,7 +314,7 @@ def smoothed(lifted: Lifted, *, smooth_s: float = SMOOTH_S) -> Lifted:
         return lifted
     weight = 1 / np.square(lifted.std[known].mean(axis=1).clip(1e-3))
 
-    def mean(values: np.ndarray) -> np.ndarray:
+    def mean(values: NDArray[Any]) -> NDArray[Any]:
         flat = values[known].reshape(known.sum(), -1)
         out = _mean_over_time(lifted.times, known, weight, flat, smooth_s)
         return out.reshape(len(values), *values.shape[1:])
@@ -307,8 +327,12 @@ def smoothed(lifted: Lifted, *, smooth_s: float = SMOOTH_S) -> Lifted:
 
 
 def _mean_over_time(
-    times: np.ndarray, known: np.ndarray, weight: np.ndarray, values: np.ndarray, smooth_s: float
-) -> np.ndarray:
+    times: NDArray[Any],
+    known: NDArray[Any],
+    weight: NDArray[Any],
+    values: NDArray[Any],
+    smooth_s: float,
+) -> NDArray[Any]:
     """Gaussian means (T, F) over the known frames' values (K, F); NaN far from all of them."""
     at = times[known]
     reach = 5 * smooth_s + _LONGEST_GAP_S
@@ -330,7 +354,7 @@ def _mean_over_time(
     return out
 
 
-def _nearest_rotation(matrices: np.ndarray) -> np.ndarray:
+def _nearest_rotation(matrices: NDArray[Any]) -> NDArray[Any]:
     """The rotation nearest to each matrix (T, 3, 3); NaN stays NaN."""
     out = np.full_like(matrices, np.nan)
     usable = np.isfinite(matrices).all(axis=(1, 2))
@@ -340,7 +364,7 @@ def _nearest_rotation(matrices: np.ndarray) -> np.ndarray:
     return out
 
 
-def where(lifted: Lifted, poses: Poses) -> np.ndarray:
+def where(lifted: Lifted, poses: Poses) -> NDArray[Any]:
     """Place of the mid-hip (T, 3) as a far camera sees it: right and down in torso units, 0 deep.
 
     The scale is the clip's median, so that a walk across the picture is a walk, and one towards

@@ -12,8 +12,10 @@ from vipecli import __version__
 from vipecli.errors import FormatError
 from vipecli.files import replacing
 from vipecli.lifting.bvh_skeleton import skeleton_of
+from vipecli.lifting.lift import Lifted, where
 from vipecli.poses.anatomy import bones, put_together
 from vipecli.poses.mocap.bvh import write_bvh
+from vipecli.poses.poses import Poses
 from vipecli.poses.skeleton import JOINTS
 
 FORMAT_VERSION = 1
@@ -44,6 +46,36 @@ class Motion:
     axes: str = ""
     source: str = ""
     model: str = ""
+
+
+def as_motion(
+    lifted: Lifted,
+    poses: Poses,
+    *,
+    source: str = "",
+    torso_m: float = 0.5,
+    camera: bool = False,
+) -> Motion:
+    """Lifted poses as motion in metres, y up.
+
+    Parameters
+    ----------
+    lifted, poses
+        joints in space, and those in the picture that they were lifted from.
+    source
+        name of the clip.
+    torso_m
+        from mid-hip to mid-shoulder, metres.
+    camera
+        in the axes of the camera, with the way through the picture, instead of the body's own.
+    """
+    joints, axes = lifted.joints, "x to the person's left, y up the spine, z forward"
+    if camera:
+        joints = lifted.in_camera() + where(lifted, poses)[:, None]
+        joints = joints * np.array([1, -1, -1])  # down and forward as up and backward
+        axes = "x to the right of the picture, y up, z to the camera"
+    std = torso_m * lifted.std
+    return Motion(torso_m * joints, lifted.times, std, axes, source, lifted.model)
 
 
 def check_format(path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vipecli.errors import FormatError, NoPoseError
 from vipecli.poses.skeleton import JOINTS, from_mediapipe
@@ -57,15 +58,15 @@ class Poses:
         shape (T, 33, 3) float32 or None: MediaPipe's 3D landmarks, metres from the mid-hip.
     """
 
-    xy: np.ndarray
-    score: np.ndarray
-    times: np.ndarray
+    xy: NDArray[np.float32]
+    score: NDArray[np.float32]
+    times: NDArray[np.float64]
     size: tuple[int, int]
     source: str = ""
     detector: str = ""
-    landmarks: np.ndarray | None = None
-    landmark_score: np.ndarray | None = None
-    world: np.ndarray | None = None
+    landmarks: NDArray[np.float32] | None = None
+    landmark_score: NDArray[np.float32] | None = None
+    world: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         """Check the shapes once, so that no later stage has to.
@@ -99,7 +100,7 @@ class Poses:
         return len(self.times)
 
     @property
-    def found(self) -> np.ndarray:
+    def found(self) -> NDArray[np.bool_]:
         """Shape (T,) bool: frames in which at least one joint is known."""
         return (self.score > 0).any(axis=1)
 
@@ -122,7 +123,7 @@ class Scene:
     """
 
     tracks: Tracks
-    times: np.ndarray
+    times: NDArray[np.float64]
     size: tuple[int, int]
     source: str = ""
     detector: str = ""

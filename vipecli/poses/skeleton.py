@@ -1,6 +1,7 @@
 """The model's 13 joints: names, left/right pairs, links, and maps from other joint layouts."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 JOINTS = (
     "head",
@@ -61,7 +62,7 @@ _MEDIAPIPE_SOURCES = (
 )
 
 
-def from_mediapipe(landmarks: np.ndarray) -> np.ndarray:
+def from_mediapipe(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
     """Joints of the model from MediaPipe's landmarks.
 
     Parameters

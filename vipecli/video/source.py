@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vipecli.errors import VideoWarning
 
@@ -27,10 +28,10 @@ class Canvas:
     """
 
     size: tuple[int, int]
-    times: np.ndarray
+    times: NDArray[np.float64]
 
     @classmethod
-    def fitted(cls, size: tuple[int, int], times: np.ndarray) -> "Canvas":
+    def fitted(cls, size: tuple[int, int], times: NDArray[np.float64]) -> "Canvas":
         """Canvas of the shape of a picture, scaled down where a video could not hold it."""
         scale = min(1.0, _LONGEST_SIDE / max(size))
         width, height = (max(2, round(side * scale)) for side in size)

@@ -35,7 +35,7 @@ _DAMAGED = (
 
 
 def load_poses(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     *,
     person: Person = "largest",
     joint_map: JointMap | None = None,
@@ -73,7 +73,7 @@ def load_poses(
 
 
 def load_scene(
-    path: str | os.PathLike, *, joint_map: JointMap | None = None, fps: float | None = None
+    path: str | os.PathLike[str], *, joint_map: JointMap | None = None, fps: float | None = None
 ) -> Scene:
     """Everyone in a file of any format that is known.
 

@@ -9,7 +9,7 @@ from vipecli.poses.formats.json_files import is_openpose_folder
 from vipecli.poses.formats.registry import READERS
 
 
-def is_pose_file(path: str | os.PathLike) -> bool:
+def is_pose_file(path: str | os.PathLike[str]) -> bool:
     """Whether a path is to be read as poses: by its extension, or as a folder of OpenPose."""
     path = Path(path)
     if path.is_dir():

@@ -1,0 +1,192 @@
+"""Embedding models: weights in ONNX files, their identity, and the Gaussians they give."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vipecli.errors import FormatError, WeightsError
+from vipecli.poses import skeleton as sk
+
+DEFAULT_WEIGHTS = "prvipe.onnx"
+MODEL_FORMAT = 1
+
+
+class Network(Protocol):
+    """What is used of an `onnxruntime.InferenceSession`."""
+
+    def run(
+        self, output_names: Sequence[str], input_feed: dict[str, NDArray[np.float32]]
+    ) -> list[NDArray[np.float32]]:
+        """Outputs by name, for inputs by name."""
+        ...
+
+    def get_modelmeta(self) -> Any:
+        """Metadata; what `vipe train` wrote is in its `custom_metadata_map`."""
+        ...
+
+
+def metadata(network: Network) -> dict[str, str]:
+    """What `vipe train` wrote about a network."""
+    return dict(network.get_modelmeta().custom_metadata_map)
+
+
+@dataclass(frozen=True, repr=False)
+class Embeddings:
+    """One Gaussian per frame, in the space of one model.
+
+    Attributes
+    ----------
+    mean, std
+        shape (T, D) float32: mean and standard deviation per dimension; a row of NaN where no
+        person was found.
+    times
+        shape (T,) float64, presentation times in seconds.
+    model
+        name of the weights and the first 8 hex digits of their SHA-256, ``prvipe:0123abcd``.
+    sigmoid
+        the model's (a, b) of p(z1, z2) = 0.9 sigmoid(-a |z1 - z2| + b) + 0.05 (equation 5).
+    """
+
+    mean: NDArray[np.float32]
+    std: NDArray[np.float32]
+    times: NDArray[np.float64]
+    model: str
+    sigmoid: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        """Check the shapes once.
+
+        Raises
+        ------
+        FormatError
+            if the shapes of mean, std and times disagree.
+        """
+        if self.mean.shape != self.std.shape or len(self.mean) != len(self.times):
+            raise FormatError(
+                f"embeddings: mean {self.mean.shape}, std {self.std.shape} and "
+                f"{len(self.times)} times do not belong together"
+            )
+
+    def __len__(self) -> int:
+        """Return the number of frames, T."""
+        return len(self.times)
+
+    def part(self, frames: slice | NDArray[np.int64] | NDArray[np.bool_]) -> "Embeddings":
+        """Some of the frames, in order: a slice, or a mask or indices (T,)."""
+        return replace(self, mean=self.mean[frames], std=self.std[frames], times=self.times[frames])
+
+    def __repr__(self) -> str:
+        """One line: frames, dimensions, time span and model."""
+        span = f", {self.times[0]:.2f}-{self.times[-1]:.2f} s" if len(self) else ""
+        return (
+            f"Embeddings({len(self)} frames x {self.mean.shape[-1]} dimensions{span}, "
+            f"model {self.model!r})"
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class Model:
+    """A network that embeds poses, from one ONNX file.
+
+    Attributes
+    ----------
+    id
+        name and short checksum, as in `Embeddings.model`.
+    sigmoid
+        (a, b) of the matching probability.
+    dims
+        D.
+    trained_on
+        the data, in words.
+    session
+        the onnxruntime session.
+    """
+
+    id: str
+    sigmoid: tuple[float, float]
+    dims: int
+    trained_on: str
+    session: Network
+
+    @classmethod
+    def load(cls, path: Path | None = None, *, threads: int = 1) -> "Model":
+        """Read a model file.
+
+        Parameters
+        ----------
+        path
+            an ``.onnx`` file written by `vipe train`; None = the model that comes with vipe.
+        threads
+            the network is small: one thread is fastest for a clip at a time.
+
+        Raises
+        ------
+        WeightsError
+            if the file is missing, is no ONNX model, or was made for other joints.
+        """
+        path = Path(path) if path else default_weights()
+        data, session = open_network(path, threads=threads)
+        meta = metadata(session)
+        try:
+            version, joints = json.loads(meta["format"]), tuple(json.loads(meta["joints"]))
+            a, b = json.loads(meta["sigmoid"])
+            name, dims, trained_on = meta["name"], json.loads(meta["dims"]), meta["trained_on"]
+        except (KeyError, ValueError) as exc:
+            raise WeightsError(f"{path}: not a model written by `vipe train`") from exc
+        if version != MODEL_FORMAT or joints != sk.JOINTS:
+            raise WeightsError(f"{path}: made for other joints or by another version of vipe")
+        checksum = hashlib.sha256(data).hexdigest()[:8]
+        return cls(f"{name}:{checksum}", (a, b), dims, trained_on, session)
+
+    def run(
+        self, joints: NDArray[np.float32], visibility: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Mean and std (T, D) of 2D poses (T, 13, 2) in pixels with visibilities (T, 13)."""
+        feed = {"joints": joints, "visibility": visibility}
+        mean, std = self.session.run(["mean", "std"], feed)
+        return mean, std
+
+    def __repr__(self) -> str:
+        """One line: identity, dimensions and training data."""
+        return f"Model({self.id!r}, {self.dims} dimensions, trained on {self.trained_on})"
+
+
+def default_weights() -> Path:
+    """Path of the model that comes with vipe: in the package, or beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    for folder in (package / "weights", package.parent / "weights"):
+        if (folder / DEFAULT_WEIGHTS).is_file():
+            return folder / DEFAULT_WEIGHTS
+    raise WeightsError(f"{DEFAULT_WEIGHTS} is missing from the installation; install vipe again")
+
+
+def open_network(path: Path, *, threads: int = 1) -> tuple[bytes, Network]:
+    """Content of an ONNX file, and a session that runs it.
+
+    Raises
+    ------
+    WeightsError
+        if the file is missing or is no ONNX model.
+    """
+    import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
+
+    try:
+        data = path.read_bytes()
+    except OSError as exc:
+        raise WeightsError(f"{path}: cannot read the model ({exc.strerror})") from exc
+
+    runtime: Any = onnxruntime
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 4
+    try:
+        session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as exc:  # onnxruntime raises its own classes, not all of them public
+        raise WeightsError(f"{path}: not an ONNX model") from exc
+    return data, cast("Network", session)
