@@ -91,7 +91,7 @@ class Files:
         from vipecli.cli.summary import summary
         from vipecli.outputs.mapping import as_json
 
-        if self.json:
-            write_json(as_json(session, reel), self.json)
         for line in summary(session, self.written):
             say(line, err=self.json == Path("-"))
+        if self.json:
+            write_json(as_json(session, reel), self.json)

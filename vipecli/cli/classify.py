@@ -143,6 +143,7 @@ def classify(
 
         for target in timeline:
             write_captions(results[0].stretches, target)
+            say(f"Wrote {target}", err=True)
     if explain and results:
         _explain(results[0], library, explain)
     if json:

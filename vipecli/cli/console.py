@@ -82,11 +82,12 @@ def check_json(target: Path | None, *inputs: Path) -> None:
 
 
 def write_json(data: dict[str, Any], target: Path) -> None:
-    """Write a result as JSON, one line per key; the target ``-`` is standard output."""
+    """Write a result as JSON, one line per key, and say so; ``-`` is standard output."""
     if target == STDOUT:
         sys.stdout.write(json_text(data))
     else:
         files.write_json(data, target)
+        say(f"Wrote {target}")
 
 
 @contextmanager
