@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from av.stream import Disposition
 from PIL import Image
 
 Maker = Callable[[Path], Path]
@@ -341,3 +342,40 @@ def discs(name: str, *shapes: tuple[int, int, float]) -> Maker:
         )
 
     return joined(name, *(one(i, *shape) for i, shape in enumerate(shapes)))
+
+
+def trimmed(maker: Maker, count: int) -> Maker:
+    """MP4 whose first frames are there but not shown: its edit list starts behind them."""
+
+    def make(folder: Path) -> Path:
+        with av.open(str(maker(folder))) as whole, av.open(str(folder / "t.mp4"), "w") as part:
+            stream = part.add_stream_from_template(whole.streams.video[0])
+            for packet in whole.demux(video=0):
+                if packet.dts is not None:
+                    shift = round(count / FPS / packet.time_base)
+                    packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+                    packet.stream = stream
+                    part.mux(packet)
+        return folder / "t.mp4"
+
+    return make
+
+
+def with_tracks(name: str, *tracks: tuple[float, Disposition]) -> Maker:
+    """Video with sound tracks of some length in seconds and disposition."""
+
+    def make(folder: Path) -> Path:
+        with av.open(str(folder / name), "w") as container:
+            stream = container.add_stream("libx264", rate=FPS)
+            stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+            sound = [container.add_stream("aac", rate=48000, layout="mono") for _ in tracks]
+            for track, (_, disposition) in zip(sound, tracks, strict=True):
+                track.disposition = disposition
+            for i in range(COUNT):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(numbered(i), "bgr24")))
+            container.mux(stream.encode(None))
+            for track, (length_s, _) in zip(sound, tracks, strict=True):
+                hum(container, track, length_s)
+        return folder / name
+
+    return make

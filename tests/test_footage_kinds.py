@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from tests.footage import (
     CLOSED,
@@ -27,11 +28,14 @@ from tests.footage import (
     joined,
     naming_another,
     number,
+    numbered,
     pictures,
     seen,
     standard,
+    trimmed,
     video,
     with_another_length,
+    with_tracks,
 )
 from vipecli.errors import VideoError
 from vipecli.video import container
@@ -143,6 +147,12 @@ def places(clip: Path) -> tuple[list[int], list[int]]:
     """Numbers of the pictures of a folder, and their places on its time line."""
     shown = [(round(time_s * FPS), number(image)) for time_s, image in read_frames(clip)]
     return [n for _, n in shown], [place for place, _ in shown]
+
+
+def sound(clip: Path) -> int:
+    """Index of the stream that is the sound."""
+    with container.open_media(clip) as media:
+        return media.audio.index
 
 
 def refused(clip: Path) -> set[str]:
@@ -261,6 +271,16 @@ KINDS = {
         beside_a_preview("a.ts", size=(128, 96), every=1, default=False),
         size_and_count, (256, 192, COUNT), (128, 96, COUNT),
     ),
+    "3 a commentary first": Kind(
+        with_tracks("a.mkv", (2, Disposition.comment), (2, Disposition.default)), sound, 2, 1
+    ),
+    "3 a short sound track first": Kind(
+        with_tracks("a.mp4", (0.1, Disposition.default), (2, Disposition(0))), sound, 2, 1
+    ),
+    "4 AVI with pictures left out": Kind(
+        video("a.avi", "mpeg4", images=[numbered(i) for i in range(5)], times=[0, 1, 2, 6, 7]),
+        said, (5, 5, ""), (5, 8, ""),
+    ),
     "4 AVI, H.264 with B-frames": Kind(
         video("a.avi", options=OPEN), steps, (0.0333, 0.0333), (0.001, 0.1)
     ),
@@ -296,6 +316,10 @@ KINDS = {
     "7 another length stated": Kind(
         with_another_length(video("a.mkv"), 5), said, (COUNT, COUNT, ""),
         (COUNT, 5 * COUNT, "cut off"),
+    ),
+    "7 trimmed by an edit list": Kind(
+        trimmed(video("a.mp4", options=CLOSED), 20), said, (COUNT - 20,) * 2 + ("",),
+        (COUNT - 20, COUNT, ""),
     ),
     "7 really cut off, MP4": Kind(
         cut_short(video("a.mp4", images=NOISE, muxer={"movflags": "faststart"}), 0.5),

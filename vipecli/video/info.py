@@ -23,7 +23,8 @@ class VideoInfo:
     fps
         frames per second, on average where the rate varies.
     frames
-        number of frames: stated, counted in small files, or duration times rate; None = unknown.
+        number of frames: counted in small files, else stated, or by duration and rate; None =
+        unknown.
     duration_s
         length in seconds; None where the file does not say.
     has_audio

@@ -23,7 +23,7 @@ class Survey:
     Attributes
     ----------
     frames
-        number of coded frames.
+        number of coded frames that are shown.
     is_one_clock
         whether timestamps increase throughout; if not, files were concatenated.
     """
@@ -49,7 +49,7 @@ def _survey(path: Path, index: int, *_stamp: int) -> Survey | None:
     count, latest_s, is_one_clock = 0, None, True
     with contextlib.suppress(VideoError, av.FFmpegError), open_media(path) as media:
         for packet in media.container.demux(media.container.streams[index]):
-            count += packet.size > 0
+            count += packet.size > 0 and not packet.is_discard
             if packet.dts is None or not packet.time_base:
                 continue
             time_s = float(packet.dts * packet.time_base)

@@ -84,7 +84,7 @@ def read_file(
             if start_s is None:
                 raise no_picture(source.path)
         elif end_s is None:
-            _report_damage(views.info, clock, progress)
+            _report_damage(views.info, media, clock, progress)
 
 
 # --- where to start ------------------------------------------------------------------------------
@@ -302,12 +302,11 @@ def _duration_s(media: Media) -> float | None:
 
 
 def _frames(media: Media, duration_s: float | None, fps: float) -> int | None:
-    """Number of frames: stated, counted in small files, or by length and rate."""
-    stream = media.video
-    if stream.frames:
-        return stream.frames
+    """Number of frames: counted in small files, else stated, or by length and rate."""
     if found := survey(media):
         return found.frames
+    if media.video.frames:
+        return media.video.frames
     guess = round(duration_s * fps) if duration_s else 0
     return guess if guess > 1 else None
 
@@ -320,11 +319,11 @@ def timecode(media: Media) -> str | None:
     return None
 
 
-def _report_damage(info: VideoInfo | None, clock: _Clock, progress: Progress) -> None:
+def _report_damage(info: VideoInfo | None, media: Media, clock: _Clock, progress: Progress) -> None:
     """Warn if a clip ended early, or parts of it could not be decoded."""
     if info is None:
         return
-    stated = max(info.duration_s or 0.0, (info.frames or 0) * clock.step_s)
+    stated = max(info.duration_s or 0.0, media.video.frames * clock.step_s)
     read_s = clock.reached_s(progress)
     is_short = stated - read_s > max(_SHORT_BY_S, 0.02 * stated)
     if is_short and not is_whole(info.path):
