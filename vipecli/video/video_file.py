@@ -8,6 +8,7 @@ than the one in OpenCV, so it opens all that OpenCV opens.
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -49,7 +50,8 @@ def probe_file(source: ClipSource) -> VideoInfo:
         frame = next(decode(media, Progress()), None)
         if frame is None:
             raise no_picture(source.path)
-        return info_of(source, media, frame, Orientation.of_frame(frame))
+        info = info_of(source, media, frame, Orientation.of_frame(frame))
+        return replace(info, frames=_frames(media, info.duration_s, info.fps))
 
 
 def no_picture(path: Path) -> VideoError:
@@ -273,7 +275,7 @@ def shown_size(
 def info_of(
     source: ClipSource, media: Media, frame: "av.VideoFrame", orientation: Orientation
 ) -> VideoInfo:
-    """What the headers and the first picture state."""
+    """What the headers and the first picture state, without the number of frames."""
     width, height = shown_size(media, frame, orientation)
     fps = rate(media)
     duration_s = _duration_s(media)
@@ -282,7 +284,7 @@ def info_of(
         width=width,
         height=height,
         fps=float(fps),
-        frames=_frames(media, duration_s, float(fps)),
+        frames=None,
         duration_s=duration_s,
         orientation=orientation,
         has_audio=media.audio is not None,
