@@ -1,6 +1,6 @@
 """`vipe classify`: the action in a clip, from labelled clips."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -105,51 +105,42 @@ def classify(
 ) -> None:
     """Label clips by the labelled clips that are nearest to them, or say "none of these".
 
-    The index of a folder of videos is made on first use; --person is for clips and index,
-    --start and --end are for the clips.
-    Copies of a clip in the index do not vote.
+    The index of a folder of videos is built on first use; --person is for clips and index,
+    --start, --end and --fps are for the clips. Copies of a clip in the index do not vote.
     """
-    from vipecli.cli.console import check_json, write_json
+    from vipecli.cli.batch import list_failures
+    from vipecli.cli.console import check_json
     from vipecli.embedding.clip import Recipe
+    from vipecli.engine import Outcome
 
     recipe = Recipe(
-        person=person,
-        detector=detector,
-        pose_model=pose_model,
-        weights=weights,
-        joints=joints,
-        fps=fps,
+        person=person, detector=detector, pose_model=pose_model, weights=weights, joints=joints
     )
-    part = replace(recipe, start_s=start, end_s=end)
-    paths = inputs(clips, part)
+    part = replace(recipe, start_s=start, end_s=end, fps=fps)
+    paths, failed = inputs(clips, part)
+    several = len(paths) + len(failed) > 1
     outputs = [*(timeline or ()), *([explain] if explain else ())]
     _check(paths, outputs, timeline, explain, every)
     check_json(json, *paths, *outputs)
-    library = open_index(index, recipe, jobs, exclude or [], hubs=hubs, k=k)
-    results, failed = [], 0
-    for path in paths:
-        try:
-            query = read_query(path, part, library)
-            results.append(_one(query, library, k, exact, every, match.value))
-        except Exception as exc:
-            if len(paths) == 1:
-                raise
-            failed += _tell(path, exc)
-            continue
-        if json != Path("-"):
-            _show(results[-1], len(paths) > 1)
-    if timeline and results:
-        from vipecli.outputs.captions import write_captions
-
-        for target in timeline:
-            write_captions(results[0].stretches, target)
-            say(f"Wrote {target}", err=True)
-    if explain and results:
-        _explain(results[0], library, explain)
-    if json:
-        rows = [result.as_json() for result in results]
-        write_json(rows[0] if len(paths) == 1 else {"clips": rows}, json)
+    results: list[_Result] = []
+    if paths:
+        library = open_index(index, recipe, jobs, exclude or [], hubs=hubs, k=k)
+        options = _Options(k, exact, float(every) if every else None, match.value)
+        for path in paths:
+            try:
+                results.append(_one(read_query(path, part, library), library, options))
+            except Exception as exc:
+                if not several:
+                    raise
+                failed.append(Outcome(path, error=exc))
+                continue
+            if json != Path("-"):
+                _show(results[-1], several)
+        if explain and results:
+            _explain(results[0], library, explain)
+    _write(results, several, timeline or (), json)
     if failed:
+        list_failures(failed, len(results) + len(failed))
         raise typer.Exit(1)
 
 
@@ -187,6 +178,16 @@ def _check(
 
 
 @dataclass(frozen=True)
+class _Options:
+    """How clips are labelled, as `index.classify.classify` takes it; `every_s` also over time."""
+
+    k: int
+    exact: bool
+    every_s: float | None
+    match: str
+
+
+@dataclass(frozen=True)
 class _Result:
     """What came out for one clip."""
 
@@ -204,9 +205,7 @@ class _Result:
         return data
 
 
-def _one(
-    query: Query, library: "OpenedIndex", k: int, exact: bool, every: float | None, match: str
-) -> _Result:
+def _one(query: Query, library: "OpenedIndex", options: _Options) -> _Result:
     """Label one clip, and over time if so asked."""
     from vipecli.index.classify import classify as rank
 
@@ -218,16 +217,18 @@ def _one(
         return rank(
             part,
             library.packed,
-            k=k,
+            k=options.k,
             hubs=library.hubs,
             calibration=library.calibration,
             leave_out=left_out,
-            exhaustive=exact,
-            match=match,
+            exhaustive=options.exact,
+            match=options.match,
         )
 
     ranking = label(query.embeddings)
-    return _Result(query, ranking, _over_time(query, library, label, every) if every else None)
+    if not options.every_s:
+        return _Result(query, ranking)
+    return _Result(query, ranking, _over_time(query, library, label, options.every_s))
 
 
 def _over_time(
@@ -253,18 +254,19 @@ def _over_time(
         )
 
 
-def _tell(path: Path, exc: Exception) -> int:
-    """Print why one of several clips could not be labelled."""
-    import traceback
+def _write(
+    results: list[_Result], several: bool, timelines: Sequence[Path], json: Path | None
+) -> None:
+    """Write the files that were asked for: timelines of the first result, JSON of all."""
+    from vipecli.cli.console import write_json
+    from vipecli.outputs.captions import write_captions
 
-    from vipecli.cli.console import debugging, note
-    from vipecli.errors import VipeError
-
-    if debugging():
-        traceback.print_exception(exc)
-    kind = "" if isinstance(exc, VipeError) else f"{path}: {type(exc).__name__}: "
-    note(f"{kind}{exc}")
-    return 1
+    for target in timelines if results else ():
+        write_captions(results[0].stretches or [], target)
+        say(f"Wrote {target}", err=True)
+    rows = [result.as_json() for result in results]
+    if json and (several or rows):
+        write_json({"clips": rows} if several else rows[0], json)
 
 
 def _show(result: _Result, name: bool) -> None:

@@ -80,10 +80,13 @@ def build(
     Clips that are new or have changed are looked at, clips that are gone leave the index. With
     another --model everything is embedded anew; poses that are there are used again.
     """
+    from vipecli.cli.queries import check_place
     from vipecli.embedding.clip import Recipe
     from vipecli.index import sources
 
     folder = out or (source if source.is_dir() else source.parent)
+    if out is None and folder.is_dir():
+        check_place(source)
     options = {"poses": poses.value, "split": split.value, "exclude": sorted(exclude or ())}
     items = sources.find(source, root=folder if out is None else None, **options)
     origin = {"kind": sources.kind_of(source), "path": str(source.resolve())} | options

@@ -1,6 +1,7 @@
 """What `classify` and `search` ask with, and the index that they ask."""
 
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
 
     from vipecli.embedding.clip import Recipe
     from vipecli.embedding.embed import Embeddings
+    from vipecli.engine import Outcome
     from vipecli.index.opened import OpenedIndex
     from vipecli.index.records import Facts
     from vipecli.index.store import Index
@@ -31,20 +33,34 @@ class Query:
         return self.source.path
 
 
-def inputs(clips: list[Path], part: "Recipe") -> list[Path]:
-    """Clips that are meant: those named, and those in folders."""
+def inputs(clips: list[Path], part: "Recipe") -> "tuple[list[Path], list[Outcome]]":
+    """Clips that are named or lie in a named folder, and outcomes of those that cannot be used.
+
+    Raises
+    ------
+    VipeError
+        if there is one clip only, and it cannot be used.
+    """
     from vipecli.embedding.clip import check_clip
+    from vipecli.engine import Outcome
+    from vipecli.errors import VipeError
     from vipecli.index.sources import find_clips
 
     out: list[Path] = []
+    failed: list[Outcome] = []
     for clip in clips:
-        inside = find_clips(clip) if clip.is_dir() else []
-        if inside and inside != [clip]:
-            out += inside
-            continue
-        check_clip(clip, part)
-        out.append(clip)
-    return out
+        try:
+            inside = find_clips(clip) if clip.is_dir() else []
+            if inside and inside != [clip]:
+                out += inside
+                continue
+            check_clip(clip, part)
+            out.append(clip)
+        except VipeError as exc:
+            if len(clips) == 1:
+                raise
+            failed.append(Outcome(clip, error=exc))
+    return out, failed
 
 
 def open_index(
@@ -70,12 +86,15 @@ def open_index(
 
 def up_to_date(folder: Path, recipe: "Recipe", jobs: int, exclude: list[str]) -> "Index":
     """Index of a folder; one of sub-folders with videos is made, or told what is new."""
+    from vipecli.cli.console import note
     from vipecli.cli.index import update
     from vipecli.errors import VideoError
     from vipecli.index import sources
     from vipecli.index.store import Index, exists, load
 
     there = exists(folder)
+    if not there and folder.is_dir():
+        check_place(folder)
     index = load(folder, model=recipe.load_model().id) if there else Index(folder)
     origin = index.source or {"kind": "folders", "path": str(folder.resolve())}
     if origin.get("kind") != "folders" or origin.get("path") != str(folder.resolve()):
@@ -84,11 +103,43 @@ def up_to_date(folder: Path, recipe: "Recipe", jobs: int, exclude: list[str]) ->
         return index  # the videos are elsewhere, or gone
     if not there and folder.is_dir() and sources.kind_of(folder) != "folders":
         raise VideoError(f"{folder}: make its index first, with `vipe index build {folder}`")
+    if there and not _is_writable(folder):
+        note(f"{folder}: cannot be written, so its index is used as it is")
+        return index
     kept = origin.get("exclude", [])
     items = sources.find(folder, exclude=[*exclude, *kept])
     present = {item.name for item in sources.find(folder, exclude=kept)}
     items = [item for item in items if item.name not in index.excluded]
     return update(index, items, recipe, jobs=jobs, present=present, source=origin)[0]
+
+
+def check_place(folder: Path) -> None:
+    """Refuse a folder in which no index can be built, with a command that works.
+
+    Raises
+    ------
+    VipeError
+        if nothing can be written there.
+    """
+    from vipecli.errors import VipeError
+
+    if not _is_writable(folder if folder.is_dir() else folder.parent):
+        raise VipeError(
+            f"{folder}: no index can be written there; build one elsewhere with "
+            f"`vipe index build {shlex.quote(str(folder))} --out FOLDER`, then use --index FOLDER"
+        )
+
+
+def _is_writable(folder: Path) -> bool:
+    from vipecli.errors import VipeError
+    from vipecli.files import check_writable
+    from vipecli.index.store import STORE
+
+    try:
+        check_writable(folder / STORE if (folder / STORE).is_dir() else folder)
+    except VipeError:
+        return False
+    return True
 
 
 def read_query(path: Path, part: "Recipe", library: "OpenedIndex") -> Query:
@@ -99,12 +150,13 @@ def read_query(path: Path, part: "Recipe", library: "OpenedIndex") -> Query:
     from vipecli.embedding.clip import check_clip, clip_source, read_clip
     from vipecli.embedding.embedded_folder import content_key, detector_key
 
-    key = content_key(path, detector_key(part))
+    complete = replace(part, start_s=None, end_s=None, fps=None)
+    key = content_key(path, detector_key(complete))
     copies = np.array([facts.key == key for facts in library.facts])
     for place in np.flatnonzero(copies):
         note(f"{library.facts[place].name} is the clip itself and does not vote")
     whole = [i for i in np.flatnonzero(copies) if _is_whole(library.facts[i])]
-    if whole:
+    if whole and part == complete:
         poses = library.poses(whole[0])
         return Query(clip_source(path, part), poses, library.packed.clips[whole[0]], copies)
     info = check_clip(path, part)

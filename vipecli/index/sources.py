@@ -259,6 +259,8 @@ def _column(name: str | None) -> str:
 def _row(values: dict[str, str], folder: Path, root: Path, where: str) -> Item:
     if not values["path"] or not values["label"]:
         raise FormatError(f"{where}: a clip needs a path and a label")
+    if "\0" in "".join(values.values()):
+        raise FormatError(f"{where}: holds a NUL character; save the table as text")
     path = _existing(folder, values["path"])
     if path is None:
         raise FormatError(f"{where}: {folder / values['path']}: no such file or folder")
