@@ -173,19 +173,15 @@ def _deinterlaced(
             if graph is not None:
                 yield from _through(graph, None)
             shape = (frame.width, frame.height, frame.format.name)
-            graph = _deinterlacer(stream, *shape)
+            graph = _deinterlacer(frame.time_base or stream.time_base, *shape)
         yield from _through(graph, frame)
     if graph is not None:
         yield from _through(graph, None)
 
 
-def _deinterlacer(
-    stream: "av.VideoStream", width: int, height: int, pix_fmt: str
-) -> "av.filter.Graph":
+def _deinterlacer(time_base: Fraction, width: int, height: int, pix_fmt: str) -> "av.filter.Graph":
     graph = av.filter.Graph()
-    source = graph.add_buffer(
-        width=width, height=height, format=pix_fmt, time_base=stream.time_base
-    )
+    source = graph.add_buffer(width=width, height=height, format=pix_fmt, time_base=time_base)
     graph.link_nodes(source, graph.add("yadif", "deint=interlaced"), graph.add("buffersink"))
     graph.configure()
     return graph

@@ -51,7 +51,11 @@ def probe_file(source: ClipSource) -> VideoInfo:
         if frame is None:
             raise no_picture(source.path)
         info = info_of(source, media, frame, Orientation.of_frame(frame))
-        return replace(info, frames=_frames(media, info.duration_s, info.fps))
+        frames = _frames(media, info.duration_s, info.fps)
+        length_s = info.duration_s
+        if frames and (length_s is None or media.container.format.name == _PARTLY_TIMED):
+            length_s = frames / info.fps  # not stated, or guessed by FFmpeg from a part
+        return replace(info, frames=frames, duration_s=length_s)
 
 
 def no_picture(path: Path) -> VideoError:
