@@ -16,6 +16,7 @@ from tests.footage import (
     HEVC,
     MPEG2,
     OPEN,
+    X264,
     Maker,
     beside_a_preview,
     beside_others,
@@ -242,6 +243,9 @@ KINDS = {
     "2 program stream": Kind(video("a.mpg", "mpeg2video", MPEG2), cuts, ALL, "a GOP lost"),
     "2 VOB": Kind(video("a.vob", "mpeg2video", MPEG2), cuts, ALL, "a GOP lost"),
     "2 bare H.264": Kind(video("a.h264", options=OPEN), cuts, ALL, "25 frames/s, all lost"),
+    "2 bare H.264, interlaced": Kind(
+        video("a.h264", options={"x264-params": f"tff=1:{X264}"}), cuts, ALL, "25 frames/s"
+    ),
     "2 bare HEVC": Kind(video("a.hevc", "libx265", HEVC), cuts, ALL, "25 frames/s, all lost"),
     "2 bare MPEG-2": Kind(video("a.m2v", "mpeg2video", MPEG2), cuts, ALL, "one frame late"),
     "2 AVI, open GOP": Kind(video("a.avi", options=OPEN), cuts, ALL, "other times"),

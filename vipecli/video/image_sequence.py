@@ -5,6 +5,7 @@ import statistics
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,6 +24,7 @@ IMAGE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".
 """Extensions of the pictures in a folder of frames."""
 
 _ORIENTATION = 0x0112  # number of the tag in EXIF
+_WITH_EXIF = ("JPEG", "MPO", "PNG", "TIFF", "WEBP")  # as Pillow names them
 _SHOWN = 3  # names in a message
 
 
@@ -188,7 +190,7 @@ def load_picture(path: Path, size: tuple[int, int] | None = None) -> np.ndarray 
             frame = next(decode(media, Progress()), None)
             if frame is None:
                 return None
-            orientation = exif_orientation(path)
+            orientation = Orientation.of_frame(frame, partial(exif_orientation, path))
             shape = size or shown_size(media, frame, orientation)
             return as_picture(frame, View(shape, shape, orientation))
     except VideoError:
@@ -200,7 +202,7 @@ def exif_orientation(path: Path) -> Orientation:
     from PIL import Image
 
     try:
-        with warnings.catch_warnings(), Image.open(path) as image:
+        with warnings.catch_warnings(), Image.open(path, formats=_WITH_EXIF) as image:
             warnings.simplefilter("ignore")
             return Orientation.of_exif(int(image.getexif().get(_ORIENTATION, 1)))
     except (OSError, ValueError, SyntaxError, TypeError, Image.DecompressionBombError):

@@ -1,5 +1,6 @@
 """How a stored picture is turned and mirrored to stand as it was filmed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import av
@@ -57,11 +58,23 @@ class Orientation:
         return cls(True, c < 0, b < 0)
 
     @classmethod
-    def of_frame(cls, frame: "av.VideoFrame") -> "Orientation":
-        """Orientation that a decoded frame states."""
+    def of_frame(
+        cls, frame: "av.VideoFrame", exif: "Callable[[], Orientation] | None" = None
+    ) -> "Orientation":
+        """Orientation that a decoded frame states.
+
+        Parameters
+        ----------
+        frame
+            the frame.
+        exif
+            reads the orientation of a picture's EXIF data; called if there are some.
+        """
         try:
             matrix = frame.side_data.get(SideData.DISPLAYMATRIX)
-        except ValueError:  # PyAV does not know a kind of side data in it
+        except ValueError:  # EXIF, a kind of side data that PyAV does not know
+            if exif:
+                return exif()
             turn = round(frame.rotation / 90) * 90 % 360
             return cls.of_exif(_TURNS.get(turn, 1))
         if matrix is None:
