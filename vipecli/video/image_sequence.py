@@ -24,7 +24,7 @@ IMAGE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".
 """Extensions of the pictures in a folder of frames."""
 
 _ORIENTATION = 0x0112  # number of the tag in EXIF
-_WITH_EXIF = ("JPEG", "MPO", "PNG", "TIFF", "WEBP")  # as Pillow names them
+_WITH_EXIF = ("JPEG", "PNG", "TIFF", "WEBP")  # as Pillow names them
 _SHOWN = 3  # names in a message
 
 
