@@ -117,7 +117,7 @@ def shared(
 
     The picture of the reference fills the canvas. Every other one is scaled and moved, once for
     the whole clip, so that its person is as tall as that of the reference and stands in the same
-    place, by the median over corresponding moments; where a person is unknown it fits
+    place, by the median over corresponding times; where a person is unknown it fits
     into the canvas.
 
     Parameters
@@ -224,10 +224,10 @@ def _on_top(
 
 
 def _shown(take: Take, size: tuple[int, int]) -> np.ndarray:
-    """Joints (F, 13, 2) at 200 of the moments, in pixels of a picture; NaN where not sure."""
+    """Joints (F, 13, 2) at 200 of the times, in pixels of a picture; NaN where not sure."""
     poses: Poses = mirrored(take.poses) if take.mirrored else take.poses
-    moments = take.times[:: max(1, len(take.times) // 200)]
-    chosen = np.abs(poses.times[:, None] - moments).argmin(axis=0)
+    times = take.times[:: max(1, len(take.times) // 200)]
+    chosen = np.abs(poses.times[:, None] - times).argmin(axis=0)
     xy = np.where(poses.score[chosen, :, None] >= _SURE, poses.xy[chosen], np.nan)
     return xy * np.divide(size, poses.size)
 

@@ -1,4 +1,4 @@
-"""The content of a synchronised video: which moment of each take is shown in each frame."""
+"""The content of a synchronised video: which time of each take is shown in each frame."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ class Take:
     source
         video, folder of frames or keypoint file.
     times
-        shape (F,), the moment of the clip that each frame of the video shows, seconds; where it
+        shape (F,), time of the clip that each frame of the video shows, seconds; where it
         falls back the clip starts over.
     poses
         joints, as filmed; None = unknown.
@@ -153,7 +153,7 @@ def reel_of(
         another, the reference starts over each time, and each is a chapter.
     onto
         ``a``: the time of the reference is kept, and the others are warped; ``b``: that of the
-        other one of two takes; ``both``: every moment lasts the mean of what it lasts in all.
+        other one of two takes; ``both``: each movement lasts the mean of its durations in all.
     apart
         show repetitions at once, each as a take of its own: the nearest eight, in order.
     fps

@@ -1,4 +1,4 @@
-"""The clips of a report: small H.264 files in which any moment is found at once."""
+"""The clips of a report: small H.264 files in which seeking is fast."""
 
 import contextlib
 import tempfile
@@ -29,7 +29,7 @@ MOST_FPS = 60.0
 """Highest frame rate."""
 
 KEY_FRAME_S = 0.25
-"""From key frame to key frame: what a player decodes at most to show another moment."""
+"""Between key frames: what a player decodes at most after seeking."""
 
 _CRF = "25"  # x264's quality; pictures of this size are looked at beside curves
 _SMALL = ((1_000_000, 360), (400_000, 240))  # below this bit rate, this height
@@ -44,7 +44,7 @@ class SmallClip:
     video
         H.264 in MP4; empty where there are poses but no pictures.
     times
-        shape (F,), moments of the clip that its frames show, seconds, evenly spaced.
+        shape (F,), times of the clip that its frames show, seconds, evenly spaced.
     fps
         frames per second.
     """

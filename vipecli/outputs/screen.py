@@ -1,4 +1,4 @@
-"""One clip as it is shown: the picture of every moment, with the skeleton in it."""
+"""One clip in a video: the picture at any time, with the skeleton drawn in it."""
 
 import contextlib
 from collections import deque
@@ -14,9 +14,9 @@ from vipecli.outputs.reel import Take
 from vipecli.video.planes import Planes, mean
 from vipecli.video.read import read_planes
 
-_REWIND_S = 1.0  # a clip that starts over is read from this long before the moment
+_REWIND_S = 1.0  # a clip that starts over is read from this long before the time asked for
 _MOST_STEPS = 4.0  # half-width of the window of blending, in frames of the clip
-_SAME = 0.02  # a moment this near to a frame, in frames, is that frame
+_SAME = 0.02  # a time this close to a frame, in frames, is that frame's
 
 Frame = tuple[float, Planes]
 Reader = Callable[..., Iterator[Frame]]
@@ -28,7 +28,7 @@ class Screen:
     Parameters
     ----------
     take
-        the clip and its moments.
+        the clip and its times.
     size
         (width, height) of its picture, pixels.
     speeds
@@ -36,7 +36,7 @@ class Screen:
     fps
         frames per second of the video.
     resample
-        ``nearest``: the frame nearest to the moment, as filmed; ``blend``: the frames around it
+        ``nearest``: the frame nearest in time, as filmed; ``blend``: the frames around it
         mixed, weighted by how near they are: the two neighbours where the clip runs slower than
         the video, more where it runs faster.
     stack
@@ -65,12 +65,12 @@ class Screen:
 
     def picture(self, frame: int) -> Planes:
         """Picture of one frame of the video; not to be changed."""
-        moment = float(self.take.times[frame])
+        time_s = float(self.take.times[frame])
         if self._blend:
-            self._shown_s = moment
-            picture = self._follower.mixed(moment, float(self._step_s[frame]))
+            self._shown_s = time_s
+            picture = self._follower.mixed(time_s, float(self._step_s[frame]))
         else:
-            self._shown_s, picture = self._follower.nearest(moment)
+            self._shown_s, picture = self._follower.nearest(time_s)
         return picture.mirrored() if self.take.mirrored else picture
 
     def draw_skeleton(
@@ -79,7 +79,7 @@ class Screen:
         corner: tuple[int, int] = (0, 0),
         colour: Colour | None = None,
     ) -> None:
-        """Draw the joints of the moment that `picture` gave last.
+        """Draw the joints at the time of the last `picture`.
 
         Parameters
         ----------
@@ -108,7 +108,7 @@ class Screen:
 def _pose_at(
     times: np.ndarray, xy: np.ndarray, score: np.ndarray, time_s: float, between: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Joints (13, 2) and scores (13,) at a moment: of the nearest frame, or between two."""
+    """Joints (13, 2) and scores (13,) at a time: of the nearest frame, or interpolated."""
     right = int(np.searchsorted(times, time_s).clip(1, max(1, len(times) - 1)))
     left = min(right - 1, len(times) - 1)
     right = min(right, len(times) - 1)
@@ -121,14 +121,14 @@ def _pose_at(
 
 
 class Follower:
-    """A clip that is read forward, and opened again where the moments fall back.
+    """A clip that is read forward, and re-opened where times fall back.
 
     Parameters
     ----------
     read
         gives the frames from ``start_s`` on, all of them for None.
     first_s
-        first moment that will be asked for.
+        first time that will be asked for, seconds.
     """
 
     def __init__(self, read: Reader, first_s: float) -> None:
@@ -136,7 +136,7 @@ class Follower:
         self._open(first_s)
 
     def _open(self, time_s: float) -> None:
-        """Read from a little before a moment on."""
+        """Read from a little before a time on."""
         from_s = time_s - _REWIND_S
         self._frames = ahead(self._read(start_s=from_s if from_s > 0 else None))
         first = next(self._frames, None)
@@ -167,12 +167,12 @@ class Follower:
         return list(held)
 
     def nearest(self, time_s: float) -> Frame:
-        """Time and picture of the frame nearest to a moment, the later one of equals."""
+        """Time and picture of the frame nearest to a time, the later one of equals."""
         frames = self._around(time_s, 0.0)
         return min(reversed(frames), key=lambda frame: round(abs(frame[0] - time_s), 9))
 
     def mixed(self, time_s: float, step_s: float) -> Planes:
-        """Mean of the frames around a moment, weighted by a triangle.
+        """Mean of the frames around a time, weighted by a triangle.
 
         Its half-width is the distance of the frames, or `step_s` where that is more, up to
         `_MOST_STEPS` frames.

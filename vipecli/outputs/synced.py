@@ -81,7 +81,7 @@ def write_synced(
         an ``.mp4``, ``.mov`` or ``.mkv``.
     onto
         ``a``: the video has a's length and rate, and b is warped; ``b``: the other way round;
-        ``both``: every moment lasts the mean of what it lasts in a and b.
+        ``both``: each movement lasts the mean of its durations in a and b.
     audio
         ``a``, ``b`` or ``none``: whose sound is kept, in step with the pictures.
     progress
@@ -110,14 +110,14 @@ def write_reel(
     *,
     progress: Callable[[int, int], object] | None = None,
 ) -> None:
-    """Write clips in step, each frame showing corresponding moments.
+    """Write clips in step, each frame showing corresponding frames of all.
 
     Every clip is decoded once, and one or two frames of each are held at a time.
 
     Parameters
     ----------
     reel
-        the clips and their moments.
+        the clips and their times.
     out
         an ``.mp4``, ``.mov`` or ``.mkv``.
     look

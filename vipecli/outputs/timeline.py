@@ -21,18 +21,18 @@ TIMELINES = (".otio", ".edl")
 """Extensions of timelines that can be written."""
 
 TOLERANCE = 0.5
-"""A piece of constant speed strays from the time map by this at most, frames of the timeline."""
+"""Largest distance of a segment of constant speed from the time map, frames of the timeline."""
 
 RATES = (24000 / 1001, 24, 25, 30000 / 1001, 30, 48, 50, 60000 / 1001, 60)
 """Frame rates of timelines; others become the next one above, or the highest."""
 
-_SPEED_OF_STILLS = 0.01  # slower pieces are stills
+_SPEED_OF_STILLS = 0.01  # slower segments are stills
 _EDL_STARTS_H = 1  # hour at which the record of an EDL starts, as usual
 _REEL = "AX"  # an EDL's name for material that is no tape
 
 
 @dataclass(frozen=True)
-class Piece:
+class Segment:
     """A stretch of a timeline in which a clip runs at one speed.
 
     Attributes
@@ -40,7 +40,7 @@ class Piece:
     start, frames
         of the timeline.
     source_s
-        moment of the clip at its start, a whole frame of the clip.
+        time of the clip at its start, a whole frame of the clip.
     speed
         of the clip; 0 = a still.
     """
@@ -65,12 +65,12 @@ def check_timeline(out: Path, *inputs: Path) -> None:
 
 
 def write_timeline(reel: Reel, out: str | Path) -> None:
-    """Write the time map of every clip, in pieces of constant speed.
+    """Write the time map of every clip, in segments of constant speed.
 
     Parameters
     ----------
     reel
-        clips and their moments. Rates other than `RATES` become the next one above.
+        clips and their times. Rates other than `RATES` become the next one above.
     out
         an ``.otio``: one picture track per clip, chapters as markers; or an ``.edl``
         (CMX 3600): it has one picture track, so that of two clips it holds the one that is
@@ -92,8 +92,8 @@ def write_timeline(reel: Reel, out: str | Path) -> None:
         part.write_text(text, encoding="utf-8")
 
 
-def pieces(take: Take, reel: Reel, fps: float) -> list[Piece]:
-    """Stretches of constant speed that follow the moments of a take.
+def segments(take: Take, reel: Reel, fps: float) -> list[Segment]:
+    """Segments of constant speed that follow the times of a take.
 
     Each starts at a whole frame of the clip and of the timeline, within half of one, so that
     errors do not add up.
@@ -101,12 +101,12 @@ def pieces(take: Take, reel: Reel, fps: float) -> list[Piece]:
     own, found = _own_rate(take, reel), []
     for first, last in pairwise([0, *reel.cuts, len(reel)]):
         start, end = (round(frame / reel.fps * fps) for frame in (first, last))
-        moments = _edges(take.times[first:last], (np.arange(end - start + 1)) * reel.fps / fps)
-        for i, j in pairwise(linear_segments(moments, TOLERANCE / fps)):
-            source, behind = (round(moments[k] * own) / own for k in (i, j))
+        times = _edges(take.times[first:last], (np.arange(end - start + 1)) * reel.fps / fps)
+        for i, j in pairwise(linear_segments(times, TOLERANCE / fps)):
+            source, behind = (round(times[k] * own) / own for k in (i, j))
             speed = (behind - source) * fps / (j - i)
             speed = 0.0 if speed < _SPEED_OF_STILLS else speed
-            found.append(Piece(start + i, j - i, source, speed))
+            found.append(Segment(start + i, j - i, source, speed))
     return found
 
 
@@ -134,8 +134,8 @@ def _timeline(reel: Reel, fps: float) -> "otio.schema.Timeline":
     for take in reel.takes:
         track = otio.schema.Track(name=take.title, kind=otio.schema.TrackKind.Video)
         code = start_timecode(take.source)
-        for piece in pieces(take, reel, fps):
-            track.append(_clip(take, piece, fps, _own_rate(take, reel), code))
+        for segment in segments(take, reel, fps):
+            track.append(_clip(take, segment, fps, _own_rate(take, reel), code))
         timeline.tracks.append(track)
     for start, end, title in reel.chapters:
         first, last = (round(frame / reel.fps * fps) for frame in (start, end))
@@ -144,8 +144,10 @@ def _timeline(reel: Reel, fps: float) -> "otio.schema.Timeline":
     return timeline
 
 
-def _clip(take: Take, piece: Piece, fps: float, own: float, code: str | None) -> "otio.schema.Clip":
-    """A piece as a clip: as long as on the timeline, and an effect for its speed.
+def _clip(
+    take: Take, segment: Segment, fps: float, own: float, code: str | None
+) -> "otio.schema.Clip":
+    """A segment as a clip: as long as on the timeline, and an effect for its speed.
 
     Its source starts at the timecode that the camera wrote, as editing programs count it.
     """
@@ -157,14 +159,14 @@ def _clip(take: Take, piece: Piece, fps: float, own: float, code: str | None) ->
     if take.poses is not None and len(take.poses):
         frames = round(float(take.poses.times[-1]) * own) + 1
         media.available_range = span(time(first, own), time(frames, own))
-    start = time(first + round(piece.source_s * own), own)
-    clip = otio.schema.Clip(take.title, media, span(start, time(piece.frames, fps)))
+    start = time(first + round(segment.source_s * own), own)
+    clip = otio.schema.Clip(take.title, media, span(start, time(segment.frames, fps)))
     if take.mirrored:
         clip.metadata["vipe"] = {"mirrored": True}
-    if piece.speed == 0:
+    if segment.speed == 0:
         clip.effects.append(otio.schema.FreezeFrame())
-    elif abs(piece.speed - 1) > 1e-6:
-        clip.effects.append(otio.schema.LinearTimeWarp(time_scalar=piece.speed))
+    elif abs(segment.speed - 1) > 1e-6:
+        clip.effects.append(otio.schema.LinearTimeWarp(time_scalar=segment.speed))
     return clip
 
 
@@ -191,18 +193,18 @@ def _edl(take: Take, reel: Reel, fps: float) -> str:
     origin = _origin(camera, _own_rate(take, reel), fps)
     lines = [f"TITLE: {title}", f"FCM: {'' if drop else 'NON-'}DROP FRAME", ""]
     hour = frames_of(f"{_EDL_STARTS_H:02d}:00:00{';' if drop else ':'}00", fps) or 0
-    for number, piece in enumerate(pieces(take, reel, fps), start=1):
-        source = origin + round(piece.source_s * fps)
-        length = max(1, round(piece.frames * piece.speed))
-        record = hour + piece.start
-        codes = (source, source + length, record, record + piece.frames)
+    for number, segment in enumerate(segments(take, reel, fps), start=1):
+        source = origin + round(segment.source_s * fps)
+        length = max(1, round(segment.frames * segment.speed))
+        record = hour + segment.start
+        codes = (source, source + length, record, record + segment.frames)
         times = " ".join(code_of(frames, fps, drop=drop) for frames in codes)
         lines.append(f"{number:03d}  {_REEL:8} V     C        {times}")
-        if piece.speed != 1:
-            speed = f"{piece.speed * fps:05.1f}"
+        if segment.speed != 1:
+            speed = f"{segment.speed * fps:05.1f}"
             start = code_of(source, fps, drop=drop)
             lines.append(f"M2   {_REEL:8}       {speed}                {start}")
-        still = piece.speed == 0
+        still = segment.speed == 0
         lines.append(f"* FROM CLIP NAME:  {title}{' FF' if still else ''}")
         lines += ["* * FREEZE FRAME"] if still else []
     return "\n".join(lines) + "\n"
