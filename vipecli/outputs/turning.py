@@ -19,7 +19,9 @@ _FLOOR: Colour = (74, 66, 62)
 _TEXT: Colour = (200, 196, 192)
 _TURN_S = 9.0  # for the skeleton to turn once
 _ELEVATION_DEG = 12.0  # of the virtual camera
-_FILL = 0.2  # of the height of the picture for one torso length
+_FILL = 0.2  # of the height of the picture for one torso length, where nothing else is known
+_ROOM = 0.44  # of height and width, from the middle to the farthest joint of a figure that fits
+_VIEWS_DEG = 0.0, 60.0  # of a sheet
 _UNCLEAR = 0.3  # torso units: joints less certain than this are drawn thin
 _LARGEST = 720  # pixels of height
 _HALF_BODY = 1.75  # torso units: from the middle of the picture to the floor
@@ -34,6 +36,7 @@ def draw_pose(
     azimuth_deg: float = 0.0,
     floor: float | None = None,
     std: np.ndarray | None = None,
+    fill: float = _FILL,
 ) -> None:
     """Draw a 3D skeleton into a picture, seen from some side, a little from above.
 
@@ -49,19 +52,45 @@ def draw_pose(
         height at which a round floor is drawn; None = none.
     std
         shape (13,), torso units: uncertain joints are drawn thin.
+    fill
+        size of a torso length, see `fitting`.
     """
     if floor is not None:
         for ring in _floor(floor):
-            points = _project(ring, azimuth_deg, image.shape)
+            points = _project(ring, azimuth_deg, image.shape, fill)
             cv2.polylines(image, [np.round(points * 16).astype(np.int32)], False, _FLOOR, 1,
                           cv2.LINE_AA, 4)  # fmt: skip
     if not np.isfinite(joints).all():
         return
     score = np.ones(13) if std is None else np.where(std < _UNCLEAR, 1.0, 0.3)
-    draw_skeleton(image, _project(joints, azimuth_deg, image.shape), score)
+    draw_skeleton(image, _project(joints, azimuth_deg, image.shape, fill), score)
 
 
-def _project(points: np.ndarray, azimuth_deg: float, shape: tuple[int, ...]) -> np.ndarray:
+def fitting(poses: np.ndarray, azimuths_deg: Sequence[float], shape: tuple[int, ...]) -> float:
+    """Size of a torso length at which every pose fits into a picture from every side.
+
+    Parameters
+    ----------
+    poses
+        shape (K, 13, 3) about the middle of the picture, torso units; NaN is left out.
+    azimuths_deg
+        the sides.
+    shape
+        (height, width) of the picture, pixels.
+
+    Returns
+    -------
+    Share of the picture's height, or of 1.25 widths where that is less; `draw_pose` takes it.
+    """
+    middle = np.array([shape[1], shape[0]]) / 2
+    views = [np.abs(_project(poses, side, shape, 1.0) - middle) for side in azimuths_deg]
+    reach = np.nanmax(np.reshape(views, (-1, 2)), axis=0, initial=1.0)
+    return float((_ROOM * np.array([shape[1], shape[0]]) / reach).min())
+
+
+def _project(
+    points: np.ndarray, azimuth_deg: float, shape: tuple[int, ...], fill: float
+) -> np.ndarray:
     """Pixels (..., 2) of points (..., 3), from a far camera."""
     turn, rise = np.radians(azimuth_deg), np.radians(_ELEVATION_DEG)
     c, s = np.cos(turn), np.sin(turn)
@@ -71,7 +100,7 @@ def _project(points: np.ndarray, azimuth_deg: float, shape: tuple[int, ...]) -> 
     )
     seen = points @ (about_x @ about_y).T
     middle = np.array([shape[1] / 2, shape[0] / 2])
-    return seen[..., :2] * _FILL * min(shape[0], 1.25 * shape[1]) + middle
+    return seen[..., :2] * fill * min(shape[0], 1.25 * shape[1]) + middle
 
 
 def _floor(height: float) -> Iterator[np.ndarray]:
@@ -116,6 +145,9 @@ def write_preview(
     width, height = (max(2, 2 * round(side * scale / 2)) for side in poses.size)
     side = max(height * 3 // 4 // 2 * 2, 2)
     joints, floor = on_floor(lifted, poses)
+    middle = np.nanmean([np.nanmin(joints[..., 1], initial=floor), floor])
+    joints, floor = joints - middle * _DOWN, floor - middle
+    fill = fitting(joints, range(0, 180, 30), (height, side))
     picture = np.empty((height, width + side, 3), np.uint8)
     with VideoWriter(
         out,
@@ -136,7 +168,9 @@ def write_preview(
             draw_skeleton(picture[:, :width], poses.xy[i] * scale, poses.score[i])
             panel = picture[:, width:]
             azimuth = 360 * (time_s - times[0]) / _TURN_S
-            draw_pose(panel, joints[i], azimuth_deg=azimuth, floor=floor, std=lifted.std[i])
+            draw_pose(
+                panel, joints[i], azimuth_deg=azimuth, floor=floor, std=lifted.std[i], fill=fill
+            )
             writer.write(picture)
             if progress:
                 progress(i + 1)
@@ -191,15 +225,18 @@ def sheet(rows: Sequence[np.ndarray], labels: Sequence[str], *, cell: int = 220)
     lines = -(-len(rows) // columns)
     high = round(2.9 * cell)
     image = np.full((lines * high, columns * cell, 3), BACKGROUND, np.uint8)
-    for i, (pose, label) in enumerate(zip(rows, labels, strict=True)):
+    # as seen from the front: the person's left on the right, y down
+    figures = np.asarray(rows) * np.array([1.0, -1.0, -1.0])
+    figures -= (figures.min(axis=1, keepdims=True) + figures.max(axis=1, keepdims=True)) / 2
+    tile = round(1.3 * cell), cell
+    fill = fitting(figures, _VIEWS_DEG, tile)
+    for i, (seen, label) in enumerate(zip(figures, labels, strict=True)):
         top, left = i // columns * high, i % columns * cell
-        # as seen from the front: the person's left on the right, y down
-        seen = pose * np.array([1.0, -1.0, -1.0])
-        seen = seen - (seen.min(axis=0) + seen.max(axis=0)) / 2
-        for view, azimuth in enumerate((0, 60)):
-            start = top + round(view * 1.3 * cell)
-            part = image[start : start + round(1.3 * cell), left : left + cell]
-            draw_pose(part, seen, azimuth_deg=azimuth, floor=float(seen[:, 1].max()))
+        for view, azimuth in enumerate(_VIEWS_DEG):
+            start = top + view * tile[0]
+            part = image[start : start + tile[0], left : left + cell]
+            floor = float(seen[:, 1].max())
+            draw_pose(part, seen, azimuth_deg=azimuth, floor=floor, fill=fill)
         at = (left + cell / 2, top + high - 0.12 * cell)
         draw_text(image, label, at, cell / 14, _TEXT, anchor="middle")
     return image
