@@ -101,7 +101,7 @@ def test_the_page_gets_what_was_matched(align, monkeypatch):
     assert left.embeddings is a and right.embeddings is b
     assert more["mirrored"] is True and more["onto"] == "b"
     assert ("same action", f"{got['same_action']:.0%}") in more["words"].facts
-    assert len(more["charts"]) == 8  # angles in space
+    assert len(more["words"].charts) == 8  # angles in space
     assert "lifted to space" in more["words"].charts_note
     assert "left is compared with the right" in more["words"].charts_note
     align(a, other, *args)

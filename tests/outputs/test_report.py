@@ -48,10 +48,12 @@ def sides(tmp_path_factory) -> tuple[Side, Side]:
 @pytest.fixture(scope="module")
 def page(sides, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("page") / "report.html"
-    words = Words(summary="a < b", facts=(("rate", "1"),), moments=((0.2, "half-way"),))
     times = np.arange(10) / 25
     knee = Chart("Left knee", "°", times, np.linspace(170, 90, 10), np.linspace(160, 100, 10))
-    write_report(half_speed(), *sides, out, words=words, charts=[knee])
+    words = Words(
+        summary="a < b", facts=(("rate", "1"),), moments=((0.2, "half-way"),), charts=(knee,)
+    )
+    write_report(half_speed(), *sides, out, words=words)
     return out
 
 

@@ -164,6 +164,7 @@ def _write_page(
         page_words(match),
         title=f"{own.path.name} and {b.path.name}, compared",
         moments=tuple(moments),
+        charts=tuple(charts(found)),
         charts_note=caveat,
     )
     write_report(
@@ -173,7 +174,6 @@ def _write_page(
         out,
         mirrored=match.mirrored,
         words=words,
-        charts=charts(found),
         progress=lambda done, total: bars.update(bar, completed=done, total=total),
     )
 

@@ -91,7 +91,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Words:
-    """What a page says.
+    """What a page shows besides the alignment.
 
     Attributes
     ----------
@@ -105,8 +105,10 @@ class Words:
         name and value of further figures.
     moments
         moment of a, seconds, and what happens there.
+    charts
+        further curves, two beside each other.
     charts_note
-        line above the charts.
+        line above them.
     """
 
     title: str = ""
@@ -114,6 +116,7 @@ class Words:
     warnings: tuple[str, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     moments: tuple[tuple[float, str], ...] = ()
+    charts: tuple[Chart, ...] = ()
     charts_note: str = ""
 
 
@@ -126,7 +129,6 @@ def write_report(
     onto: str = "a",
     mirrored: bool = False,
     words: Words | None = None,
-    charts: Sequence[Chart] = (),
     progress: Callable[[int, int], object] | None = None,
 ) -> None:
     """Write a page that opens from disk, without a network: clips, curves and path in one file.
@@ -145,8 +147,6 @@ def write_report(
         whether b was taken mirrored; it is shown so, and a button turns it.
     words
         what stands there besides the figures of the alignment.
-    charts
-        further curves, two beside each other.
     progress
         called with the number of frames written, and of all frames, after each frame.
 
@@ -172,7 +172,7 @@ def write_report(
         "mirrored": mirrored,
         "clips": [_clip(*pair) for pair in zip(sides, small, strict=True)],
         "charts": _alignment_charts(alignment, moments_a, moments_b, fps, onto),
-        "angles": [_chart(one, moments_a) for one in charts],
+        "angles": [_chart(one, moments_a) for one in words.charts],
         "angles_note": words.charts_note,
         "matrix": matrix(a.embeddings, b.embeddings),
         "path": {"a": numbers(alignment.times_a, 3), "b": numbers(alignment.times_b, 3)},

@@ -86,11 +86,14 @@ def write_page(
     if len(session.clips) > 2:
         raise VipeError(f"{out}: a page shows two clips, not {len(session.clips)}")
     a, match = session.common, session.others[0]
-    b, words, curves = match.clip, page_words(match), []
+    b, words = match.clip, page_words(match)
     try:
         found = compare(match.alignment, a.poses, b.poses, source=lifted, mirrored=match.mirrored)
-        curves = charts(found)
-        words = replace(words, charts_note=caveat("lifted", mirrored=match.mirrored))
+        words = replace(
+            words,
+            charts=tuple(charts(found)),
+            charts_note=caveat("lifted", mirrored=match.mirrored),
+        )
     except NoPoseError:  # no angle is seen in both: a page without them
         pass
     write_report(
@@ -101,7 +104,6 @@ def write_page(
         onto=onto,
         mirrored=match.mirrored,
         words=words,
-        charts=curves,
         progress=progress,
     )
 
