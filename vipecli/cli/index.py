@@ -1,5 +1,6 @@
 """`vipe index`: labelled clips in one place, for `vipe classify` and `vipe search`."""
 
+import shlex
 from collections.abc import Collection, Sequence, Sized
 from dataclasses import replace
 from enum import Enum
@@ -80,7 +81,6 @@ def build(
     Clips that are new or have changed are looked at, clips that are gone leave the index. With
     another --model everything is embedded anew; poses that are there are used again.
     """
-    from vipecli.cli.queries import check_place
     from vipecli.embedding.clip import Recipe
     from vipecli.index import sources
 
@@ -335,3 +335,32 @@ def _clips(count: int) -> str:
 
 def _count(things: Sized, noun: str) -> str:
     return f"{len(things)} {noun}" if len(things) == 1 else f"{len(things)} {noun}s"
+
+
+def check_place(folder: Path) -> None:
+    """Refuse a folder in which no index can be built, with a command that works.
+
+    Raises
+    ------
+    VipeError
+        if nothing can be written there.
+    """
+    from vipecli.errors import VipeError
+
+    if not _is_writable(folder if folder.is_dir() else folder.parent):
+        raise VipeError(
+            f"{folder}: no index can be written there; build one elsewhere with "
+            f"`vipe index build {shlex.quote(str(folder))} --out FOLDER`, then use --index FOLDER"
+        )
+
+
+def _is_writable(folder: Path) -> bool:
+    from vipecli.errors import VipeError
+    from vipecli.files import check_writable
+    from vipecli.index.store import STORE
+
+    try:
+        check_writable(folder / STORE if (folder / STORE).is_dir() else folder)
+    except VipeError:
+        return False
+    return True

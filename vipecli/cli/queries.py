@@ -1,6 +1,5 @@
 """What `classify` and `search` ask with, and the index that they ask."""
 
-import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,7 +86,7 @@ def open_index(
 def up_to_date(folder: Path, recipe: "Recipe", jobs: int, exclude: list[str]) -> "Index":
     """Index of a folder; one of sub-folders with videos is made, or told what is new."""
     from vipecli.cli.console import note
-    from vipecli.cli.index import update
+    from vipecli.cli.index import check_place, update
     from vipecli.errors import VideoError
     from vipecli.index import sources
     from vipecli.index.store import Index, exists, load
@@ -111,35 +110,6 @@ def up_to_date(folder: Path, recipe: "Recipe", jobs: int, exclude: list[str]) ->
     present = {item.name for item in sources.find(folder, exclude=kept)}
     items = [item for item in items if item.name not in index.excluded]
     return update(index, items, recipe, jobs=jobs, present=present, source=origin)[0]
-
-
-def check_place(folder: Path) -> None:
-    """Refuse a folder in which no index can be built, with a command that works.
-
-    Raises
-    ------
-    VipeError
-        if nothing can be written there.
-    """
-    from vipecli.errors import VipeError
-
-    if not _is_writable(folder if folder.is_dir() else folder.parent):
-        raise VipeError(
-            f"{folder}: no index can be written there; build one elsewhere with "
-            f"`vipe index build {shlex.quote(str(folder))} --out FOLDER`, then use --index FOLDER"
-        )
-
-
-def _is_writable(folder: Path) -> bool:
-    from vipecli.errors import VipeError
-    from vipecli.files import check_writable
-    from vipecli.index.store import STORE
-
-    try:
-        check_writable(folder / STORE if (folder / STORE).is_dir() else folder)
-    except VipeError:
-        return False
-    return True
 
 
 def read_query(path: Path, part: "Recipe", library: "OpenedIndex") -> Query:
