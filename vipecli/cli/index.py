@@ -347,14 +347,15 @@ def check_place(folder: Path) -> None:
     """
     from vipecli.errors import VipeError
 
-    if not _is_writable(folder if folder.is_dir() else folder.parent):
+    if not is_writable(folder if folder.is_dir() else folder.parent):
         raise VipeError(
             f"{folder}: no index can be written there; build one elsewhere with "
             f"`vipe index build {shlex.quote(str(folder))} --out FOLDER`, then use --index FOLDER"
         )
 
 
-def _is_writable(folder: Path) -> bool:
+def is_writable(folder: Path) -> bool:
+    """Whether an index can be written in a folder."""
     from vipecli.errors import VipeError
     from vipecli.files import check_writable
     from vipecli.index.store import STORE

@@ -86,7 +86,7 @@ def open_index(
 def up_to_date(folder: Path, recipe: "Recipe", jobs: int, exclude: list[str]) -> "Index":
     """Index of a folder; one of sub-folders with videos is made, or told what is new."""
     from vipecli.cli.console import note
-    from vipecli.cli.index import check_place, update
+    from vipecli.cli.index import check_place, is_writable, update
     from vipecli.errors import VideoError
     from vipecli.index import sources
     from vipecli.index.store import Index, exists, load
@@ -102,7 +102,7 @@ def up_to_date(folder: Path, recipe: "Recipe", jobs: int, exclude: list[str]) ->
         return index  # the videos are elsewhere, or gone
     if not there and folder.is_dir() and sources.kind_of(folder) != "folders":
         raise VideoError(f"{folder}: make its index first, with `vipe index build {folder}`")
-    if there and not _is_writable(folder):
+    if there and not is_writable(folder):
         note(f"{folder}: cannot be written, so its index is used as it is")
         return index
     kept = origin.get("exclude", [])
