@@ -70,7 +70,7 @@ def search(
 ) -> None:
     """Find the moments in an index at which people hold a pose, whatever the camera.
 
-    At most one hit per clip unless told otherwise; a clip that is the query itself is left out.
+    At most one hit per clip by default; a clip that is the query itself is left out.
     """
     from vipecli.cli.console import check_json, note, write_json
     from vipecli.cli.queries import up_to_date

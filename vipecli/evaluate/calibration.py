@@ -38,7 +38,7 @@ def calibration(
 
     What a probability means depends on the pairs that one asks about, so three ways to draw them
     are reported. ``nearest``: each picture with its 20 most probable matches from another camera,
-    as retrieval meets them. ``random``: any two pictures, nearly all of them easily told apart.
+    as retrieval meets them. ``random``: any two pictures, nearly all of them easy to distinguish.
     ``balanced``: all matching pairs and as many of the others, drawn at random, so that matches are
     far more frequent than in use. Probabilities count as they are reported, in (0.05, 0.95).
 

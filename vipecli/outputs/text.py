@@ -10,7 +10,7 @@ _SPACES = re.compile(r"\s+")
 _FORMULA = "=+-@"  # how a spreadsheet recognises one
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _UNWANTED = {"Cc", "Cf", "Zl", "Zp"}  # controls, marks of direction, separators of lines
-_ALIKE = 1.07  # ratios of speed up to this, and down to its inverse, are told apart by no one
+_ALIKE = 1.07  # ratios of speed up to this, and down to its inverse, count as equal
 _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"  # part of words and of emoji
 
 
