@@ -5,6 +5,7 @@ import json
 import os
 import re
 import stat
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -12,10 +13,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from vipecli.errors import VipeError
+from vipecli.errors import FormatError, VipeError
 
 _LEFTOVER = re.compile(r"\..*-(\d+)-[a-z0-9_]+\.part(\.\w+)?")
 _STALE_S = 3600.0  # after which a temporary file counts as left over, whoever made it
+_TOML_BYTES = 64 << 10  # of a configuration
+_TOML_LINE = 1000  # characters
 _LONGEST = 150  # characters of a name that a temporary one repeats
 
 
@@ -157,3 +160,33 @@ def is_sidecar(name: str) -> bool:
     """
     low = name.lower()
     return name.startswith(".") or low in _SIDECARS or low in _SIDECAR_FOLDERS
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Content of a TOML file, a configuration of a few lines.
+
+    Raises
+    ------
+    FormatError
+        if it cannot be read, is no TOML, or is larger than a configuration.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    try:
+        with path.open("rb") as file:
+            data = file.read(_TOML_BYTES + 1)
+        text = data.decode("utf-8-sig")
+        # A key of many parts takes memory by the square of its length, hence the short lines.
+        if len(data) > _TOML_BYTES or max(map(len, text.splitlines()), default=0) > _TOML_LINE:
+            raise FormatError(
+                f"{path}: too large for a configuration; at most {_TOML_BYTES >> 10} kB are read, "
+                f"in lines of at most {_TOML_LINE} characters"
+            )
+        return tomllib.loads(text)
+    except OSError as exc:
+        raise FormatError(f"{path}: cannot be read ({exc.strerror or exc})") from exc
+    except (ValueError, RecursionError) as exc:
+        raise FormatError(f"{path}: not a TOML file ({exc})") from exc

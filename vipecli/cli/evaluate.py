@@ -26,7 +26,7 @@ app = App("Measure the embedding: poses across views, actions, alignment, calibr
 
 Mocap = Annotated[
     list[Path],
-    typer.Argument(metavar="MOCAP...", help="Mocap, .npz of (T, 13, 3) per clip, or folders."),
+    typer.Argument(metavar="MOCAP...", help=".npz of (T, 13, 3) per clip, .bvh, .amc, or folders."),
 ]
 HeldOut = Annotated[
     list[str] | None,

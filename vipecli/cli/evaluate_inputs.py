@@ -35,17 +35,10 @@ def draw_poses(
     from vipecli.cli.console import note
     from vipecli.evaluate.views import HELD_OUT, distinct, load_mocap
 
-    pool = load_mocap(mocap_files(mocap), include=held_out or HELD_OUT)
+    pool = load_mocap(mocap, include=held_out or HELD_OUT, remark=note)
     chosen = distinct(pool, at_most=count, seed=seed)
     note(f"{len(chosen)} different poses of {len(pool)}")
     return chosen
-
-
-def mocap_files(mocap: list[Path]) -> list[Path]:
-    """Files, and the .npz of folders."""
-    return [
-        file for path in mocap for file in (sorted(path.glob("*.npz")) if path.is_dir() else [path])
-    ]
 
 
 def described_pool(
@@ -53,9 +46,10 @@ def described_pool(
 ) -> dict[str, Any]:
     """What the JSON says about the poses that were measured on."""
     from vipecli.evaluate.views import DUPLICATE_AT, HELD_OUT
+    from vipecli.poses.mocap.clips import mocap_files
 
     return {
-        "mocap": [file.name for file in mocap_files(mocap)],
+        "mocap": [file.name for file, _ in mocap_files(mocap)],
         "held_out": list(held_out or HELD_OUT),
         "poses": len(pool),
         "duplicate_at": DUPLICATE_AT,

@@ -17,7 +17,7 @@ def lift(
     mocap: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[MOCAP...]", help="Mocap, .npz of (T, 13, 3) per clip, or folders."
+            metavar="[MOCAP...]", help=".npz of (T, 13, 3) per clip, .bvh, .amc, or folders."
         ),
     ] = None,
     detected: Annotated[
@@ -49,12 +49,14 @@ def lift(
     """Lift held-out poses to 3D: PA-MPJPE and MPJPE.
 
     From MOCAP: every pose seen by 15 cameras, joints as they are and as a detector would find
-    them. From --detected: film that went through the real detector, beside its own 3D landmarks.
-    From --synced: NP-MPJPE between the poses lifted from two real cameras.
+    them; of the subjects that stay out of training, where there are any. From --detected: film
+    that went through the real detector, beside its own 3D landmarks. From --synced: NP-MPJPE
+    between the poses lifted from two real cameras.
     """
     from vipecli.cli.figures import show_agreement, show_lifting
     from vipecli.evaluate import lifting as protocol
     from vipecli.evaluate.retrieval import Settings, described
+    from vipecli.evaluate.views import held_out_patterns
     from vipecli.lifting.lift import Lifter
 
     if not (mocap or detected or synced):
@@ -64,11 +66,12 @@ def lift(
         direct = _direct(compare)
         result: dict[str, Any] = {"model": lifter.mapper.id, "settings": {"smooth_s": smooth}}
         if mocap:
-            pool = draw_poses(mocap, None, poses, seed)
+            held_out = list(held_out_patterns(mocap))
+            pool = draw_poses(mocap, held_out, poses, seed)
             settings = Settings(seed=seed)
             methods = [protocol.by_vvipe("V-VIPE", lifter), *direct]
             result["cameras"] = protocol.by_cameras(pool, methods, settings)
-            result["settings"] |= described(settings) | described_pool(pool, mocap, None)
+            result["settings"] |= described(settings) | described_pool(pool, mocap, held_out)
         if detected:
             takes = protocol.load_filmed(detected)
             result["film"] = protocol.by_film(takes, [*_video(lifter, smooth), *direct])

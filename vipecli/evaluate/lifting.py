@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from vipecli.evaluate.retrieval import Settings, embedded, pictures
 from vipecli.evaluate.views import CAMERAS, in_camera, placed
 from vipecli.lifting.lift import Lifted, Lifter, lift
 from vipecli.poses.canonical import mid_hip, torso
+from vipecli.poses.npz_reader import open_npz
 from vipecli.poses.poses import Poses
 from vipecli.poses.skeleton import from_mediapipe
 
@@ -145,13 +145,8 @@ def load_filmed(path: Path) -> list[Filmed]:
         if it is none.
     """
     names = "xy", "score", "world", "seen", "times", "take"
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            xy, score, world, seen, times, take = (archive[name] for name in names)
-    except (OSError, ValueError, KeyError, AttributeError, BadZipFile) as exc:
-        raise FormatError(
-            f"{path}: not a file of `python -m examples.make_detected` ({exc})"
-        ) from exc
+    with open_npz(path, what="a file of `python -m examples.make_detected`") as archive:
+        xy, score, world, seen, times, take = (archive.read(name) for name in names)
     out = []
     for number in np.unique(take):
         rows = take == number

@@ -1,15 +1,16 @@
 """3D poses projected into known cameras, with detector noise: the data of retrieval."""
 
 import fnmatch
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from vipecli.errors import FormatError
 from vipecli.evaluate.metrics import np_mpjpe
+from vipecli.poses.mocap.clips import clips
+from vipecli.poses.mocap.units import in_metres
 from vipecli.poses.skeleton import (
     LEFT_HIP,
     LEFT_SHOULDER,
@@ -89,44 +90,62 @@ class Noise:
     factors: tuple[float, ...] = (1, 1, 1, 1.3, 1.3, 1.8, 1.8, 1, 1, 1.2, 1.2, 1.6, 1.6)
 
 
-def load_mocap(paths: Iterable[Path], *, include: Sequence[str] = HELD_OUT) -> np.ndarray:
+def held_out_patterns(paths: Iterable[Path]) -> tuple[str, ...]:
+    """Patterns of the clips to measure on: `HELD_OUT`, or all where no clip fits these.
+
+    Raises
+    ------
+    FormatError
+        as `load_mocap`.
+    """
+    fits = any(fnmatch.fnmatch(clip.name, p) for clip in clips(list(paths)) for p in HELD_OUT)
+    return HELD_OUT if fits else ("*",)
+
+
+def load_mocap(
+    paths: Iterable[Path],
+    *,
+    include: Sequence[str] = HELD_OUT,
+    remark: Callable[[str], object] = str,
+) -> np.ndarray:
     """Poses of all clips whose name fits a pattern.
 
     Parameters
     ----------
     paths
-        ``.npz`` files of one array (T, 13, 3) per clip, metres, y up.
+        files and folders that `poses.mocap.clips` reads.
     include
         shell patterns of clip names.
+    remark
+        called with a line about clips whose units or axes were converted.
 
     Returns
     -------
-    shape (P, 13, 3) float32, frames with a NaN left out.
+    shape (P, 13, 3) float32, metres, y up; frames with a NaN left out.
 
     Raises
     ------
     FormatError
         if a file is unreadable, a clip has another shape, or no clip fits.
     """
-    poses, paths = [], list(paths)
-    for path in paths:
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                names = [n for n in archive.files if any(fnmatch.fnmatch(n, p) for p in include)]
-                clips = {name: archive[name] for name in names}
-        except (OSError, ValueError, EOFError, AttributeError, BadZipFile) as exc:
-            raise FormatError(f"{path}: not a readable mocap .npz ({exc})") from exc
-        for name, clip in clips.items():
-            if clip.ndim != 3 or clip.shape[1:] != (13, 3):
-                raise FormatError(
-                    f"{path}: clip {name} has shape {clip.shape}; expected (T, 13, 3)"
-                )
-            poses.append(clip[np.isfinite(clip).all(axis=(1, 2))].astype(np.float32))
+    paths = list(paths)
+    poses: list[np.ndarray] = []
+    converted: dict[str, list[str]] = {}
+    for clip in clips(paths):
+        if not any(fnmatch.fnmatch(clip.name, pattern) for pattern in include):
+            continue
+        joints, how = in_metres(clip.read()[0])
+        if how:
+            converted.setdefault(how, []).append(clip.name)
+        poses.append(joints[np.isfinite(joints).all(axis=(1, 2))].astype(np.float32))
     if not sum(map(len, poses)):
         raise FormatError(
             f"{', '.join(map(str, paths))}: no clip whose name fits {' '.join(include)}; "
             "see --held-out"
         )
+    for how, names in converted.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        remark(f"{names[0]}{more}: {how}; converted to metres, y up")
     return np.concatenate(poses)
 
 

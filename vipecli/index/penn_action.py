@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from vipecli.errors import FormatError
 from vipecli.files import is_sidecar
 from vipecli.poses.formats.matlab import load_mat
+from vipecli.poses.npz_reader import open_npz
 from vipecli.poses.poses import Poses
 from vipecli.poses.skeleton import MIRROR
 
@@ -26,6 +26,10 @@ MISSING_SHARE = 1 / 3
 """Clips with this share of missing joints or more are not in the visible subset."""
 
 _DAMAGED = KeyError, ValueError, IndexError, TypeError, AttributeError, FormatError
+_NPZ_ARRAYS = (
+    *("clip_id", "offsets", "frame_size_hw", "keypoints", "visibility"),
+    *("action", "viewpoint"),
+)
 _SPELLINGS = {"strumming_guitar": "strum_guitar", "bowling": "bowl"}
 
 
@@ -123,9 +127,8 @@ def _text(value: np.ndarray | str) -> str:
 
 
 def _read_npz(path: Path, invisible: float) -> list[PennClip]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            data = {name: archive[name] for name in archive.files}
+    with open_npz(path, what="an archive of Penn Action labels") as archive:
+        data = {name: archive.read(name) for name in _NPZ_ARRAYS}
         train = "test" not in path.stem
         clips = []
         for i, name in enumerate(data["clip_id"]):
@@ -135,8 +138,6 @@ def _read_npz(path: Path, invisible: float) -> list[PennClip]:
             poses = _poses(xy, seen, (width, height), str(name), invisible)
             labels = str(data["action"][i]), str(data["viewpoint"][i])
             clips.append(PennClip(str(name), *labels, train, poses))
-    except (OSError, EOFError, BadZipFile, *_DAMAGED) as exc:
-        raise FormatError(f"{path}: not an archive of Penn Action labels ({exc})") from exc
     return clips
 
 

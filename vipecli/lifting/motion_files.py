@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -14,7 +13,9 @@ from vipecli.files import replacing
 from vipecli.lifting.bvh_skeleton import skeleton_of
 from vipecli.lifting.lift import Lifted, where
 from vipecli.poses.anatomy import bones, put_together
+from vipecli.poses.formats.text import own_name
 from vipecli.poses.mocap.bvh import write_bvh
+from vipecli.poses.npz_reader import open_npz
 from vipecli.poses.poses import Poses
 from vipecli.poses.skeleton import JOINTS
 
@@ -116,14 +117,11 @@ def load_motion(path: str | Path) -> Motion:
         if it cannot be read, or is none.
     """
     path = Path(path)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            if int(file["format_version"]) != FORMAT_VERSION or "joints" not in file.files:
-                raise FormatError(f"{path}: not a file of 3D motion by this version of vipe")
-            texts = {name: str(file[name]) for name in ("axes", "source", "model")}
-            joints, times, std = (file[name] for name in ("joints", "times", "std"))
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, BadZipFile) as exc:
-        raise FormatError(f"{path}: not a file of 3D motion ({exc})") from exc
+    with open_npz(path, what="a file of 3D motion") as file:
+        if int(file.read("format_version")) != FORMAT_VERSION or "joints" not in file:
+            raise FormatError(f"{path}: not a file of 3D motion by this version of vipe")
+        texts = {name: str(file.read(name)) for name in ("axes", "source", "model")}
+        joints, times, std = (file.read(name) for name in ("joints", "times", "std"))
     if joints.shape != (len(times), len(JOINTS), 3) or std.shape != joints.shape[:2]:
         raise FormatError(f"{path}: joints of shape {joints.shape} for {len(times)} times")
     return Motion(joints, times, std, **texts)
@@ -195,7 +193,7 @@ def _write_trc(motion: Motion, path: Path) -> None:
     step = float(np.median(np.diff(motion.times))) if len(motion.times) > 1 else 1 / 30
     rate, count = f"{1 / step:.6g}", len(motion.times)
     lines = [
-        f"PathFileType\t4\t(X/Y/Z)\t{Path(motion.source).stem}.trc",
+        f"PathFileType\t4\t(X/Y/Z)\t{own_name(motion.source)}",
         "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame"
         "\tOrigNumFrames",
         f"{rate}\t{rate}\t{count}\t{len(JOINTS)}\tm\t{rate}\t1\t{count}",
@@ -206,7 +204,7 @@ def _write_trc(motion: Motion, path: Path) -> None:
     for number, (time_s, joints) in enumerate(zip(motion.times, motion.joints, strict=True), 1):
         cells = [f"{value:.5f}" if np.isfinite(value) else "" for value in joints.ravel()]
         lines.append(f"{number}\t{time_s:.6f}\t" + "\t".join(cells))
-    path.write_text("\n".join(lines) + "\n", encoding="ascii")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _write_bvh(motion: Motion, path: Path) -> None:

@@ -1,7 +1,6 @@
 """Joint sets of other tools, and which of their points make the model's joints."""
 
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from vipecli.errors import FormatError
+from vipecli.files import read_toml
 from vipecli.poses.skeleton import JOINTS
 from vipecli.poses.tracking import SEEN, XY
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _LIMBS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 _FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
@@ -93,7 +88,6 @@ _CHOICES = {"head": _HEAD} | {  # Human3.6M calls the ankle foot
 }
 _NEEDED = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 _MOST_JOINT_POINTS = 16  # points that one joint may be the mean of
-_MAP_BYTES = 1 << 20
 Sources = tuple[tuple[tuple[int, ...], ...], ...]
 """For each of the 13 joints the alternatives, best first; each is the mean of some points."""
 
@@ -130,14 +124,7 @@ def load_joint_map(path: Path) -> JointMap:
     FormatError
         if it cannot be read, names unknown joints, or lacks shoulders or hips.
     """
-    try:
-        if path.stat().st_size > _MAP_BYTES:
-            raise FormatError(f"{path}: too large for a joint map")
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as exc:
-        raise FormatError(f"{path}: cannot be read ({exc.strerror or exc})") from exc
-    except (ValueError, RecursionError) as exc:
-        raise FormatError(f"{path}: not a TOML file ({exc})") from exc
+    table = read_toml(path)
     joints = table.get("joints", {})
     if not isinstance(joints, dict) or (unknown := sorted(set(joints) - set(JOINTS))):
         wrong = unknown[0] if isinstance(joints, dict) else "joints"
@@ -245,6 +232,11 @@ def _by_names(names: Sequence[str]) -> Sources:
         tuple(tuple(places[n] for n in group) for group in groups if set(group) <= set(places))
         for groups in choices
     )
+
+
+def is_complete(names: Sequence[str]) -> bool:
+    """Whether points of these names make shoulders and hips, which a pose needs."""
+    return _complete(_by_names([str(name) for name in names]))
 
 
 def _complete(found: Sources) -> bool:

@@ -17,7 +17,7 @@ MOST_BYTES = 64 << 20
 MOST_RATIO = 20
 """How many times its own size an archive may unpack to, if that is more than `MOST_BYTES`."""
 
-_DAMAGED = (
+DAMAGED = (
     ArithmeticError,
     AttributeError,
     EOFError,
@@ -31,6 +31,7 @@ _DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
 )
+"""What reading a damaged archive raises."""
 
 
 class NpzReader:
@@ -113,7 +114,7 @@ def open_npz(path: Path, *, what: str = "a readable .npz") -> Iterator[NpzReader
             yield NpzReader(path, archive)
     except OSError as exc:
         raise FormatError(f"{path}: cannot be read ({exc.strerror or exc})") from exc
-    except _DAMAGED as exc:
+    except DAMAGED as exc:
         reason = " ".join(str(exc).split())[:200]
         raise FormatError(f"{path}: not {what}, or damaged ({reason}); make it again") from exc
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vipecli.errors import NoPoseError
+from vipecli.poses.crowd import Boxes
 from vipecli.poses.track_store import Sights
 
 XY, XYZ, SEEN, WORLD, COLOUR = slice(0, 2), slice(0, 3), 3, slice(4, 7), slice(7, 10)
@@ -109,12 +110,15 @@ class Tracks:
         owners = self.match(time_s, people)
         for p, t in owners.items():
             self.tracks[t].add(frame, time_s, people[p])
-        known = [people[p] for p in owners]
+        if len(owners) == len(people):
+            return
+        boxes, known = Boxes(people), list(owners)
+        shared = boxes.shared(boxes)
         for p, person in enumerate(people):
-            if p not in owners and all(_shared(person, other) < _SAME for other in known):
+            if p not in owners and (shared[p, known] < _SAME).all():
                 self.tracks.append(Track(people=self._kept()))
                 self.tracks[-1].add(frame, time_s, person)
-                known.append(person)
+                known.append(p)
 
     def match(self, time_s: float, people: Sequence[np.ndarray]) -> dict[int, int]:
         """Which track each person of a frame continues: indices of people and of tracks.
@@ -122,17 +126,27 @@ class Tracks:
         The nearest pair of person and track goes first. Who is too far from every track seen
         lately continues one that was lost long enough to be anywhere, if any.
         """
+        if not people or not self.tracks:
+            return {}
         expected = [track.expected(time_s) for track in self.tracks]
+        tracks_at, people_at = Boxes(expected), Boxes(people)
+        gaps = time_s - np.array([track.last_s for track in self.tracks])
+        reach = _REACH + _REACH_PER_S * np.minimum(gaps, _LOST_S)
+        if people[0].shape[1] > 7:  # known by their clothes, too
+            reach = np.maximum(reach, _LEAP)
+        close = tracks_at.may_be_near(people_at, reach)
+        close |= tracks_at.shared(people_at) > _SAME - 1e-3
         pairs = sorted(
             (cost, t, p)
-            for t, track in enumerate(self.tracks)
-            for p, person in enumerate(people)
-            if (cost := _cost(track, expected[t], person, time_s)) is not None
+            for t, p in zip(*(found.tolist() for found in np.nonzero(close)), strict=True)
+            if (cost := _cost(self.tracks[t], expected[t], people[p], time_s)) is not None
         )
         owners: dict[int, int] = {}
-        for _, t, p in pairs:
-            if p not in owners and t not in owners.values():
+        taken: set[int] = set()
+        for _, t, p in [*pairs, *_returning(tracks_at, people_at, gaps, pairs)]:
+            if p not in owners and t not in taken:
                 owners[p] = t
+                taken.add(t)
         lately = [t for t, one in enumerate(self.tracks) if time_s - one.last_s <= _LOST_S]
         if not owners and len(people) == len(lately) == 1:  # nobody else it could be
             (t,) = lately
@@ -251,11 +265,16 @@ def _outside(person: np.ndarray, point: np.ndarray) -> float:
 
 def distinct(people: list[np.ndarray]) -> list[np.ndarray]:
     """Drop people found twice in one frame; the better seen one stays."""
-    kept: list[np.ndarray] = []
-    for person in sorted(people, key=lambda p: -p[:, SEEN].mean()):
-        if all(distance(person, other) > _TWIN for other in kept):
-            kept.append(person)
-    return kept
+    people = sorted(people, key=lambda p: -p[:, SEEN].mean())
+    if len(people) < 2:
+        return people
+    boxes, kept = Boxes(people), []
+    near = boxes.may_be_near(boxes, _TWIN)
+    for p, person in enumerate(people):
+        others = [people[k] for k in kept if near[p, k]]
+        if all(distance(person, other) > _TWIN for other in others):
+            kept.append(p)
+    return [people[p] for p in kept]
 
 
 def with_others(people: list[np.ndarray], found: list[np.ndarray]) -> list[np.ndarray]:
@@ -272,12 +291,30 @@ def _cost(track: Track, expected: np.ndarray, person: np.ndarray, time_s: float)
     ratio = body_size(person) / body_size(expected)
     if not 1 / _SIZE_RATIO < ratio < _SIZE_RATIO:
         return None
-    if _shared(expected, person) >= _SAME:
+    if Boxes([expected]).shared(Boxes([person])).item() >= _SAME:
         return 100 + apart  # in place, but in another pose: the detector takes left for right
     dressed = track.colours is not None and person.shape[1] > 7
     if dressed and gap_s <= _LOST_S and apart < _LEAP and _unlike(track, person) < _ALIKE:
         return 200 + apart
-    return 1000 + apart if gap_s > _LOST_S else None  # after everyone who is in reach of somebody
+    return None
+
+
+def _returning(
+    tracks: Boxes, people: Boxes, gaps: np.ndarray, pairs: list[tuple[float, int, int]]
+) -> list[tuple[float, int, int]]:
+    """Pairs of a lost track and a person who may come back anywhere, the nearest first.
+
+    They come after every pair that is near, so that only who has none counts.
+    """
+    lost = np.flatnonzero(gaps > _LOST_S)
+    if not len(lost):
+        return []
+    ratio = people.size / tracks.size[lost, None]
+    t, p = np.nonzero((ratio > 1 / _SIZE_RATIO) & (ratio < _SIZE_RATIO))
+    t = lost[t]
+    cost = tracks.distances(people, t, p)
+    order = np.lexsort((p, t, cost))
+    return list(zip(*(values[order].tolist() for values in (cost, t, p)), strict=True))
 
 
 def _unlike(track: Track, person: np.ndarray) -> float:
@@ -296,13 +333,6 @@ def distance(a: np.ndarray, b: np.ndarray) -> float:
     """Mean distance of two people's landmarks, in body sizes."""
     offset = np.hypot(*(a[:, XY] - b[:, XY]).T).mean()
     return float(offset / max(body_size(a), body_size(b)))
-
-
-def _shared(a: np.ndarray, b: np.ndarray) -> float:
-    """Share of the smaller of two people's boxes that lies in the other one."""
-    (low_a, high_a), (low_b, high_b) = ((p[:, XY].min(0), p[:, XY].max(0)) for p in (a, b))
-    overlap = np.clip(np.minimum(high_a, high_b) - np.maximum(low_a, low_b), 0, None).prod()
-    return float(overlap / (min((high_a - low_a).prod(), (high_b - low_b).prod()) + 1e-6))
 
 
 def torso_angle(person: np.ndarray) -> float:

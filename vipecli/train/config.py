@@ -1,18 +1,13 @@
 """What fixes a training run, as a TOML file says it."""
 
 import dataclasses
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vipecli.errors import FormatError
 from vipecli.evaluate.views import HELD_OUT
+from vipecli.files import read_toml
 from vipecli.train.augment import Augmentation
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 @dataclass(frozen=True)
@@ -68,8 +63,8 @@ class Config:
 def kind_of(path: Path) -> str:
     """The `kind` that a TOML file names, ``prvipe`` where it names none or cannot be read."""
     try:
-        return str(tomllib.loads(path.read_text()).get("kind", "prvipe"))
-    except (OSError, ValueError):
+        return str(read_toml(path).get("kind", "prvipe"))
+    except FormatError:
         return "prvipe"
 
 
@@ -86,12 +81,12 @@ def load_config(
         if the file is no TOML or names something that does not exist.
     """
     try:
-        values = tomllib.loads(path.read_text())
+        values = read_toml(path)
         parts = {"network": network, "augment": Augmentation}
         for name, part in parts.items():
             values[name] = part(**_tuples(values.get(name, {})))
         config = kind(**_tuples(values))
-    except (OSError, tomllib.TOMLDecodeError, TypeError) as exc:
+    except (TypeError, AttributeError) as exc:
         raise FormatError(f"{path}: not a valid training config ({exc})") from exc
     return dataclasses.replace(config, steps=steps) if steps else config
 

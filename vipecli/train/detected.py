@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vipecli.errors import FormatError
 from vipecli.poses import skeleton as sk
+from vipecli.poses.npz_reader import open_npz
 from vipecli.train.vvipe_model import Mapper, PoseDecoder, canonical
 
 EPOCHS, BATCH, RATE = 40, 256, 1e-3
@@ -51,11 +50,8 @@ class Detections:
         names = "xy", "score", "world", "seen", "take"
         parts, takes = [], 0
         for path in paths:
-            try:
-                with np.load(path, allow_pickle=False) as archive:
-                    arrays = [archive[name] for name in names]
-            except (OSError, ValueError, KeyError, AttributeError, BadZipFile) as exc:
-                raise FormatError(f"{path}: not a file of detections ({exc})") from exc
+            with open_npz(path, what="a file of detections") as archive:
+                arrays = [archive.read(name) for name in names]
             arrays[-1] = arrays[-1] + takes
             takes = arrays[-1].max() + 1
             parts.append(arrays)

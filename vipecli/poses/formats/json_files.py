@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from vipecli.errors import FormatError
+from vipecli.poses.formats.coco import identity, is_coco, is_list_of, read_coco, read_results
+from vipecli.poses.formats.frame_numbers import number_frames
 from vipecli.poses.formats.sheet import Sheet
 from vipecli.poses.formats.text import (
     MOST_BYTES,
@@ -19,12 +21,10 @@ from vipecli.poses.formats.text import (
     triples,
     whole,
 )
-from vipecli.video.image_sequence import natural
 
-_FLAG_SCORES = {0: 0.0, 1: 0.5, 2: 1.0}  # of COCO's v: not labelled, hidden, visible
 _FOLDER_FILE_BYTES = 16 << 20  # of one frame's file
 _MOST_FILES = 1_000_000
-_FRAME_FILE = re.compile(r".*_keypoints\.json$", re.IGNORECASE)
+_FRAME_FILE = re.compile(r"[^.].*_keypoints\.json$", re.IGNORECASE)
 
 # Names under which MediaPipe's bindings and their users keep landmarks, world landmarks, times.
 _LANDMARKS = ("landmarks", "pose_landmarks", "poseLandmarks", "landmark")
@@ -55,114 +55,26 @@ def read_json_poses(path: Path) -> Sheet:
     )
 
 
-# --- COCO and AlphaPose --------------------------------------------------------------------------
-
-
-def _is_coco(data: Any) -> bool:
-    if isinstance(data, dict):
-        return "annotations" in data and "images" in data
-    return _has(data, "keypoints", "image_id") and not isinstance(data[0]["image_id"], str)
-
-
-def _read_coco(data: Any) -> Sheet:
-    """Labels (images, annotations, categories), or the list of a detector's results."""
-    if isinstance(data, list):
-        return _read_results(data, "coco")
-    sheet = Sheet("coco")
-    sheet.names = _category_names(data.get("categories"))
-    info = data.get("info")
-    if isinstance(info, dict):
-        sheet.source, sheet.detector = (short_text(info.get(k)) for k in ("source", "detector"))
-    frames = _image_frames(data["images"], sheet)
-    for one in data["annotations"]:
-        if "keypoints" not in one:
-            continue
-        points = triples(one["keypoints"])
-        if "keypoint_scores" in one:
-            points[:, 2] = numbers(one["keypoint_scores"])
-        else:
-            points[:, 2] = _scores_of_flags(points[:, 2])
-        sheet.add(frames[one["image_id"]], points, _identity(one, "track_id", "person_id"))
-    return sheet
-
-
-def _image_frames(images: list[dict], sheet: Sheet) -> dict[Any, int]:
-    """Frame number by id of the image; fills in times and size."""
-    if not images:
-        raise FormatError("no images")
-    sheet.size = picture_size(images[0].get("width"), images[0].get("height"))
-    if all("frame_id" in image for image in images):
-        frames = {image["id"]: whole(image["frame_id"]) for image in images}
-    else:
-        order = sorted(images, key=lambda i: natural(str(i.get("file_name", i["id"]))))
-        frames = {image["id"]: number for number, image in enumerate(order)}
-    if all("time_s" in image for image in images):
-        sheet.times = {frames[image["id"]]: float(image["time_s"]) for image in images}
-    return frames
-
-
-def _category_names(categories: Any) -> list[str] | None:
-    """Names of the keypoints of the person, or of the only category."""
-    found = [c for c in categories or () if isinstance(c, dict) and c.get("keypoints")]
-    found = [c for c in found if c.get("name") == "person"] or found
-    return [str(name)[:64] for name in found[0]["keypoints"]] if found else None
-
-
-def _scores_of_flags(flags: np.ndarray) -> np.ndarray:
-    """Scores from 0, 1, 2; of a file that has scores in their place, those."""
-    if not np.isin(flags, list(_FLAG_SCORES)).all():
-        return flags
-    return np.select([flags == flag for flag in _FLAG_SCORES], list(_FLAG_SCORES.values()))
+# --- AlphaPose ---------------------------------------------------------------------------------
 
 
 def _is_alphapose(data: Any) -> bool:
     if isinstance(data, dict):
         first = next(iter(data.values()))
         return isinstance(first, dict) and ("people" in first or "bodies" in first)
-    return _has(data, "keypoints", "image_id")
+    return is_list_of(data, "keypoints", "image_id")
 
 
 def _read_alphapose(data: Any) -> Sheet:
     """AlphaPose's own list, or its `open` and `cmu` forms: a frame under each picture's name."""
     if isinstance(data, list):
-        return _read_results(data, "alphapose")
+        return read_results(data, "alphapose")
     sheet = Sheet("alphapose")
-    for name, frame in _numbered(list(data)).items():
+    for name, frame in number_frames(data).items():
         for one in data[name].get("people", data[name].get("bodies", ())):
             points = one["joints"] if "joints" in one else one["pose_keypoints_2d"]
-            sheet.add(frame, triples(points), _identity(one, "idx"))
+            sheet.add(frame, triples(points), identity(one, "idx"))
     return sheet
-
-
-def _read_results(data: list[dict], kind: str) -> Sheet:
-    sheet = Sheet(kind)
-    frames = _numbered([one["image_id"] for one in data])
-    for one in data:
-        person = _identity(one, "idx", "track_id", "person_id")
-        sheet.add(frames[one["image_id"]], triples(one["keypoints"]), person)
-    return sheet
-
-
-def _numbered(names: list) -> dict[Any, int]:
-    """Frame numbers from the last digits of names; from their order where these are no count."""
-    names = list(dict.fromkeys(names))
-    found = [last_number(n) if isinstance(n, str) else whole(n) for n in names]
-    if None not in found and len(set(found)) == len(found):
-        if max(found) - min(found) <= 50 * len(found) + 1000:
-            return dict(zip(names, found, strict=True))
-        names = [name for _, name in sorted(zip(found, names, strict=True))]
-    return {name: number for number, name in enumerate(names)}
-
-
-def _identity(one: dict, *keys: str) -> object:
-    """Who a row is: the first key that holds a number; a list of numbers gives its first."""
-    for key in keys:
-        value = one.get(key)
-        while isinstance(value, list) and value:
-            value = value[0]
-        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
-            return value
-    return None
 
 
 # --- MMPose --------------------------------------------------------------------------------------
@@ -171,7 +83,7 @@ def _identity(one: dict, *keys: str) -> object:
 def _is_mmpose(data: Any) -> bool:
     if isinstance(data, dict):
         return "instance_info" in data or "instances" in data
-    return _has(data, "instances") or _has(data, "keypoints", "keypoint_scores")
+    return is_list_of(data, "instances") or is_list_of(data, "keypoints", "keypoint_scores")
 
 
 def _read_mmpose(data: Any) -> Sheet:
@@ -192,7 +104,7 @@ def _read_mmpose(data: Any) -> Sheet:
             scores = numbers(one.get("keypoint_scores", np.ones(len(points))))
             points = points.reshape(scores.shape[-1], -1)[:, :2]
             points = np.column_stack([points, scores.reshape(-1)])
-            sheet.add(number, points, _identity(one, "track_id", "instance_id"))
+            sheet.add(number, points, identity(one, "track_id", "instance_id"))
     return sheet
 
 
@@ -244,7 +156,9 @@ def read_openpose_folder(path: Path) -> Sheet:
 
 
 def _is_openpose(data: Any) -> bool:
-    return (isinstance(data, dict) and isinstance(data.get("people"), list)) or _has(data, "people")
+    return (isinstance(data, dict) and isinstance(data.get("people"), list)) or is_list_of(
+        data, "people"
+    )
 
 
 def _read_openpose(data: Any) -> Sheet:
@@ -265,7 +179,7 @@ def _add_people(sheet: Sheet, frame: int, data: dict) -> None:
         if flat and isinstance(flat[0], list):
             flat = [value for point in flat for value in point]
         if flat:
-            sheet.add(frame, triples(flat), _identity(one, "person_id"))
+            sheet.add(frame, triples(flat), identity(one, "person_id"))
 
 
 # --- MediaPipe -----------------------------------------------------------------------------------
@@ -338,13 +252,8 @@ def _landmark_rows(points: list[dict], world: list[dict] | None) -> np.ndarray:
     return out
 
 
-def _has(data: Any, *keys: str) -> bool:
-    """Whether data is a list whose first item is a table with these keys."""
-    return isinstance(data, list) and isinstance(data[0], dict) and set(keys) <= set(data[0])
-
-
 JSON_KINDS: dict[str, tuple[Callable[[Any], bool], Callable[[Any], Sheet]]] = {
-    "coco": (_is_coco, _read_coco),
+    "coco": (is_coco, read_coco),
     "alphapose": (_is_alphapose, _read_alphapose),
     "mmpose": (_is_mmpose, _read_mmpose),
     "openpose": (_is_openpose, _read_openpose),

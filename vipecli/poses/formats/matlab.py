@@ -8,13 +8,18 @@ import math
 import struct
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from vipecli.errors import FormatError
 
-_MOST_BYTES = 256 << 20  # of a file, and of what is unpacked from it
+_MOST_BYTES = 64 << 20  # of a file, and of what is unpacked from it
+_MOST_RATIO = 20  # how many times its own size a file may unpack to, if that is more
+_FREE_BYTES = 8 << 20  # that any file may unpack to
+_MOST_ARRAYS = 1000
+_MOST_TEXT = 4096  # characters of a text that are kept
 _MATRIX, _COMPRESSED = 14, 15
 _TYPES = {
     **{1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8"},
@@ -37,7 +42,7 @@ def load_mat(path: Path) -> dict[str, np.ndarray | str]:
     with path.open("rb") as file:
         data = file.read(_MOST_BYTES + 1)
     if len(data) > _MOST_BYTES:
-        raise FormatError(f"{path}: larger than {_MOST_BYTES >> 20} MB")
+        raise FormatError(f"{path}: larger than {_MOST_BYTES >> 20} MB, the limit for such a file")
     if data[:8] == b"\x89HDF\r\n\x1a\n" or data[512:520] == b"\x89HDF\r\n\x1a\n":
         raise FormatError(f"{path}: saved as MATLAB 7.3; save it with -v7")
     order = {b"IM": "<", b"MI": ">"}.get(data[126:128])
@@ -50,13 +55,16 @@ def load_mat(path: Path) -> dict[str, np.ndarray | str]:
 
 
 def _arrays(data: bytes, order: str) -> Iterator[tuple[str, np.ndarray | str]]:
-    room = _MOST_BYTES
-    for kind, content in _elements(data, order):
+    limit = min(_MOST_BYTES, max(_FREE_BYTES, _MOST_RATIO * len(data)))
+    room = limit
+    for count, (kind, content) in enumerate(_elements(data, order)):
+        if count >= _MOST_ARRAYS:
+            raise ValueError(f"more than {_MOST_ARRAYS} arrays, the limit")
         if kind == _COMPRESSED:
-            unpacked = zlib.decompressobj().decompress(content, room)
+            unpacked = zlib.decompressobj().decompress(content, room + 1)
             room -= len(unpacked)
-            if room <= 0:
-                raise ValueError("unpacked it is too large")
+            if room < 0:
+                raise FormatError(f"unpacks to more than {limit >> 20} MB, the limit for its size")
             kind, content = next(_elements(unpacked, order), (0, b""))
         if kind == _MATRIX and (found := _array(content, order)):
             yield found
@@ -80,7 +88,7 @@ def _elements(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
 
 def _array(content: bytes, order: str) -> tuple[str, np.ndarray | str] | None:
     """Name and value of a matrix; None if it is not of numbers or text."""
-    parts = list(_elements(content, order))
+    parts = list(islice(_elements(content, order), 4))
     if len(parts) < 4:
         return None
     flags = struct.unpack_from(f"{order}I", parts[0][1])[0]
@@ -91,7 +99,7 @@ def _array(content: bytes, order: str) -> tuple[str, np.ndarray | str] | None:
     name = parts[2][1].decode("latin-1")
     values = _numbers(*parts[3], order)
     if kind == _CHARS:
-        return name, "".join(map(chr, values.astype(np.uint16).tolist()))
+        return name, "".join(map(chr, values[:_MOST_TEXT].astype(np.uint16).tolist()))
     if min(shape, default=0) < 0 or math.prod(shape) != len(values):
         raise ValueError(f"{name[:20]} holds {len(values)} numbers for a shape of {shape}")
     return name, values.reshape(shape, order="F")

@@ -1,12 +1,21 @@
 """Which files and folders are poses."""
 
+import csv
+import mmap
 import os
 import re
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
+from vipecli.files import is_sidecar
+from vipecli.poses.formats.csv_files import kind_of_table
 from vipecli.poses.formats.json_files import is_openpose_folder
 from vipecli.poses.formats.registry import READERS
+from vipecli.poses.formats.text import MOST_BYTES, decoded, rows_of
+
+_HEAD_BYTES = 1 << 20
+_JSON_SIGN = re.compile(rb'"(pose_?)?(keypoints|keypoints_2d|joints|landmarks?)"', re.IGNORECASE)
 
 
 def is_pose_file(path: str | os.PathLike[str]) -> bool:
@@ -18,28 +27,59 @@ def is_pose_file(path: str | os.PathLike[str]) -> bool:
 
 
 def looks_like_poses(path: Path) -> bool:
-    """Whether a file found in a folder is one of keypoints, by its first bytes.
+    """Whether a file found in a folder is one of keypoints, by its content.
 
-    What has embeddings is no input: it was made by `vipe embed`.
+    Hidden files, among them the ``._`` files of macOS, are none, and neither is what has
+    embeddings: `vipe embed` made it.
     """
-    if not is_pose_file(path) or path.is_dir():
+    if is_sidecar(path.name) or not is_pose_file(path) or not path.is_file():
         return False
     try:
-        if path.suffix.lower() == ".npz":
-            with zipfile.ZipFile(path) as archive:
-                names = set(archive.namelist())
-            return {"format_version.npy", "xy.npy"} <= names and "mean.npy" not in names
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-    except (OSError, ValueError, zipfile.BadZipFile):
+        return _SIGNS[path.suffix.lower()](path)
+    except (OSError, ValueError, csv.Error, zipfile.BadZipFile):
         return False
-    return bool(_SIGNS[path.suffix.lower()].search(head))
 
 
-_HEAD_BYTES = 1 << 16
-_SIGNS = {
-    ".csv": re.compile(rb"\A(\xef\xbb\xbf)?(scorer|.*\b[xy]_?\d+\b|.*_[xy]\b|.*\bx,y\b)", re.I),
-    ".json": re.compile(rb'"(pose_?)?(keypoints|keypoints_2d|joints|landmarks?)"', re.I),
-    ".mat": re.compile(rb"\AMATLAB 5"),
-    ".trc": re.compile(rb"\APathFileType"),
+def _is_npz(path: Path) -> bool:
+    with zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+    return {"format_version.npy", "xy.npy"} <= names and "mean.npy" not in names
+
+
+def _is_json(path: Path) -> bool:
+    """Whether a key of keypoints stands anywhere: a long list of images may come first."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        if data[0] > 127:  # a byte order mark
+            return (
+                _JSON_SIGN.search(decoded(data[:MOST_BYTES], errors="replace").encode()) is not None
+            )
+        return _JSON_SIGN.search(data, 0, MOST_BYTES) is not None
+
+
+def _is_csv(path: Path) -> bool:
+    header = next(rows_of(_head(path)), [])
+    return kind_of_table(header) is not None
+
+
+def _is_trc(path: Path) -> bool:
+    return _head(path).startswith("PathFileType")
+
+
+def _is_mat(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8) == b"MATLAB 5"
+
+
+def _head(path: Path) -> str:
+    with path.open("rb") as file:
+        data = file.read(_HEAD_BYTES)
+    return decoded(data, errors="replace")
+
+
+_SIGNS: dict[str, Callable[[Path], bool]] = {
+    ".csv": _is_csv,
+    ".json": _is_json,
+    ".mat": _is_mat,
+    ".npz": _is_npz,
+    ".trc": _is_trc,
 }

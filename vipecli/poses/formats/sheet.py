@@ -1,6 +1,7 @@
 """What a keypoint file lists, and how that becomes the people of a clip."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,8 +16,12 @@ DEFAULT_FPS = 30.0
 """Frame rate where neither the file nor the user tells it."""
 
 _SHARE_LIMIT = 2.0  # coordinates that all stay below are shares of the picture, not pixels
+_CENTRED_SHARE = 0.2  # of coordinates below 0, from which shares run from -1 to 1
+_OUTSIDE = 0.05  # how far below 0 they then reach in x and y
 _FARTHEST_PX = 1e6  # a joint beyond is no joint
 _SPARSE, _FREE_FRAMES = 50, 100_000  # frames per frame that lists somebody, and those for nothing
+_MOST_FRAMES = 500_000  # and ten times the frames that list somebody
+_MOST_POINTS = 10_000_000  # of everyone in every frame; one takes 28 bytes, three times
 _ASPECT_LIMIT = 4.0  # of a picture whose size is guessed
 
 
@@ -43,6 +48,8 @@ class Sheet:
         where the file tells them.
     all_frames
         numbers of frames that the file has, whether or not they show somebody.
+    first_frame
+        number of the first frame of the clip; None = the lowest number in the file.
     """
 
     format: str
@@ -56,12 +63,29 @@ class Sheet:
     source: str = ""
     detector: str = ""
     all_frames: list[int] = field(default_factory=list)
+    first_frame: int | None = None
+    _points: int = 0
 
     def add(self, frame: int, points: np.ndarray, person: object = None) -> None:
-        """Append a person in a frame."""
+        """Append a person in a frame.
+
+        Raises
+        ------
+        FormatError
+            if the file lists more points than are read.
+        """
+        self._points += len(points)
+        if self._points > _MOST_POINTS:
+            raise FormatError(f"lists more than {_MOST_POINTS:,} points, the limit; split it")
         self.frames.append(int(frame))
         self.points.append(np.asarray(points, np.float32))
         self.people.append(person)
+
+    def renumber(self, numbers: Sequence[int]) -> None:
+        """Replace each frame number, so far a place in `numbers`, by the number there."""
+        self.frames = [numbers[frame] for frame in self.frames]
+        self.all_frames = [numbers[frame] for frame in self.all_frames]
+        self.times = {numbers[frame]: time_s for frame, time_s in self.times.items()}
 
 
 def scene_of(
@@ -94,7 +118,7 @@ def scene_of(
     points = _seven_columns(np.stack(sheet.points))
     wanted, is_mediapipe = sources(path, points.shape[1], sheet.names, joint_map)
     size = sheet.size or (joint_map.size if joint_map else None)
-    points, size = _in_pixels(path, points, size)
+    points, size = _in_pixels(path, points, size, sheet.format)
     points = points[:, :33] if is_mediapipe else to_joints(points, wanted)
     rows, times = _rows(path, sheet, fps or sheet.fps or (joint_map and joint_map.fps))
     return Scene(
@@ -120,7 +144,7 @@ def _seven_columns(points: np.ndarray) -> np.ndarray:
 
 
 def _in_pixels(
-    path: Path, points: np.ndarray, size: tuple[int, int] | None
+    path: Path, points: np.ndarray, size: tuple[int, int] | None, kind: str
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """Points in pixels, and the size of the picture, guessed where nothing tells it."""
     known = points[np.isfinite(points[..., 0])][:, XY]
@@ -133,6 +157,9 @@ def _in_pixels(
                 "size = [WIDTH, HEIGHT] in a file for --joints"
             )
         points = points.copy()
+        if _is_centred(known, kind):
+            points[..., XY] = (points[..., XY] + 1) / 2
+            points[..., 2] /= 2
         points[..., :3] *= np.float32([size[0], size[1], size[0]])
         return points, size
     if size is None:
@@ -142,6 +169,18 @@ def _in_pixels(
         width, height = np.maximum(most, most[::-1] / _ASPECT_LIMIT).astype(int).tolist()
         size = (width, height)
     return points, size
+
+
+def _is_centred(known: np.ndarray, kind: str) -> bool:
+    """Whether shares of the picture run from -1 to 1, not from 0 to 1.
+
+    OpenPose never places a point outside of the picture; others do, but not many on two sides.
+    """
+    low = known.min(axis=0)
+    if np.abs(known).max() > 1 or low.min() >= 0:
+        return False
+    several = low.max() < -_OUTSIDE and (known < 0).mean() > _CENTRED_SHARE
+    return kind == "openpose" or bool(several)
 
 
 def _rows(path: Path, sheet: Sheet, fps: float | None) -> tuple[np.ndarray, np.ndarray]:
@@ -155,8 +194,14 @@ def _rows(path: Path, sheet: Sheet, fps: float | None) -> tuple[np.ndarray, np.n
         return np.array([places[n] for n in sheet.frames]), times
     listed = {*sheet.frames, *sheet.all_frames, *sheet.times}
     first, last = min(listed), max(listed)
-    if last - first > _SPARSE * len(listed) + _FREE_FRAMES:
-        raise FormatError(f"{path}: frame numbers from {first} to {last} for few frames; damaged?")
+    if sheet.first_frame is not None:
+        first = min(first, sheet.first_frame)
+    most = min(_SPARSE * len(listed) + _FREE_FRAMES, 10 * len(listed) + _MOST_FRAMES)
+    if last - first > most:
+        raise FormatError(
+            f"{path}: frame numbers from {first} to {last} for {len(listed)} frames, the limit is "
+            f"{most:,}; damaged?"
+        )
     times = np.arange(last - first + 1) / (fps or DEFAULT_FPS)
     return np.array([number - first for number in sheet.frames]), times
 

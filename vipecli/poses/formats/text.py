@@ -1,7 +1,11 @@
-"""Reading untrusted text and JSON: sizes are checked before anything is held."""
+"""Reading untrusted text, tables and JSON: sizes are checked before anything is held."""
 
+import codecs
+import csv
+import io
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,30 +13,115 @@ import numpy as np
 
 from vipecli.errors import FormatError
 
-MOST_BYTES = 256 << 20
-"""Largest text that is read: hours of everyone in view. A parsed file takes ten times as much."""
+MOST_BYTES = 128 << 20
+"""Largest text that is read: two hours of one person in view, or ten minutes of a crowd."""
+
+MOST_COLUMNS = 10_000
+"""Columns of a table."""
+
+_MOST_LINE = 1 << 20  # characters of a line of a table
+_MOST_VALUES = 20_000_000  # of a JSON file; one takes 32 bytes and more
+_MARKS = (  # the longer mark first: that of UTF-16 begins that of UTF-32
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_SEPARATOR = re.compile(r"sep=(.)\r?\n?$", re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d*),\d+(e[+-]?\d+)?", re.IGNORECASE)
 
 
-def read_text(path: Path, *, at_most: int = MOST_BYTES) -> str:
-    """Text of a file.
+def read_text(path: Path, *, at_most: int = MOST_BYTES, fallback: str | None = None) -> str:
+    """Text of a file: UTF-8, or UTF-16 or UTF-32 with a byte order mark.
+
+    Parameters
+    ----------
+    path
+        the file.
+    at_most
+        bytes that it may have.
+    fallback
+        encoding of a file without a mark that is no UTF-8; None = refuse it.
 
     Raises
     ------
     FormatError
-        if it is larger than `at_most` bytes, or no text.
+        if it is larger, or no text.
     OSError
         if it cannot be read.
     """
     with path.open("rb") as file:
         data = file.read(at_most + 1)
     if len(data) > at_most:
-        raise FormatError(f"{path}: larger than {at_most >> 20} MB; split it, or convert it first")
-    if not data.strip():
-        raise FormatError(f"{path}: the file is empty")
+        raise FormatError(
+            f"{path}: larger than {at_most / (1 << 20):.3g} MB, the limit for such a file; split it"
+        )
     try:
-        return data.decode("utf-8-sig")
+        text = decoded(data, fallback=fallback)
     except UnicodeDecodeError as exc:
         raise FormatError(f"{path}: not a text file ({exc.reason} at byte {exc.start})") from exc
+    if not text.strip():
+        raise FormatError(f"{path}: the file is empty")
+    return text
+
+
+def decoded(data: bytes, *, errors: str = "strict", fallback: str | None = None) -> str:
+    """Text of bytes, by their byte order mark, else UTF-8.
+
+    Raises
+    ------
+    UnicodeDecodeError
+        if they are no such text.
+    """
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8-sig")
+    try:
+        return data.decode(encoding, errors)
+    except UnicodeDecodeError:
+        if fallback is None or b"\0" in data:
+            raise
+        return data.decode(fallback)
+
+
+def rows_of(text: str) -> Iterator[list[str]]:
+    """Rows of a table whose cells are parted by commas, semicolons or tabs.
+
+    A first line ``sep=;``, as Excel writes it, names the delimiter; else it is the one that is
+    most frequent in the header.
+
+    Raises
+    ------
+    ValueError
+        if a line or a row is too long.
+    csv.Error
+        if a cell is.
+    """
+    first, _, rest = text.partition("\n")
+    if match := _SEPARATOR.fullmatch(first.strip('"\r')):
+        delimiter, text = match[1], rest
+    else:
+        delimiter = max(",;\t", key=first.count)
+    for row in csv.reader(_lines(text), delimiter=delimiter):
+        if len(row) > MOST_COLUMNS:
+            raise ValueError(f"more than {MOST_COLUMNS:,} columns")
+        yield row
+
+
+def _lines(text: str) -> Iterator[str]:
+    for line in io.StringIO(text, newline=""):
+        if len(line) > _MOST_LINE:
+            raise ValueError(f"a line of more than {_MOST_LINE:,} characters")
+        yield line
+
+
+def number(cell: str) -> float:
+    """Number in a cell, also with a decimal comma; NaN where it is empty or text."""
+    try:
+        return float(cell)
+    except ValueError:
+        cell = cell.strip()
+    if len(cell) < 64 and _DECIMAL_COMMA.fullmatch(cell):
+        return float(cell.replace(".", "").replace(",", "."))
+    return np.nan
 
 
 def read_json(path: Path, *, at_most: int = MOST_BYTES) -> Any:
@@ -41,11 +130,13 @@ def read_json(path: Path, *, at_most: int = MOST_BYTES) -> Any:
     Raises
     ------
     FormatError
-        if it is too large or no JSON.
+        if it is too large, holds too many values, or is no JSON.
     OSError
         if it cannot be read.
     """
     text = read_text(path, at_most=at_most)
+    if sum(map(text.count, ",[{")) > _MOST_VALUES:
+        raise FormatError(f"{path}: more than {_MOST_VALUES:,} values, the limit; split it")
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as exc:
@@ -122,3 +213,9 @@ def short_text(value: Any) -> str:
     if not isinstance(value, str):
         return ""
     return "".join(c for c in value if c.isprintable())[:200]
+
+
+def own_name(source: str, suffix: str = ".trc") -> str:
+    """Name that a file gives itself, after the clip it was made from."""
+    stem = Path("".join(c for c in source if c.isprintable())).stem
+    return f"{stem or 'poses'}{suffix}"

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from vipecli.files import writable
+from vipecli.poses.formats.text import own_name
 from vipecli.poses.joint_sets import BODY25, COCO, HALPE26, MEDIAPIPE
 from vipecli.poses.poses import Poses
 from vipecli.poses.skeleton import (
@@ -284,12 +285,6 @@ def _boxes(poses: Poses) -> np.ndarray:
     return out
 
 
-def _trc_name(poses: Poses) -> str:
-    """Name that a .trc gives itself."""
-    stem = Path("".join(c for c in poses.source if c.isprintable())).stem
-    return f"{stem or 'poses'}.trc"
-
-
 def write_trc(people: Sequence[Poses], path: Path) -> None:
     """OpenSim's markers, flat, in pixels with y down, as Sports2D writes them."""
     poses = people[0]
@@ -297,7 +292,7 @@ def write_trc(people: Sequence[Poses], path: Path) -> None:
     rate = round(float(1 / np.median(steps)), 4) if len(steps) else 30.0
     frames, markers = len(poses), len(JOINTS)
     header = [
-        f"PathFileType\t4\t(X/Y/Z)\t{_trc_name(poses)}",
+        f"PathFileType\t4\t(X/Y/Z)\t{own_name(poses.source)}",
         "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\t"
         "OrigDataRate\tOrigDataStartFrame\tOrigNumFrames",
         "\t".join(map(str, (rate, rate, frames, markers, "m", rate, 0, frames))),

@@ -215,7 +215,7 @@ def write_bvh(path: Path, joints: Sequence[Joint], values: np.ndarray, fps: floa
     lines += [f"{'  ' * depth}}}" for depth in reversed(range(len(open_joints)))]
     lines += ["MOTION", f"Frames: {len(values)}", f"Frame Time: {1 / fps:.8f}"]
     lines += [" ".join(f"{v:.5f}" for v in row) for row in values]
-    path.write_text("\n".join(lines) + "\n", encoding="ascii")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _joint_lines(joint: Joint, pad: str) -> list[str]:

@@ -1,17 +1,18 @@
 """Files of recorded motion as clips of the model's joints: one table of readers."""
 
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from vipecli.errors import FormatError
+from vipecli.files import is_sidecar
 from vipecli.poses.mocap.amc import read_amc
 from vipecli.poses.mocap.bvh import read_bvh
 from vipecli.poses.mocap.joint_names import joints_of_amc, joints_of_bvh
+from vipecli.poses.npz_reader import DAMAGED, open_npz
 
 _J = 13
 
@@ -39,7 +40,8 @@ def clips(paths: list[Path]) -> Iterator[Clip]:
     Parameters
     ----------
     paths
-        files with an extension of `READERS`, folders of them (searched to the bottom), and
+        files with an extension of `READERS`, folders of them (with all below them and what they
+        link to, but for hidden files), and
         ``.asf`` skeletons for ``.amc`` files. A skeleton belongs to the motions whose names begin
         with its own (``01.asf``, ``01_02.amc``); a single one to all. It is looked for among
         `paths`, then beside the motion.
@@ -49,13 +51,24 @@ def clips(paths: list[Path]) -> Iterator[Clip]:
     FormatError
         if a file is none of these, cannot be opened, or a folder holds none.
     """
-    paths = [Path(path) for path in paths]
-    skeletons = [path for path in paths if path.suffix.lower() == ".asf"]
-    for path in paths:
-        if path in skeletons:
-            continue
-        for file, name in _files(path):
-            yield from READERS[file.suffix.lower()](file, name, skeletons)
+    skeletons = [path for path in map(Path, paths) if _is_asf(path)]
+    for file, name in mocap_files(paths):
+        yield from READERS[file.suffix.lower()](file, name, skeletons)
+
+
+def mocap_files(paths: Iterable[Path]) -> list[tuple[Path, str]]:
+    """Files that `clips` reads, with the name ``folder/name`` of each; skeletons are none.
+
+    Raises
+    ------
+    FormatError
+        as `clips`.
+    """
+    return [found for path in map(Path, paths) if not _is_asf(path) for found in _files(path)]
+
+
+def _is_asf(path: Path) -> bool:
+    return path.suffix.lower() == ".asf"
 
 
 def _files(path: Path) -> list[tuple[Path, str]]:
@@ -64,7 +77,7 @@ def _files(path: Path) -> list[tuple[Path, str]]:
         raise FormatError(f"{path}: no such file or folder; check the path")
     parent = path.resolve().parent
     if path.is_dir():
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in READERS and p.is_file())
+        found = [p for p in _below(path) if p.suffix.lower() in READERS]
         if not found:
             raise FormatError(f"{path}: no {', '.join(READERS)} file in this folder")
         root = path.resolve().name
@@ -74,27 +87,35 @@ def _files(path: Path) -> list[tuple[Path, str]]:
     return [(path, f"{parent.name}/{path.stem}")]
 
 
+def _below(folder: Path) -> list[Path]:
+    """Files below a folder and the folders that it links to, sorted; none is hidden."""
+    found: list[Path] = []
+    seen: set[str] = set()
+    for where, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(where)
+        folders[:] = [] if real in seen else [name for name in folders if not is_sidecar(name)]
+        if real not in seen:
+            found += [Path(where, name) for name in files if not is_sidecar(name)]
+        seen.add(real)
+    return sorted(path for path in found if path.is_file())
+
+
 def _npz(path: Path, name: str, skeletons: list[Path]) -> Iterator[Clip]:
     """Arrays of an archive; they have names of their own."""
 
     def read(key: str) -> tuple[np.ndarray, None]:
         try:
-            array = archive[key]
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as exc:
-            raise FormatError(f"{path}: clip {key} is damaged ({exc})") from exc
-        if getattr(array, "shape", ())[1:] != (_J, 3) or array.dtype.kind not in "fiu":
-            shape = getattr(array, "shape", "none")
-            raise FormatError(f"{path}: clip {key} has shape {shape}; expected (T, 13, 3) numbers")
+            array = archive.read(key)
+        except DAMAGED as exc:
+            raise FormatError(f"{path}: clip {key[:60]} is damaged ({exc})") from exc
+        if array.shape[1:] != (_J, 3) or array.dtype.kind not in "fiu":
+            raise FormatError(
+                f"{path}: clip {key[:60]} has shape {array.shape}; expected (T, 13, 3) numbers"
+            )
         return array, None
 
-    try:
-        archive = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as exc:
-        raise FormatError(f"{path}: not a readable mocap .npz ({exc})") from exc
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise FormatError(f"{path}: not a readable mocap .npz (one bare array)")
-    with archive:
-        for key in archive.files:
+    with open_npz(path, what="a readable mocap .npz") as archive:
+        for key in archive.names:
             yield Clip(key, lambda key=key: read(key))
 
 
@@ -116,7 +137,7 @@ def _amc(path: Path, name: str, skeletons: list[Path]) -> Iterator[Clip]:
 
 def _skeleton_of(path: Path, given: list[Path]) -> Path:
     """The ASF file of an AMC file."""
-    beside = sorted(p for p in path.parent.iterdir() if p.suffix.lower() == ".asf")
+    beside = sorted(p for p in path.parent.iterdir() if _is_asf(p) and not is_sidecar(p.name))
     for candidates in (given, beside):
         named = [p for p in candidates if f"{path.stem}_".startswith(f"{p.stem}_")]
         if named:

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from vipecli.errors import FormatError
+from vipecli.poses.formats.text import decoded
 
 _LARGEST = 1e9  # of the numbers in a file: beyond it they are damage, and would overflow
 _MOST_JOINTS = 1000  # a body with hands and face has about 200
-_MOST_POINTS = 50_000_000  # frames times joints: an hour of 115 joints at 120 frames/s
+_MOST_POINTS = 10_000_000  # frames times joints: an hour of 23 joints at 120 frames/s
+_MOST_BYTES = 128 << 20  # of a file
 _BLOCK = 2048  # frames whose rotations are held at a time
 _RATES = (0.01, 10_000)  # frames/s
 
@@ -46,12 +48,16 @@ def read_text(path: Path) -> str:
     Raises
     ------
     FormatError
-        if it cannot be read.
+        if it cannot be read, or is larger than 128 MB.
     """
     try:
-        return Path(path).read_bytes().decode("utf-8-sig", errors="replace")
+        with Path(path).open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
     except OSError as exc:
         raise FormatError(f"{path}: cannot be read ({exc.strerror or exc})") from exc
+    if len(data) > _MOST_BYTES:
+        raise FormatError(f"{path}: larger than {_MOST_BYTES >> 20} MB, the limit; cut it in parts")
+    return decoded(data, errors="replace")
 
 
 def numbers(words: Sequence[str | float], path: Path, what: str) -> np.ndarray:
@@ -103,12 +109,13 @@ def check_rate(fps: float, path: Path) -> float:
 
 
 def check_size(frames: int, joints: int, path: Path) -> None:
-    """FormatError if the positions would not fit into memory."""
+    """Refuse more positions than are held in memory, with a FormatError."""
     if joints > _MOST_JOINTS:
         raise FormatError(f"{path}: {joints} joints, at most {_MOST_JOINTS} are read")
     if frames * joints > _MOST_POINTS:
         raise FormatError(
-            f"{path}: {frames} frames of {joints} joints are too many at once; cut it in pieces"
+            f"{path}: {frames} frames of {joints} joints, more than {_MOST_POINTS:,} points, the "
+            "limit; cut it in parts"
         )
 
 

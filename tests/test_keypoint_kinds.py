@@ -1,0 +1,634 @@
+"""Keypoint files and recorded motion as people have them: one row per kind.
+
+Each row makes its input, says what is right, and what the code gave before the kind was known.
+"""
+
+import json
+import subprocess
+import sys
+import time
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.bodies import STANDING, seen, waving
+from tests.conftest import ROOT
+from vipecli.errors import FormatError
+from vipecli.evaluate.views import load_mocap
+from vipecli.lifting.motion_files import Motion, save_motion
+from vipecli.poses.formats import (
+    JointMap,
+    load_joint_map,
+    load_poses,
+    load_scene,
+    looks_like_poses,
+    save_poses,
+)
+from vipecli.poses.joint_sets import COCO
+from vipecli.poses.mocap.bvh import read_bvh
+from vipecli.poses.mocap.clips import clips
+from vipecli.poses.mocap.joint_names import joints_of_bvh
+from vipecli.poses.skeleton import JOINTS
+from vipecli.train.config import load_config
+
+FRAMES = 20
+FPS = 30.0
+ALL = range(FRAMES)
+POSES = seen(waving(FRAMES))
+XY = POSES.xy
+SIZE = JointMap((), size=POSES.size)
+
+
+def write(path, text, encoding="utf-8"):
+    path.write_bytes((text if isinstance(text, str) else json.dumps(text)).encode(encoding))
+    return path
+
+
+def read(path, frames=ALL, *, atol=0.02, **options):
+    """Poses of a file, which have to be those of the given frames at their times, and no others."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = load_scene(path, **options).choose()
+    frames = np.array(frames)
+    np.testing.assert_allclose(found.times[frames], frames / FPS, atol=1e-6)
+    assert np.flatnonzero(found.found).tolist() == frames.tolist()
+    np.testing.assert_allclose(found.xy[frames], XY[frames], atol=atol)
+    return found
+
+
+# --- 10: DeepLabCut ------------------------------------------------------------------------------
+
+
+def deeplabcut(path, index, *, likelihood=False, rows=ALL, missing=None):
+    """A table of DeepLabCut; `index` gives the first cells of a row."""
+    width = len(index(0))
+    axes = ("x", "y", "likelihood") if likelihood else ("x", "y")
+    lead = "," * (width - 1)
+    lines = [
+        f"scorer{lead}" + ",Me" * len(axes) * len(JOINTS),
+        f"bodyparts{lead}" + "".join(f",{joint}" * len(axes) for joint in JOINTS),
+        f"coords{lead}" + "".join(f",{axis}" for _ in JOINTS for axis in axes),
+    ]
+    for n in rows:
+        cells = [
+            *(f"{x:.2f},{y:.2f}" if (n, j) != missing else "," for j, (x, y) in enumerate(XY[n])),
+        ]
+        cells = [cell + (",0.9" if likelihood else "") for cell in cells]
+        lines.append(",".join([*index(n), *cells]))
+    return write(path, "\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        lambda n: [f"labeled-data/v/img{n:03d}.png"],
+        lambda n: ["labeled-data", "v", f"img{n:03d}.png"],
+        lambda n: [f"labeled-data\\v\\img{n:03d}.png"],
+        lambda n: [str(n)],
+    ],
+)
+def test_10_labels_without_likelihood(tmp_path, index):
+    """Before: "lists nobody", or KeyError ''."""
+    found = read(deeplabcut(tmp_path / "a.csv", index))
+    assert (found.score == 1).all()
+    found = load_poses(deeplabcut(tmp_path / "b.csv", index, missing=(3, 5)))
+    assert np.flatnonzero(found.score == 0).tolist() == [3 * 13 + 5]
+
+
+def test_10_dropped_rows_are_missing_frames(tmp_path):
+    """Before: frame 7 came at the time of the sixth row."""
+    rows = [n for n in range(FRAMES) if n not in (5, 6, 11)]
+    for name, index in (("a.csv", lambda n: [str(n)]), ("b.csv", lambda n: [f"i{n:03d}.png"])):
+        assert len(read(deeplabcut(tmp_path / name, index, rows=rows), rows)) == FRAMES
+    rows = [4, 5, 6]  # predictions count from the first frame of the video
+    path = deeplabcut(tmp_path / "c.csv", lambda n: [str(n)], likelihood=True, rows=rows)
+    found = load_poses(path)
+    assert np.flatnonzero(found.found).tolist() == rows
+    np.testing.assert_allclose(found.times[rows], np.array(rows) / FPS)
+
+
+def test_10_labels_of_two_videos_are_refused(tmp_path):
+    """Before: one clip of both."""
+    path = deeplabcut(tmp_path / "a.csv", lambda n: ["labeled-data", f"v{n % 2}", f"img{n}.png"])
+    with pytest.raises(FormatError, match=r"a\.csv: holds frames of 2 videos \(.*v0, .*v1\)"):
+        load_poses(path)
+
+
+def test_10_pictures_number_the_rows_of_any_table(tmp_path):
+    """Before: the column was passed over, and the rows were frames without a gap."""
+    rows = [0, 3, 6, 9]
+    head = "image," + ",".join(f"{joint}_x,{joint}_y" for joint in JOINTS)
+    body = [f"shots/{n:05d}.jpg," + ",".join(f"{v:.2f}" for v in XY[n].ravel()) for n in rows]
+    read(write(tmp_path / "a.csv", "\n".join([head, *body])), rows)
+
+
+# --- 11: COCO ------------------------------------------------------------------------------------
+
+
+def coco(path, name="frame_{:06d}.jpg", *, rows=ALL, change=lambda data: None):
+    save_poses(POSES, path, format="coco")
+    data = json.loads(path.read_text())
+    data["images"] = [i for i in data["images"] if i["frame_id"] in rows]
+    kept = {image["id"] for image in data["images"]}
+    data["annotations"] = [a for a in data["annotations"] if a["image_id"] in kept]
+    for image in data["images"]:
+        image["file_name"] = name.format(image.pop("frame_id"))
+        del image["time_s"]
+    change(data)
+    return write(path, data)
+
+
+def add_bottle(keypoints):
+    def change(data):
+        names = ["a", "b", "c", "d"] if keypoints else []
+        data["categories"].append({"id": 2, "name": "bottle", "keypoints": names})
+        bottle = {"id": 9999, "image_id": 1, "category_id": 2, "keypoints": keypoints}
+        data["annotations"].insert(0, bottle)
+
+    return change
+
+
+def text_ids(data):
+    for one in data["annotations"]:
+        one["image_id"] = str(one["image_id"])
+
+
+def without_category_names(data):
+    add_bottle([10, 10, 2] * 4)(data)
+    data["categories"] = [{"id": 1}, {"id": 2}]
+
+
+@pytest.mark.parametrize(
+    ("before", "change"),
+    [
+        ("people of 17 and 4 points in one file", add_bottle([10, 10, 2] * 4)),
+        ("keypoints of shape (0,)", add_bottle([])),
+        ("keypoints of shape ()", add_bottle(None)),
+        ("KeyError '1'", text_ids),
+        ("people of 17 and 4 points", without_category_names),
+    ],
+)
+def test_11_what_is_no_person_and_ids_of_any_type(tmp_path, before, change):
+    read(coco(tmp_path / "a.json", change=change))
+
+
+@pytest.mark.parametrize("name", ["frame_{:06d}.jpg", "{}.png", "v/clip3_{:04d}_rgb2.png"])
+def test_11_numbers_in_file_names_are_those_of_frames(tmp_path, name):
+    """Before: every third frame came at three times the speed."""
+    read(coco(tmp_path / "a.json", name, rows=range(0, FRAMES, 3)), range(0, FRAMES, 3))
+
+
+def test_11_images_without_anybody_are_frames(tmp_path):
+    """Before: frames before the first and after the last person were lost."""
+
+    def change(data):
+        data["annotations"] = data["annotations"][2:-3]
+
+    assert len(load_scene(coco(tmp_path / "a.json", change=change)).times) == FRAMES
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("vidA/{:03d}.jpg", "vidB/{:03d}.jpg"), ("vidA_{}.jpg", "vidB_{}.jpg"), ("v1_{}", "v2_{}")],
+)
+def test_11_two_videos_in_one_file_are_refused(tmp_path, names):
+    """Before: one clip, the second video behind or between the frames of the first."""
+
+    def change(data):
+        for n, image in enumerate(data["images"]):
+            image["file_name"] = names[n % 2].format(n // 2)
+
+    with pytest.raises(FormatError, match=r"a\.json: holds frames of 2 videos \(\S+, \S+\)"):
+        load_poses(coco(tmp_path / "a.json", change=change))
+
+
+def test_11_videos_by_their_ids_are_refused(tmp_path):
+    def change(data):
+        data["videos"] = [{"id": 1, "name": "walk.mp4"}, {"id": 2, "name": "run.mp4"}]
+        for n, image in enumerate(data["images"]):
+            image["video_id"] = 1 + (n > 9)
+
+    with pytest.raises(FormatError, match=r"walk\.mp4, run\.mp4"):
+        load_poses(coco(tmp_path / "a.json", change=change))
+
+
+def test_11_results_without_flags_have_the_score_of_the_person(tmp_path):
+    """Before: "lists nobody: every point is missing"."""
+    places = [JOINTS.index(n) if n in JOINTS else 0 for n in COCO]
+    rows = []
+    for n in range(FRAMES):
+        points = np.column_stack([XY[n][places], np.zeros(17)])
+        points[9] = 0  # not found
+        one = {"image_id": n, "category_id": 1, "score": 0.9, "keypoints": points.ravel().tolist()}
+        rows.append(one)
+    found = load_poses(write(tmp_path / "a.json", rows))
+    assert found.score[0].tolist() == pytest.approx([0.9] * 5 + [0] + [0.9] * 7)
+
+
+def test_11_a_long_list_of_images_hides_no_keypoints(tmp_path):
+    """Before: passed over in folders without a word, for its keypoints began after 64 KiB."""
+    path = coco(tmp_path / "a.json")
+    data = json.loads(path.read_text())
+    data["images"] += [
+        {"id": 1000 + n, "width": 480, "height": 480, "file_name": f"frame_{1000 + n:06d}.jpg"}
+        for n in range(3000)
+    ]
+    keys = ("images", "info", "categories", "annotations")
+    write(path, {key: data[key] for key in keys if key != "categories"})
+    assert path.read_bytes().index(b'"keypoints"') > 1 << 17
+    assert looks_like_poses(path)
+
+
+# --- 12: OpenPose --------------------------------------------------------------------------------
+
+
+def test_12_coordinates_from_minus_one_to_one(tmp_path):
+    """Before: with the picture's size, half of the body lay outside of the picture."""
+    folder = tmp_path / "poses"
+    save_poses(POSES, folder, format="openpose")
+    for file in folder.iterdir():
+        data = json.loads(file.read_text())
+        points = np.array(data["people"][0]["pose_keypoints_2d"]).reshape(-1, 3)
+        points[:, :2] = points[:, :2] / POSES.size * 2 - 1
+        data["people"][0]["pose_keypoints_2d"] = points.ravel().tolist()
+        write(file, data)
+    with pytest.raises(FormatError, match="size = "):
+        load_poses(folder)
+    read(folder, joint_map=SIZE)
+
+
+def test_12_shares_from_zero_to_one_stay_what_they_are(tmp_path):
+    head = ",".join(f"{joint}_x,{joint}_y" for joint in JOINTS)
+    rows = [",".join(f"{v:.6f}" for v in (XY[n] / POSES.size).ravel()) for n in range(FRAMES)]
+    read(write(tmp_path / "a.csv", "\n".join([head, *rows])), joint_map=SIZE)
+
+
+# --- 13, 15: .trc --------------------------------------------------------------------------------
+
+PERSON = np.stack([STANDING] * 4) - STANDING[:, 1].min() * np.array([0, 1, 0])
+NAMES = ["Head", *(f"{n[0].upper()}{n.split('_')[1].title()}" for n in JOINTS[1:])]
+
+
+def trc(path, points, unit="m", comma=False):
+    lines = [
+        "PathFileType\t4\t(X/Y/Z)\ta.trc",
+        "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits",
+        f"30\t30\t{len(points)}\t13\t{unit}",
+        "Frame#\tTime\t" + "\t\t\t".join(NAMES) + "\t\t",
+        "\t\tX1\tY1\tZ1",
+        "",
+    ]
+    for n, row in enumerate(points):
+        lines.append("\t".join([str(n + 1), f"{n / 30:.6f}", *(f"{v:.5f}" for v in row.ravel())]))
+    text = "\n".join(lines) + "\n"
+    return write(path, text.replace(".", ",") if comma else text)
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("mm", 1000), ("cm", 100), ("M", 1), ("in", 39.3701)])
+@pytest.mark.parametrize("flat", [True, False])
+def test_13_units_of_the_header_count(tmp_path, unit, factor, flat):
+    """Before: a flat one in millimetres was taken for pixels, upside down."""
+    points = PERSON * ([1, 1, 0] if flat else 1)
+    metres = load_poses(trc(tmp_path / "m.trc", points))
+    other = load_poses(trc(tmp_path / "o.trc", points * factor, unit))
+    np.testing.assert_allclose(metres.xy, other.xy, atol=0.05)
+    assert metres.xy[0, 0, 1] < metres.xy[0, 11, 1]  # the head is above the feet
+
+
+@pytest.mark.parametrize(
+    "turn", [[[1, 0, 0], [0, 0, 1], [0, -1, 0]], [[0, -1, 0], [1, 0, 0], [0, 0, 1]]]
+)
+def test_15_z_or_x_up_is_turned(tmp_path, turn):
+    """Before: seen from above."""
+    upright = load_poses(trc(tmp_path / "y.trc", PERSON))
+    turned = load_poses(trc(tmp_path / "z.trc", PERSON @ np.array(turn)))
+    np.testing.assert_allclose(upright.xy, turned.xy, atol=1)
+
+
+def test_15_who_lies_on_the_floor_stays_there(tmp_path):
+    lying = PERSON @ np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]]) + [0, 0.2, 1.5]
+    found = load_poses(trc(tmp_path / "a.trc", lying))
+    tall = np.ptp(load_poses(trc(tmp_path / "b.trc", PERSON)).xy[0, :, 1])
+    assert np.ptp(found.xy[0, :, 1]) < 0.7 * tall
+
+
+def test_15_mocap_with_z_up_is_turned_and_said(tmp_path):
+    """Before: measured lying on its back."""
+    turned = waving(30) @ np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]])
+    np.savez(tmp_path / "a.npz", clip=turned.astype(np.float32))
+    lines = []
+    found = load_mocap([tmp_path / "a.npz"], include=["*"], remark=lines.append)
+    np.testing.assert_allclose(found, waving(30), atol=1e-5)
+    assert lines == ["clip: z up; converted to metres, y up"]
+
+
+# --- 14: sidecar files ---------------------------------------------------------------------------
+
+SIDECAR = b"\0\5\x16\7\0\2\0\0Mac OS X        "
+
+
+def test_14_sidecar_files_are_passed_over(tmp_path):
+    """Before: `._a.bvh` and `._0001.mat` ended the reading of their folders."""
+    from vipecli.index import penn_action
+
+    motion = Motion(waving(20), np.arange(20) / 30, np.zeros((20, 13)))
+    for name in ("mocap/a.bvh", "labels/0001.mat", "poses/f_0_keypoints.json"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).with_name(f"._{Path(name).name}").write_bytes(SIDECAR)
+    save_motion(motion, tmp_path / "mocap/a.bvh")
+    save_poses(POSES, tmp_path / "labels/0001.mat")
+    save_poses(POSES, tmp_path / "b", format="openpose")
+    for file in (tmp_path / "b").iterdir():
+        file.rename(tmp_path / "poses" / file.name)
+    assert [clip.name for clip in clips([tmp_path / "mocap"])] == ["mocap/a"]
+    assert [clip.id for clip in penn_action.load(tmp_path)] == ["0001"]
+    assert len(load_poses(tmp_path / "poses")) == FRAMES
+    assert not looks_like_poses(tmp_path / "poses/._f_0_keypoints.json")
+
+
+# --- 16: tables as European Excel writes them ----------------------------------------------------
+
+
+def table(delimiter, decimal):
+    head = delimiter.join(f"{joint}_{axis}" for joint in JOINTS for axis in "xy")
+    rows = [
+        delimiter.join(f"{v:.2f}".replace(".", decimal) for v in XY[n].ravel())
+        for n in range(FRAMES)
+    ]
+    return "\n".join([head, *rows]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (table(";", ","), "utf-8"),
+        ("sep=;\n" + table(";", ","), "utf-8"),
+        ('"sep=;"\r\n' + table(";", ",").replace("\n", "\r\n"), "utf-8-sig"),
+        ("sep=\t\n" + table("\t", ","), "utf-16"),
+        (table("\t", "."), "utf-16"),
+        ("\ufeff" + table(";", ","), "utf-16-be"),
+        ("übung;" + table(";", ",").replace("\n", "\nä;").removesuffix("ä;"), "cp1252"),
+    ],
+)
+def test_16_decimal_commas_separator_lines_and_utf_16(tmp_path, text, encoding):
+    """Before: "lists nobody", "no columns of keypoints", "not a text file"."""
+    path = write(tmp_path / "a.csv", text, encoding)
+    assert looks_like_poses(path)
+    read(path)
+
+
+def test_16_other_tables_with_decimal_commas(tmp_path):
+    path = deeplabcut(tmp_path / "a.csv", lambda n: [str(n)], likelihood=True)
+    write(path, path.read_text().replace(",", ";").replace(".", ","))
+    read(path)
+    rows = ["frame;keypoint;x;y;score"]
+    rows += [
+        f"{n};{joint};{x:.2f};{y:.2f};0.9"
+        for n in range(FRAMES)
+        for joint, (x, y) in zip(JOINTS, XY[n], strict=True)
+    ]
+    read(write(tmp_path / "b.csv", "\n".join(rows).replace(".", ","), "utf-16"))
+    points = load_poses(trc(tmp_path / "p.trc", PERSON))
+    commas = load_poses(trc(tmp_path / "c.trc", PERSON, comma=True))
+    np.testing.assert_allclose(points.xy, commas.xy)
+
+
+# --- 17: crowds ----------------------------------------------------------------------------------
+
+
+def crowd(path, people, frames=3):
+    rng = np.random.default_rng(0)
+    points = rng.uniform(0, 1, (people, 1, 2)) * [1800, 900] + rng.uniform(0, 80, (people, 17, 2))
+    rows = [
+        {
+            "image_id": n,
+            "category_id": 1,
+            "keypoints": np.column_stack([one + 3 * n, np.ones(17)]).ravel().round(1).tolist(),
+        }
+        for n in range(frames)
+        for one in points
+    ]
+    return write(path, rows)
+
+
+def test_17_a_crowd_takes_time_by_its_size(tmp_path):
+    """Before: 4 s of processor time for 160 people, over 13 s for 250; now 0.04 s and 0.07 s."""
+    spent = {}
+    for people in (100, 400):
+        path = crowd(tmp_path / f"{people}.json", people)
+        start = time.process_time()
+        scene = load_scene(path)
+        spent[people] = time.process_time() - start
+        assert len(scene.tracks.tracks) > people / 2
+        assert all(len(track.frames) == 3 for track in scene.tracks.tracks)
+    assert spent[400] < 30 * spent[100]  # four times the people: never 64 times, as by triples
+
+
+# --- 18: names -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["Müller.mp4", "体操.mp4", "a\nb\tc.mp4", "bad\udcff.mp4"])
+@pytest.mark.parametrize("suffix", [".trc", ".bvh", ".json", ".npz"])
+def test_18_motion_of_a_clip_of_any_name(tmp_path, name, suffix):
+    """Before: UnicodeEncodeError, reported as an unexpected error."""
+    motion = Motion(waving(5), np.arange(5) / 30, np.zeros((5, 13)), source=name)
+    save_motion(motion, tmp_path / f"a{suffix}")
+    if suffix == ".trc":
+        lines = (tmp_path / "a.trc").read_text(encoding="utf-8").splitlines()
+        assert len(lines) == 6 + 5
+        assert lines[0].count("\t") == 3
+        assert "Mü" in lines[0] or "M" not in name
+
+
+@pytest.mark.parametrize("name", ["Müller.mp4", "a\nb.mp4", "bad\udcff.mp4"])
+@pytest.mark.parametrize("format", ["coco", "mmpose", "mediapipe", "trc", "npz"])
+def test_18_poses_of_a_clip_of_any_name(tmp_path, name, format):
+    from dataclasses import replace
+
+    suffix = {"trc": ".trc", "npz": ".npz"}.get(format, ".json")
+    save_poses(replace(POSES, source=name), tmp_path / f"a{suffix}", format=format)
+    assert len(load_poses(tmp_path / f"a{suffix}")) == FRAMES
+
+
+# --- 23: files that would fill the memory --------------------------------------------------------
+
+
+def matlab_bomb(path):
+    """245 kB that took 2.8 GB: a text of a hundred million letters."""
+    header = b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM"
+    size = 60_000_000
+    tags = b"".join(
+        [
+            (6).to_bytes(4, "little") + (8).to_bytes(4, "little") + b"\4\0\0\0" + bytes(4),
+            (5).to_bytes(4, "little") + (8).to_bytes(4, "little"),
+            (1).to_bytes(4, "little") + size.to_bytes(4, "little"),
+            b"\1\0\1\0a\0\0\0",
+            (16).to_bytes(4, "little") + size.to_bytes(4, "little"),
+        ]
+    )
+    matrix = (14).to_bytes(4, "little") + (len(tags) + size).to_bytes(4, "little") + tags
+    packed = zlib.compress(matrix + bytes(size), 9)
+    path.write_bytes(
+        header + (15).to_bytes(4, "little") + len(packed).to_bytes(4, "little") + packed
+    )
+
+
+def npz_bomb(path):
+    """1 MB that took 1.3 GB."""
+    arrays = {
+        "format_version": np.int64(1),
+        "xy": np.zeros((200_000, 13, 2)),
+        "score": np.zeros((200_000, 13)),
+        "times": np.arange(200_000.0) * 0,
+        "size": np.array([1, 1]),
+        "source": "",
+        "detector": "",
+        "landmarks": np.zeros((200_000, 33, 3)),
+    }
+    np.savez_compressed(path, **arrays)
+
+
+def mocap_bomb(path):
+    np.savez_compressed(path, clip=np.zeros((400_000, 13, 3)))
+
+
+def toml_bomb(path):
+    """100 kB that took over 5.8 GB: memory by the square of the parts of a key."""
+    path.write_text("a" + ".a" * 50_000 + " = 1\n")
+
+
+def toml_of_many_keys(path):
+    path.write_text("".join(f"{'.'.join('a' * 400)}.k{i} = 1\n" for i in range(120)))
+
+
+def json_bomb(path):
+    path.write_text("[" + "[]," * 12_000_000 + "[]]")
+
+
+def csv_bomb(path):
+    """Every row of one cell stands for ten thousand landmarks."""
+    head = "frame,person,landmark,x,y\n"
+    rows = [f"0,0,{k},1,1" for k in range(9000)] + [f"{n},0,1,1,1" for n in range(1, 60_000)]
+    path.write_text(head + "\n".join(rows))
+
+
+def trc_bomb(path):
+    """Rows of two cells below ten thousand markers."""
+    head = ["PathFileType\t4", "Units", "m", "F\tT\t" + "\t\t\t".join(map(str, range(9000))), ""]
+    path.write_text("\n".join(head + [f"{n}\t{n}" for n in range(100_000)]))
+
+
+def sparse_bomb(path):
+    row = {"keypoints": [[10, 20]] * 17, "keypoint_scores": [1] * 17}
+    frames = [{"frame_id": 49 * n, "instances": [row]} for n in range(20_000)]
+    write(path, frames)
+
+
+BOMBS = {
+    "a.mat": (matlab_bomb, load_scene, "unpacks to more than 8 MB"),
+    "a.npz": (npz_bomb, load_scene, "unpacks to more than 64 MB"),
+    "b.npz": (mocap_bomb, lambda path: load_mocap([path], include=["*"]), "more than 64 MB"),
+    "a.toml": (toml_bomb, load_joint_map, "at most 64 kB"),
+    "b.toml": (toml_bomb, load_config, "at most 64 kB"),
+    "c.toml": (toml_of_many_keys, load_joint_map, "at most 64 kB"),
+    "a.json": (json_bomb, load_scene, "more than 20,000,000 values"),
+    "b.json": (sparse_bomb, load_scene, "the limit is"),
+    "a.csv": (csv_bomb, load_scene, "more than 10,000,000 points"),
+    "a.trc": (trc_bomb, load_scene, "more than 20,000,000 values"),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_23_limits_hold_before_memory_is_reserved(tmp_path, name):
+    """One line that says the limit, in a process that grows by less than 700 MB."""
+    make, _, says = BOMBS[name]
+    make(tmp_path / name)
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        "from tests.test_keypoint_kinds import BOMBS\n"
+        "from vipecli.errors import FormatError\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "path = Path(sys.argv[1])\n"
+        "try:\n    BOMBS[path.name][1](path)\n"
+        "except FormatError as exc:\n    print(exc)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / name)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    line, grown = done.stdout.splitlines()
+    assert name in line
+    assert says in line
+    if sys.platform == "linux":
+        assert int(grown) < 700_000, grown
+
+
+# --- 29: mocap of any unit -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("factor", "unit"),
+    [
+        (1, None),
+        (100, "centimetres"),
+        (1000, "millimetres"),
+        (39.37, "inches"),
+        (9, "unknown"),
+    ],
+)
+def test_29_units_are_told_by_the_torso(tmp_path, factor, unit):
+    """Before: centimetres were taken for metres without a word."""
+    np.savez(tmp_path / "a.npz", clip=(waving(30) * factor).astype(np.float32))
+    lines = []
+    found = load_mocap([tmp_path / "a.npz"], include=["*"], remark=lines.append)
+    np.testing.assert_allclose(found, waving(30), rtol=0.2 if unit == "unknown" else 1e-3)
+    assert len(lines) == (unit is not None)
+    assert unit is None or unit in lines[0]
+
+
+def test_29_evaluation_reads_what_training_reads(tmp_path):
+    """Before: .npz of one folder only."""
+    truth = waving(30)
+    motion = Motion(truth, np.arange(30) / 30, np.zeros((30, 13)))
+    (tmp_path / "real/deep").mkdir(parents=True)
+    (tmp_path / "mine").mkdir()
+    save_motion(motion, tmp_path / "real/deep/walk.bvh")
+    (tmp_path / "mine/link").symlink_to(tmp_path / "real", target_is_directory=True)
+    (tmp_path / "mine/loop").symlink_to(tmp_path / "mine", target_is_directory=True)
+    np.savez(tmp_path / "mine/a.npz", clip=truth.astype(np.float32))
+    found = load_mocap([tmp_path / "mine"], include=["*"])
+    assert len(found) == 60
+    direct = joints_of_bvh(read_bvh(tmp_path / "real/deep/walk.bvh"), tmp_path)
+    np.testing.assert_allclose(np.sort(found[30:].ravel()), np.sort(direct.ravel()), atol=1e-3)
+
+
+# --- several clips named, one of them bad --------------------------------------------------------
+
+
+def test_good_clips_beside_a_bad_one_are_labelled(tmp_path):
+    """Before: `vipe classify a.json bad.json` did neither."""
+    for label, frames in (("up", 30), ("down", 24)):
+        (tmp_path / "index" / label).mkdir(parents=True)
+        save_poses(seen(waving(frames)), tmp_path / "index" / label / "a.json")
+    save_poses(seen(waving(33)), tmp_path / "a.json")
+    (tmp_path / "bad.json").write_text("{")
+    names = [str(tmp_path / n) for n in ("bad.json", "a.json", "gone.json")]
+    command = [
+        sys.executable,
+        "-m",
+        "vipecli",
+        "classify",
+        *names,
+        "--index",
+        "index",
+        "--json",
+        "-",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert [clip["clip"] for clip in json.loads(done.stdout)["clips"]] == [names[1]], done.stdout
+    assert "bad.json" in done.stderr
+    assert "gone.json" in done.stderr

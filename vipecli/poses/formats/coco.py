@@ -1,0 +1,157 @@
+"""Readers of COCO's keypoint labels, and of the lists of results that look like them."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from vipecli.errors import FormatError
+from vipecli.poses.formats.frame_numbers import number_frames, refuse_several
+from vipecli.poses.formats.sheet import Sheet
+from vipecli.poses.formats.text import numbers, picture_size, short_text, triples, whole
+from vipecli.poses.joint_sets import is_complete
+
+_FLAG_SCORES = {0: 0.0, 1: 0.5, 2: 1.0}  # of COCO's v: not labelled, hidden, visible
+
+
+def is_coco(data: Any) -> bool:
+    """Whether data are labels of images, or results with numbered images."""
+    if isinstance(data, dict):
+        return "annotations" in data and "images" in data
+    return is_list_of(data, "keypoints", "image_id") and not isinstance(data[0]["image_id"], str)
+
+
+def read_coco(data: Any) -> Sheet:
+    """Labels (images, annotations, categories), or the list of a detector's results."""
+    if isinstance(data, list):
+        return read_results(data, "coco")
+    sheet = Sheet("coco")
+    info = data.get("info")
+    if isinstance(info, dict):
+        sheet.source, sheet.detector = (short_text(info.get(k)) for k in ("source", "detector"))
+    frames = _image_frames(data["images"], data.get("videos"), sheet)
+    sheet.all_frames = list(frames.values())
+    sheet.names, rows = _of_people(data["annotations"], data.get("categories"))
+    for one, points in zip(rows, _points_of(rows, flags=True), strict=True):
+        image = _id(one["image_id"])
+        if image not in frames:
+            raise FormatError(f"annotation of image {image[:40]}, which is not in the list")
+        sheet.add(frames[image], points, identity(one, "track_id", "person_id"))
+    return sheet
+
+
+def _image_frames(images: list[dict], videos: Any, sheet: Sheet) -> dict[str, int]:
+    """Frame number by id of the image; fills in times and size."""
+    if not images:
+        raise FormatError("no images")
+    sheet.size = picture_size(images[0].get("width"), images[0].get("height"))
+    ids = [_id(image["id"]) for image in images]
+    _refuse_several_videos(images, videos, ids)
+    names = [str(image.get("file_name") or image["id"]) for image in images]
+    numbered = number_frames(names)
+    if all("frame_id" in image for image in images):
+        frames = [whole(image["frame_id"]) for image in images]
+    else:
+        frames = [numbered[name] for name in names]
+    if all("time_s" in image for image in images):
+        times = [float(image["time_s"]) for image in images]
+        sheet.times = dict(zip(frames, times, strict=True))
+    return dict(zip(ids, frames, strict=True))
+
+
+def _refuse_several_videos(images: list[dict], videos: Any, ids: list[str]) -> None:
+    """Refuse images that say that they are of several videos."""
+    listed = [one for one in videos or () if isinstance(one, dict) and "id" in one]
+    titles = {_id(one["id"]): str(one.get("name") or one.get("file_name")) for one in listed}
+    owners = [_id(image.get("video_id", "")) for image in images]
+    refuse_several({i: titles.get(o, o) for i, o in zip(ids, owners, strict=True)})
+
+
+def _id(value: object) -> str:
+    """Id as text: 7, 7.0 and "7" are the same."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    text = str(value).strip()
+    return str(int(text)) if text.isdecimal() and len(text) < 20 else text
+
+
+def _of_people(rows: list[dict], categories: Any) -> tuple[list[str] | None, list[dict]]:
+    """Names of a person's keypoints, and the annotations of people that have any."""
+    rows = [one for one in rows if one.get("keypoints")]
+    known = [c for c in categories or () if isinstance(c, dict) and c.get("keypoints")]
+    if not known:
+        return None, _of_one_category(rows)
+    chosen = min(known, key=lambda c: (c.get("name") != "person", not is_complete(c["keypoints"])))
+    ids = {_id(c.get("id")) for c in known if c["keypoints"] == chosen["keypoints"]}
+    theirs = [one for one in rows if _id(one.get("category_id", min(ids))) in ids]
+    return [str(name)[:64] for name in chosen["keypoints"]], theirs or rows
+
+
+def _of_one_category(rows: list[dict]) -> list[dict]:
+    """Rows of the category of people, 1 in COCO, where those of several differ in points."""
+    if len({len(one["keypoints"]) for one in rows}) < 2:
+        return rows
+    categories = Counter(_id(one.get("category_id", "")) for one in rows)
+    chosen = "1" if "1" in categories else categories.most_common(1)[0][0]
+    return [one for one in rows if _id(one.get("category_id", "")) == chosen]
+
+
+def _points_of(rows: list[dict], *, flags: bool) -> list[np.ndarray]:
+    """Points (K, 3) of each row: x, y, score.
+
+    Where COCO's flag v is 0 in the whole file, as detectors write it, the score of the person
+    counts for every point that has a place.
+    """
+    points = [triples(one["keypoints"]) for one in rows]
+    unflagged = all(not found[:, 2].any() for found in points)
+    for one, found in zip(rows, points, strict=True):
+        if "keypoint_scores" in one:
+            found[:, 2] = numbers(one["keypoint_scores"])
+        elif unflagged and "score" in one:
+            score = float(numbers(one["score"]).clip(0, 1))
+            found[:, 2] = np.where(found[:, :2].any(axis=1), score, 0)
+        elif flags:
+            found[:, 2] = _scores_of_flags(found[:, 2])
+    return points
+
+
+def _scores_of_flags(flags: np.ndarray) -> np.ndarray:
+    """Scores from 0, 1, 2; of a file that has scores in their place, those."""
+    if not np.isin(flags, list(_FLAG_SCORES)).all():
+        return flags
+    return np.select([flags == flag for flag in _FLAG_SCORES], list(_FLAG_SCORES.values()))
+
+
+def read_results(data: list[dict], kind: str) -> Sheet:
+    """Rows of a list with one person per item; `kind` becomes the format.
+
+    Raises
+    ------
+    FormatError, ValueError, TypeError, LookupError
+        if something in it is not what it should be.
+    """
+    sheet = Sheet(kind)
+    _, rows = _of_people(data, None)
+    names = [str(one["image_id"]) for one in data]
+    frames = number_frames(names)
+    sheet.all_frames = [frames[name] for name in names]
+    for one, points in zip(rows, _points_of(rows, flags=False), strict=True):
+        person = identity(one, "idx", "track_id", "person_id")
+        sheet.add(frames[str(one["image_id"])], points, person)
+    return sheet
+
+
+def identity(one: dict, *keys: str) -> object:
+    """Who a row is: the first key that holds a number; a list of numbers gives its first."""
+    for key in keys:
+        value = one.get(key)
+        while isinstance(value, list) and value:
+            value = value[0]
+        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+            return value
+    return None
+
+
+def is_list_of(data: Any, *keys: str) -> bool:
+    """Whether data is a list whose first item is a table with these keys."""
+    return isinstance(data, list) and isinstance(data[0], dict) and set(keys) <= set(data[0])

@@ -1,0 +1,207 @@
+"""Reader of keypoints in CSV files: MediaPipe's, DeepLabCut's, SLEAP's, and tables like them."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from vipecli.errors import FormatError
+from vipecli.poses.formats.deeplabcut import read_deeplabcut
+from vipecli.poses.formats.frame_numbers import number_frames
+from vipecli.poses.formats.sheet import Sheet
+from vipecli.poses.formats.text import (
+    MOST_COLUMNS,
+    number,
+    numbers,
+    picture_size,
+    read_text,
+    rows_of,
+    whole,
+)
+from vipecli.poses.joint_sets import canonical_name
+
+_FALLBACK = "cp1252"  # of tables that Excel writes without a byte order mark
+_AXES = {
+    **{axis: axis for axis in "xyz"},
+    **dict.fromkeys(("v", "c", "vis", "visibility", "score", "conf", "confidence"), "score"),
+    **dict.fromkeys(("likelihood", "presence"), "score"),
+}
+_AXIS_NAMES = "|".join(sorted(_AXES, key=len, reverse=True))
+_NUMBERED = re.compile(rf"^({_AXIS_NAMES})_?(\d{{1,4}})$")
+_NAME_FIRST = re.compile(rf"^(.+?)[_. :-]({_AXIS_NAMES})$")
+_AXIS_FIRST = re.compile(rf"^({_AXIS_NAMES})[_. :-](.+)$")
+_FRAME = ("frame", "frame_id", "frame_number", "frame_idx", "frame_index")
+_IMAGE = ("image", "image_id", "image_name", "file", "file_name", "filename", "img", "img_path")
+_TIME = {"time_s": 1.0, "time": 1.0, "timestamp_s": 1.0, "timestamp": 1.0}
+_TIME |= {"timestamp_ms": 1e-3, "time_ms": 1e-3}
+_PERSON = ("person", "person_id", "track_id", "individual", "track")
+_POINT = ("landmark", "landmark_id", "landmark_name", "keypoint", "joint", "bodypart", "name")
+_POINT += ("landmark_index", "index", "id")
+
+
+def read_csv_poses(path: Path) -> Sheet:
+    """Rows of a CSV file of landmarks: a row per frame, a row per landmark, or DeepLabCut's.
+
+    Raises
+    ------
+    FormatError
+        if its columns are not those of keypoints.
+    ValueError, TypeError, LookupError, csv.Error
+        if something in it is not what it should be.
+    """
+    rows = rows_of(read_text(path, fallback=_FALLBACK))
+    header = [cell.strip() for cell in next(rows)]
+    if kind_of_table(header) == "deeplabcut":
+        return read_deeplabcut(rows)
+    if kind_of_table(header) == "long":
+        return _read_long([cell.lower() for cell in header], rows)
+    if kind_of_table(header) == "wide":
+        return _read_wide(header, rows)
+    raise FormatError(
+        f"{path}: no columns of keypoints; known are x1, y1, z1, v1 ... or nose_x, nose_y ..."
+    )
+
+
+def kind_of_table(header: list[str]) -> str | None:
+    """``deeplabcut``, ``long`` (a row per landmark), ``wide`` (a row per frame), or None."""
+    lower = [cell.strip().lower() for cell in header]
+    if lower[:1] == ["scorer"]:
+        return "deeplabcut"
+    if {"x", "y"} <= set(lower) and any(name in lower for name in _POINT):
+        return "long"
+    return "wide" if _landmark_columns(header) else None
+
+
+def _landmark_columns(header: list[str]) -> dict[str, dict[str, int]]:
+    """Column of each axis of each landmark that has x and y."""
+    columns: dict[str, dict[str, int]] = {}
+    for place, cell in enumerate(header):
+        name, axis = _column(cell)
+        if name is not None:
+            columns.setdefault(name, {})[axis] = place
+    columns = {name: found for name, found in columns.items() if {"x", "y"} <= set(found)}
+    if all(name.isdecimal() for name in columns):
+        columns = dict(sorted(columns.items(), key=lambda item: int(item[0])))
+    return columns
+
+
+def _read_wide(header: list[str], rows: Iterator[list[str]]) -> Sheet:
+    """A row per frame, or per person and frame, with the columns of all landmarks."""
+    columns = _landmark_columns(header)
+    meta = {cell.lower(): at for at, cell in enumerate(header) if _column(cell)[0] is None}
+    sheet = Sheet("mediapipe")
+    if not all(name.isdecimal() for name in columns):
+        sheet.names = list(columns)
+    places = np.array(
+        [[axes.get(axis, -1) for axis in ("x", "y", "z", "score")] for axes in columns.values()]
+    )
+    keys: dict[str, int] = {}
+    for place, row in enumerate(rows):
+        if not any(cell.strip() for cell in row):
+            continue
+        values = np.array([number(cell) for cell in row] + [np.nan], np.float64)
+        points = np.full((len(places), 7), np.nan, np.float32)
+        points[:, :4] = values[places]
+        points[places[:, 3] < 0, 3] = 1
+        points[np.isnan(points[:, 2]), 2] = 0
+        _add_row(sheet, _key(row, meta, place), keys, row, meta, points)
+    _number_rows(sheet, list(keys))
+    return sheet
+
+
+def _key(row: list[str], meta: dict[str, int], place: int) -> str:
+    """What tells the frame of a row: its number, the name of its picture, or its place."""
+    named = next((name for name in (*_FRAME, *_IMAGE) if name in meta), None)
+    return str(place) if named is None else row[meta[named]].strip()
+
+
+def _number_rows(sheet: Sheet, keys: list[str]) -> None:
+    """Give rows the frame numbers that their keys tell."""
+    found = [number(key) for key in keys]
+    if any(value != value for value in found):
+        named = number_frames(keys)
+        sheet.renumber([named[key] for key in keys])
+    else:
+        sheet.renumber([whole(value) for value in found])
+
+
+def _column(cell: str) -> tuple[str | None, str]:
+    """Landmark and axis of a column; None for what is no coordinate."""
+    lower = cell.strip().lower()
+    if match := _NUMBERED.match(lower):
+        return match[2], _AXES[match[1]]
+    if match := _NAME_FIRST.match(lower):
+        return canonical_name(cell.strip()[: len(match[1])]), _AXES[match[2]]
+    if match := _AXIS_FIRST.match(lower):
+        return canonical_name(cell.strip()[-len(match[2]) :]), _AXES[match[1]]
+    return None, ""
+
+
+def _add_row(
+    sheet: Sheet,
+    key: str,
+    keys: dict[str, int],
+    row: list[str],
+    meta: dict[str, int],
+    points: np.ndarray,
+) -> None:
+    """Append a row, with the time, person and picture that its other columns tell."""
+    frame = keys.setdefault(key, len(keys))
+    person = next((row[meta[name]].strip()[:64] for name in _PERSON if name in meta), None)
+    for name, unit in _TIME.items():
+        if name in meta:
+            sheet.times[frame] = unit * number(row[meta[name]])
+            break
+    if sheet.size is None and {"width", "height"} <= set(meta):
+        width, height = (number(row[meta[name]]) for name in ("width", "height"))
+        sheet.size = picture_size(width, height)
+    sheet.all_frames.append(frame)
+    if np.isfinite(points[:, :2]).all(axis=1).any():
+        sheet.add(frame, points, person)
+
+
+def _read_long(header: list[str], rows: Iterator[list[str]]) -> Sheet:
+    """A row per landmark."""
+    sheet = Sheet("mediapipe")
+    at = {name: header.index(name) for name in header}
+    point_at = next(at[name] for name in _POINT if name in at)
+    score_at = next((at[name] for name in at if _AXES.get(name) == "score"), None)
+    person_at = next((at[name] for name in _PERSON if name in at), None)
+    time_at = next(((at[name], unit) for name, unit in _TIME.items() if name in at), None)
+    keys: dict[str, int] = {}
+    found: dict[tuple[int, str], dict[str, tuple]] = {}
+    names: dict[str, None] = {}
+    for row in rows:
+        if not row:
+            continue
+        point = row[point_at].strip()[:64]
+        frame = keys.setdefault(_key(row, at, 0), len(keys))
+        person = row[person_at].strip()[:64] if person_at is not None else ""
+        score = 1.0 if score_at is None else number(row[score_at])
+        z = number(row[at["z"]]) if "z" in at else 0.0
+        names.setdefault(point)
+        if len(names) > MOST_COLUMNS:
+            raise ValueError(f"more than {MOST_COLUMNS:,} landmarks")
+        xy = (number(row[at["x"]]), number(row[at["y"]]))
+        found.setdefault((frame, person), {})[point] = (*xy, z, score)
+        if time_at:
+            sheet.times[frame] = time_at[1] * number(row[time_at[0]])
+    _add_points(sheet, list(names), found)
+    _number_rows(sheet, list(keys))
+    return sheet
+
+
+def _add_points(
+    sheet: Sheet, order: list[str], found: dict[tuple[int, str], dict[str, tuple]]
+) -> None:
+    """Append the landmarks of each frame and person."""
+    if all(name.isdecimal() for name in order):
+        order.sort(key=int)
+    else:
+        sheet.names = order
+    nothing = (np.nan,) * 4
+    for (frame, person), points in found.items():
+        out = np.full((len(order), 7), np.nan, np.float32)
+        out[:, :4] = numbers([points.get(name, nothing) for name in order])
+        sheet.add(frame, out, person or None)
