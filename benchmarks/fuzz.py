@@ -1,13 +1,15 @@
 """Damaged files for every reader: only our own errors may come out.
 
-    python -m benchmarks.fuzz [--cases 100000] [--seed 0] [--jobs 1]
+    python -m benchmarks.fuzz [--cases 100000] [--seed 0] [--only GLOB]
 
 Each case is a small valid file (videos in many containers and codecs, folders of frames, keypoint
-files of every format, joint maps) with a few random edits: bits, bytes, cuts, repeats, pieces of
-other files, and other numbers in texts. A case fails if anything but a `VipeError` comes out, if
-its process dies or needs more than 4 GB, or if it takes longer than 20 s. The same seed makes the
-same cases: ``--seed 1234 --cases 1`` is case 1234 again. With ``--coverage SECONDS`` atheris, if
-installed (``pip install atheris``), looks for cases in the keypoint readers by itself.
+files of every format, recorded motion, configurations) with a few random edits: bits, bytes, cuts,
+repeats, pieces of other files, and other numbers in texts. A case fails if anything but a
+`VipeError` comes out, if its process dies or needs more than 1 GB beyond what it has when it
+starts, or if it takes longer than 20 s. The same seed makes the same cases: ``--seed 1234
+--cases 1`` is case 1234 again. ``--only "*.bvh"`` takes the kinds of file whose name matches. With
+``--coverage SECONDS`` atheris, if installed (``pip install atheris``), looks for cases in the
+keypoint readers by itself.
 """
 
 import argparse
@@ -24,6 +26,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 import av
@@ -32,13 +35,19 @@ from PIL import Image
 
 from vipecli.embedding.clip_file import load_embeddings, read_key
 from vipecli.errors import VipeError
+from vipecli.files import read_toml
+from vipecli.lifting.motion_files import Motion, load_motion, save_motion
 from vipecli.poses.formats import FORMATS, load_joint_map, load_scene
 from vipecli.poses.formats import save_poses as save
+from vipecli.poses.mocap.amc import read_amc
+from vipecli.poses.mocap.clips import clips
+from vipecli.poses.mocap.units import in_metres
 from vipecli.poses.poses import Poses
+from vipecli.poses.skeleton import JOINTS
 from vipecli.video.read import probe, read_frames
 
 _HANG_S = 20
-_MEMORY = 4 << 30  # bytes
+_MEMORY = 1 << 30  # bytes
 _BATCH = 2000  # cases per process
 _SIZE = (32, 24)
 _VIDEOS = {  # file name: codec, pixel format, options of the container
@@ -56,6 +65,27 @@ _VIDEOS = {  # file name: codec, pixel format, options of the container
     "a.h264": ("libx264", "yuv420p", {}),
 }
 _PICTURES = (".png", ".jpg", ".bmp", ".tif", ".webp")
+_ASF = """:units
+length 0.45
+angle deg
+:root
+order TX TY TZ RX RY RZ
+axis XYZ
+position 0 0 0
+orientation 0 0 0
+:bonedata
+begin
+name lhumerus
+direction 1 0 0
+length 3
+axis 10 20 30 XYZ
+dof rx ry
+end
+:hierarchy
+begin
+root lhumerus
+end
+"""
 _TOKENS = (
     *(b"0", b"-1", b"1e999", b"NaN", b"Infinity", b"99999999999999999999", b"1e-320", b"null"),
     *(b'""', b"[]", b"{}", b"[[[[", b"true", b"\xff\xfe", b"\x00", b"2147483648", b"-0.0"),
@@ -89,7 +119,52 @@ def seeds(folder: Path) -> list[Seed]:
     joints = ", ".join(f"{joint} = {i}" for i, joint in enumerate(("head", "left_shoulder")))
     text = f"fps = 30\nsize = [64, 48]\n[joints]\n{joints.replace(', ', chr(10))}\n"
     found.append(Seed("map.toml", text.encode(), load_joint_map))
+    config = "name = 'a'\nsteps = 5\n[network]\ndims = 16\n"
+    found.append(Seed("train.toml", config.encode(), read_toml))
+    return found + _tables() + _motion(folder)
+
+
+def _tables() -> list[Seed]:
+    """Tables as people write them that vipe does not write."""
+    xy = _poses().xy
+    parts = [cell for name in JOINTS for cell in (name, name)]
+    lines = ["scorer" + ",Me" * 26, "bodyparts," + ",".join(parts), "coords" + ",x,y" * 13]
+    lines += [f"v/img{n}.png," + ",".join(f"{v:.1f}" for v in xy[n].ravel()) for n in range(3)]
+    head = "sep=;\nimage;" + ";".join(f"{name}_{axis}" for name in JOINTS for axis in "xy")
+    rows = [f"{n}.png;" + ";".join(f"{v:.1f}" for v in xy[n].ravel()) for n in range(3)]
+    excel = "\n".join([head, *rows]).replace(".", ",").replace(",png", ".png")
+    return [
+        Seed("labels.csv", "\n".join(lines).encode(), _read_poses),
+        Seed("excel.csv", excel.encode("utf-16"), _read_poses),
+    ]
+
+
+def _motion(folder: Path) -> list[Seed]:
+    """Recorded motion: what is written, and a skeleton of Acclaim with its motion."""
+    rng = np.random.default_rng(0)
+    joints = rng.normal(0, 0.05, (3, 13, 3)) + np.linspace(0, 1, 13)[:, None]
+    motion = Motion(joints, np.arange(3) / 30, np.zeros((3, 13)))
+    found = []
+    for name, read in (("m.bvh", _read_mocap), ("m.npz", load_motion), ("m.trc", _read_poses)):
+        save_motion(motion, folder / name)
+        found.append(Seed(name, (folder / name).read_bytes(), read))
+    np.savez_compressed(folder / "mocap.npz", **{"a/b": joints.astype(np.float32)})
+    found.append(Seed("mocap.npz", (folder / "mocap.npz").read_bytes(), _read_mocap))
+    (folder / "a.asf").write_text(_ASF)
+    amc = ":FULLY-SPECIFIED\n:DEGREES\n1\nroot 0 0 0 0 0 0\nlhumerus 1 2\n"
+    found.append(Seed("a.amc", amc.encode(), lambda path: read_amc(path, folder / "a.asf")))
+    found.append(Seed("b.asf", _ASF.encode(), lambda path: _read_skeleton(path, amc)))
     return found
+
+
+def _read_mocap(path: Path) -> None:
+    for clip in clips([path]):
+        in_metres(clip.read()[0])
+
+
+def _read_skeleton(path: Path, amc: str) -> None:
+    path.with_suffix(".amc").write_text(amc)
+    read_amc(path.with_suffix(".amc"), path)
 
 
 def _picture(i: int) -> np.ndarray:
@@ -222,9 +297,11 @@ def _token(data: bytearray, rng: np.random.Generator) -> bytearray:
 # --- running -------------------------------------------------------------------------------------
 
 
-def cases(first: int, count: int, folder: Path) -> Iterator[tuple[int, str, Exception | None]]:
+def cases(
+    first: int, count: int, folder: Path, *, only: str = "*"
+) -> Iterator[tuple[int, str, Exception | None]]:
     """Run cases, and yield number, file name and what came out of each: None, or an error."""
-    kinds = seeds(folder)
+    kinds = [seed for seed in seeds(folder) if fnmatch(seed.name, only)]
     for case in range(first, first + count):
         rng = np.random.default_rng(case)
         seed = kinds[case % len(kinds)]
@@ -246,13 +323,14 @@ def _outcome(seed: Seed, path: Path) -> Exception | None:
     return None
 
 
-def _worker(first: int, count: int) -> None:
+def _worker(first: int, count: int, only: str) -> None:
     """Run cases in this process; print failures, and the number of each case before it starts."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    limit = _MEMORY + _address_space()
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     faulthandler.enable()
     outcomes: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as name:
-        run = cases(first, count, Path(name))
+        run = cases(first, count, Path(name), only=only)
         for case in range(first, first + count):
             print(f"case {case}", flush=True)
             faulthandler.dump_traceback_later(_HANG_S, exit=True)
@@ -265,7 +343,13 @@ def _worker(first: int, count: int) -> None:
     print(f"done {outcomes['read']} {outcomes['refused']}", flush=True)
 
 
-def _run(first: int, count: int) -> tuple[int, int, list[str]]:
+def _address_space() -> int:
+    """Bytes that this process has mapped already, most of them libraries."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    return pages * resource.getpagesize()
+
+
+def _run(first: int, count: int, only: str) -> tuple[int, int, list[str]]:
     """Run cases in processes of their own; read, refused, and failures."""
     read = refused = 0
     failures: list[str] = []
@@ -273,6 +357,7 @@ def _run(first: int, count: int) -> tuple[int, int, list[str]]:
     while at < end:
         size = min(_BATCH, end - at)
         command = [sys.executable, "-m", "benchmarks.fuzz", "--worker", str(at), str(size)]
+        command += ["--only", only]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace")
         lines = [line for line in done.stdout.splitlines() if not line.startswith("case ")]
         failures += re.split(r"\n(?=failed )", "\n".join(lines[:-1])) if len(lines) > 1 else []
@@ -325,17 +410,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzz", description=__doc__)
     parser.add_argument("--cases", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="*", metavar="GLOB")
     parser.add_argument("--coverage", type=int, metavar="SECONDS")
     parser.add_argument("--worker", type=int, nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.worker:
-        _worker(*args.worker)
+        _worker(*args.worker, args.only)
         return 0
     if args.coverage:
         _by_coverage(args.coverage)
         return 0
     start = time.perf_counter()
-    read, refused, failures = _run(args.seed, args.cases)
+    read, refused, failures = _run(args.seed, args.cases, args.only)
     print(*failures, sep="\n")
     print(
         f"{args.cases} cases: {read} read, {refused} refused, {len(failures)} failures "

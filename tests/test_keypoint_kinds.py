@@ -32,7 +32,6 @@ from vipecli.poses.mocap.bvh import read_bvh
 from vipecli.poses.mocap.clips import clips
 from vipecli.poses.mocap.joint_names import joints_of_bvh
 from vipecli.poses.skeleton import JOINTS
-from vipecli.train.config import load_config
 
 FRAMES = 20
 FPS = 30.0
@@ -527,12 +526,18 @@ def sparse_bomb(path):
     write(path, frames)
 
 
+def read_config(path):
+    from vipecli.train.config import load_config
+
+    return load_config(path)
+
+
 BOMBS = {
     "a.mat": (matlab_bomb, load_scene, "unpacks to more than 8 MB"),
     "a.npz": (npz_bomb, load_scene, "unpacks to more than 64 MB"),
     "b.npz": (mocap_bomb, lambda path: load_mocap([path], include=["*"]), "more than 64 MB"),
     "a.toml": (toml_bomb, load_joint_map, "at most 64 kB"),
-    "b.toml": (toml_bomb, load_config, "at most 64 kB"),
+    "b.toml": (toml_bomb, read_config, "at most 64 kB"),
     "c.toml": (toml_of_many_keys, load_joint_map, "at most 64 kB"),
     "a.json": (json_bomb, load_scene, "more than 20,000,000 values"),
     "b.json": (sparse_bomb, load_scene, "the limit is"),

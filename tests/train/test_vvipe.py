@@ -142,7 +142,7 @@ def test_refiner_learns_the_detectors_rule(tmp_path):
     one = trainer()
     _, found = train_refiner(detections, one.nets["mapper"], one.nets["decoder"])
     assert found["refined"] < 0.5 * min(found["lifted"], found["world"])
-    with pytest.raises(FormatError, match="not a file of detections"):
+    with pytest.raises(FormatError, match="cannot be read"):
         Detections.load([tmp_path / "none.npz"])
 
 

@@ -106,7 +106,7 @@ def _npz(path: Path, name: str, skeletons: list[Path]) -> Iterator[Clip]:
     def read(key: str) -> tuple[np.ndarray, None]:
         try:
             array = archive.read(key)
-        except DAMAGED as exc:
+        except (OSError, *DAMAGED) as exc:
             raise FormatError(f"{path}: clip {key[:60]} is damaged ({exc})") from exc
         if array.shape[1:] != (_J, 3) or array.dtype.kind not in "fiu":
             raise FormatError(
