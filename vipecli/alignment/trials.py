@@ -194,31 +194,21 @@ def summarise(
     leading = int(np.where(np.isfinite(ranges).all(axis=0), ranges.mean(axis=0), -1).argmax())
     costs = [0.0 if a is None else a.cost for a in alignments]
     trials = tuple(
-        Trial(
-            clip,
-            name,
-            float(clip.poses.times[0]),
-            float(clip.poses.times[-1]),
-            cost,
-            reach,
-            tempo(at, values[:, leading]),
-        )
+        _trial(clip, name, cost, reach, tempo(at, values[:, leading]))
         for clip, name, cost, reach, at, values in zip(
             clips, names, costs, ranges, times, angles, strict=True
         )
     )
-    deviation = _deviation(costs, times, angles) if len(clips) > 2 else None
-    return Trials(
-        trials,
-        typical,
-        list(ANGLES)[leading],
-        times,
-        angles,
-        mean,
-        std,
-        tuple(alignments),
-        deviation,
-    )
+    odd = _deviation(costs, times, angles) if len(clips) > 2 else None
+    name = list(ANGLES)[leading]
+    return Trials(trials, typical, name, times, angles, mean, std, tuple(alignments), odd)
+
+
+def _trial(
+    clip: Clip, name: str, cost: float, reach: np.ndarray, tempo_s: tuple[float, float, float]
+) -> Trial:
+    start_s, end_s = (float(time_s) for time_s in clip.poses.times[[0, -1]])
+    return Trial(clip, name, start_s, end_s, cost, reach, tempo_s)
 
 
 def _angles_at(poses: Poses, times: np.ndarray, source: Source) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from vipecli.alignment.compare import ANGLES
 from vipecli.alignment.takes import MOST_CLIPS
-from vipecli.alignment.trials import GroupDifference, Trials
+from vipecli.alignment.trials import Deviation, GroupDifference, Trial, Trials
 from vipecli.files import replacing
 from vipecli.outputs.angles import save_figure, shown_name
 from vipecli.outputs.look import Look, Style
@@ -25,46 +25,49 @@ _PHASE_DIGITS, _DEG_DIGITS, _TIME_DIGITS = 4, 2, 6
 
 def as_data(found: Trials, differences: Sequence[GroupDifference] = ()) -> dict[str, Any]:
     """Trials as plain lists and numbers; None where an angle is not seen."""
-    odd = found.deviation
     return {
-        "trials": [
-            {
-                "name": trial.name,
-                "clip": str(trial.clip.path),
-                "start_s": round(trial.start_s, _TIME_DIGITS),
-                "end_s": round(trial.end_s, _TIME_DIGITS),
-                "distance": round(trial.cost, _TIME_DIGITS),
-                **{name: _number(v, 3) for name, v in zip(_TEMPO, trial.tempo_s, strict=True)},
-                "range_deg": dict(zip(ANGLES, map(_number, trial.range_deg), strict=True)),
-            }
-            for trial in found.trials
-        ],
+        "trials": [_trial(trial) for trial in found.trials],
         "typical": found.typical + 1,
         "leading_angle": found.leading,
-        "farthest": None
-        if odd is None
-        else {
-            "trial": odd.trial + 1,
-            "angle": odd.angle,
-            "phase": round(odd.phase, _PHASE_DIGITS),
-            "time_s": round(odd.time_s, _TIME_DIGITS),
-            "own_deg": _number(odd.own_deg),
-            "mean_deg": _number(odd.mean_deg),
-            "std_deg": _number(odd.std_deg),
-        },
-        "groups_differ": [
-            {
-                "angle": one.angle,
-                "first_phase": round(one.first, _PHASE_DIGITS),
-                "last_phase": round(one.last, _PHASE_DIGITS),
-                "difference_deg": _number(one.difference_deg),
-                "spread_deg": _number(one.spread_deg),
-            }
-            for one in differences
-        ],
+        "farthest": None if found.deviation is None else _farthest(found.deviation),
+        "groups_differ": [_difference(one) for one in differences],
         "phase": [round(p, _PHASE_DIGITS) for p in np.linspace(0, 1, len(found.mean_deg))],
         "mean_deg": _by_angle(found.mean_deg),
         "std_deg": _by_angle(found.std_deg),
+    }
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    return {
+        "name": trial.name,
+        "clip": str(trial.clip.path),
+        "start_s": round(trial.start_s, _TIME_DIGITS),
+        "end_s": round(trial.end_s, _TIME_DIGITS),
+        "distance": round(trial.cost, _TIME_DIGITS),
+        **{name: _number(v, 3) for name, v in zip(_TEMPO, trial.tempo_s, strict=True)},
+        "range_deg": dict(zip(ANGLES, map(_number, trial.range_deg), strict=True)),
+    }
+
+
+def _farthest(odd: Deviation) -> dict[str, Any]:
+    return {
+        "trial": odd.trial + 1,
+        "angle": odd.angle,
+        "phase": round(odd.phase, _PHASE_DIGITS),
+        "time_s": round(odd.time_s, _TIME_DIGITS),
+        "own_deg": _number(odd.own_deg),
+        "mean_deg": _number(odd.mean_deg),
+        "std_deg": _number(odd.std_deg),
+    }
+
+
+def _difference(one: GroupDifference) -> dict[str, Any]:
+    return {
+        "angle": one.angle,
+        "first_phase": round(one.first, _PHASE_DIGITS),
+        "last_phase": round(one.last, _PHASE_DIGITS),
+        "difference_deg": _number(one.difference_deg),
+        "spread_deg": _number(one.spread_deg),
     }
 
 
