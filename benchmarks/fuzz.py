@@ -48,6 +48,7 @@ from vipecli.video.read import probe, read_frames
 
 _HANG_S = 20
 _MEMORY = 1 << 30  # bytes
+_STACK = 2 << 20  # bytes per thread
 _BATCH = 2000  # cases per process
 _SIZE = (32, 24)
 _VIDEOS = {  # file name: codec, pixel format, options of the container
@@ -351,6 +352,10 @@ def _address_space() -> int:
 
 def _run(first: int, count: int, only: str) -> tuple[int, int, list[str]]:
     """Run cases in processes of their own; read, refused, and failures."""
+    # The limit is on address space, most of which the stacks of threads would take otherwise.
+    resource.setrlimit(
+        resource.RLIMIT_STACK, (_STACK, resource.getrlimit(resource.RLIMIT_STACK)[1])
+    )
     read = refused = 0
     failures: list[str] = []
     at, end = first, first + count

@@ -70,7 +70,9 @@ def _read_alphapose(data: Any) -> Sheet:
     if isinstance(data, list):
         return read_results(data, "alphapose")
     sheet = Sheet("alphapose")
-    for name, frame in number_frames(data).items():
+    numbered = number_frames(data)
+    sheet.all_frames = list(numbered.values())
+    for name, frame in numbered.items():
         for one in data[name].get("people", data[name].get("bodies", ())):
             points = one["joints"] if "joints" in one else one["pose_keypoints_2d"]
             sheet.add(frame, triples(points), identity(one, "idx"))
@@ -97,6 +99,7 @@ def _read_mmpose(data: Any) -> Sheet:
         data = [{"instances": data}]  # of a single picture
     for place, frame in enumerate(data):
         number = whole(frame.get("frame_id", place))
+        sheet.all_frames.append(number)
         if "time_s" in frame:
             sheet.times[number] = float(frame["time_s"])
         for one in frame["instances"]:
