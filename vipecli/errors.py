@@ -17,6 +17,10 @@ class NoPoseError(VipeError):
     """A video in which no person was found."""
 
 
+class UnsureError(VipeError):
+    """Evidence that is too weak, or that several answers share."""
+
+
 class WeightsError(VipeError):
     """A model file that is missing, damaged, or not the one that made the data."""
 

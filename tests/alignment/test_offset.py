@@ -6,6 +6,7 @@ import pytest
 from tests.movements import movement
 from vipecli.alignment.offset import Offset, alignment_at, find_offset
 from vipecli.alignment.time_map import warp
+from vipecli.errors import UnsureError
 
 
 def camera(start, end, *, rate=30.0, noise_seed=0, clock=1.0):
@@ -57,6 +58,46 @@ def test_the_alignment_at_an_offset_is_exact():
         alignment_at(a, b, Offset(30.0, 1.0, 0.3, 0.0))
     with pytest.raises(ValueError, match="single frame"):
         find_offset(a, movement([0.0]))
+
+
+@pytest.mark.parametrize("start", [0.0, 3.2, 8.7])
+def test_a_second_of_ten_is_found(start):
+    a, b = camera(0, 10), camera(start, start + 1.1, noise_seed=1)
+    assert find_offset(a, b).shift_s == pytest.approx(-start, abs=0.5 / 30)
+
+
+def test_a_short_overlap_is_no_answer_without_a_warning():
+    a, b = camera(0, 5), camera(4.2, 9, noise_seed=1)
+    try:
+        got = find_offset(a, b)
+    except UnsureError:
+        return
+    assert "overlap" in got.warning and "may be wrong" in got.warning
+
+
+def test_nobody_moves():
+    still = np.full(150, 0.3)
+    a, b = movement(still, noise=0.002), movement(still, noise=0.002, noise_seed=1)
+    with pytest.raises(UnsureError, match="nobody moves"):
+        find_offset(a, b)
+
+
+def test_a_movement_that_repeats_has_several_shifts():
+    at = np.tile(np.arange(0, 2, 1 / 30), 6)
+    a, b = movement(at, noise=0.1), movement(at[60:180], noise=0.1, noise_seed=1)
+    with pytest.raises(UnsureError, match="several shifts fit as well") as caught:
+        find_offset(a, b)
+    text = str(caught.value).split(": ", 1)[1]
+    told = [float(part.split(" s")[0]) for part in text.split(", ")[:3]]
+    assert all(abs(one / 2 - round(one / 2)) < 0.05 for one in told), "whole periods"
+
+
+def test_the_score_is_one_line_and_has_its_maximum_at_the_shift():
+    a, b = camera(0, 6), camera(1, 6, noise_seed=1)
+    got = find_offset(a, b)
+    confidence, shift = got.score.best
+    assert got.confidence == confidence > 5 and shift == pytest.approx(-1, abs=1.5 / 30)
+    assert "\n" not in repr(got) + repr(got.score)
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from vipecli.alignment.settings import Clock, Mirror, Settings
 from vipecli.alignment.warping_path import Alignment
 from vipecli.embedding.embed import embed
 from vipecli.embedding.model import Embeddings, Model
+from vipecli.errors import UnsureError
 from vipecli.poses.poses import Poses
 from vipecli.video.source import ClipSource
 
@@ -215,7 +216,7 @@ def match_pair(
     """Match one take, b, with another, a; see `match_clips`."""
     settings = settings or Settings()
     if settings.clock:
-        shift = find_offset(a.embeddings, b.embeddings, drift=settings.clock is Clock.DRIFT)
+        shift = _shift(a, b, drift=settings.clock is Clock.DRIFT)
         alignment = alignment_at(a.embeddings, b.embeddings, shift)
         return Match(b, b.embeddings, _smoothed(alignment, settings), shift=shift)
     alignment, side, flipped = _warped(a, b, model, settings)
@@ -225,6 +226,14 @@ def match_pair(
         return Match(b, side, best, flipped, every=True, repetitions=parts)
     score = same_action(a.embeddings, side)
     return Match(b, side, _smoothed(alignment, settings), flipped, score)
+
+
+def _shift(a: Clip, b: Clip, *, drift: bool) -> Offset:
+    """Shift of two takes; the message of a refusal names them."""
+    try:
+        return find_offset(a.embeddings, b.embeddings, drift=drift)
+    except UnsureError as exc:
+        raise UnsureError(f"{a.path} and {b.path}: {exc}") from exc
 
 
 def _warped(
@@ -245,8 +254,10 @@ def _warped(
 def _distance(a: Clip, b: Clip, model: Callable[[], Model], settings: Settings) -> float:
     """Distance of two takes; a shift that leaves no overlap counts as infinite."""
     if settings.clock:
-        cost = find_offset(a.embeddings, b.embeddings, drift=settings.clock is Clock.DRIFT).cost
-        return math.inf if math.isnan(cost) else cost
+        try:
+            return find_offset(a.embeddings, b.embeddings).cost
+        except UnsureError:
+            return math.inf
     return _warped(a, b, model, settings)[0].cost
 
 

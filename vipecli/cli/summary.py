@@ -40,6 +40,8 @@ def _details(match: Match, a: str, b: str) -> list[str]:
     if match.shift:
         rate = "" if match.shift.rate == 1 else f"{match.shift.rate:.4f} x "
         lines.append(f"  time in {b} = {rate}time in {a} {match.shift.shift_s:+.3f} s")
+        if match.shift.warning:
+            lines.append(f"  {match.shift.warning}")
     if match.mirrored:
         lines.append(f"  {b} is taken mirrored (--mirror no: as filmed)")
     if match.same_action is not None and match.same_action < DIFFERENT:

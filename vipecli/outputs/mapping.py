@@ -1,6 +1,7 @@
 """The time mapping of a session, as plain numbers for JSON and as rows of a table."""
 
 import csv
+import math
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,10 @@ def _of_match(match: Match) -> dict[str, Any]:
         more["offset_s"] = round(match.shift.shift_s, 6)
         more["rate"] = round(match.shift.rate, 6)
         more["overlap_s"] = round(match.shift.overlap_s, 6)
+        if math.isfinite(match.shift.confidence):
+            more["confidence"] = round(match.shift.confidence, 2)
+        if match.shift.warning:
+            more["warning"] = match.shift.warning
     else:
         more["mirrored"] = match.mirrored
     if match.same_action is not None:
