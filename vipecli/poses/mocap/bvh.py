@@ -222,7 +222,8 @@ def _joint_lines(joint: Joint, pad: str) -> list[str]:
     """Opening lines of a joint, which stays open."""
     is_end = joint.name.endswith(" end") and not joint.channels
     head = "End Site" if is_end else f"{'JOINT' if joint.parent >= 0 else 'ROOT'} {joint.name}"
-    offset = " ".join(f"{value + 0.0:.6f}" for value in joint.offset)
+    place = np.zeros(3) if joint.offset is None else joint.offset
+    offset = " ".join(f"{value + 0.0:.6f}" for value in place)
     lines = [f"{pad}{head}", f"{pad}{{", f"{pad}  OFFSET {offset}"]
     if not is_end:
         names = [f"{axis.upper()}{kind}" for axis, kind in joint.channels]
