@@ -249,6 +249,61 @@ KILLED = """
     print(f"killed {rounds} times: {sum(seen)} times the new index was there")
 """
 
+REMOVED = """
+    import os, random, signal, sys, time
+    from pathlib import Path
+
+    os.environ["OMP_NUM_THREADS"] = "1"
+    import pyarrow.parquet, onnxruntime, rich.progress
+    from vipecli.index import commit
+    from vipecli.cli import index as _
+    from vipecli.cli.app import main
+    from vipecli.index.store import load, store, verify
+
+    folder, rounds = Path(sys.argv[1]), int(sys.argv[2])
+
+    def remove(name):
+        child = os.fork()
+        if child:
+            return child
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        try:
+            main(["index", "remove", str(folder), name])
+        except SystemExit as stop:
+            os._exit(stop.code or 0)
+        os._exit(9)
+
+    there = sorted(facts.name for facts in load(folder).facts())
+    begin = time.perf_counter()
+    assert os.waitstatus_to_exitcode(os.waitpid(remove(there.pop(0)), 0)[1]) == 0
+    takes, rng, gone = time.perf_counter() - begin, random.Random(5), 0
+    for _ in range(rounds):
+        child = remove(there[0])
+        time.sleep(rng.uniform(0, 1.1 * takes))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        assert verify(folder) == []
+        names = sorted(facts.name for facts in load(folder).facts())
+        assert names in (there, there[1:]), "neither the old nor the new index"
+        table = pyarrow.parquet.read_table(store(folder))  # as pandas does, after an opening
+        assert sorted(table.column("name").to_pylist()) == names
+        gone += names != there
+        there = names
+    left = [p.name for p in store(folder).iterdir() if p.name.startswith(".clips")]
+    print(f"killed {rounds} times, {gone} removed, {left} left over")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_killed_removal_leaves_the_old_or_the_new_index(tmp_path):
+    commit(Index(tmp_path), [record(f"{i:03d}") for i in range(700)], source={"kind": "table"})
+    program = [sys.executable, "-c", textwrap.dedent(REMOVED), str(tmp_path), "30"]
+    root = Path(__file__).parent.parent.parent
+    done = subprocess.run(program, capture_output=True, text=True, cwd=root)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("killed 30 times"), done.stdout
+
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("kills", [10, pytest.param(50, marks=pytest.mark.slow)])

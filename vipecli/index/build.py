@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from vipecli.embedding.clip import Recipe, read_clip
-from vipecli.embedding.clip_file import load_embeddings
+from vipecli.embedding.clip_file import (
+    load_embeddings,  # pyright: ignore[reportUnknownVariableType]
+)
 from vipecli.embedding.distance import known_frames
 from vipecli.embedding.embed import Embeddings, embed
 from vipecli.embedding.embedded_folder import Entry, Slot, content_key, detector_key, files_of
@@ -71,7 +73,7 @@ def plan(
         raise VipeError(f"{twice}: two clips of this name; an index needs one name per clip")
     fresh = [i for i in items if not _is_same(have.get(i.name), i, index.folder, recipe)]
     changed = {item.name for item in fresh} & set(have)
-    left = set() if present is None else set(have) - set(present)
+    left: set[str] = set() if present is None else set(have) - set(present)
     return Plan(tuple(fresh), tuple(sorted(changed | left)), len(names) - len(fresh))
 
 
@@ -114,6 +116,8 @@ def _stamp(item: Item, recipe: Recipe) -> str:
     if item.poses is not None:
         return f"given {poses_key(item.poses)[:16]}"
     path = item.path
+    if path is None:
+        return ""
     try:
         files = files_of(path)
         stats = [file.stat() for file in files]
@@ -136,12 +140,15 @@ def slots(items: Iterable[Item], folder: Path) -> dict[Path, Slot]:
     """Slot of every video among the items, by its path: several parts share one."""
     out: dict[Path, Slot] = {}
     for item in items:
-        if item.poses is None and not is_pose_file(item.path) and item.path not in out:
-            stored = _stored_path(item.path, folder)
+        path = item.path
+        if path is None or item.poses is not None or path in out:
+            continue
+        if not is_pose_file(path):
+            stored = _stored_path(path, folder)
             if Path(stored).is_absolute():
                 place = hashlib.sha256(os.fsencode(Path(stored).parent)).hexdigest()[:12]
                 stored = f"elsewhere/{place}/{Path(stored).name}"
-            out[item.path] = Slot(item.path, folder / STORE, stored)
+            out[path] = Slot(path, folder / STORE, stored)
     return out
 
 
@@ -216,6 +223,8 @@ def _make(
     if item.poses is not None:
         poses, key = item.poses, poses_key(item.poses)
         clip = embed(poses, recipe.load_model())
+    elif item.path is None:
+        return None
     elif is_pose_file(item.path):
         poses, clip, key = read_keypoints(item.path, recipe)
     elif item.path in entries:

@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy import optimize  # pyright: ignore[reportMissingTypeStubs]
 
 from vipecli.embedding.embed import Embeddings
 from vipecli.index.classify import Calibration, vote_shares
 from vipecli.index.hubness import Hubness
 from vipecli.index.neighbours import NeighbourSearch
+from vipecli.index.shortlist import StoredClips
 
 NONE_SHARE = 0.1
 """Share of clips that are taken to show none of the labels."""
@@ -31,7 +33,7 @@ _PRIOR = 1.0  # weight of the default calibration, in clips per parameter
 
 
 def calibrate(
-    distances: NDArray[np.floating], labels: NDArray[np.str_], hubs: Hubness, k: int
+    distances: NDArray[Any], labels: NDArray[np.str_], hubs: Hubness, k: int
 ) -> Calibration:
     """Temperature and threshold that judge left-out clips of an index best.
 
@@ -60,8 +62,8 @@ def calibrate(
 
 
 def calibrate_by_sample(
-    clips: Sequence[Embeddings],
-    vectors: NDArray[np.floating],
+    clips: Sequence[Embeddings] | StoredClips,
+    vectors: NDArray[Any],
     labels: NDArray[np.str_],
     there: NDArray[np.bool_],
     k: int,
@@ -87,13 +89,13 @@ def calibrate_by_sample(
     places = np.flatnonzero(there)
     rng = np.random.default_rng(0)
     sample = rng.choice(places, min(SAMPLE, len(places)), replace=False)
-    squares = np.square(vectors, dtype=np.float32).sum(axis=1)
+    squares: NDArray[np.float32] = np.square(vectors, dtype=np.float32).sum(axis=1)
 
     def nearest(i: int, allowed: NDArray[np.bool_]) -> LeftOut:
         apart = np.where(allowed, squares - 2 * (vectors @ vectors[i].astype(np.float32)), np.inf)
         count = min(CANDIDATES, int(allowed.sum()))
-        some = np.argpartition(apart, count - 1)[:count]
-        found = NeighbourSearch([("", "", clips[c]) for c in some]).distances(clips[i])
+        some = np.array(np.argpartition(apart, count - 1)[:count], np.int64)
+        found = NeighbourSearch([("", "", clips[c]) for c in map(int, some)]).distances(clips[i])
         return _lowest(some, found, k)
 
     return _calibrate(sample.tolist(), nearest, labels, there, k, Calibration.default(None))
@@ -157,5 +159,6 @@ def _fit(
         return float(total)
 
     start = [math.log(default.temperature), default.none_at]
+    minimize: Callable[..., Any] = optimize.minimize  # pyright: ignore
     best = minimize(loss, start, method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-4}).x
     return Calibration(math.exp(best[0]), float(best[1]))

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vipecli.alignment.align import probability_along
 from vipecli.alignment.dtw import cheapest
-from vipecli.embedding.distance import known_frames, window_distance
+from vipecli.embedding.distance import EstimatorName, known_frames, window_distance
 from vipecli.embedding.embed import Embeddings
 from vipecli.errors import NoPoseError
 from vipecli.index.hubness import Hubness
@@ -76,7 +78,7 @@ class Ranking:
 
     label: str | None
     confidence: float
-    probabilities: dict[str, float] = field(default_factory=dict)
+    probabilities: dict[str, float] = field(default_factory=dict[str, float])
     none: float = 0.0
     neighbours: tuple[Neighbour, ...] = ()
 
@@ -88,9 +90,9 @@ def classify(
     k: int = 5,
     hubs: Hubness | None = None,
     calibration: Calibration | None = None,
-    leave_out: np.ndarray | None = None,
+    leave_out: NDArray[Any] | None = None,
     exhaustive: bool = False,
-    match: str = "expected",
+    match: EstimatorName = "expected",
 ) -> Ranking:
     """Label a clip by the labelled clips nearest to it (paper, section 4.3).
 
@@ -130,7 +132,8 @@ def classify(
     """
     if k < 1:
         raise ValueError(f"k is {k}; at least one neighbour has to vote")
-    packed = clips if isinstance(clips, NeighbourSearch | Shortlist) else NeighbourSearch(clips)
+    packed: NeighbourSearch | Shortlist
+    packed = clips if isinstance(clips, (NeighbourSearch, Shortlist)) else NeighbourSearch(clips)
     if not known_frames(query).any():
         raise NoPoseError("nobody is seen in the clip, so it cannot be labelled")
     member = leave_out is not None and bool(leave_out.any())
@@ -145,12 +148,12 @@ def classify(
             float(score),
             _match_probability(query, packed.clips[c], match),
         )
-        for c, distance, score in zip(places, distances, scores, strict=True)
+        for c, distance, score in zip(map(int, places), distances, scores, strict=True)
     )
     return _vote(neighbours, calibration or Calibration.default(hubs))
 
 
-def _match_probability(query: Embeddings, clip: Embeddings, match: str) -> float:
+def _match_probability(query: Embeddings, clip: Embeddings, match: EstimatorName) -> float:
     """Mean matching probability along the cheapest path."""
     path = cheapest(window_distance(query, clip), ends="closed")
     return float(probability_along(query, clip, path, match=match).mean())
@@ -173,7 +176,9 @@ def _vote(neighbours: Sequence[Neighbour], calibration: Calibration) -> Ranking:
     return Ranking(label, share, votes, refused, tuple(neighbours))
 
 
-def vote_shares(scores: np.ndarray, calibration: Calibration) -> tuple[np.ndarray, np.ndarray]:
+def vote_shares(
+    scores: NDArray[Any], calibration: Calibration
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Share of the vote of every neighbour (Q, k), and of none of them (Q,)."""
     logits = np.column_stack([-scores, np.full(len(scores), -calibration.none_at)])
     logits = (logits - logits.max(axis=1, keepdims=True)) / calibration.temperature

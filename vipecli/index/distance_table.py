@@ -63,10 +63,10 @@ def _compute(
     """Fill in the distances of new clips to the others and to each other, each pair once."""
     total = len(fresh) * len(have) + len(fresh) * (len(fresh) + 1) // 2
     for start in range(0, len(fresh), _BLOCK):
-        columns = np.concatenate([have, fresh[start:]])
-        packed = NeighbourSearch([(str(c), "", clips[c]) for c in columns])
+        columns = np.array([*have.tolist(), *fresh[start:].tolist()], np.intp)
+        packed = NeighbourSearch([(str(c), "", clips[c]) for c in map(int, columns)])
         for i, row in enumerate(fresh[start : start + _BLOCK]):
-            table[row, columns] = table[columns, row] = packed.distances(clips[row])
+            table[row, columns] = table[columns, row] = packed.distances(clips[int(row)])
             if progress:
                 progress(len(have) + len(fresh) - start - i, total)
     table[fresh, fresh] = 0

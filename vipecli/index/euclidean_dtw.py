@@ -1,13 +1,15 @@
-"""Plain dynamic time warping of vectors, without variances: what others call multivariate DTW.
+"""Euclidean DTW: multivariate dynamic time warping of vectors, without variances.
 
 The distance of two series is the root of the least sum of squared distances of their frames along a
-warping path. No command uses it: it is what the matching probability is compared with.
+warping path. No command uses it: the matching probability is compared with it in benchmarks.
 """
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vipecli import _kernels
 from vipecli._kernels import SIDE_BY_SIDE, STEP, Boxes, Frames
@@ -18,14 +20,14 @@ _IN_BOX = 8
 _QUERY_IN_BOX = 4
 """Frames of a query in one box."""
 
-_FAR = np.float32(1e15)  # where boxes are that fill up; its square fits in float32
-_ROUNDING = 4e-6  # more than float32 is off in a squared distance, of the squared lengths
+_FAR = np.float32(1e15)  # coordinate of boxes for padding; its square fits in float32
+_ROUNDING = 4e-6  # relative to the squared norms; above what float32 rounds off distances
 
 
 class Series:
-    """Series laid out for search: made once, asked many times."""
+    """Series laid out in memory for search: built once, asked many times."""
 
-    def __init__(self, series: Sequence[np.ndarray]) -> None:
+    def __init__(self, series: Sequence[NDArray[Any]]) -> None:
         """Lay out C series (T, D), none empty, without NaN."""
         lengths = np.array([len(one) for one in series], np.int64)
         ends = np.concatenate([[0], np.cumsum(lengths)])
@@ -36,7 +38,7 @@ class Series:
         self._grouped = np.argsort(lengths, kind="stable")  # of one length: few boxes to fill up
         self._boxes = _side_by_side(frames, ends, self._grouped)
 
-    def nearest(self, query: np.ndarray) -> tuple[int, float]:
+    def nearest(self, query: NDArray[Any]) -> tuple[int, float]:
         """Place of the series nearest to a query (T, D), and its distance."""
         frames = _padded(query)
         bounds = np.empty(len(self._grouped), np.float32)
@@ -56,30 +58,30 @@ class Series:
         return int(place), float(np.sqrt(total))
 
 
-def _padded(frames: np.ndarray) -> np.ndarray:
-    """Frames (F, D) in float32, with dimensions of 0 to make whole steps."""
+def _padded(frames: NDArray[Any]) -> NDArray[Any]:
+    """Frames (F, D) in float32, padded with dimensions of 0 to a multiple of `STEP`."""
     more = -frames.shape[1] % STEP
     return np.ascontiguousarray(np.pad(frames, ((0, 0), (0, more))), np.float32)
 
 
-def _boxed(frames: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Least and largest (B, D) of some frames in a row, and how many those are (B,)."""
+def _boxed(frames: NDArray[Any], size: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Minimum and maximum (B, D) of `size` consecutive frames each, and their counts (B,)."""
     first = np.arange(0, len(frames), size)
     sizes = np.diff(first, append=len(frames)).astype(np.float32)
     return np.minimum.reduceat(frames, first), np.maximum.reduceat(frames, first), sizes
 
 
-def _side_by_side(frames: np.ndarray, ends: np.ndarray, grouped: np.ndarray) -> Boxes:
-    """Boxes of series, as many at a time as stand side by side."""
+def _side_by_side(frames: NDArray[Any], ends: NDArray[Any], grouped: NDArray[Any]) -> Boxes:
+    """Boxes of series, interleaved in groups of `SIDE_BY_SIDE`."""
     boxed = [_boxed(frames[a:b], _IN_BOX) for a, b in pairwise(ends)]
     counts = np.array([len(sizes) for _, _, sizes in boxed])
     first = np.cumsum(counts) - counts
     behind = np.full((1, frames.shape[1]), _FAR)
     low, high, sizes = map(np.concatenate, zip(*boxed, (behind, behind, [0]), strict=True))
-    places = []
+    places: list[NDArray[Any]] = []
     for begin in range(0, len(grouped), SIDE_BY_SIDE):
         group = grouped[begin : begin + SIDE_BY_SIDE]
-        box = np.arange(counts[group].max())[:, None]
+        box: NDArray[Any] = np.arange(int(counts[group].max()))[:, None]
         at = np.where(box < counts[group], first[group] + box, len(sizes) - 1)
         places.append(np.pad(at, ((0, 0), (0, SIDE_BY_SIDE - len(group))), mode="edge").ravel())
     low, high = (np.concatenate([side[at].T.ravel() for at in places]) for side in (low, high))

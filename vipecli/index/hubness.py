@@ -1,6 +1,7 @@
 """Correction of distances for hubs: clips that are among the nearest of many others (CSLS)."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ class Hubness:
         return cls(np.zeros(clips), np.full(clips, -np.inf), np.zeros(clips), 0)
 
     @classmethod
-    def of(cls, distances: NDArray[np.floating], count: int) -> "Hubness":
+    def of(cls, distances: NDArray[Any], count: int) -> "Hubness":
         """Hubness from the distances (C, C) of the clips to each other; the diagonal is ignored."""
         table = np.array(distances, np.float64)
         np.fill_diagonal(table, np.inf)

@@ -48,8 +48,8 @@ def bounding_spheres(clips: Clips, rate: np.float32, size: int) -> Spheres:
     mean, var, known, starts = clips.mean, clips.var, clips.known, clips.starts
     counts = -(-(starts[:, 1] - starts[:, 0]) // size)
     steps = -(-counts // STEP) * STEP
-    ends = np.cumsum(steps)
-    within = np.arange(ends[-1]) - np.repeat(ends - steps, steps)
+    ends: NDArray[np.int64] = np.cumsum(steps)
+    within = np.arange(int(ends[-1])) - np.repeat(ends - steps, steps)
     first, last = (np.repeat(side, steps) for side in starts.T)
     filling = within >= np.repeat(counts, steps)
     frames = np.minimum((first + within * size)[:, None] + np.arange(size), last[:, None] - 1)
@@ -82,7 +82,7 @@ def _around(
 
 def _squares(rows: NDArray[Any]) -> NDArray[Any]:
     """Squared norms, rounded down."""
-    squares = np.einsum("ed,ed->e", rows, rows, dtype=np.float64)
+    squares = np.square(rows, dtype=np.float64).sum(axis=1)
     return ((1 - _ROUNDING) * squares).astype(np.float32)
 
 

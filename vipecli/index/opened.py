@@ -142,12 +142,8 @@ def _shortlist(index: Index, facts: list[Facts]) -> Shortlist:
         return Shortlist.open(folder, names=names, labels=labels)
     for old in store(index.folder).glob(f"{SHORTLISTS}*"):
         shutil.rmtree(old, ignore_errors=True)
-    like = Embeddings(
-        *(np.zeros((0, index.dims), np.float32) for _ in range(2)),
-        np.zeros(0),
-        index.model,
-        index.sigmoid,
-    )
+    none = np.zeros((0, index.dims), np.float32)
+    like = Embeddings(none, none, np.zeros(0), index.model, index.sigmoid)
     size = {"clips": len(facts), "frames": sum(index.frames())}
     writer = shortlist.Writer(folder, like, **size)
     for record in index.records():

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vipecli.embedding.distance import (
+    EstimatorName,
     check_same_model,
     frame_distance,
     known_frames,
@@ -49,8 +52,8 @@ def search(
     *,
     top: int = 12,
     per_clip: int = 1,
-    leave_out: np.ndarray | None = None,
-    match: str = "expected",
+    leave_out: NDArray[Any] | None = None,
+    match: EstimatorName = "expected",
 ) -> list[Hit]:
     """Find the frames whose pose matches best.
 
@@ -103,7 +106,7 @@ def one_frame(clip: Embeddings, frame: int) -> Embeddings:
     return Embeddings(clip.mean[at], clip.std[at], clip.times[at], clip.model, clip.sigmoid)
 
 
-def _groups(clips: Sequence[Embeddings], leave_out: np.ndarray | None) -> list[list[int]]:
+def _groups(clips: Sequence[Embeddings], leave_out: NDArray[Any] | None) -> list[list[int]]:
     """Places of the clips to look at, so many frames at a time."""
     groups: list[list[int]] = [[]]
     frames = 0
@@ -125,12 +128,13 @@ def _joined(clips: Sequence[Embeddings], query: Embeddings) -> Embeddings:
     return Embeddings(mean, std, np.arange(len(mean), dtype=float), query.model, query.sigmoid)
 
 
-def _apart(distance: np.ndarray, times: np.ndarray, count: int) -> list[int]:
+def _apart(distance: NDArray[Any], times: NDArray[Any], count: int) -> list[int]:
     """Nearest frames of one clip, `APART_S` from each other."""
     if count == 1:
         best = int(np.argmin(distance))
         return [best] if distance[best] < np.inf else []
-    left, found = distance.astype(np.float64), []
+    left = distance.astype(np.float64)
+    found: list[int] = []
     while len(found) < count and left.min() < np.inf:
         best = int(np.argmin(left))
         found.append(best)
@@ -138,6 +142,6 @@ def _apart(distance: np.ndarray, times: np.ndarray, count: int) -> list[int]:
     return found
 
 
-def _with_probability(hit: Hit, query: Embeddings, clip: Embeddings, match: str) -> Hit:
+def _with_probability(hit: Hit, query: Embeddings, clip: Embeddings, match: EstimatorName) -> Hit:
     p = float(matching_probability(query, one_frame(clip, hit.frame), match=match)[0, 0])
     return Hit(hit.place, hit.frame, hit.time_s, p, hit.distance)

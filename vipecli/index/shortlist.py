@@ -34,7 +34,7 @@ _MOST_BYTES = 1 << 16  # of the file of facts
 _FILES = {"pooled": "<f2", "squares": "<f4", "frames": "<f4", "times": "<f8", "ends": "<i8"}
 
 
-def pooled(clip: Embeddings) -> np.ndarray:
+def pooled(clip: Embeddings) -> NDArray[Any]:
     """Mean embedding of each part of a clip, shape (PARTS * D,) float32.
 
     Of the whole clip where a part shows nobody.
@@ -75,13 +75,13 @@ class Writer:
         rows = np.stack([clip.mean, clip.std], axis=1)[None]
         self._add(rows, clip.times, pooled(clip)[None])
 
-    def add_many(self, clips: np.ndarray, times: np.ndarray) -> None:
+    def add_many(self, clips: NDArray[Any], times: NDArray[Any]) -> None:
         """Add clips of one length at once, shape (B, T, 2, D), without missing frames."""
         parts = np.array_split(np.arange(len(times)), PARTS)
         means = [clips[:, part, 0].mean(axis=1) for part in parts]
         self._add(clips, times, np.concatenate(means, axis=1))
 
-    def _add(self, clips: np.ndarray, times: np.ndarray, vectors: np.ndarray) -> None:
+    def _add(self, clips: NDArray[Any], times: NDArray[Any], vectors: NDArray[Any]) -> None:
         count, frames = clips.shape[:2]
         vectors = vectors.astype(np.float16)
         rows = {
@@ -91,8 +91,8 @@ class Writer:
             "times": np.tile(times, count),
             "ends": self._frames + frames * np.arange(1, count + 1),
         }
-        for name, values in rows.items():
-            self._files[name].write(np.ascontiguousarray(values, _FILES[name]))
+        for name, content in rows.items():
+            self._files[name].write(np.ascontiguousarray(content, _FILES[name]))
         self._frames += count * frames
 
     def close(self) -> None:
@@ -106,8 +106,8 @@ class Writer:
 def _begin(path: Path, kind: str, shape: tuple[int, ...]) -> IO[bytes]:
     """An array in a file, to be written from its start to its end: mapped, it would fill memory."""
     file = path.open("wb")
-    facts = {"descr": kind, "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, facts)
+    facts: dict[str, Any] = {"descr": kind, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, facts)  # pyright: ignore[reportUnknownMemberType]
     return file
 
 
@@ -151,11 +151,11 @@ class Shortlist:
         of the clips; empty where nobody asks.
     """
 
-    pooled: np.ndarray
-    squares: np.ndarray
-    frames: np.ndarray
-    times: np.ndarray
-    ends: np.ndarray
+    pooled: NDArray[Any]
+    squares: NDArray[Any]
+    frames: NDArray[Any]
+    times: NDArray[Any]
+    ends: NDArray[Any]
     model: str
     sigmoid: tuple[float, float]
     names: Sequence[str] = field(default=(), repr=False)
@@ -188,9 +188,9 @@ class Shortlist:
         return len(self.ends)
 
     @property
-    def clips(self) -> "_Clips":
+    def clips(self) -> "StoredClips":
         """The clips, each read when it is asked for."""
-        return _Clips(self)
+        return StoredClips(self)
 
     def clip(self, place: int) -> Embeddings:
         """Frames of one clip."""
@@ -198,7 +198,7 @@ class Shortlist:
         mean, std = np.moveaxis(np.array(self.frames[at]), 1, 0)
         return Embeddings(mean, std, np.array(self.times[at]), self.model, self.sigmoid)
 
-    def candidates(self, query: Embeddings, count: int = SHORTLIST) -> np.ndarray:
+    def candidates(self, query: Embeddings, count: int = SHORTLIST) -> NDArray[Any]:
         """Places of the clips with the nearest pooled vectors, in no order."""
         vector = pooled(query)
         near = np.empty(len(self), np.float32)
@@ -215,10 +215,10 @@ class Shortlist:
         *,
         hubs: Hubness | None = None,
         member: bool = False,
-        leave_out: np.ndarray | None = None,
+        leave_out: NDArray[Any] | None = None,
         exhaustive: bool = False,
         count: int = SHORTLIST,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """The k nearest clips among the candidates, or of all, by their exact distance.
 
         Parameters
@@ -258,13 +258,13 @@ class Shortlist:
 
     def _nearest_of(
         self,
-        places: np.ndarray,
+        places: NDArray[Any],
         query: Embeddings,
         k: int,
-        leave_out: np.ndarray | None,
+        leave_out: NDArray[Any] | None,
         *,
         limit: float = np.inf,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         if leave_out is not None:
             places = places[~leave_out[places]]
         if not len(places):
@@ -275,13 +275,15 @@ class Shortlist:
 
 
 @dataclass(frozen=True)
-class _Clips:
-    """Clips of a shortlist by their place."""
+class StoredClips:
+    """Clips of a shortlist, each read when it is asked for by its place."""
 
     index: Shortlist
 
     def __len__(self) -> int:
+        """Return the number of clips, C."""
         return len(self.index)
 
     def __getitem__(self, place: int) -> Embeddings:
+        """Return the embeddings of one clip."""
         return self.index.clip(int(place))

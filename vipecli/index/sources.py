@@ -306,7 +306,7 @@ def _is_penn_archive(path: Path) -> bool:
 
 def _penn(source: Path, poses: str, split: str) -> list[Item]:
     """Clips of Penn Action, with their labelled joints or their frames."""
-    items = []
+    items: list[Item] = []
     for clip in penn_action.load(source):
         if split != "all" and clip.train != (split == "train"):
             continue

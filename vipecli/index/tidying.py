@@ -5,7 +5,8 @@ manifest and the end of the clean-up, pandas and DuckDB would see files of two s
 """
 
 import os
-from collections.abc import Callable, Collection, Iterator
+import sys
+from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def settle(folder: Path, batches: Collection[Batch]) -> None:
 
 
 @contextmanager
-def lock(folder: Path) -> Iterator[None]:
+def lock(folder: Path) -> Generator[None, None, None]:
     """Keep other processes from changing the index; a killed process holds no lock.
 
     Raises
@@ -70,11 +71,11 @@ def lock(folder: Path) -> Iterator[None]:
 
 
 def _lock_file(handle: int) -> None:
-    try:
-        import fcntl
-    except ModuleNotFoundError:  # Windows
+    if sys.platform == "win32":
         import msvcrt
 
         msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
     else:
+        import fcntl
+
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

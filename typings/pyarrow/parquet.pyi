@@ -1,0 +1,13 @@
+from typing import Any
+
+from pyarrow import Schema, Table
+
+class ParquetFile:
+    metadata: Any
+    schema_arrow: Schema
+    def __init__(self, source: Any, *, pre_buffer: bool = ...) -> None: ...
+    def read(self, columns: list[str], use_threads: bool = ...) -> Table: ...
+
+def write_table(
+    table: Table, where: Any, *, compression: str = ..., use_dictionary: list[str] = ...
+) -> None: ...
