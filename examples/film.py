@@ -119,7 +119,7 @@ def film(
     """
     studio = Studio(joints, camera, look, size, scene, props)
     visible = np.zeros((len(studio.people), studio.length, 13), bool)
-    with _Writer(out, fps, size, crf) as writer:
+    with Writer(out, fps, size, crf) as writer:
         for t in range(studio.length):
             image, depth = studio.picture(t)
             visible[:, t] = studio.visible(t, depth)
@@ -131,14 +131,14 @@ def film(
     return Shot(xy, visible, world, studio.view, fps, Path(out) if out else None)
 
 
-class _Writer:
+class Writer:
     """H.264 file of constant rate, or nothing when there is no path."""
 
     def __init__(self, path: Path | str | None, fps: float, size: tuple[int, int], crf: int):
         self.path = Path(path) if path else None
         self.rate, self.size, self.crf = Fraction(fps).limit_denominator(1001), size, crf
 
-    def __enter__(self) -> _Writer:
+    def __enter__(self) -> Writer:
         if self.path:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.file = av.open(str(self.path), "w", options={"movflags": "faststart"})

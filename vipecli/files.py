@@ -1,6 +1,7 @@
 """Writing files: whole or not at all, and never over an input."""
 
 import errno
+import functools
 import json
 import os
 import re
@@ -26,8 +27,15 @@ _LONGEST = 150  # characters of a name that a temporary one repeats
 def replacing(target: Path) -> Iterator[Path]:
     """Give a temporary file beside the target that takes its name if all goes well.
 
-    It has the target's extension, and the permissions that a file made by `open` would have.
+    It has the target's extension, and the permissions that a file made by `open` would have. What
+    killed processes left in the folder is removed first.
+
+    Raises
+    ------
+    OSError
+        with the name of the target, if the file cannot be written (a full disk).
     """
+    _sweep_once(target.parent)
     handle, name = tempfile.mkstemp(
         dir=target.parent,
         prefix=f".{target.stem[:_LONGEST]}-{os.getpid()}-",
@@ -39,13 +47,24 @@ def replacing(target: Path) -> Iterator[Path]:
         part.chmod(0o666 & ~_umask())
         yield part
         os.replace(part, target)
+    except OSError as exc:
+        if exc.filename is None or os.fspath(exc.filename) == name:
+            raise OSError(exc.errno, exc.strerror or str(exc), os.fspath(target)) from exc
+        raise
     finally:
         part.unlink(missing_ok=True)
 
 
-def sweep(folder: Path) -> None:
-    """Remove the temporary files that killed processes left in a folder and below it."""
-    for path in folder.rglob(".*.part*"):
+@functools.cache
+def _sweep_once(folder: Path) -> None:
+    """Sweep a folder, but not those below it, once per process."""
+    sweep(folder, below=False)
+
+
+def sweep(folder: Path, *, below: bool = True) -> None:
+    """Remove the temporary files that killed processes left in a folder, and below it."""
+    pattern = ".*.part*"
+    for path in list(folder.rglob(pattern) if below else folder.glob(pattern)):
         if (match := _LEFTOVER.fullmatch(path.name)) is None:
             continue
         with suppress(OSError):  # another process may have finished it, or swept it, meanwhile

@@ -171,7 +171,7 @@ def test_somebody_small_in_a_large_picture(front, monkeypatch):
             yield time_s, picture
 
     monkeypatch.setattr(video, "read_frames", from_afar)
-    found = detect(CLIPS / FRONT, end_s=0.5)
+    found = fill_gaps(detect(CLIPS / FRONT, end_s=0.6)).part(slice(0, 15))
     assert found.found.all()
     expected = front[0].xy[: len(found)] * factor + at
     assert np.nanmedian(np.abs(found.xy - expected)) < 3
@@ -271,7 +271,8 @@ def test_somebody_who_comes_in_is_seen_within_a_second(two_people):
     empty = np.full_like(right[0], right[0][0, 0])
     found, _ = _look_at(zip(left, [empty] * 4 + right[4:], strict=True))
     assert set(found[:4]) == {1}
-    assert set(found[9:]) == {2}
+    assert max(found[4:10]) == 2
+    assert set(found[4:]) == {1, 2}  # others than the one followed are searched now and then
 
 
 def test_who_bends_down_steadily_is_not_looked_at_twice_in_every_frame(monkeypatch):

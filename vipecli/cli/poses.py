@@ -176,6 +176,8 @@ def _write(
     json: Path | None,
 ) -> None:
     """Write one person, or everyone: into one file, or one each where a format holds one."""
+    import numpy as np
+
     from vipecli.cli.console import STDOUT, write_json
     from vipecli.poses.formats import FORMATS, save_poses
 
@@ -195,7 +197,8 @@ def _write(
         written = [str(path) for path in files]
         write_json({"input": str(clip), "format": name, "files": written}, json)
     people = "1 person" if len(chosen) == 1 else f"{len(chosen)} people"
-    frames = f"{int(sum(one.found.sum() for one in chosen))} of {len(scene.times)} frames"
+    seen = np.any([one.found for one in chosen], axis=0)
+    frames = f"{int(seen.sum())} of {len(scene.times)} frames"
     for path in files:
         say(f"Wrote {path}", err=json == STDOUT)
     say(f"  {people}, {name}, seen in {frames}", err=json == STDOUT)

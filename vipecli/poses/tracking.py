@@ -45,8 +45,10 @@ _SIZE_RATIO = 2.0
 _TWIN = 0.15
 # Nobody new appears where the box shares this much of the smaller one with that of somebody known.
 _SAME = 0.6
-_PACE_S = 0.25  # time over which a person's speed is taken
+_PACE_S = 0.25  # time over which a person's speed is taken, and:
+_LEAST_PACE_S = 0.06  # under which it would be noise
 _COAST_S = 0.7  # how long somebody unseen is taken to walk on
+_BRIDGED_S = 0.5  # gap that counts as seen: others than the one followed are searched now and then
 _BRIEF = 0.2  # share of the longest track below which a track is not counted as a person
 
 
@@ -72,6 +74,11 @@ class Track:
         else:
             self.colours = (1 - _COLOUR_PACE) * self.colours + _COLOUR_PACE * seen
 
+    def covered(self) -> float:
+        """Number of frames in which the person was seen, or could be filled in between."""
+        bridged = np.diff(self.moments) <= _BRIDGED_S
+        return 1 + float(np.where(bridged, np.diff(self.frames), 1).sum())
+
     def forget(self, before_s: float) -> None:
         """Drop what was seen before a moment, all but the last sight; of people in a list."""
         count = min(bisect_left(self.moments, before_s), len(self.moments) - 1)
@@ -82,7 +89,7 @@ class Track:
         """Where the person should be: as last seen, moved on at the speed of late, (33, 7)."""
         last = self.people[-1]
         first = bisect_left(self.moments, self.last_s - _PACE_S)
-        if len(self.moments) - first < 3:
+        if self.last_s - self.moments[first] < _LEAST_PACE_S:
             return last
         pace = (last[:, XY] - self.people[first][:, XY]).mean(axis=0)
         pace = pace / (self.last_s - self.moments[first])
@@ -165,8 +172,9 @@ def present(tracks: Sequence[Track]) -> list[Track]:
 
     Someone seen for under a fifth of the time of the one seen longest does not.
     """
-    longest = max((len(track.frames) for track in tracks), default=0)
-    people = [track for track in tracks if len(track.frames) >= _BRIEF * longest]
+    covered = [track.covered() for track in tracks]
+    least = _BRIEF * max(covered, default=0.0)
+    people = [track for track, frames in zip(tracks, covered, strict=True) if frames >= least]
     return sorted(people, key=lambda track: middle(track.people[0])[0])
 
 
@@ -197,9 +205,9 @@ def choose(tracks: Sequence[Track], person: Person, size: tuple[int, int]) -> Tr
     if not people:
         raise NoPoseError("nobody was found")
     if person == "largest":
-        return max(people, key=lambda track: sum(_area(p, size) for p in track.people))
+        return max(people, key=lambda track: _mean_area(track, size) * track.covered())
     if person == "longest":
-        return max(people, key=lambda track: len(track.frames))
+        return max(people, key=Track.covered)
     if person == "center":
         center = np.array(size) / 2
         return min(people, key=lambda track: _mean_offset(track, center))
@@ -352,6 +360,10 @@ def middle(person: np.ndarray) -> np.ndarray:
 def _area(person: np.ndarray, size: tuple[int, int]) -> float:
     """Area of the box around the landmarks, inside the picture, square pixels."""
     return float(np.ptp(np.clip(person[:, XY], 0, size), axis=0).prod())
+
+
+def _mean_area(track: Track, size: tuple[int, int]) -> float:
+    return sum(_area(person, size) for person in track.people) / len(track.people)
 
 
 def _mean_offset(track: Track, point: np.ndarray) -> float:

@@ -1,11 +1,19 @@
-"""Everyone in each picture of a clip, by MediaPipe's pose landmarker."""
+"""Everyone in each frame of a clip, by MediaPipe's pose landmarker.
+
+With one person to follow MediaPipe runs its detector only where it lost them, twice as fast as
+with several, and smooths; with several it drops some of them in many frames. So it follows one
+person in every frame. The others are found in single pictures, as often as the `Budget` allows:
+surveys of the whole frame for new people, and searches in a window around a lost track.
+"""
 
 import importlib.metadata
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from vipecli.poses.crowd import Boxes
+from vipecli.poses.detection.background import Background, Frame
+from vipecli.poses.detection.budget import Budget, Searches
 from vipecli.poses.detection.crops import Window, tiles
 from vipecli.poses.detection.mediapipe_session import Following, Still, still
 from vipecli.poses.tracking import (
@@ -21,43 +29,37 @@ from vipecli.poses.tracking import (
 MEASURES = frozenset(["again", "turn", "small"])
 """What `BlazePose` does for people who are hard to find."""
 
-# With one person to follow MediaPipe runs its detector only where it lost them, twice as fast
-# as with several, and smooths; with several it drops some of them in many frames. So follow one
-# always, look for others now and then, and look again, from near, for whoever is missing then.
-_SURVEY_S = 0.5  # twice that after a survey that saw nobody else, up to:
-_LONGEST_SURVEY_S = 1.0
-# With one person in view there is nobody new to see where the rest of the picture stays as it was;
-# look all the same after:
-_REST_S = 20.0
-_SCENE_PX = 128  # longer side of the picture in which changes are sought
-_CHANGE = 8.0  # levels of grey; noise leaves 1 or 2 in so small a picture
-_AROUND = 0.25  # body sizes around a person in which the picture may change
-_SMALLEST = 1 / 8  # of the picture's shorter side: who is smaller is not found; a shadow may be
-_SOUGHT_S = 1.5  # how long to look in every frame for somebody who is missing
-_UPRIGHT_DEG = 45.0  # trunks that lean more are looked at twice, since MediaPipe errs there
-# Two looks that agree are not repeated for this long, while the person goes on as expected:
+_SURVEY_S = 0.5  # between surveys; twice that after each that found nobody new, up to:
+_LONGEST_SURVEY_S = 2.0  # with one person in view:
+_LONGEST_ALONE_S = 1.0
+_SURVEY_FRAMES = 5  # between surveys at least, where frames are few
+_SEARCH_S = 1.5  # how long a lost track is searched
+_UPRIGHT_DEG = 45.0  # trunks that lean more are verified, since MediaPipe errs there
+# Two detections that agree are not repeated for this long, while the person moves as expected:
 _TRUST_S = 0.2
 _STEADY = 0.05  # body sizes from what is expected
-_AGREE = 0.12  # body sizes between two looks at one person that tell the same
-_REMEMBERED_S = 2.0  # of those who were seen, more than what is expected of them depends on
+_AGREE = 0.12  # body sizes between two detections of one person that agree
+_REMEMBERED_S = 2.0  # of a track, more than what is expected of it depends on
 _PATCH = 0.01  # half a side of the square whose colour a landmark has, body sizes
-_OBLONG = 1.2  # sides of a picture that is looked at in parts even where somebody is found
-_TILES = (1.0, 0.5)  # windows in which small people are sought, by the picture's shorter side
+_OBLONG = (
+    1.2  # ratio of the sides of a frame that is searched in parts even where somebody is found
+)
+_TILES = (1.0, 0.5)  # windows in which small people are searched, by the frame's shorter side
 _LARGEST_SIDE = 1920  # pixels; larger pictures only cost time, MediaPipe shrinks them itself
 
 
 class BlazePose:
-    """People in the pictures of one clip, given in order; a context manager.
+    """People in the frames of one clip, given in order; a context manager.
 
     Parameters
     ----------
     model
         pose landmarker bundle, as `vipecli.poses.detection.model_file.model_path` gives it.
     measures
-        what is done beside following people over the whole picture: ``again`` looks from near
-        for who is missing, ``turn`` looks twice at who is not upright, in a window in which they
-        are, ``small`` looks in parts of the picture where nobody is found. `benchmarks.poses`
-        tells what each of them is good for.
+        what is done beside following a person over whole frames: ``again`` searches lost tracks
+        in a window around the expected place, ``turn`` verifies people who are not upright in a
+        window in which they are, ``small`` searches parts of the frame. `benchmarks.poses`
+        shows what each of them brings.
     """
 
     def __init__(self, model: Path, *, measures: frozenset[str] = MEASURES) -> None:
@@ -65,9 +67,11 @@ class BlazePose:
         self._measures = measures
         self._one = Following(model)
         self._still: Still | None = None
-        self._next_survey_s = -np.inf
-        self._survey_s = _SURVEY_S
-        self._scene: _Scene | None = None
+        self._budget = Budget()
+        self._searches = Searches()
+        self._next_survey = (-np.inf, 0)  # not before this time, nor before this frame
+        self._survey_s, self._surveys = _SURVEY_S, 0
+        self._background: Background | None = None
         self._tracks = Tracks()
         self._trusted_until_s: dict[int, float] = {}  # by track, as `_TRUST_S` says
         self._frames = 0
@@ -78,7 +82,7 @@ class BlazePose:
         return f"mediapipe-{importlib.metadata.version('mediapipe')}-full"
 
     def people(self, rgb: np.ndarray, time_s: float, size: tuple[int, int]) -> list[np.ndarray]:
-        """Everyone found in the next picture, as arrays that `vipecli.poses.tracking` describes.
+        """Everyone found in the next frame, as arrays that `vipecli.poses.tracking` describes.
 
         Parameters
         ----------
@@ -89,119 +93,149 @@ class BlazePose:
         size
             width and height that the coordinates refer to, pixels.
         """
-        look = _Look(rgb, time_s, size)
-        found = [_coloured(look, person) for person in self._wide(look)]
-        found = self._checked(look, found)
-        found = with_others(found, self._missing(look, found))
-        found = [p if p.shape[1] > 7 else _coloured(look, p) for p in found]
+        frame = Frame(rgb, time_s, size)
+        found = self._one.people(rgb, time_s, size)
+        self._budget.earn(followed=bool(found))
+        found = self._surveyed(frame, found)
+        found = [_coloured(frame, person) for person in found]
+        found = self._verified(frame, found)
+        lost = self._lost(frame, found) if "again" in self._measures else []
+        found = with_others(found, self._redetected(frame, lost))
+        found = [p if p.shape[1] > 7 else _coloured(frame, p) for p in found]
         self._tracks.add(self._frames, time_s, found)
         for track in self._tracks.tracks:
             track.forget(time_s - _REMEMBERED_S)
         self._frames += 1
         return found
 
-    def _wide(self, look: "_Look") -> list[np.ndarray]:
-        """People found in the whole picture, and in parts of it where that shows nobody."""
-        found = self._one.people(look.rgb, look.time_s, look.size)
-        if look.time_s < self._next_survey_s:
+    def _surveyed(self, frame: Frame, found: list[np.ndarray]) -> list[np.ndarray]:
+        """The same people, and new ones where a survey is due and the background has changed."""
+        earliest_s, earliest_frame = self._next_survey
+        due = frame.time_s >= earliest_s and self._frames >= earliest_frame
+        if not due or not self._budget.allows():
             return found
-        scene = _Scene.of(look, found)
-        if self._scene is None or scene.may_show_others(self._scene):
-            found = self._survey(look, found)
-            alone = len(found) <= 1
-            self._survey_s = min(2 * self._survey_s, _LONGEST_SURVEY_S) if alone else _SURVEY_S
-            self._scene = scene if len(found) == 1 else None
-        self._next_survey_s = look.time_s + self._survey_s
+        background = Background.of(frame, found)
+        if self._background is None or background.may_show_others(self._background):
+            known, alone = len(self._recent(frame)), len(found) <= 1
+            found = self._survey(frame, found)
+            nobody_new = len(found) <= max(known, 1)
+            longest = _LONGEST_ALONE_S if len(found) <= 1 else _LONGEST_SURVEY_S
+            self._survey_s = min(2 * self._survey_s, longest) if nobody_new else _SURVEY_S
+            self._background = background if alone and len(found) == 1 else None
+        self._next_survey = (frame.time_s + self._survey_s, self._frames + _SURVEY_FRAMES)
         return found
 
-    def _survey(self, look: "_Look", found: list[np.ndarray]) -> list[np.ndarray]:
+    def _survey(self, frame: Frame, found: list[np.ndarray]) -> list[np.ndarray]:
         """The same people, and the others in view.
 
         Whoever is followed keeps the joints that following gives: those of the single picture lie
         10 to 18 pixels beside them on real film, and would make them leap for one frame.
         """
-        found = with_others(found, self._stills(look.rgb, look.size))
-        return self._in_parts(look, found) if "small" in self._measures else found
+        self._surveys += 1
+        found = with_others(found, self._detect(frame.rgb, frame.size))
+        return self._in_parts(frame, found) if "small" in self._measures else found
 
-    def _in_parts(self, look: "_Look", found: list[np.ndarray]) -> list[np.ndarray]:
-        """The same people, and those whom parts of the picture show, smaller ones if need be."""
+    def _in_parts(self, frame: Frame, found: list[np.ndarray]) -> list[np.ndarray]:
+        """The same people, and those whom parts of the frame show, smaller ones if need be."""
         for share in _TILES:
-            if share == 1 and max(look.size) < _OBLONG * min(look.size):
+            if share == 1 and max(frame.size) < _OBLONG * min(frame.size):
                 continue
-            if share < 1 and (found or self._sought(look)):
+            if share < 1 and (found or self._recent(frame)):
                 break
-            parts = [self._through(look, window) for window in tiles(look.size, share)]
+            windows = list(tiles(frame.size, share))
+            if found and self._surveys > 1:  # one at a time, in turn: others are known by now
+                windows = [windows[self._surveys % len(windows)]]
+            parts = [self._detect_in(frame, window) for window in windows]
             found = with_others(found, [person for part in parts for person in part])
         return found
 
-    def _sought(self, look: "_Look") -> list[int]:
+    def _recent(self, frame: Frame) -> list[int]:
         """Tracks of the people who should be in view."""
         tracks = self._tracks.tracks
-        return [i for i, one in enumerate(tracks) if look.time_s - one.last_s <= _SOUGHT_S]
+        return [i for i, one in enumerate(tracks) if frame.time_s - one.last_s <= _SEARCH_S]
 
-    def _missing(self, look: "_Look", found: list[np.ndarray]) -> list[np.ndarray]:
-        """People who should be in view, found by looking where they should be."""
-        if "again" not in self._measures:
-            return []
-        there = set(self._tracks.match(look.time_s, found).values())
-        again = []
-        for t in self._sought(look):
+    def _lost(self, frame: Frame, found: list[np.ndarray]) -> list[int]:
+        """Tracks of people who should be in view and were not found, those due for a search."""
+        there = set(self._tracks.match(frame.time_s, found).values())
+        absent = {}
+        for t in self._recent(frame):
             if t not in there:
-                expected = self._tracks.tracks[t].expected(look.time_s)
-                again += self._near(look, expected)
-        return again
+                expected = self._tracks.tracks[t].expected(frame.time_s)
+                absent[t] = bool(found) and bool((Boxes([expected]).shared(Boxes(found)) > 0).any())
+        return self._searches.due(absent, frame.time_s)
 
-    def _checked(self, look: "_Look", found: list[np.ndarray]) -> list[np.ndarray]:
-        """The same people, looked at twice where they are not upright: two looks out of three."""
+    def _redetected(self, frame: Frame, lost: list[int]) -> list[np.ndarray]:
+        """People of lost tracks, found where they should be, as many as the budget allows."""
+        out: list[np.ndarray] = []
+        for t in lost:
+            if not self._budget.allows():
+                break
+            expected = self._tracks.tracks[t].expected(frame.time_s)
+            found = self._near(frame, expected)
+            matched = t in self._tracks.match(frame.time_s, found).values()
+            self._searches.note(t, frame.time_s, found=matched)
+            out += found
+        return out
+
+    def _verified(self, frame: Frame, found: list[np.ndarray]) -> list[np.ndarray]:
+        """The same people; those who are not upright as two out of three detections see them."""
         if "turn" not in self._measures:
             return found
-        owners = self._tracks.match(look.time_s, found)
+        owners = self._tracks.match(frame.time_s, found)
         return [
-            self._second_opinion(look, person, owners[p]) if p in owners else person
+            self._second_opinion(frame, person, owners[p]) if p in owners else person
             for p, person in enumerate(found)
         ]
 
-    def _second_opinion(self, look: "_Look", person: np.ndarray, number: int) -> np.ndarray:
-        """The same person of a track, or as two looks out of three see them."""
-        track = self._tracks.tracks[number]
-        before = track.people[-1]
-        if max(abs(torso_angle(person)), abs(torso_angle(before))) < _UPRIGHT_DEG:
+    def _second_opinion(self, frame: Frame, person: np.ndarray, number: int) -> np.ndarray:
+        """The same person of a track, or as two out of three detections see them."""
+        if not self._is_doubtful(frame, person, number):
             return person
-        expected = track.expected(look.time_s)
-        trusted = look.time_s < self._trusted_until_s.get(number, -np.inf)
-        if trusted and distance(person, expected) < _STEADY:
-            return person
-        second = self._near(look, expected)
+        expected = self._tracks.tracks[number].expected(frame.time_s)
+        second = self._near(frame, expected)
         if not second:
             return person
         if distance(second[0], person) < _AGREE:
-            self._trusted_until_s[number] = look.time_s + _TRUST_S
+            self._trusted_until_s[number] = frame.time_s + _TRUST_S
             return person
-        third = self._near(look, expected, 180.0)
+        third = self._near(frame, expected, 180.0)
         if third and distance(third[0], person) < _AGREE:
             return person
         if not third or distance(third[0], second[0]) > _AGREE:
             return min(person, second[0], *third[:1], key=lambda one: distance(one, expected))
-        self._one.forget(look.rgb, look.time_s)
+        self._one.forget(frame.rgb, frame.time_s)
         return second[0]
 
-    def _near(self, look: "_Look", person: np.ndarray, turn_deg: float = 0.0) -> list[np.ndarray]:
-        """Who is found where a person should be, upright there; the likeliest first."""
+    def _is_doubtful(self, frame: Frame, person: np.ndarray, number: int) -> bool:
+        """Whether a person of a track is not upright, and not verified lately."""
+        track = self._tracks.tracks[number]
+        if max(abs(torso_angle(person)), abs(torso_angle(track.people[-1]))) < _UPRIGHT_DEG:
+            return False
+        trusted = frame.time_s < self._trusted_until_s.get(number, -np.inf)
+        if trusted and distance(person, track.expected(frame.time_s)) < _STEADY:
+            return False
+        return self._budget.allows()
+
+    def _near(self, frame: Frame, person: np.ndarray, turn_deg: float = 0.0) -> list[np.ndarray]:
+        """People found where somebody should be, upright there; the likeliest first."""
         angle = torso_angle(person) if "turn" in self._measures else 0.0
-        found = self._through(look, Window.around(person, angle + turn_deg))
+        found = self._detect_in(frame, Window.around(person, angle + turn_deg))
         return sorted(found, key=lambda one: distance(one, person))
 
-    def _through(self, look: "_Look", window: Window) -> list[np.ndarray]:
-        scale = look.rgb.shape[1] / look.size[0]
-        part = window.cut(look.rgb, scale)
-        found = self._stills(part, part.shape[1::-1])
+    def _detect_in(self, frame: Frame, window: Window) -> list[np.ndarray]:
+        """Everyone in a part of a frame."""
+        scale = frame.rgb.shape[1] / frame.size[0]
+        part = window.cut(frame.rgb, scale)
+        found = self._detect(part, part.shape[1::-1])
         return [window.back(person, scale) for person in found]
 
-    def _stills(self, rgb: np.ndarray, size: tuple[int, int]) -> list[np.ndarray]:
-        """Everyone in a picture, by itself."""
+    def _detect(self, rgb: np.ndarray, size: tuple[int, int]) -> list[np.ndarray]:
+        """Everyone in a single picture; the budget pays."""
         if self._still is None:
             self._still = still(self._model)
-        return self._still.people(rgb, size)
+        found = self._still.people(rgb, size)
+        self._budget.spend(len(found))
+        return found
 
     def __enter__(self) -> "BlazePose":
         """Return itself."""
@@ -225,75 +259,16 @@ def prepare(rgb: np.ndarray) -> np.ndarray:
     return cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
-@dataclass(frozen=True)
-class _Look:
-    """One picture: (H, W, 3), its time, and the width and height that coordinates refer to."""
-
-    rgb: np.ndarray
-    time_s: float
-    size: tuple[int, int]
-
-
-@dataclass(frozen=True)
-class _Scene:
-    """What a picture shows besides the people found in it.
-
-    Attributes
-    ----------
-    grey
-        the picture, small, (h, w) float32.
-    people
-        where somebody is, (h, w) bool.
-    alone
-        whether that is one person.
-    time_s
-        of the picture.
-    """
-
-    grey: np.ndarray
-    people: np.ndarray
-    alone: bool
-    time_s: float
-
-    @classmethod
-    def of(cls, look: _Look, found: list[np.ndarray]) -> "_Scene":
-        """Scene of a picture and the people in it."""
-        import cv2
-
-        scale = _SCENE_PX / max(look.rgb.shape[:2])
-        small = cv2.resize(look.rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
-        people = np.zeros(grey.shape, bool)
-        for person in found:
-            points, margin = person[:, XY], _AROUND * body_size(person)
-            scaled = np.divide(grey.shape[::-1], look.size)
-            low = np.maximum((points.min(axis=0) - margin) * scaled, 0).astype(int)
-            high = np.maximum((points.max(axis=0) + margin) * scaled + 1, 0).astype(int)
-            people[low[1] : high[1], low[0] : high[0]] = True
-        return cls(grey, people, len(found) == 1, look.time_s)
-
-    def may_show_others(self, before: "_Scene") -> bool:
-        """Whether somebody may be in view who was not when one person was seen before."""
-        import cv2
-
-        if not self.alone or self.time_s - before.time_s >= _REST_S:
-            return True
-        changed = (np.abs(self.grey - before.grey) > _CHANGE) & ~(self.people | before.people)
-        joined = cv2.dilate(changed.astype(np.uint8), np.ones((3, 3), np.uint8))
-        boxes = cv2.connectedComponentsWithStats(joined)[2][1:, 2:4] - 2  # widths, heights
-        return bool((boxes >= _SMALLEST * min(self.grey.shape)).any())
-
-
-def _coloured(look: _Look, person: np.ndarray) -> np.ndarray:
+def _coloured(frame: Frame, person: np.ndarray) -> np.ndarray:
     """Add the colours of the clothes, each the mean of a small square; black outside."""
     import cv2
 
-    scale = look.rgb.shape[1] / look.size[0]
+    scale = frame.rgb.shape[1] / frame.size[0]
     reach = max(1, round(_PATCH * body_size(person) * scale))
     colours = np.zeros((len(person), 3), np.float32)
     low = np.maximum(0, person[CLOTHES, XY] * scale - reach).astype(int).tolist()
     high = np.maximum(0, person[CLOTHES, XY] * scale + reach + 1).astype(int).tolist()
     for i, (left, top), (right, bottom) in zip(CLOTHES, low, high, strict=True):
-        if (patch := look.rgb[top:bottom, left:right]).size:
+        if (patch := frame.rgb[top:bottom, left:right]).size:
             colours[i] = cv2.mean(patch)[:3]
     return np.column_stack([person[:, :7], colours])
