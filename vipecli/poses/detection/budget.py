@@ -3,9 +3,9 @@
 # In units of what following one person costs per frame (14 ms here): a single picture in which
 # nobody is found takes a half, each person found in it one more.
 _PICTURE, _PERSON = 0.5, 1.05
-_PER_FRAME = 0.36  # earned per frame in which MediaPipe follows somebody
+_PER_FRAME = 0.34  # earned per frame in which MediaPipe follows somebody
 _PER_EMPTY_FRAME = 0.9  # where it does not, and takes a half itself
-_START, _MOST = 20.0, 20.0  # credit: at the start of a clip, and what can be saved up
+_START, _MOST = 8.0, 20.0  # credit: at the start of a clip, and what can be saved up
 _LEAST = -2.0  # what a search of all parts of a frame, which is rare, leaves at least
 _STEADY_WAIT_S = 0.06  # after a search that found the person: the frames between are filled in
 _PATIENCE = 6  # searches in vain of somebody close to another person
