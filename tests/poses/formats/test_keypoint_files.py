@@ -370,6 +370,7 @@ BAD = {
     "size.json": json.dumps(
         {"frames": [{"landmarks": _landmarks(0)}], "width": 10**9, "height": 10**9}
     ),
+    "sep.csv": "sep=;\n",
     "a.csv": "name,age\nada,3\n",
     "b.csv": "x1,y1\n1,2\n",
     "c.csv": 'x1,y1\n"1,2\n' + "3" * 200_000,

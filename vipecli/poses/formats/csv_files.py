@@ -51,7 +51,7 @@ def read_csv_poses(path: Path) -> Sheet:
         if something in it is not what it should be.
     """
     rows = rows_of(read_text(path, fallback=_FALLBACK))
-    header = [cell.strip() for cell in next(rows)]
+    header = [cell.strip() for cell in next(rows, [])]
     if kind_of_table(header) == "deeplabcut":
         return read_deeplabcut(rows)
     if kind_of_table(header) == "long":
