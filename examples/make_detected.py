@@ -27,6 +27,7 @@ from vipecli.poses.tracking import SEEN, WORLD, XY
 FPS = 30.0
 RATES = {"uiprmd": 20.0, "amc": 30.0, "bvh": 30.0, "deepmimic": 30.0, "rule": 10.0}
 SHARES = {"uiprmd": 0.25, "amc": 0.3, "bvh": 0.15, "deepmimic": 0.15, "rule": 0.15}
+OTHERS = 0.2  # share of any other source
 SIZE = (320, 320)
 _TAKEN_FOR_ANOTHER = 0.5  # of the person's height: a detection so far off is not of the person
 
@@ -50,13 +51,19 @@ def _is_held_out(name: str) -> bool:
     return any(fnmatch.fnmatch(name, pattern) for pattern in HELD_OUT)
 
 
+def _place(source: str) -> tuple[bool, int, str]:
+    """Order in which sources are drawn: that of `SHARES`, then others by name."""
+    known = list(SHARES)
+    return source not in known, known.index(source) if source in known else 0, source
+
+
 def _motion(clips: dict, frames: int, rng: np.random.Generator) -> tuple[np.ndarray, str]:
     """A stretch (frames, 13, 3) of a random clip at `FPS`, by a person of other proportions."""
-    sources = [s for s in SHARES if any(n.startswith(s + "/") for n in clips)]
-    share = np.array([SHARES[s] for s in sources])
+    sources = sorted({n.split("/")[0] for n in clips}, key=_place)
+    share = np.array([SHARES.get(s, OTHERS) for s in sources])
     source = rng.choice(sources, p=share / share.sum())
     name = rng.choice([n for n in clips if n.startswith(source + "/")])
-    raw, rate = clips[name][name], RATES[source]
+    raw, rate = clips[name][name], RATES.get(source, FPS)
     raw = raw[np.isfinite(raw).all((1, 2))]
     last = (len(raw) - 1) / rate
     start = rng.uniform(0, max(0, last - frames / FPS))

@@ -25,6 +25,7 @@ COMMANDS = (
     "embed",
     "poses",
     "lift",
+    "predict",
     "generate",
     "evaluate",
     "train",

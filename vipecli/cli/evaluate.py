@@ -18,6 +18,7 @@ from vipecli.cli.evaluate_inputs import (
     stage_bars,
 )
 from vipecli.cli.evaluate_lift import lift
+from vipecli.cli.evaluate_predict import predict
 from vipecli.cli.figures import show_alignment, show_calibration, show_penn, show_retrieval
 from vipecli.cli.help import App
 from vipecli.cli.options import Json, Person, PoseModel, Weights
@@ -275,3 +276,4 @@ def calibration(
 
 
 app.command()(lift)
+app.command()(predict)

@@ -121,6 +121,41 @@ def show_agreement(rows: list[dict[str, Any]], json: Path | None) -> None:
     _table(title, ("method", "median", "90th percentile"), cells, json)
 
 
+def show_prediction(where: str, rows: list[dict[str, Any]], json: Path | None) -> None:
+    """Print errors by action, method and horizon."""
+    horizons = [key for key in rows[0] if key[0].isdigit()]
+    cells = [
+        (
+            r["action"],
+            r["method"],
+            *(f"{r[h]:.0f}" for h in horizons),
+            _percent(r["within_limits"]),
+            "-" if r["expected"] is None else f"{r['expected']:.2f}",
+        )
+        for r in sorted(rows, key=lambda r: (r["action"] == "mean", r["action"]))
+    ]
+    heading = "action", "method", *(f"{h} s" for h in horizons), "within limits %", "expected"
+    seen = {"mocap": "held-out mocap", "film": "estimated poses"}[where]
+    _table(f"Error of predicted joints about the mid-hip, mm, {seen}", heading, cells, json)
+
+
+def show_benchmark(rows: list[dict[str, Any]], json: Path | None) -> None:
+    """Print the tables of the motion-prediction papers, one per protocol."""
+    titles = {
+        "all windows": "All test windows, 25 joints, mm of the papers",
+        "8 windows": "8 windows, 38 joints, mm of the papers",
+        "angles": "8 windows, Euler angles",
+    }
+    for protocol, title in titles.items():
+        part = [row for row in rows if row["protocol"] == protocol]
+        horizons = [key for key in part[0] if key.isdigit()]
+        cells = [
+            (r["action"], r["method"], *(f"{r[h]:.2f}" for h in horizons))
+            for r in sorted(part, key=lambda r: (r["action"] == "mean", r["action"]))
+        ]
+        _table(title, ("action", "method", *horizons), cells, json)
+
+
 def _percent(value: float | None, plain: bool = False) -> str:
     if value is None:
         return "-"

@@ -77,7 +77,7 @@ def lift(
     from vipecli.lifting.motion_files import as_motion, save_motion
 
     out = out or (None if preview else Path(f"{clip.resolve().stem}.npz"))
-    _check(clip, out, preview)
+    check_outputs(clip, out, preview)
     lifter = default_lifter(lift_model)
     with progress_bars() as bars:
         poses = read_2d(clip, recipe, bars)
@@ -90,7 +90,7 @@ def lift(
     _report(lifted, torso, out, preview)
 
 
-def _check(clip: Path, out: Path | None, preview: Path | None) -> None:
+def check_outputs(clip: Path, out: Path | None, preview: Path | None) -> None:
     """Refuse what cannot be written, before minutes go into it."""
     from vipecli.errors import VipeError
     from vipecli.files import check_output

@@ -8,7 +8,7 @@ import typer
 from vipecli.cli.console import note, progress_bars, say
 
 if TYPE_CHECKING:
-    from vipecli.train import loop, vvipe
+    from vipecli.train import loop, posegpt, vvipe
 
 
 def train(
@@ -34,7 +34,7 @@ def train(
         ),
     ] = None,
 ) -> None:
-    """Train an embedding, or the lifting to 3D, on motion capture.
+    """Train an embedding, the lifting to 3D, or the prediction of motion, on motion capture.
 
     The config's `kind` says which. Writes the model as ONNX. A run that was killed goes on from
     its last checkpoint when the same command is given again. Needs the extra `train` (PyTorch).
@@ -44,7 +44,15 @@ def train(
     try:
         import torch
 
-        from vipecli.train import loop, vvipe, vvipe_config, vvipe_files
+        from vipecli.train import (
+            loop,
+            posegpt,
+            posegpt_config,
+            posegpt_files,
+            vvipe,
+            vvipe_config,
+            vvipe_files,
+        )
         from vipecli.train.config import kind_of, load_config
         from vipecli.train.detected import Detections
     except ModuleNotFoundError as exc:
@@ -61,6 +69,13 @@ def train(
         for path in vvipe_files.finish(trainer, out, detections=film):
             say(f"Wrote {path}")
         return
+    if kind_of(config) in posegpt_config.KINDS:
+        prediction = posegpt_config.read_config(config, steps=steps)
+        trainer = posegpt.start(prediction, mocap, out, device=device)
+        _run(vvipe, trainer, out)
+        for path in posegpt_files.finish(trainer, out):
+            say(f"Wrote {path}")
+        return
     settings = load_config(config, steps=steps)
     trainer = loop.start(settings, mocap, out, device=device, film=film)
     _run(loop, trainer, out)
@@ -68,7 +83,11 @@ def train(
     say(f"Wrote {out / (settings.name + '.onnx')}  (ONNX equals torch to {difference:.0e})")
 
 
-def _run(module: "loop | vvipe", trainer: "loop.Trainer | vvipe.Trainer", out: Path) -> None:
+def _run(
+    module: "loop | vvipe",
+    trainer: "loop.Trainer | vvipe.Trainer | posegpt.Trainer",
+    out: Path,
+) -> None:
     """Train with a bar that shows the loss terms and the running score."""
     if trainer.step:
         note(f"going on from step {trainer.step} of {trainer.last}")

@@ -134,6 +134,7 @@ class Filmed:
 
     poses: Poses
     truth: np.ndarray
+    name: str = ""
 
 
 def load_filmed(path: Path) -> list[Filmed]:
@@ -147,6 +148,7 @@ def load_filmed(path: Path) -> list[Filmed]:
     names = "xy", "score", "world", "seen", "times", "take"
     with open_npz(path, what="a file of `python -m examples.make_detected`") as archive:
         xy, score, world, seen, times, take = (archive.read(name) for name in names)
+        source = archive.read("source") if "source" in archive else np.full(len(take), "")
     out = []
     for number in np.unique(take):
         rows = take == number
@@ -154,7 +156,8 @@ def load_filmed(path: Path) -> list[Filmed]:
         full[:, list(_WORLD_AT)] = world[rows]
         full[:, [7, 8]] = world[rows][:, :1]
         poses = Poses(xy[rows], score[rows], times[rows], (320, 320), path.name, world=full)
-        out.append(Filmed(poses, seen[rows].astype(np.float64)))
+        name = str(source[rows][0])
+        out.append(Filmed(poses, seen[rows].astype(np.float64), name))
     return out
 
 

@@ -24,6 +24,7 @@ from vipecli.poses.skeleton import (
 HELD_OUT = ("uiprmd/*_s09_*", "uiprmd/*_s10_*", "amc/13_*", "amc/14_*", "amc/86_*", "amc/131_*")
 """Clips that stay out of training, by name: two subjects of UI-PRMD and four of CMU."""
 
+_FPS, _UIPRMD_FPS = 30.0, 20.0  # of arrays, which have no rate
 DUPLICATE_AT = 0.02
 """NP-MPJPE up to which two poses are near-duplicates (paper, section 4.2)."""
 
@@ -128,17 +129,35 @@ def load_mocap(
     FormatError
         if a file is unreadable, a clip has another shape, or no clip fits.
     """
+    return np.concatenate(
+        [
+            joints[np.isfinite(joints).all(axis=(1, 2))].astype(np.float32)
+            for joints, _ in load_clips(paths, include=include).values()
+        ]
+    )
+
+
+def load_clips(
+    paths: Iterable[Path], *, include: Sequence[str] = HELD_OUT
+) -> dict[str, tuple[np.ndarray, float]]:
+    """Clips (T, 13, 3) whose name fits a pattern, by name, and their frames per second.
+
+    Arrays have no rate: those of UI-PRMD run at 20, others are taken as 30. Parameters and errors
+    as those of `load_mocap`.
+    """
     paths = list(paths)
-    poses: list[np.ndarray] = []
+    found: dict[str, tuple[np.ndarray, float]] = {}
     converted: dict[str, list[str]] = {}
     for clip in clips(paths):
         if not any(fnmatch.fnmatch(clip.name, pattern) for pattern in include):
             continue
-        joints, how = in_metres(clip.read()[0])
+        array, rate = clip.read()
+        joints, how = in_metres(array)
         if how:
             converted.setdefault(how, []).append(clip.name)
-        poses.append(joints[np.isfinite(joints).all(axis=(1, 2))].astype(np.float32))
-    if not sum(map(len, poses)):
+        usual = _UIPRMD_FPS if clip.name.startswith("uiprmd/") else _FPS
+        found[clip.name] = joints, rate or usual
+    if not sum(np.isfinite(joints).all(axis=(1, 2)).sum() for joints, _ in found.values()):
         raise FormatError(
             f"{', '.join(map(str, paths))}: no clip whose name fits {' '.join(include)}; "
             "see --held-out"
@@ -146,7 +165,7 @@ def load_mocap(
     for how, names in converted.items():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         remark(f"{names[0]}{more}: {how}; converted to metres, y up")
-    return np.concatenate(poses)
+    return found
 
 
 def distinct(poses: np.ndarray, *, at_most: int, seed: int = 0) -> np.ndarray:

@@ -1,1 +1,1 @@
-"""3D poses from one view, generated poses, and motion files."""
+"""3D poses from one view, generated and predicted poses, and motion files."""

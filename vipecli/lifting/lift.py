@@ -370,6 +370,16 @@ def where(lifted: Lifted, poses: Poses) -> NDArray[Any]:
     The scale is the clip's median, so that a walk across the picture is a walk, and one towards
     the camera stands still. The middle of the picture is 0. NaN where `lifted` is.
     """
+    return _seen_from_far(lifted, poses)[0]
+
+
+def pixels_per_torso(lifted: Lifted, poses: Poses) -> float:
+    """Scale of `where`: a joint at (x, y) of it is that many times (x, y) from the middle."""
+    return _seen_from_far(lifted, poses)[1]
+
+
+def _seen_from_far(lifted: Lifted, poses: Poses) -> tuple[np.ndarray, float]:
+    """Places (T, 3), and pixels per torso."""
     flat = lifted.in_camera()[..., :2]
     weight = np.where(poses.score > 0, poses.score, 0)[..., None]
     xy = np.nan_to_num(poses.xy)
@@ -384,4 +394,4 @@ def where(lifted: Lifted, poses: Poses) -> NDArray[Any]:
     if seen.any():  # a gap that smoothing filled is crossed on a straight line
         for side in place.T:
             side[found] = np.interp(lifted.times[found], lifted.times[seen], side[seen])
-    return np.concatenate([place, 0 * place[:, :1]], axis=1)
+    return np.concatenate([place, 0 * place[:, :1]], axis=1), float(scale)

@@ -39,6 +39,9 @@ class Motion:
         which way x, y and z point.
     source, model
         what it was made from, and with which weights.
+    samples
+        shape (K, T, 13, 3): other motions that are possible in its place; None = none. Only .npz
+        and .json hold them.
     """
 
     joints: np.ndarray
@@ -47,6 +50,7 @@ class Motion:
     axes: str = ""
     source: str = ""
     model: str = ""
+    samples: np.ndarray | None = None
 
 
 def as_motion(
@@ -122,9 +126,10 @@ def load_motion(path: str | Path) -> Motion:
             raise FormatError(f"{path}: not a file of 3D motion by this version of vipe")
         texts = {name: str(file.read(name)) for name in ("axes", "source", "model")}
         joints, times, std = (file.read(name) for name in ("joints", "times", "std"))
+        samples = file.read("samples") if "samples" in file else None
     if joints.shape != (len(times), len(JOINTS), 3) or std.shape != joints.shape[:2]:
         raise FormatError(f"{path}: joints of shape {joints.shape} for {len(times)} times")
-    return Motion(joints, times, std, **texts)
+    return Motion(joints, times, std, **texts, samples=samples)
 
 
 def even(motion: Motion) -> tuple[np.ndarray, float]:
@@ -158,6 +163,8 @@ def _write_npz(motion: Motion, path: Path) -> None:
         "source": np.array(motion.source),
         "model": np.array(motion.model),
     }
+    if motion.samples is not None:
+        arrays["samples"] = motion.samples.astype(np.float32)
     with path.open("wb") as file:
         np.savez_compressed(file, **arrays)
 
@@ -181,6 +188,8 @@ def _write_json(motion: Motion, path: Path) -> None:
         "joints": rows(motion.joints, 4),
         "std": rows(motion.std, 4),
     }
+    if motion.samples is not None:
+        head["samples"] = [rows(one, 4) for one in motion.samples]
     lines = [f"  {json.dumps(k)}: {json.dumps(v, allow_nan=False)}" for k, v in head.items()]
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 

@@ -69,11 +69,16 @@ def kind_of(path: Path) -> str:
 
 
 def load_config(
-    path: Path, *, steps: int | None = None, kind: type = Config, network: type = Network
+    path: Path,
+    *,
+    steps: int | None = None,
+    kind: type = Config,
+    network: type = Network,
+    augment: type = Augmentation,
 ) -> Config:
     """Config from a TOML file; unknown names are errors, missing ones keep their default.
 
-    `steps` replaces the file's; `kind` and `network` are the dataclasses to fill.
+    `steps` replaces the file's; `kind`, `network` and `augment` are the dataclasses to fill.
 
     Raises
     ------
@@ -82,9 +87,9 @@ def load_config(
     """
     try:
         values = read_toml(path)
-        parts = {"network": network, "augment": Augmentation}
-        for name, part in parts.items():
-            values[name] = part(**_tuples(values.get(name, {})))
+        parts = {"network": network, "augment": augment}
+        for name in parts.keys() & {f.name for f in dataclasses.fields(kind)}:
+            values[name] = parts[name](**_tuples(values.get(name, {})))
         config = kind(**_tuples(values))
     except (TypeError, AttributeError) as exc:
         raise FormatError(f"{path}: not a valid training config ({exc})") from exc

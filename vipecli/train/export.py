@@ -15,6 +15,7 @@ from vipecli.poses import skeleton as sk
 from vipecli.train.model import PrVipe
 
 FORMAT = 1
+_LARGE = 256  # numbers in a tensor that is worth it
 TOLERANCE = 1e-5  # largest difference between ONNX and torch, relative to the largest output
 
 
@@ -61,6 +62,7 @@ def write(
     metadata: dict,
     *,
     tolerance: float = TOLERANCE,
+    half: bool = False,
 ) -> float:
     """Write any network in inference mode, atomically, and check it.
 
@@ -74,6 +76,8 @@ def write(
         beside format and joint order.
     tolerance
         largest relative difference to torch that is let pass.
+    half
+        store large tensors as float16, which halves the file; what is computed stays float32.
 
     Returns
     -------
@@ -106,6 +110,8 @@ def write(
     for node in model.graph.node:
         del node.metadata_props[:]  # source paths of the exporting machine
         node.doc_string = ""
+    if half:
+        _store_half(model.graph)
     onnx.save(model, partial)
     difference = parity(net, partial, feed, outputs)
     if difference > tolerance:
@@ -113,6 +119,19 @@ def write(
         raise WeightsError(f"{path}: ONNX differs from torch by {difference:.1e}; not written")
     os.replace(partial, path)
     return difference
+
+
+def _store_half(graph: onnx.GraphProto) -> None:
+    """Turn large float32 tensors into float16 ones that are cast back when the file is loaded."""
+    for tensor in list(graph.initializer):
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < _LARGE:
+            continue
+        name = f"{tensor.name}_half"
+        graph.initializer.remove(tensor)
+        graph.initializer.append(onnx.numpy_helper.from_array(values.astype(np.float16), name))
+        cast = onnx.helper.make_node("Cast", [name], [tensor.name], to=onnx.TensorProto.FLOAT)
+        graph.node.insert(0, cast)
 
 
 def views(*, frames: int = 64, seed: int = 0) -> dict[str, np.ndarray]:

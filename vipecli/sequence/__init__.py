@@ -1,0 +1,1 @@
+"""Models of pose sequences: Pose-GPT, which predicts poses."""
