@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch", reason="needs the extra train")
 
 from tests.bodies import people, waving  # noqa: E402
 from vipecli.errors import FormatError  # noqa: E402
-from vipecli.train import limited, vvipe, vvipe_config  # noqa: E402
+from vipecli.train import identity, limited, vvipe, vvipe_config  # noqa: E402
 from vipecli.train.augment import Augmentation, Augmenter  # noqa: E402
 from vipecli.train.data import Mocap  # noqa: E402
 from vipecli.train.score import Retrieval  # noqa: E402
@@ -66,7 +66,8 @@ def test_film_stays_as_it_is_and_only_labels_give_3d():
     one, rng = film(), np.random.default_rng(0)
     drawn = torch.cat([one.pictures(32, rng)[0] for _ in range(20)]).flatten(1)
     assert len(torch.unique(drawn, dim=0)) == 25 * limited.RIG
-    joints, visibility = one.pairs(32, rng)
+    joints, visibility, who = one.pairs(32, rng)
+    assert set(who.tolist()) == {0, 1, 2}
     assert joints.shape == (2, 32, 13, 2) and visibility.shape == (2, 32, 13)
     assert not torch.isclose(*joints).all(-1).all(-1).any()
 
@@ -104,4 +105,52 @@ def test_settings_that_contradict_each_other_are_refused(tmp_path):
     path = tmp_path / "c.toml"
     path.write_text('kind = "vvipe"\nlabels = 0.1\n')
     with pytest.raises(FormatError, match="pretrain = false and filmed above 0"):
+        vvipe_config.read_config(path)
+
+
+def test_people_are_known_by_the_names_of_their_clips():
+    names = (
+        "uiprmd/ok/m01_s03_e05",
+        "uiprmd/inc/m02_s03_e01",
+        "amc/13_29",
+        "cmu/13_01",
+        "bvh/13_1",
+    )
+    assert identity.subjects(names).tolist() == [1, 1, 0, 0, identity.UNKNOWN]
+
+
+def test_a_judge_learns_and_the_latent_learns_the_reverse():
+    torch.manual_seed(0)
+    judge = identity.Judge(4, 2)
+    who = torch.tensor([0, 1, 0, 1, identity.UNKNOWN])
+    latent = torch.randn(5, 4, requires_grad=True)
+    plain = torch.autograd.grad(judge.loss(latent, who, reversal=-1.0), latent)[0]
+    turned = torch.autograd.grad(judge.loss(latent, who, reversal=0.5), latent)[0]
+    assert torch.allclose(turned, -0.5 * plain, atol=1e-6) and plain.abs().max() > 0
+    assert (plain[4] == 0).all()
+    nobody = torch.full((5,), identity.UNKNOWN)
+    assert judge.loss(latent, nobody, reversal=1.0).item() == 0
+
+
+def test_a_fresh_classifier_tells_people_that_are_there_to_tell():
+    rng = np.random.default_rng(0)
+    who = torch.from_numpy(np.repeat([0, 1, 2], 400))
+    clip = torch.from_numpy(np.repeat(np.arange(12), 100))
+    latent = torch.from_numpy(rng.normal(size=(1200, 6))).float()
+    chance, most = identity.told(latent, who, clip, steps=200)
+    assert abs(chance - 1 / 3) < 0.1 and abs(most - 1 / 3) < 0.05
+    latent[:, 0] += 4 * who
+    assert identity.told(latent, who, clip, steps=200)[0] > 0.9
+
+
+def test_the_identity_term_is_part_of_the_loss(tmp_path):
+    plain, one = trainer(views=0.5), trainer(views=0.5, identity=1.0)
+    assert "subject" not in plain.train_step()
+    first = one.train_step()["subject"]
+    for _ in range(40):
+        last = one.train_step()["subject"]
+    assert np.isfinite([first, last]).all() and last < 5
+    path = tmp_path / "c.toml"
+    path.write_text("identity = 0.1")
+    with pytest.raises(FormatError, match="identity"):
         vvipe_config.read_config(path)

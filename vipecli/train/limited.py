@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from vipecli.train.augment import Augmenter
 from vipecli.train.data import Mocap
+from vipecli.train.identity import Judge, subjects
 from vipecli.train.vvipe_model import Mapper, PoseDecoder
 
 RIG = 4
@@ -37,12 +38,16 @@ class Film:
         shape (P, RIG, 13, 3), the poses in the axes of each camera: right, down, forward.
     labelled
         which moments' poses may be used.
+    who, clip
+        shape (P,): who moves, see `identity.subjects`, and the number of the clip.
     """
 
     joints: Tensor
     visibility: Tensor
     seen: Tensor
     labelled: Tensor
+    who: Tensor
+    clip: Tensor
 
     @classmethod
     def of(
@@ -75,7 +80,9 @@ class Film:
             takes.append((*augmenter.detect(joints), seen * torch.tensor(CAMERA)))
         parts = (torch.stack(part, 1) for part in zip(*takes, strict=True))
         known = labelled(mocap.clip[index], mocap.names, labels, rng)
-        return cls(*parts, torch.from_numpy(known))
+        clip = mocap.clip[index]
+        who = subjects(mocap.names)[clip]
+        return cls(*parts, *(torch.from_numpy(x) for x in (known, who, clip)))
 
     def pictures(self, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Joints, visibility and poses of pictures with labels."""
@@ -83,11 +90,11 @@ class Film:
         view = torch.from_numpy(rng.integers(RIG, size=count))
         return tuple(x[moment, view] for x in (self.joints, self.visibility, self.seen))
 
-    def pairs(self, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Joints (2, count, 13, 2) and visibility (2, count, 13) of synchronised pictures."""
+    def pairs(self, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Joints (2, count, 13, 2), visibility (2, count, 13) of synchronised pictures, and who."""
         moment = torch.from_numpy(rng.integers(len(self.joints), size=count))
         view = torch.from_numpy(rng.permuted(np.tile(range(RIG), (count, 1)), axis=1)[:, :2].T)
-        return self.joints[moment, view], self.visibility[moment, view]
+        return self.joints[moment, view], self.visibility[moment, view], self.who[moment]
 
 
 def labelled(
@@ -118,14 +125,23 @@ def _subject(name: str) -> str:
 
 
 def terms(
-    mapper: Mapper, decoder: PoseDecoder, joints: Tensor, visibility: Tensor
+    mapper: Mapper,
+    decoder: PoseDecoder,
+    joints: Tensor,
+    visibility: Tensor,
+    who: Tensor,
+    *,
+    judge: Judge | None = None,
+    reversal: float = 0.0,
 ) -> dict[str, Tensor]:
     """Losses of synchronised pictures, without 3D.
 
     Parameters
     ----------
-    joints, visibility
+    joints, visibility, who
         see `Film.pairs`.
+    judge, reversal
+        who tells people apart by the latent, and the factor of what it teaches in reverse.
 
     Returns
     -------
@@ -136,17 +152,22 @@ def terms(
         synchronised one says, is from the joints of that, see `misfit`.
     ``own``
         the same with the joints of the picture itself; this one needs no second camera.
+    ``subject``
+        where there is a judge: its loss, see `Judge.loss`.
     """
     means, _, turns = mapper(joints.flatten(0, 1), visibility.flatten(0, 1))
     poses = decoder(means)[0].unflatten(0, joints.shape[:2])
     turns = turns.unflatten(0, joints.shape[:2]).mT
     logits = -torch.cdist(*means.unflatten(0, joints.shape[:2])).square() / _TEMPERATURE
     own = torch.arange(len(logits))
-    return {
+    found = {
         "views": (cross_entropy(logits, own) + cross_entropy(logits.T, own)) / 2,
         "across": misfit(poses.flip(0) @ turns, joints, visibility).mean(),
         "own": misfit(poses @ turns, joints, visibility).mean(),
     }
+    if judge is not None:
+        found["subject"] = judge.loss(means, who.repeat(len(joints)), reversal=reversal)
+    return found
 
 
 def misfit(poses: Tensor, joints: Tensor, visibility: Tensor) -> Tensor:

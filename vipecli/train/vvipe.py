@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from vipecli.errors import FormatError
 from vipecli.evaluate.metrics import MATCH_AT
-from vipecli.train import checkpoint, limited, losses
+from vipecli.train import checkpoint, identity, limited, losses
 from vipecli.train.augment import Augmenter
 from vipecli.train.data import Mocap
 from vipecli.train.limited import CAMERA, Film
@@ -53,7 +53,8 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.config, self.held_out = config, held_out
         self.trained_on = mocap.summary()
-        self.nets = nn.ModuleDict(networks(config))
+        people = int(identity.subjects(mocap.names).max()) + 1
+        self.nets = nn.ModuleDict(networks(config, people=people))
         self.averaged = copy.deepcopy(self.nets)
         self.augmenter = Augmenter(config.augment, seed=config.seed)
         self.rng = np.random.default_rng(config.seed)
@@ -98,7 +99,9 @@ class Trainer:
             return ("encoder", "decoder")
         if self.config.kind == "direct":
             return ("lifter",)
-        return ("mapper",) if self.config.pretrain else ("mapper", "decoder")
+        if self.config.pretrain:
+            return ("mapper",)
+        return ("mapper", "decoder", *(("judge",) if self.config.identity else ()))
 
     @property
     def last(self) -> int:
@@ -204,11 +207,13 @@ class Trainer:
     def _unlabelled_terms(self) -> dict[str, Tensor]:
         """What pictures tell without 3D: the terms of `limited` that have a weight."""
         names = [name for name in ("own", "views", "across") if getattr(self.config, name)]
-        if not names:
+        judge = self.nets["judge"] if self.config.identity else None
+        if not names and judge is None:
             return {}
         pairs = self.film.pairs(self.config.batch // 2, self.rng)
-        found = limited.terms(self.nets["mapper"], self.nets["decoder"], *pairs)
-        return {name: found[name] for name in names}
+        nets = self.nets["mapper"], self.nets["decoder"]
+        found = limited.terms(*nets, *pairs, judge=judge, reversal=self.config.identity)
+        return {name: found[name] for name in (*names, *(["subject"] if judge else []))}
 
     def _views(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
         """Joints and visibility as a detector gives them, and the poses in camera axes."""
@@ -287,19 +292,20 @@ class Trainer:
         self.rng.bit_generator.state = json.loads(state["numpy_rng"])
 
 
-def networks(config: Config) -> dict[str, nn.Module]:
-    """What a config trains, by name."""
+def networks(config: Config, *, people: int = 0) -> dict[str, nn.Module]:
+    """What a config trains, by name; `people` are those that a judge tells apart."""
     size = config.network
     if config.kind == "direct":
         return {"lifter": Lifter(width=size.width, blocks=size.blocks, dropout=size.dropout)}
     pose = {"dims": size.dims, "width": size.pose_width, "blocks": size.pose_blocks}
+    judge = {"judge": identity.Judge(size.dims, people)} if config.identity else {}
     return {
         "encoder": PoseEncoder(**pose),
         "decoder": PoseDecoder(**pose, realign=config.realign),
         "mapper": Mapper(
             dims=size.dims, width=size.width, blocks=size.blocks, dropout=size.dropout
         ),
-    }
+    } | judge
 
 
 def _apart(a: Tensor, b: Tensor) -> Tensor:

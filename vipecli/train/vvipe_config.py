@@ -44,6 +44,9 @@ class Config:
         limited supervision (Mitra et al.), of what is `filmed` and with ``pretrain = false``: the
         share of the poses whose 3D is used; and the weights of `limited.terms`, which see pictures
         of all poses and no 3D.
+    identity
+        the term of the same paper that keeps out of the latent who is moving: factor of the
+        gradient that a classifier of people turns round; 0 = none.
     """
 
     name: str = "vvipe"
@@ -68,6 +71,7 @@ class Config:
     own: float = 0.0
     views: float = 0.0
     across: float = 0.0
+    identity: float = 0.0
     rarity: float = 0.5
     source_weights: dict[str, float] = field(default_factory=dict)
     exclude: tuple[str, ...] = HELD_OUT
@@ -84,9 +88,10 @@ def read_config(path: Path, *, steps: int | None = None) -> Config:
         if it is none, or its settings contradict each other.
     """
     config = load_config(path, steps=steps, kind=Config, network=Sizes)
-    few = config.labels < 1 or config.own or config.views or config.across
+    few = config.labels < 1 or config.own or config.views or config.across or config.identity
     if few and (config.pretrain or not config.filmed):
         raise FormatError(
-            f"{path}: labels, own, views and across want pretrain = false and filmed above 0"
+            f"{path}: labels, own, views, across and identity want pretrain = false and filmed "
+            "above 0"
         )
     return config
