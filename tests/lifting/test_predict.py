@@ -216,7 +216,7 @@ def test_predict_from_3d_motion(tmp_path, monkeypatch, vipe):
         (("clip.npz", "--preview", "a.mp4"), "give the video itself"),
         (("none.mp4",), "none.mp4"),
         (("clip.npz", "--at", "99"), "not in it"),
-        (("clip.npz", "--at", "0.1"), "wants"),
+        (("clip.npz", "--at", "0.1"), "clip.npz: the person is known for 0.10 s"),
     ],
 )
 def test_bad_input_is_one_line(tmp_path, monkeypatch, vipe, arguments, says):

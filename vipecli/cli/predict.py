@@ -98,6 +98,7 @@ def predict(
     """
     from vipecli.cli.console import progress_bars, write_json
     from vipecli.embedding.clip import clip_source
+    from vipecli.errors import NoPoseError
     from vipecli.lifting.lift import default_lifter
     from vipecli.lifting.predict import default_predictor
     from vipecli.lifting.predict import predict as predict_poses
@@ -107,15 +108,18 @@ def predict(
     model = default_predictor(predict_model)
     with progress_bars() as bars:
         known = _read(clip, at, recipe, default_lifter(lift_model), torso, bars)
-        future = predict_poses(
-            known.before.joints,
-            known.before.times,
-            model,
-            seconds=seconds,
-            samples=samples,
-            unseen=_DEPTH,
-            seed=seed,
-        )
+        try:
+            future = predict_poses(
+                known.before.joints,
+                known.before.times,
+                model,
+                seconds=seconds,
+                samples=samples,
+                unseen=_DEPTH,
+                seed=seed,
+            )
+        except NoPoseError as exc:
+            raise NoPoseError(f"{clip}: {exc}; choose a later --at or another --person") from exc
         result = _compared(future, known)
         paths = _save(future, known.before, clip, out)
         if preview:

@@ -137,7 +137,7 @@ def _evenly(joints: np.ndarray, times: np.ndarray, model: Predictor) -> tuple[np
     """The last known poses (1, N, 13, 3) at the model's rate, and the time of the last of them."""
     known = np.flatnonzero(np.isfinite(joints).all(axis=(1, 2)))
     if not len(known):
-        raise NoPoseError("no frame shows a whole person")
+        raise NoPoseError("no frame shows the whole person")
     at = times[known]
     gaps = np.flatnonzero(np.diff(at) > LONGEST_GAP_S)
     if len(gaps):

@@ -129,8 +129,7 @@ def _haunt(picture: np.ndarray, ghost: Ghost, time_s: float, scale: float) -> No
     if ahead < 1e-6:
         return
     xy, spread, samples, error = ghost.at(time_s)
-    for radius, centre in zip(spread * scale, xy * scale, strict=True):
-        _blob(picture, centre, radius)
+    _discs(picture, xy * scale, spread * scale)
     seen = np.ones(len(xy))
     for sample in samples:
         _blended(picture, sample * scale, 0 * seen, _SAMPLE_OPACITY)
@@ -151,18 +150,15 @@ def _blended(picture: np.ndarray, xy: np.ndarray, score: np.ndarray, opacity: fl
     cv2.addWeighted(layer, opacity, picture, 1 - opacity, 0, dst=picture)
 
 
-def _blob(picture: np.ndarray, centre: np.ndarray, radius: float) -> None:
-    """A soft disc, where it touches the picture."""
-    if not np.isfinite([*centre, radius]).all() or radius < 1:
-        return
-    low = np.floor(centre - radius).astype(int)
-    high = np.ceil(centre + radius).astype(int)
+def _discs(picture: np.ndarray, centres: np.ndarray, radii: np.ndarray) -> None:
+    """Soft discs, where they touch the picture; where several lie it is no darker."""
+    layer = picture.copy()
     side = np.array([picture.shape[1], picture.shape[0]])
-    if (high <= 0).any() or (low >= side).any():
-        return
-    (left, top), (right, bottom) = low.clip(0), np.minimum(high, side)
-    part = picture[top:bottom, left:right]
-    layer = part.copy()
-    at = np.round((centre - (left, top)) * 16).astype(int)
-    cv2.circle(layer, at.tolist(), round(radius * 16), _GHOST, -1, cv2.LINE_AA, 4)
-    part[:] = cv2.addWeighted(layer, _SPREAD_OPACITY, part, 1 - _SPREAD_OPACITY, 0)
+    for centre, radius in zip(centres, radii, strict=True):
+        if not np.isfinite([*centre, radius]).all() or radius < 1:
+            continue
+        if (centre + radius <= 0).any() or (centre - radius >= side).any():
+            continue
+        at = np.round(centre * 16).astype(int)
+        cv2.circle(layer, at.tolist(), round(radius * 16), _GHOST, -1, cv2.LINE_AA, 4)
+    cv2.addWeighted(layer, _SPREAD_OPACITY, picture, 1 - _SPREAD_OPACITY, 0, dst=picture)

@@ -137,12 +137,8 @@ class Trainer:
         return {name: float(value.detach()) for name, value in terms.items()}
 
     def _rate(self) -> float:
-        edges = (0, *self.config.restarts, self.config.steps)
-        cycle = sum(self.step >= edge for edge in edges[1:-1])
-        first, last = edges[cycle], edges[cycle + 1]
-        warm = min(1.0, (self.step - first + 1) / max(1, self.config.warmup))
-        height = self.config.restart_rate if cycle else 1.0
-        return height * warm * 0.5 * (1 + math.cos(math.pi * (self.step - first) / (last - first)))
+        warm = min(1.0, (self.step + 1) / max(1, self.config.warmup))
+        return warm * 0.5 * (1 + math.cos(math.pi * self.step / self.config.steps))
 
     @torch.no_grad()
     def _average(self) -> None:

@@ -43,8 +43,6 @@ class Config:
         fewest tokens that are known; the number is drawn up to `seen`.
     bfloat16
         products of matrices with 8 bits of mantissa: twice as fast where the processor can.
-    restarts, restart_rate
-        steps at which the cosine of the learning rate begins again, and how high.
     own_from, own_until
         scheduled sampling: shares of the steps between which the probability that the model goes on
         from its own prediction rises from 0 to 1. Both 0: always from its own.
@@ -80,8 +78,6 @@ class Config:
     future: int = 30
     learning_rate: float = 1e-3
     warmup: int = 200
-    restarts: tuple[int, ...] = ()
-    restart_rate: float = 0.6
     weight_decay: float = 1e-2
     bfloat16: bool = False
     average: float = 0.999
