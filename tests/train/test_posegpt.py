@@ -222,7 +222,7 @@ def test_mocap_files_are_read_with_their_rates(tmp_path):
 
 
 def test_other_models_are_refused():
-    from vipecli.embedding.embed import default_weights
+    from vipecli.embedding.model import default_weights
 
     with pytest.raises(WeightsError, match="does not predict"):
         Predictor.load(default_weights())

@@ -128,7 +128,7 @@ def show_prediction(where: str, rows: list[dict[str, Any]], json: Path | None) -
         (
             r["action"],
             r["method"],
-            *(f"{r[h]:.0f}" for h in horizons),
+            *("-" if r[h] is None else f"{r[h]:.0f}" for h in horizons),
             _percent(r["within_limits"]),
             "-" if r["expected"] is None else f"{r['expected']:.2f}",
         )

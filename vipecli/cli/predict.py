@@ -146,9 +146,9 @@ def _read(
     clip: Path, at: float | None, recipe: "Recipe", lifter: Any, torso: float, bars: Any
 ) -> _Known:
     """Motion before and after the moment; what comes later does not touch what is before."""
-    from vipecli.cli.lift import in_room
     from vipecli.embedding.clip import read_scene
     from vipecli.lifting.lift import lift
+    from vipecli.lifting.motion_files import as_motion
     from vipecli.poses.gaps import fill_gaps
 
     motion = _motion_file(clip)
@@ -160,10 +160,11 @@ def _read(
     count = _frames_until(poses.times, at, clip)
     seen, poses = fill_gaps(poses.part(slice(count))), fill_gaps(poses)
     lifted = lift(seen, lifter)
-    before = in_room(lifted, seen, clip, torso=torso)
+    how = {"source": clip.name, "torso_m": torso, "camera": True}
+    before = as_motion(lifted, seen, **how)
     whole = before
     if count < len(poses):
-        whole = in_room(lift(poses, lifter), poses, clip, torso=torso)
+        whole = as_motion(lift(poses, lifter), poses, **how)
     return _Known(before, whole, seen, poses, lifted)
 
 

@@ -152,7 +152,9 @@ def _found(future: Future, moment: Moment) -> _Found:
 def _row(action: str, method: str, found: list[_Found]) -> dict[str, Any]:
     gaps, within, foreseen = (np.array(part) for part in zip(*found, strict=True))
     row: dict[str, Any] = {"action": action, "method": method, "moments": len(found)}
-    row |= {f"{h:g}": float(g) for h, g in zip(HORIZONS_S, np.nanmean(gaps, axis=0), strict=True)}
+    for horizon, gap in zip(HORIZONS_S, gaps.T, strict=True):
+        reached = gap[np.isfinite(gap)]
+        row[f"{horizon:g}"] = float(reached.mean()) if len(reached) else None
     row["within_limits"] = float(within.mean())
     known = foreseen[np.isfinite(foreseen)]
     row["expected"] = float(np.median(known)) if len(known) else None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vipecli.embedding.embed import default_weights
+from vipecli.embedding.model import default_weights
 from vipecli.errors import NoPoseError, WeightsError
 from vipecli.poses.anatomy import bones, put_together
 from vipecli.poses.canonical import mid_hip

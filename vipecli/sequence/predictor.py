@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vipecli.embedding.embed import open_network
+from vipecli.embedding.model import open_network
 from vipecli.errors import WeightsError
 
 if TYPE_CHECKING:
