@@ -47,6 +47,7 @@ COMMANDS = {
         None,
     ),
     "lift": ("out.mp4", ["lift", BEN, "--out", "out.npz", "--preview"], 0.6),
+    "predict": ("out.mp4", ["predict", BEN, "--at", "1.6", "--samples", "3", "--preview"], 0.78),
     "generate": ("out.png", ["generate", f"{ADA}@2.3", "-n", "8", "--seed", "1", "--out"], None),
     "people": ("out.png", ["poses", ADA, "--list", "--out"], None),
 }
