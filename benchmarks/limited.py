@@ -26,7 +26,7 @@ from vipecli.train.score import Retrieval
 from vipecli.train.vvipe import Trainer
 from vipecli.train.vvipe_config import read_config
 
-IDENTITY = 0.1  # factor of the turned gradient, chosen by --fold
+IDENTITY = 0.1  # factor of the turned gradient; --fold and --identity try others
 CONFIG = Path(__file__).parent.parent / "weights" / "baselines" / "limited.toml"
 WAYS = {
     "labels alone": {"own": 0.0, "views": 0.0, "across": 0.0},
