@@ -122,11 +122,11 @@ def _on_mocap(
     samples: int,
     seed: int,
 ) -> list[dict[str, Any]]:
-    from vipecli.cli.evaluate_inputs import mocap_files
+    from vipecli.cli.console import note
     from vipecli.evaluate import prediction_bodies as protocol
     from vipecli.evaluate.views import HELD_OUT, load_clips
 
-    clips = load_clips(mocap_files(mocap), include=held_out or HELD_OUT)
+    clips = load_clips(mocap, include=held_out or HELD_OUT, remark=note)
     chosen = protocol.moments_of_mocap(clips, at_most=moments, seed=seed)
     return protocol.errors(chosen, models, samples=samples)
 

@@ -132,13 +132,16 @@ def load_mocap(
     return np.concatenate(
         [
             joints[np.isfinite(joints).all(axis=(1, 2))].astype(np.float32)
-            for joints, _ in load_clips(paths, include=include).values()
+            for joints, _ in load_clips(paths, include=include, remark=remark).values()
         ]
     )
 
 
 def load_clips(
-    paths: Iterable[Path], *, include: Sequence[str] = HELD_OUT
+    paths: Iterable[Path],
+    *,
+    include: Sequence[str] = HELD_OUT,
+    remark: Callable[[str], object] = str,
 ) -> dict[str, tuple[np.ndarray, float]]:
     """Clips (T, 13, 3) whose name fits a pattern, by name, and their frames per second.
 
