@@ -18,11 +18,16 @@ from scipy.optimize import minimize
 from scipy.stats import rankdata
 
 from benchmarks import planted
-from examples.motions import ACTIONS, perform
+from examples.motions import perform
 from vipecli.alignment.align import align
 from vipecli.alignment.same_action import DIFFERENT, MIRROR_MARGIN, figures, mirrored, same_action
 from vipecli.embedding.embed import Embeddings, Model, embed
 from vipecli.evaluate.views import Noise
+
+EXERCISES = (
+    "squat", "jumping_jack", "arm_raise", "overhead_press", "lunge", "push_up", "sit_up", "pull_up",
+    "bench_press", "golf_swing", "bat_swing",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ def clips(mocap: Path, model: Model, *, seed: int = 11) -> list[Clip]:
     """Eleven exercises by six people, ten movements of UI-PRMD, and planted warps of two kinds."""
     rng = np.random.default_rng(seed)
     out = []
-    for action in ACTIONS:
+    for action in EXERCISES:
         for _ in range(6):
             person = np.random.default_rng(int(rng.integers(1 << 31)))
             motion = perform(action, seconds=float(rng.uniform(2.5, 5)), rng=person).joints

@@ -25,9 +25,14 @@ from vipecli.poses.skeleton import from_mediapipe
 from vipecli.poses.tracking import SEEN, WORLD, XY
 
 FPS = 30.0
-RATES = {"uiprmd": 20.0, "amc": 30.0, "bvh": 30.0, "deepmimic": 30.0, "rule": 10.0}
-SHARES = {"uiprmd": 0.25, "amc": 0.3, "bvh": 0.15, "deepmimic": 0.15, "rule": 0.15}
-OTHERS = 0.2  # share of any other source
+RATES = {"uiprmd": 20.0, "rule": 10.0}  # frames/s, by the first part of the clip names
+USUAL_RATE = 30.0  # of all others
+SHARES = {
+    "uiprmd": 0.12, "amc": 0.18, "bvh": 0.08, "deepmimic": 0.1, "rule": 0.25,
+    "cmu": 0.12, "g1moves": 0.06, "ballplay": 0.04, "cmupred_train": 0.02, "golf": 0.02,
+    "opencap_subject4": 0.01,
+}  # fmt: skip
+OTHERS = 0.02  # share of any other source
 SIZE = (320, 320)
 _TAKEN_FOR_ANOTHER = 0.5  # of the person's height: a detection so far off is not of the person
 
@@ -42,7 +47,7 @@ def make(out: Path, mocap: list[Path], *, held_out: bool, takes: int, frames: in
         for one in _take(clips, frames, np.random.default_rng([seed, held_out, number]), number)
     ]
     columns = zip(*rows, strict=True)
-    names = "xy", "score", "world", "seen", "times", "take", "source"
+    names = "xy", "score", "world", "seen", "up", "times", "take", "source"
     np.savez_compressed(out, **dict(zip(names, map(np.array, columns), strict=True)))
     return len(rows)
 
@@ -63,7 +68,7 @@ def _motion(clips: dict, frames: int, rng: np.random.Generator) -> tuple[np.ndar
     share = np.array([SHARES.get(s, OTHERS) for s in sources])
     source = rng.choice(sources, p=share / share.sum())
     name = rng.choice([n for n in clips if n.startswith(source + "/")])
-    raw, rate = clips[name][name], RATES.get(source, FPS)
+    raw, rate = clips[name][name], RATES.get(source, USUAL_RATE)
     raw = raw[np.isfinite(raw).all((1, 2))]
     last = (len(raw) - 1) / rate
     start = rng.uniform(0, max(0, last - frames / FPS))
@@ -85,6 +90,7 @@ def _take(clips: dict, frames: int, rng: np.random.Generator, number: int) -> It
     )
     studio = Studio(joints, camera, Look().random(rng), SIZE, None, ())
     truth = studio.view.to_camera(joints)
+    up = np.diff(studio.view.to_camera(np.array([[0.0, 0, 0], [0, 1, 0]])), axis=0)[0]
     pixels = studio.view.project(joints)
     with BlazePose(model_path(None)) as detector:
         for t in range(studio.length):
@@ -105,6 +111,7 @@ def _take(clips: dict, frames: int, rng: np.random.Generator, number: int) -> It
                 score.astype(np.float32),
                 from_mediapipe(found[:, WORLD]).astype(np.float32),
                 seen.astype(np.float32),
+                up.astype(np.float32),
                 time_s,
                 number,
                 name,

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from examples import exercises
+from examples import exercises, sports
 from examples.rig import Body, Stage, Style, two_link
 from vipecli.poses.skeleton import MIRROR
 
@@ -36,12 +36,21 @@ ACTIONS: dict[str, Callable[[Stage], np.ndarray]] = {
     "bench_press": exercises.bench_press,
     "golf_swing": exercises.golf_swing,
     "bat_swing": exercises.bat_swing,
+    "jump_rope": sports.jump_rope,
+    "strum_guitar": sports.strum_guitar,
+    "clean_and_jerk": sports.clean_and_jerk,
+    "bowl": sports.bowl,
+    "tennis_forehand": sports.tennis_forehand,
+    "tennis_serve": sports.tennis_serve,
+    "baseball_pitch": sports.baseball_pitch,
 }
 """Actions by name."""
 
 # seconds that one repetition usually takes
 _TEMPO_S = {
     "jumping_jack": 1.2, "golf_swing": 2.6, "bat_swing": 2.2, "push_up": 2.0, "arm_raise": 2.6,
+    "jump_rope": 1.0, "strum_guitar": 1.2, "clean_and_jerk": 5.0, "bowl": 3.0,
+    "tennis_forehand": 2.0, "tennis_serve": 4.0, "baseball_pitch": 4.0,
 }  # fmt: skip
 
 

@@ -42,6 +42,10 @@ def test_search_in_the_latent_finds_the_pose_from_another_camera(tmp_path, monke
     assert found["model"].startswith("vvipe")
     assert [hit["label"] for hit in found["hits"]] == ["wave", "stand"]
     assert abs(found["hits"][0]["time_s"] - 1.2) < 0.4
+    code, out, _ = vipe(*["plain" if word == "3d" else word for word in asked])
+    plain = json.loads(out)
+    assert code == 0 and plain["model"].startswith("prvipe")
+    assert plain["hits"][0]["label"] == "wave"
 
 
 @pytest.mark.parametrize(

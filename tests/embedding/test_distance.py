@@ -209,9 +209,11 @@ def test_the_order_is_told_by_windows_inside_the_clip(frames):
     costs[:, ::7] = np.nan
     means = [
         naive.atrous(costs, naive.sliding_taps(times, w), naive.sliding_taps(other, w))
-        for w in (0.2, 0.4, 0.6)
+        for w in (0.2, 0.4, 0.8, 1.6)
     ]
-    np.testing.assert_allclose(order_distance(costs, times, other), np.mean(means, 0), rtol=1e-5)
+    mean = np.mean(means, axis=0)
+    want = mean - mean.mean(axis=0) / 2 - mean.mean(axis=1, keepdims=True) / 2
+    np.testing.assert_allclose(order_distance(costs, times, other), want, rtol=1e-5, atol=1e-5)
 
 
 def test_a_movement_that_ends_as_it_began_keeps_its_order():
@@ -244,4 +246,4 @@ def test_where_a_frame_lies_in_its_clip_does_not_show():
         near = order_distance(costs, np.arange(n) / 30, np.arange(m) / 30)
         order.append(kendall_tau(near[::5, ::5].argmin(axis=1)))
         frame.append(kendall_tau(costs[::5, ::5].argmin(axis=1)))
-    assert np.nanmean(order) < np.nanmean(frame) + 0.2
+    assert np.nanmean(order) < np.nanmean(frame) + 0.25

@@ -11,6 +11,7 @@ from tests.stubs import model
 from vipecli.embedding.embed import Embeddings
 from vipecli.errors import FormatError
 from vipecli.evaluate import penn
+from vipecli.evaluate.penn_score import blocks
 from vipecli.poses.poses import Poses
 from vipecli.poses.skeleton import MIRROR
 
@@ -37,6 +38,7 @@ def test_penn_labels_are_mirrored_and_missing_joints_missing(tmp_path):
     xy[0, 5], seen[0, 5] = (1, 1), 0  # outside
     xy[1, 5], seen[1, 5] = (30, 40), 0  # hidden
     xy[2, 5], seen[2, 5] = (1, 1), 1  # seen in the corner
+    xy[2, 3], seen[2, 3] = (1.5, 1.5), 0  # outside, of a clip that was scaled
     write_mat(tmp_path / "labels" / "0007.mat", xy, seen, "strumming_guitar", "back", -1)
     (clip,) = penn.load(tmp_path, invisible=0.3)
     assert (clip.id, clip.action, clip.viewpoint, clip.train) == (
@@ -49,7 +51,8 @@ def test_penn_labels_are_mirrored_and_missing_joints_missing(tmp_path):
     np.testing.assert_allclose(clip.poses.times, [0, 1 / 30, 2 / 30])
     np.testing.assert_allclose(clip.poses.score[:, 6], [0, 0.3, 1])
     assert np.isnan(clip.poses.xy[0, 6]).all()
-    np.testing.assert_array_equal(clip.poses.xy[1:], xy[1:, list(MIRROR)])
+    assert np.isnan(clip.poses.xy[2, 4]).all() and clip.poses.score[2, 4] == 0
+    np.testing.assert_array_equal(clip.poses.xy[1], xy[1, list(MIRROR)])
     assert penn.load(tmp_path, invisible=0)[0].poses.score[1, 6] == 0
 
 
@@ -141,6 +144,39 @@ def test_penn_score_without_hubs_is_that_of_the_corrected_table():
         nearest = others[(distances[q, others] - part / 2).argmin()]
         right.append(clips[nearest].action == clips[q].action)
     assert got["accuracy"] == pytest.approx(np.mean(right))
+
+
+def test_penn_vote_outweighs_a_single_near_clip():
+    clips = clips_of(*[("run", "left")] * 3, ("sit", "left"), ("run", "left"), ("sit", "back"))
+    # clip 4 is nearest to a sitter, and nearly as near to three runners
+    rows = [[0.1, 0.1, 2, 0.52, 2], [0.1, 2, 0.51, 2], [2, 0.53, 2], [0.5, 0.2], [2]]
+    got = penn.score(table(*rows), clips)
+    assert got["per_action"]["run"] == pytest.approx(3 / 4)
+    assert got["per_action_voted"] == {"run": 1, "sit": 1}
+    assert got["accuracy_voted"] == 1
+    assert penn.score(table(*rows), clips, k=1)["accuracy_voted"] == got["accuracy"]
+
+
+def test_penn_blocks_are_contiguous_ids_of_an_action():
+    clips = clips_of(*[("run" if i % 3 else "sit", "left") for i in range(30)])
+    shuffled = [clips[i] for i in np.random.default_rng(0).permutation(30)]
+    fold = {c.id: f for c, f in zip(shuffled, blocks(shuffled, 5), strict=True)}
+    for action, size in (("run", 4), ("sit", 2)):
+        ids = sorted(c.id for c in clips if c.action == action)
+        assert [fold[i] for i in ids] == [k for k in range(5) for _ in range(size)]
+
+
+def test_penn_folds_never_compare_within_a_block():
+    clips = clips_of(*[("run" if i % 2 else "sit", "left") for i in range(8)])
+    # each clip is nearest to its neighbour in id of the same action, but no other clip of it
+    distances = np.array(
+        [[abs(i - j) if i % 2 == j % 2 else 3.0 for j in range(8)] for i in range(8)]
+    )
+    assert penn.score(distances, clips)["accuracy"] == 1
+    got = penn.score(distances, clips, folds=2)
+    # 0 and 1, 6 and 7 have to go 4 or 6 ids far, and clips of the other action are 3 away
+    assert got["accuracy"] == got["accuracy_one_view"] == 0.5
+    assert (got["queries"], got["accuracy_other_views"]) == (8, 0)
 
 
 def moving(values, name="stub:0"):
@@ -246,10 +282,14 @@ def test_penn_command(evaluate, tmp_path):
     assert "one viewpoint" in out
     assert "pullup" in out
     got = json.loads((tmp_path / "penn.json").read_text())
+    assert got["settings"]["folds"] == 0 and "accuracy_voted" in got
     keys = {"accuracy", "accuracy_other_views", "accuracy_one_view", "kendall_tau", "per_action"}
     assert keys <= set(got) & set(got["visible_subset"])
     assert got["settings"]["queries"] == "test"
     assert got["model"].startswith("prvipe:")
+    code, out, _ = evaluate("penn", tmp_path, "--folds", 2, "-k", 1, "--every", 2)
+    assert code == 0
+    assert "full index, vote" in out
     code, _, err = evaluate("penn", tmp_path / "nowhere")
     assert (code, err.count("\n")) == (1, 1)
     assert "Penn Action" in err

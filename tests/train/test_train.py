@@ -10,8 +10,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra train")
 
-from vipecli.embedding.embed import Model, embed  # noqa: E402
-from vipecli.errors import FormatError  # noqa: E402
+from vipecli.embedding.embed import Model, embed, without_vertical  # noqa: E402
+from vipecli.errors import FormatError, WeightsError  # noqa: E402
 from vipecli.evaluate import metrics  # noqa: E402
 from vipecli.poses import skeleton as sk  # noqa: E402
 from vipecli.poses.poses import Poses  # noqa: E402
@@ -22,10 +22,12 @@ from vipecli.train.config import Config, Network, kind_of, load_config  # noqa: 
 from vipecli.train.data import Mocap, rarity  # noqa: E402
 from vipecli.train.detected import Detections  # noqa: E402
 from vipecli.train.export import export  # noqa: E402
-from vipecli.train.model import KINDS, PrVipe, normalise  # noqa: E402
+from vipecli.train.model import KINDS, PrVipe, fisher_moments, normalise  # noqa: E402
 from vipecli.train.score import Retrieval  # noqa: E402
+from vipecli.train.vvipe_model import canonical  # noqa: E402
+from vipecli.train.warm_start import start_from  # noqa: E402
 
-WEIGHTS = Path(__file__).parent.parent.parent / "weights"
+WEIGHTS = Path(__file__).parent.parent / "weights"
 
 
 def standing() -> np.ndarray:
@@ -243,7 +245,9 @@ def filmed(people: "torch.Tensor") -> Detections:
     joints, seen = Augmenter(Augmentation(distance=(4.0, 8.0)), seed=2).film(people)
     down = seen * torch.tensor([-1.0, -1.0, 1.0])  # axes right, down, forward, as files have them
     one = torch.ones(len(people), 13)
-    return Detections(100 * joints, one, down, down, torch.arange(len(people)) // 10)
+    # the camera's axes from those of the body, and the body's from those of the world
+    up = (canonical(down)[1] @ canonical(people)[1].mT)[:, :, 1]
+    return Detections(100 * joints, one, down, down, up, torch.arange(len(people)) // 10)
 
 
 def test_film_comes_with_the_pose_that_was_filmed(mocap, people):
@@ -253,15 +257,15 @@ def test_film_comes_with_the_pose_that_was_filmed(mocap, people):
     assert "40 frames of 4 takes" in trainer.trained_on
     assert trainer._found(16) is None
     trainer.step = 1
-    joints, visibility, poses = trainer._found(16)
+    _, visibility, poses = trainer._found(16)
     assert poses.shape == (8, 13, 3) and visibility.min() == 1
     mirrored = people[:, list(sk.MIRROR)] * torch.tensor([-1.0, 1.0, 1.0])
-    known = loop.canonical(torch.cat([people, mirrored])).flatten(1)
-    assert torch.cdist(loop.canonical(poses).flatten(1), known).amin(1).max() < 5e-3
-    # from afar a picture is nearly the pose without its depth: the same way up and round
-    flat = -(poses[..., :2] - poses[..., :2].mean(1, keepdim=True))
-    found = joints - joints.mean(1, keepdim=True)
-    assert torch.nn.functional.cosine_similarity(flat.flatten(1), found.flatten(1)).min() > 0.95
+    known = torch.cat([people, mirrored])
+    place = torch.cdist(losses.canonical(poses).flatten(1), losses.canonical(known).flatten(1))
+    assert place.amin(1).max() < 5e-3
+    # the way up is that of the world, not of the camera
+    up = canonical(poses)[1][:, 1], canonical(known[place.argmin(1)])[1][:, 1]
+    torch.testing.assert_close(*up, atol=5e-3, rtol=0)
 
 
 def test_a_config_that_wants_film_says_so(mocap):
@@ -300,7 +304,7 @@ def test_calibration_finds_how_often_near_pairs_match():
     poses = torch.from_numpy(standing() + rng.normal(0, 0.1, (400, 13, 3)).astype(np.float32))
     net = PrVipe(width=64, dropout=0.0, start_a=20.0, start_b=20.0, start_std=0.1)
     augmenter = Augmenter(Augmentation(distance=(4.0, 8.0)), seed=1)
-    a, b = calibrate(net, poses, augmenter)
+    ((a, b),) = calibrate(net, poses, augmenter)
     assert (a, b) == (net.a.item(), net.b.item()) != (20.0, 20.0)
     # an untrained network finds next to nothing: its probabilities must come down to that
     views = [augmenter.detect(augmenter.project(poses)) for _ in range(2)]
@@ -394,3 +398,147 @@ def test_lifting_gives_the_pose_in_camera_axes(people):
     assert losses.np_mpjpe(seen, people).max() < 1e-4  # a rotation, no mirror image
     depth = seen[..., 2] + 5
     assert torch.allclose(seen2d, -seen[..., :2] / depth[..., None], atol=1e-5)
+
+
+def test_fisher_moments_are_those_of_draws():
+    rng = np.random.default_rng(0)
+    for k in (0.3, 2.0, 20.0):
+        # along z: w = 1 + log(u + (1 - u) exp(-2 k)) / k (Ulrich 1984), any azimuth
+        u, turn = rng.random(200_000), rng.uniform(0, 2 * np.pi, 200_000)
+        w = 1 + np.log(u + (1 - u) * np.exp(-2 * k)) / k
+        across = np.sqrt(1 - w**2)
+        drawn = np.stack([across * np.cos(turn), across * np.sin(turn), w], axis=1)
+        mean, std = fisher_moments(torch.tensor([[0.0, 0.0, k]]))
+        # the concentration is kept a little off 0
+        np.testing.assert_allclose(mean[0], drawn.mean(0), atol=0.02)
+        np.testing.assert_allclose(std[0], drawn.std(0), atol=0.02)
+
+
+def test_vertical_is_likeliest_at_the_truth():
+    up = torch.nn.functional.normalize(torch.randn(50, 3), dim=1)
+    right, less, wrong = (losses.vertical(8 * v, up) for v in (up, 0.2 * up, -up))
+    assert right < less < wrong
+    # density of a direction, integrated over the sphere: 1
+    directions = torch.nn.functional.normalize(torch.randn(100_000, 3), dim=1)
+    parameter = torch.tensor([[1.0, -2.0, 0.5]]).expand(100_000, 3)
+    density = [
+        math.exp(-float(losses.vertical(p[None], d[None])) - math.log(2 * math.pi))
+        for p, d in zip(parameter[:4000], directions[:4000], strict=True)
+    ]
+    assert 4 * math.pi * np.mean(density) == pytest.approx(1, abs=0.15)
+
+
+def test_upright_tells_lying_from_standing():
+    pose = torch.from_numpy(standing())[None]
+    turn = torch.tensor([[1.0, 0, 0], [0, 0, -1.0], [0, 1.0, 0]])  # on the back
+    about = torch.tensor([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])  # about the vertical
+    lying, round_ = pose @ turn.T, pose @ about.T
+    assert losses.np_mpjpe(pose, lying) < 1e-3
+    assert losses.np_mpjpe(losses.upright(pose), losses.upright(round_)) < 1e-3
+    assert losses.np_mpjpe(losses.upright(pose), losses.upright(lying)) > 0.5
+
+
+def test_a_vertical_is_learnt_and_exported(mocap, tmp_path):
+    network = Network(width=32, dims=4, dropout=0.0, vertical=1.5)
+    config = small(vertical=1.0, upright=0.5, lift=0.0, steps=150, learning_rate=3e-3)
+    config = dataclasses.replace(config, network=network)
+    trainer = loop.Trainer(config, mocap, Retrieval.of(mocap))
+    first = trainer.train_step()
+    for _ in range(149):
+        last = trainer.train_step()
+    assert last["vertical"] < first["vertical"]
+    loop.finish(trainer, tmp_path)
+    model = Model.load(tmp_path / f"{config.name}.onnx")
+    plain = model.without_vertical()
+    assert (model.dims, plain.dims) == (7, 4)
+    assert plain.id != model.id and plain.without_vertical() is plain
+    xy = np.random.default_rng(0).uniform(0, 99, (5, 13, 2)).astype(np.float32)
+    poses = Poses(xy, np.ones((5, 13), np.float32), np.arange(5) / 30, (99, 99))
+    whole, part = embed(poses, model), embed(poses, plain)
+    assert whole.mean.shape == (5, 7) and part.mean.shape == (5, 4)
+    np.testing.assert_array_equal(part.mean, whole.mean[:, :4])
+    np.testing.assert_array_equal(without_vertical(whole, model).mean, part.mean)
+    assert without_vertical(whole, model).model == part.model
+    assert (np.linalg.norm(whole.mean[:, 4:], axis=1) < 1.5).all()
+
+
+@pytest.mark.parametrize("width", [48, 64])
+def test_a_run_starts_as_the_model_it_is_given(tmp_path, width):
+    torch.manual_seed(0)
+    old = PrVipe(width=48, dims=8, dropout=0.0, start_std=0.3)
+    new = PrVipe(width=width, dims=8, vertical=1.0)
+    views = torch.randn(3000, 13, 2), torch.ones(3000, 13)
+    with torch.no_grad():  # statistics that have to be undone
+        for norm in (m for m in old.modules() if isinstance(m, torch.nn.BatchNorm1d)):
+            norm.running_mean.normal_()
+            norm.running_var.uniform_(0.5, 2)
+    export(old, tmp_path / "old.onnx", name="old", trained_on="nothing")
+    assert start_from(new, tmp_path / "old.onnx", views) == ["up.0", "up.2"]
+    with torch.no_grad():
+        before, after = old.eval()(*views), new.eval()(*views)
+    torch.testing.assert_close(after[0][:, :8], before[0], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(after[1][:, :8], before[1], atol=1e-4, rtol=1e-4)
+    with pytest.raises(WeightsError, match="wider"):
+        start_from(PrVipe(width=32), tmp_path / "old.onnx", views)
+    (tmp_path / "text.onnx").write_bytes(b"text")
+    with pytest.raises(WeightsError, match="not a model"):
+        start_from(new, tmp_path / "text.onnx", views)
+
+
+def test_a_crop_leaves_the_nearer_half(people):
+    augmenter = Augmenter(Augmentation(crop=1.0), seed=0)
+    joints = augmenter.project(people)
+    _, visibility = augmenter.detect(joints)
+    gone = visibility == 0
+    assert gone.any() and (gone.sum(1) <= 6).all()
+
+
+def test_half_precision_stays_near(mocap):
+    net = PrVipe(width=64, dropout=0.0).eval()
+    views = torch.randn(64, 13, 2), torch.ones(64, 13)
+    exact = net(*views)[0]
+    net.in_half()
+    assert 0 < (net(*views)[0] - exact).abs().max() < 0.05 * exact.abs().max()
+
+
+def test_a_frozen_network_learns_the_vertical_only(mocap):
+    network = Network(width=32, dims=4, dropout=0.0, vertical=1.5)
+    config = dataclasses.replace(small(frozen=True, vertical=1.0), network=network)
+    trainer = loop.Trainer(config, mocap, Retrieval.of(mocap))
+    before = {name: value.clone() for name, value in trainer.net.state_dict().items()}
+    assert set(trainer.train_step()) == {"vertical"}
+    after = trainer.net.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed and all(name.startswith("up.") for name in changed)
+
+
+def test_the_rate_decays_straight_to_zero(mocap):
+    config = small(steps=40, schedule="decay", decay_from=20)
+    trainer = loop.Trainer(config, mocap, Retrieval.of(mocap))
+    rates = []
+    for trainer.step in range(40):
+        rates.append(trainer._rate())
+    assert rates[:20] == [1] * 20
+    assert rates[30] == pytest.approx(0.5) and 0 < rates[39] < 0.06
+
+
+def test_a_result_may_lie_between_the_weights_given_and_those_learnt(mocap, tmp_path):
+    torch.manual_seed(0)
+    export(PrVipe(width=64, start_std=0.3), tmp_path / "old.onnx", name="old", trained_on="nothing")
+    ends = {}
+    for blend in (0.0, 0.5, 1.0):
+        trainer = loop.Trainer(small(blend=blend), mocap, Retrieval.of(mocap))
+        trainer.start_from(tmp_path / "old.onnx")
+        for _ in range(6):
+            trainer.train_step()
+        trainer.save(tmp_path / "end.pt")
+        again = loop.Trainer(small(blend=blend), mocap, Retrieval.of(mocap))
+        again.resume(tmp_path / "end.pt")
+        ends[blend] = again.result().state_dict()
+    for name in ("mean.weight", "backbone.0.weight", "backbone.5.layers.4.weight"):
+        between = (ends[0.0][name] + ends[1.0][name]) / 2
+        torch.testing.assert_close(ends[0.5][name], between)
+        assert not torch.equal(ends[0.0][name], ends[1.0][name])
+    # layers that were not given are those learnt
+    assert torch.equal(ends[0.0]["lift.0.weight"], ends[1.0]["lift.0.weight"])
+    assert not torch.equal(ends[0.5]["backbone.1.running_var"], ends[1.0]["backbone.1.running_var"])

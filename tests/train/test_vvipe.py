@@ -131,6 +131,7 @@ def film(path, frames: int = 120) -> Detections:
         score=np.ones((frames, 13), np.float32),
         world=world.astype(np.float32),
         seen=truth.astype(np.float32),
+        up=np.tile(np.float32([0, -1, 0]), (len(truth), 1)),
         times=np.arange(frames) / 30,
         take=np.arange(frames) // 6,
     )

@@ -20,6 +20,7 @@ from vipecli.cli.options import (
     PoseModel,
     Rate,
     Start,
+    Vertical,
     Weights,
 )
 from vipecli.cli.queries import Query, inputs, open_index, read_query
@@ -102,6 +103,7 @@ def classify(
     detector: Detector = "mediapipe",
     pose_model: PoseModel = None,
     weights: Weights = None,
+    vertical: Vertical = True,
 ) -> None:
     """Label clips by the labelled clips that are nearest to them, or say "none of these".
 
@@ -114,7 +116,12 @@ def classify(
     from vipecli.engine import Outcome
 
     recipe = Recipe(
-        person=person, detector=detector, pose_model=pose_model, weights=weights, joints=joints
+        person=person,
+        detector=detector,
+        pose_model=pose_model,
+        weights=weights,
+        vertical=vertical,
+        joints=joints,
     )
     part = replace(recipe, start_s=start, end_s=end, fps=fps)
     paths, failed = inputs(clips, part)

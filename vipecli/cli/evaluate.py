@@ -94,6 +94,9 @@ def retrieval(
         ),
     ] = HideIn.BOTH,
     exact: Annotated[bool, typer.Option(help="Measure with exact joints too.")] = True,
+    vertical: Annotated[
+        bool, typer.Option(help="Measure with the vertical as a part of the embedding too.")
+    ] = False,
     seed: Seed = 0,
     json: Json = None,
     weights: Weights = None,
@@ -101,7 +104,8 @@ def retrieval(
     """Find the same pose in the picture of another camera (Hit@1, 10, 20).
 
     Over all ordered pairs of cameras, near-duplicates removed, a match within 0.1 NP-MPJPE;
-    joints as they are and as a detector would find them. A model to compare with that lifts to 3D
+    joints as they are and as a detector would find them. As NP-MPJPE turns one pose onto the other,
+    the embedding is taken without the vertical. A model to compare with that lifts to 3D
     is compared with Procrustes, pair by pair, which takes minutes.
     """
     from vipecli.evaluate import retrieval as protocol
@@ -113,7 +117,9 @@ def retrieval(
         )
         models = load_models(weights, compare)
         pool = draw_poses(mocap, held_out, poses, seed)
-        methods = [protocol.JOINTS_2D, *(protocol.method(n, m) for n, m in models.items())]
+        plain = {name: model.without_vertical() for name, model in models.items()}
+        shown = plain if not vertical else plain | {f"{n}, vertical": models[n] for n in models}
+        methods = [protocol.JOINTS_2D, *(protocol.method(n, m) for n, m in shown.items())]
         total = protocol.camera_pairs(settings) * len(methods)
         with stage_bars() as bar:
             rows = protocol.retrieval(
@@ -144,14 +150,23 @@ def penn(
         int,
         typer.Option(min=0, help="Correct for hubs by the N nearest index clips (CSLS); 0 = no."),
     ] = 50,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many of the nearest clips vote.")] = 5,
+    folds: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="With the training split: answer each of N blocks of neighbouring clips from the "
+            "others, as near-duplicates are neighbours; 0 = leave one clip out.",
+        ),
+    ] = 0,
     json: Json = None,
     weights: Weights = None,
 ) -> None:
     """Recognise actions and order frames on Penn Action, from labelled joints.
 
-    Accuracy of the nearest clip with the full index, with other viewpoints only, and with the
-    clips of one viewpoint as index; Kendall's tau as TCC defines it. All clips, and those in
-    which most joints are visible.
+    Accuracy of the nearest clip, as in the paper, and of the vote of `vipe classify`, with the full
+    index, with other viewpoints only, and with the clips of one viewpoint as index; Kendall's tau
+    as TCC defines it. All clips, and those in which most joints are visible.
     """
     from vipecli.embedding.embed import Model
     from vipecli.evaluate import penn as protocol
@@ -170,7 +185,14 @@ def penn(
                 stages[stage](done)
 
             figures = protocol.evaluate(
-                clips, model, queries=queries.value, every=every, hubs=hubs, progress=progress
+                clips,
+                model,
+                queries=queries.value,
+                every=every,
+                hubs=hubs,
+                k=k,
+                folds=folds,
+                progress=progress,
             )
         settings = {
             "labels": str(labels),
@@ -178,6 +200,8 @@ def penn(
             "every": every,
             "invisible": invisible,
             "hubs": hubs,
+            "k": k,
+            "folds": folds,
             "fps": FPS,
             "tau_step": TAU_STEP,
         }
@@ -265,7 +289,7 @@ def calibration(
     from vipecli.evaluate.retrieval import Settings, described
 
     with result_file(json) as finish:
-        model = Model.load(weights)
+        model = Model.load(weights).without_vertical()
         pool = draw_poses(mocap, held_out, poses, seed)
         settings = Settings(cameras=(cameras.value,), hide=hide, seed=seed)
         figures = protocol.calibration(pool, model, settings, cameras=cameras.value)

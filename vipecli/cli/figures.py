@@ -37,15 +37,20 @@ def show_alignment(rows: list[dict[str, Any]], json: Path | None) -> None:
 def show_penn(figures: dict[str, Any], json: Path | None) -> None:
     """Print the figures of both sets of clips, and those of each action."""
     subset = figures["visible_subset"] or {}
-    keys = {
-        "accuracy": "full index",
-        "accuracy_other_views": "other viewpoints only",
-        "accuracy_one_view": "one viewpoint",
-        "kendall_tau": "Kendall's tau",
+    indices = {
+        "full index": "",
+        "other viewpoints only": "_other_views",
+        "one viewpoint": "_one_view",
     }
+    keys = {
+        f"{text}, {how}": f"accuracy{vote}{end}"
+        for text, end in indices.items()
+        for how, vote in (("nearest clip", ""), ("vote", "_voted"))
+    }
+    keys |= {"vote refused": "refused", "Kendall's tau": "kendall_tau"}
     rows = [
         (text, *(_percent(part.get(key), key == "kendall_tau") for part in (figures, subset)))
-        for key, text in keys.items()
+        for text, key in keys.items()
     ]
     rows.append(("queries", str(figures["queries"]), str(subset.get("queries", 0))))
     _table("Penn Action, % and tau", ("", "all clips", "visible subset"), rows, json)

@@ -11,7 +11,7 @@ import typer
 
 from vipecli.cli.console import say
 from vipecli.cli.help import App
-from vipecli.cli.options import Detector, Jobs, Joints, Json, Person, PoseModel, Weights
+from vipecli.cli.options import Detector, Jobs, Joints, Json, Person, PoseModel, Vertical, Weights
 
 if TYPE_CHECKING:
     from vipecli.embedding.clip import Recipe
@@ -75,6 +75,7 @@ def build(
     detector: Detector = "mediapipe",
     pose_model: PoseModel = None,
     weights: Weights = None,
+    vertical: Vertical = True,
 ) -> None:
     """Make the index of a folder, or bring it up to date.
 
@@ -91,7 +92,12 @@ def build(
     items = sources.find(source, root=folder if out is None else None, **options)
     origin = {"kind": sources.kind_of(source), "path": str(source.resolve())} | options
     recipe = Recipe(
-        person=person, detector=detector, pose_model=pose_model, weights=weights, joints=joints
+        person=person,
+        detector=detector,
+        pose_model=pose_model,
+        weights=weights,
+        joints=joints,
+        vertical=vertical,
     )
     index = start(folder, recipe, anew=force)
     after, failures = update(
@@ -127,13 +133,19 @@ def add(
     detector: Detector = "mediapipe",
     pose_model: PoseModel = None,
     weights: Weights = None,
+    vertical: Vertical = True,
 ) -> None:
     """Add clips to an index; one that is there already is looked at again if it has changed."""
     from vipecli.embedding.clip import Recipe
     from vipecli.index.store import load
 
     recipe = Recipe(
-        person=person, detector=detector, pose_model=pose_model, weights=weights, joints=joints
+        person=person,
+        detector=detector,
+        pose_model=pose_model,
+        weights=weights,
+        joints=joints,
+        vertical=vertical,
     )
     index = load(folder, model=recipe.load_model().id)
     items = [item for clip in clips for item in _to_add(clip, folder, label, viewpoint)]

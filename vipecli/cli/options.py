@@ -167,6 +167,13 @@ Weights = Annotated[
         help="Embedding model (.onnx) instead of the one that comes with vipe.",
     ),
 ]
+Vertical = Annotated[
+    bool,
+    typer.Option(
+        help="Tell lying from standing; --no-vertical where a camera is rolled: poses are the same "
+        "however they are turned."
+    ),
+]
 Json = Annotated[
     Path | None,
     typer.Option(
@@ -197,6 +204,7 @@ _OF_RECIPE = {  # option: its field of `clip.Recipe`, type and default
     "detector": ("detector", Detector, "mediapipe"),
     "pose_model": ("pose_model", PoseModel, None),
     "weights": ("weights", Weights, None),
+    "vertical": ("vertical", Vertical, True),
 }
 _OF_EACH = {"start": StartOfEach, "end": EndOfEach}
 

@@ -32,6 +32,7 @@ class Space(str, Enum):
     """In what poses are compared."""
 
     EMBEDDING = "embedding"
+    PLAIN = "plain"
     LATENT = "3d"
 
 
@@ -79,7 +80,11 @@ def search(
 
     path, time_s = _where(query)
     recipe = Recipe(
-        person=person, detector=detector, pose_model=pose_model, weights=weights, joints=joints
+        person=person,
+        detector=detector,
+        pose_model=pose_model,
+        weights=weights,
+        joints=joints,
     )
     _check(path, sheet)
     check_json(json, path, *([sheet] if sheet else []))
@@ -91,6 +96,11 @@ def search(
 
         frame = in_latent(poses)
         clips = [in_latent(one) for _, one in sorted(library.poses(range(len(facts))).items())]
+    if space is Space.PLAIN:
+        from vipecli.embedding.embed import without_vertical
+
+        model = recipe.load_model()
+        frame, *clips = (without_vertical(one, model) for one in (frame, *clips))
     out = _left_out(facts, path, recipe, exclude or [])
     for place in out[1]:
         note(f"{facts[place].name} is the query itself and is left out")

@@ -33,6 +33,10 @@ def train(
             "examples.make_detected`; may be repeated.",
         ),
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A trained embedding (.onnx) to start from."),
+    ] = None,
 ) -> None:
     """Train an embedding, the lifting to 3D, or the prediction of motion, on motion capture.
 
@@ -77,7 +81,7 @@ def train(
             say(f"Wrote {path}")
         return
     settings = load_config(config, steps=steps)
-    trainer = loop.start(settings, mocap, out, device=device, film=film)
+    trainer = loop.start(settings, mocap, out, device=device, film=film, weights=weights)
     _run(loop, trainer, out)
     difference = loop.finish(trainer, out)
     say(f"Wrote {out / (settings.name + '.onnx')}  (ONNX equals torch to {difference:.0e})")

@@ -46,6 +46,8 @@ class Recipe:
         MediaPipe bundle; None = as in `landmarker.model_path`.
     weights
         embedding model; None = the one that comes with vipe.
+    vertical
+        tell lying from standing, see `Model.without_vertical`.
     joints
         what the points of a keypoint file are, as in `formats.load_joint_map`; None = the file
         tells.
@@ -63,6 +65,7 @@ class Recipe:
     person: str = "largest"
     pose_model: Path | None = None
     weights: Path | None = None
+    vertical: bool = True
     joints: Path | None = None
     start_s: float | None = None
     end_s: float | None = None
@@ -98,7 +101,8 @@ class Recipe:
         WeightsError
             if it cannot be read.
         """
-        return _load_model(self.weights)
+        model = _load_model(self.weights)
+        return model if self.vertical else model.without_vertical()
 
 
 _load_model = functools.cache(Model.load)

@@ -35,7 +35,7 @@ WINDOW_S = 0.3
 Clips as wholes are compared with it; `align` takes a narrower one.
 """
 
-ORDER_WINDOWS_S = 0.2, 0.4, 0.6
+ORDER_WINDOWS_S = 0.2, 0.4, 0.8, 1.6
 """Half-widths of the windows of `order_distance`, seconds; at most `LARGEST_WINDOW` of the clip.
 How they were chosen: `docs/alignment.md`."""
 
@@ -140,7 +140,8 @@ def order_distance(
     that every mean is over all its taps: a mean over the few that are left there would be the
     least of its row or column by chance more often, and in a movement that ends as it began the
     first frame would be nearest to the last. Nothing is repeated, and where a frame lies in its
-    clip has no say.
+    clip has no say. Half of its mean distance to the other clip's frames is taken off for each
+    frame: some frames are near to all, and would be the neighbours of many.
 
     Parameters
     ----------
@@ -151,7 +152,8 @@ def order_distance(
 
     Returns
     -------
-    shape (N, M) float32, no NaN; frames of one clip within a window of its ends share its value.
+    shape (N, M) float32, no NaN, may be negative; frames of one clip within a window of its ends
+    share its value.
     """
     costs = np.ascontiguousarray(costs, np.float32)
     total, part = np.zeros_like(costs), np.empty_like(costs)
@@ -159,7 +161,8 @@ def order_distance(
         taps_a, taps_b = (_sliding_taps(times, window_s) for times in (times_a, times_b))
         _kernels.atrous_taps(costs, taps_a, taps_b, np.float32(MISSING_COST), part)
         total += part
-    return total / np.float32(len(ORDER_WINDOWS_S))
+    total /= np.float32(len(ORDER_WINDOWS_S))
+    return total - (total.mean(axis=0) + total.mean(axis=1)[:, None]) / 2
 
 
 def atrous(

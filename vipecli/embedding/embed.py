@@ -1,5 +1,7 @@
 """View-invariant probabilistic embeddings of 2D poses (Sun et al., ECCV 2020)."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from vipecli.embedding.model import Embeddings, Model
@@ -8,7 +10,7 @@ from vipecli.poses.poses import Poses
 BATCH = 512  # frames per call of the network
 MIN_JOINTS = 4  # with fewer known joints a frame counts as one without a person
 
-__all__ = ["BATCH", "MIN_JOINTS", "Embeddings", "Model", "embed"]
+__all__ = ["BATCH", "MIN_JOINTS", "Embeddings", "Model", "embed", "without_vertical"]
 
 
 def embed(poses: Poses, model: Model) -> Embeddings:
@@ -48,3 +50,10 @@ def embed(poses: Poses, model: Model) -> Embeddings:
     nobody = known.sum(1) < MIN_JOINTS
     mean[nobody] = std[nobody] = np.nan
     return Embeddings(mean, std, poses.times, model.id, model.sigmoid)
+
+
+def without_vertical(clip: Embeddings, model: Model) -> Embeddings:
+    """Embeddings of a model as `Model.without_vertical` would have made them."""
+    plain = model.without_vertical()
+    mean, std = clip.mean[:, : plain.dims], clip.std[:, : plain.dims]
+    return replace(clip, mean=mean, std=std, model=plain.id, sigmoid=plain.sigmoid)

@@ -15,6 +15,7 @@ from vipecli.poses import skeleton as sk
 
 DEFAULT_WEIGHTS = "prvipe.onnx"
 MODEL_FORMAT = 1
+PLAIN = "-plain"  # ends the name of embeddings without the vertical
 
 
 class Network(Protocol):
@@ -48,7 +49,8 @@ class Embeddings:
     times
         shape (T,) float64, presentation times in seconds.
     model
-        name of the weights and the first 8 hex digits of their SHA-256, ``prvipe:0123abcd``.
+        name of the weights and the first 8 hex digits of their SHA-256, ``prvipe:0123abcd``;
+        without the vertical ``prvipe:0123abcd-plain``.
     sigmoid
         the model's (a, b) of p(z1, z2) = 0.9 sigmoid(-a |z1 - z2| + b) + 0.05 (equation 5).
     """
@@ -101,11 +103,14 @@ class Model:
     sigmoid
         (a, b) of the matching probability.
     dims
-        D.
+        D: so many of the network's numbers are taken.
     trained_on
         the data, in words.
     session
         the onnxruntime session.
+    plain
+        D and (a, b) of the embedding without the world's vertical, its first D numbers; None where
+        the model knows no vertical.
     """
 
     id: str
@@ -113,6 +118,7 @@ class Model:
     dims: int
     trained_on: str
     session: Network
+    plain: tuple[int, tuple[float, float]] | None = None
 
     @classmethod
     def load(cls, path: Path | None = None, *, threads: int = 1) -> "Model":
@@ -137,12 +143,24 @@ class Model:
             version, joints = json.loads(meta["format"]), tuple(json.loads(meta["joints"]))
             a, b = json.loads(meta["sigmoid"])
             name, dims, trained_on = meta["name"], json.loads(meta["dims"]), meta["trained_on"]
-        except (KeyError, ValueError) as exc:
+            plain = json.loads(meta.get("without_vertical", "null"))
+            plain = plain and (plain["dims"], tuple(plain["sigmoid"]))
+        except (KeyError, ValueError, TypeError) as exc:
             raise WeightsError(f"{path}: not a model written by `vipe train`") from exc
         if version != MODEL_FORMAT or joints != sk.JOINTS:
             raise WeightsError(f"{path}: made for other joints or by another version of vipe")
         checksum = hashlib.sha256(data).hexdigest()[:8]
-        return cls(f"{name}:{checksum}", (a, b), dims, trained_on, session)
+        return cls(f"{name}:{checksum}", (a, b), dims, trained_on, session, plain)
+
+    def without_vertical(self) -> "Model":
+        """The paper's embedding: poses are the same however they are turned, lying or standing.
+
+        For cameras that are rolled. The model itself where it knows no vertical.
+        """
+        if self.plain is None:
+            return self
+        dims, sigmoid = self.plain
+        return replace(self, id=self.id + PLAIN, sigmoid=sigmoid, dims=dims, plain=None)
 
     def run(
         self, joints: NDArray[np.float32], visibility: NDArray[np.float32]
@@ -150,7 +168,7 @@ class Model:
         """Mean and std (T, D) of 2D poses (T, 13, 2) in pixels with visibilities (T, 13)."""
         feed = {"joints": joints, "visibility": visibility}
         mean, std = self.session.run(["mean", "std"], feed)
-        return mean, std
+        return mean[:, : self.dims], std[:, : self.dims]
 
     def __repr__(self) -> str:
         """One line: identity, dimensions and training data."""

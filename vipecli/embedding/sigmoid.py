@@ -20,9 +20,10 @@ ERROR, FLOOR_ERROR = 0.003, 0.001
 
 # Exponents t for some offsets b at slope 1, times max(b, 2)^2, found by least squares towards the
 # least largest error (`fit`). Those for 2.114 and 10.57 serve the model that comes with
-# vipe: softened by `distance.SOFTNESS`, and as it is.
+# vipe: softened by `distance.SOFTNESS`, and as it is; 1.96 and 9.81 the same without the vertical.
 _EXPONENTS = {
     2.114: ((), (0.231, 0.5724, 24.137, 460.45)),
+    1.96: ((), (0.2504, 0.5802, 14.7946, 248.2667)),
     1.804: ((), (0.281, 0.664, 13.2, 309.0)),
     -3.0: ((), (0.645, 3.48, 30.9, 716.0)),
     -0.5: ((), (0.446, 1.592, 8.849, 89.35, 2259.0)),
@@ -35,6 +36,7 @@ _EXPONENTS = {
     5.5: ((1.94 + 1.45j, 2.19 + 3.55j), (1.448,)),
     7.5: ((3.09 + 2.32j, 3.11 + 5.75j), (2.248,)),
     9.02: ((3.21 + 2.5j, 2.91 + 6.09j), (2.633,)),
+    9.81: ((3.1796 + 2.5858j, 2.7904 + 6.189j), (2.7668,)),
     10.22: ((3.162 + 2.646j, 2.736 + 6.285j), (2.82,)),
     10.57: ((3.9206 + 3.8141j, 3.2011 + 7.8382j), (4.016, 4.0555)),
     11.5: ((4.07 + 2.71j, 4.03 + 6.22j, 3.23 + 10.54j), (3.479,)),

@@ -1,20 +1,22 @@
 """Action recognition and alignment on Penn Action (Zhang, Zhu, Derpanis, ICCV 2013)."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from vipecli.embedding.embed import Embeddings, Model, embed
 from vipecli.errors import FormatError
-from vipecli.evaluate.metrics import one_nn_correct, one_view_accuracy, without_hubs
 from vipecli.evaluate.penn_order import tau, tau_count, tau_pairs
+from vipecli.evaluate.penn_score import Table, answers, fold_tables
 from vipecli.index.neighbours import NeighbourSearch
 from vipecli.index.penn_action import PennClip, load
 
 __all__ = ["PennClip", "distances", "evaluate", "load", "score", "split", "tau", "tau_pairs"]
+
+VOTERS = 5
+"""Clips that vote, as in `vipe classify`."""
 
 _BLOCK = 50  # clips compared with all clips after the first of them
 
@@ -79,8 +81,10 @@ def score(
     *,
     index_distances: np.ndarray | None = None,
     hubs: int = 0,
+    k: int = VOTERS,
+    folds: int = 0,
 ) -> dict[str, Any]:
-    """1-NN accuracies of a table of distances.
+    """Accuracies of a table of distances, of the nearest clip and of a vote.
 
     Parameters
     ----------
@@ -90,109 +94,34 @@ def score(
         labels of the rows and columns; without an index the columns are the queries, and each is
         left out of its own index.
     index_distances
-        shape (I, I), the index to itself, for the correction of hubs; not needed without `index`.
+        shape (I, I), the index to itself, for the correction of hubs and the calibration of the
+        vote; not needed without `index`.
     hubs
         neighbours for `metrics.without_hubs`, within each index used; 0 = leave distances alone.
+    k
+        neighbours that vote, as in `classify.classify`.
+    folds
+        without an index: answer each block of `penn_score.blocks` from the others; 0 = leave one
+        clip out at a time.
 
     Returns
     -------
-    All in [0, 1]: `accuracy` with the full index; `accuracy_other_views`, index clips of the
-    query's own viewpoint left out; `accuracy_one_view`, mean over the viewpoints of
-    `accuracy_per_view`, see `metrics.one_view_accuracy`; `per_action`, share of right answers with
-    the full index.
+    All in [0, 1]. `accuracy`: the nearest clip of the full index has the right label;
+    `accuracy_voted`: the most probable label of the vote is right, "none of these" or not, which
+    is the answer to a share of `refused`. The same over index clips of other viewpoints than the
+    query's, `accuracy_other_views`, `accuracy_voted_other_views`; and with an index of one
+    viewpoint, see `metrics.one_view_accuracy`, mean over the viewpoints of `accuracy_per_view`:
+    `accuracy_one_view`, `accuracy_voted_one_view`. `per_action`, `per_action_voted`: shares of
+    right answers with the full index.
     """
-    table = _Table.of(distances, queries, index, index_distances, hubs)
-    every = np.ones(distances.shape[1], bool)
-    full = one_nn_correct(table.from_index(every), table.actions, table.labels, table.allowed)
-    other = np.zeros(len(queries), bool)
-    one = {}
-    for view in np.unique(table.query_views):
-        rows = table.query_views == view
-        other[rows] = table.correct(rows, table.views != view)
-    for view in np.unique(table.views):
-        items = table.views == view
-        one |= one_view_accuracy(
-            table.from_index(items)[:, items],
-            table.actions,
-            table.labels[items],
-            table.views[items],
-            table.allowed[:, items],
-        )
-    names = sorted(set(table.actions))
-    return {
-        "accuracy": float(full.mean()),
-        "accuracy_other_views": float(other.mean()),
-        "accuracy_one_view": float(np.nanmean(list(one.values()))),
-        "accuracy_per_view": one,
-        "per_action": {name: float(full[table.actions == name].mean()) for name in names},
-        "queries": len(queries),
-        "index": distances.shape[1],
-    }
-
-
-@dataclass(frozen=True)
-class _Table:
-    """Distances (Q, I) with the labels of both sides."""
-
-    distances: np.ndarray
-    allowed: np.ndarray
-    actions: np.ndarray
-    query_views: np.ndarray
-    labels: np.ndarray
-    views: np.ndarray
-    members: np.ndarray
-    own: np.ndarray | None
-    hubs: int
-
-    @classmethod
-    def of(
-        cls,
-        distances: np.ndarray,
-        queries: Sequence[PennClip],
-        index: Sequence[PennClip] | None,
-        own: np.ndarray | None,
-        hubs: int,
-    ) -> "_Table":
+    if index is None and folds:
+        tables: Iterable[Table] = fold_tables(distances, queries, folds=folds, hubs=hubs, k=k)
+    else:
+        own = distances if index is None else index_distances
         items = queries if index is None else index
-        if distances.shape != (len(queries), len(items)):
-            raise ValueError(
-                f"a table of shape {distances.shape} for {len(queries)} queries and "
-                f"{len(items)} index clips"
-            )
-        if hubs and index is not None and own is None:
-            raise ValueError("hub correction needs the distances of the index to itself")
-        same = np.eye(*distances.shape, dtype=bool) if index is None else False
-        return cls(
-            distances,
-            np.ones(distances.shape, bool) & ~np.asarray(same),
-            np.array([c.action for c in queries]),
-            np.array([c.viewpoint for c in queries]),
-            np.array([c.action for c in items]),
-            np.array([c.viewpoint for c in items]),
-            np.full(len(queries), index is None),
-            distances if index is None else own,
-            hubs,
-        )
-
-    def from_index(self, items: np.ndarray) -> np.ndarray:
-        """Distances to the index of some items (I,) bool, without hubs if so asked; the rest as is.
-
-        A query counts as a member of that index where it is one of those items.
-        """
-        if not self.hubs:
-            return self.distances
-        out = self.distances.copy()
-        members = self.members & items if self.members.any() else None
-        out[:, items] = without_hubs(
-            self.distances[:, items], self.own[np.ix_(items, items)], members, k=self.hubs
-        )
-        return out
-
-    def correct(self, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """Whether the nearest of some items has the query's label, for some queries."""
-        cells = np.ix_(rows, items)
-        near = self.from_index(items)[cells]
-        return one_nn_correct(near, self.actions[rows], self.labels[items], self.allowed[cells])
+        tables = [Table(distances, own, queries, items, index is None, hubs, k)]
+    counts = {"queries": len(queries), "index": distances.shape[1]}
+    return answers(tables).figures() | counts
 
 
 def split(clips: Sequence[PennClip], queries: str) -> tuple[list[PennClip], list[PennClip] | None]:
@@ -223,6 +152,8 @@ def evaluate(
     queries: str = "train",
     every: int = 1,
     hubs: int = 0,
+    k: int = VOTERS,
+    folds: int = 0,
     progress: Callable[[str, int, int], object] | None = None,
 ) -> dict[str, Any]:
     """All figures of Penn Action for one model.
@@ -236,7 +167,7 @@ def evaluate(
     queries
         ``train``: the training split alone, each clip left out of its own index; ``test``: the
         test clips against the training clips.
-    every, hubs
+    every, hubs, k, folds
         as in `distances` and `score`.
     progress
         called with the name of a stage, its number of steps, and the steps done since the last
@@ -259,7 +190,7 @@ def evaluate(
         sides.append(_embedded(index, model, report("embedding of the index", len(index))))
     table = distances(*sides, every=every, progress=report("distances", _cells(asked, index)))
     own = None
-    if index is not None and hubs:
+    if index is not None:
         own = distances(
             sides[1], every=every, progress=report("distances of the index", _cells(index, None))
         )
@@ -272,6 +203,8 @@ def evaluate(
             None if index is None else [index[i] for i in np.flatnonzero(columns)],
             index_distances=None if own is None else own[np.ix_(columns, columns)],
             hubs=hubs,
+            k=k,
+            folds=folds,
         )
         return _without_nan(part | tau(pairs, asked, rows))
 

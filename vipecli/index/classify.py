@@ -176,6 +176,30 @@ def _vote(neighbours: Sequence[Neighbour], calibration: Calibration) -> Ranking:
     return Ranking(label, share, votes, refused, tuple(neighbours))
 
 
+def most_probable(
+    scores: NDArray[Any], labels: NDArray[Any], calibration: Calibration
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Labels that win the vote of `classify`, for many queries at once.
+
+    Parameters
+    ----------
+    scores, labels
+        shape (Q, k), of the neighbours of every query, nearest first; a score of inf has no vote.
+    calibration
+        as in `classify`.
+
+    Returns
+    -------
+    The most probable label (Q,), whether or not "none of these" is more probable, and where it is,
+    shape (Q,) bool.
+    """
+    weights, none = vote_shares(scores, calibration)
+    shares = (weights[:, :, None] * (labels[:, :, None] == labels[:, None])).sum(axis=1)
+    best = shares.argmax(axis=1)  # equal: the nearer clip's
+    every = np.arange(len(scores))
+    return labels[every, best], none > shares[every, best]
+
+
 def vote_shares(
     scores: NDArray[Any], calibration: Calibration
 ) -> tuple[NDArray[Any], NDArray[Any]]:

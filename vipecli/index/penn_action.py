@@ -9,6 +9,7 @@ import numpy as np
 from vipecli.errors import FormatError
 from vipecli.files import is_sidecar
 from vipecli.poses.formats.matlab import load_mat
+from vipecli.poses.formats.penn import OUTSIDE_PX
 from vipecli.poses.npz_reader import open_npz
 from vipecli.poses.poses import Poses
 from vipecli.poses.skeleton import MIRROR
@@ -77,8 +78,8 @@ def load(path: Path | str, *, invisible: float = INVISIBLE_SCORE) -> list[PennCl
     Returns
     -------
     In the order of their ids. The labels' left and right are those of the viewer: every pair is
-    swapped. A joint at (1, 1) or less and not visible lies outside of the picture and is missing:
-    NaN, score 0. Frames are taken to be 1/30 s apart.
+    swapped. A joint within `OUTSIDE_PX` of the corner and not visible lies outside of the picture
+    and is missing: NaN, score 0. Frames are taken to be 1/30 s apart.
 
     Raises
     ------
@@ -147,7 +148,7 @@ def _poses(
     """Joints (F, 13, 2) as labelled, as the person's own."""
     xy = np.asarray(xy, np.float32)[:, list(MIRROR)]
     seen = np.asarray(visibility)[:, list(MIRROR)] > 0
-    missing = (~seen & (xy <= 1).all(axis=-1)) | ~np.isfinite(xy).all(axis=-1)
+    missing = (~seen & (xy <= OUTSIDE_PX).all(axis=-1)) | ~np.isfinite(xy).all(axis=-1)
     score = np.where(missing, 0, np.where(seen, 1, invisible)).astype(np.float32)
     xy = np.where(score[..., None] > 0, xy, np.float32(np.nan))
     return Poses(xy, score, np.arange(len(xy)) / FPS, size, source, "labelled")

@@ -18,6 +18,7 @@ from vipecli.train.body import (
     unit,
 )
 
+_FROM_TRUNK = (0.0,) * 3 + (0.5, 0.5, 1.0, 1.0) + (0.0,) * 2 + (0.5, 0.5, 1.0, 1.0)
 FLIP_X = (-1.0, 1.0, 1.0)  # a limb's directions on the other side of the body
 
 
@@ -40,6 +41,7 @@ class Augmentation:
     roll_deg: float = 30.0
     distance: tuple[float, float] = (2.0, 2.0)  # torso units, log-uniform
     noise: float = 0.0  # std of detected joints, torso units of the picture
+    ends: float = 1.0  # wrists and ankles err so many times as much, elbows and knees half-way
     outlier: float = 0.0  # per joint: error 8 times larger
     swap: float = 0.0  # left and right of the arms or of the legs exchanged
     uncertain: float = 0.0  # per joint: low visibility, larger error
@@ -47,6 +49,7 @@ class Augmentation:
     drop_limb: float = 0.0  # one whole limb, or everything below the hips
     hide: float = 0.0  # 1 to `hide_most` joints at random, torso or not
     hide_most: int = 4
+    crop: float = 0.0  # part of the body out of the picture, below it most often
 
 
 PAPER = Augmentation()
@@ -289,11 +292,12 @@ class Augmenter:
         torso = joints[:, [sk.LEFT_SHOULDER, sk.RIGHT_SHOULDER, sk.LEFT_HIP, sk.RIGHT_HIP]]
         extent = (torso[:, :, None] - torso[:, None]).square().sum(-1).amax((1, 2)).sqrt()
         std = o.noise * self._uniform(n, 1, low=0.3, high=1.7)
+        std = std * (1 + (o.ends - 1) * torch.tensor(_FROM_TRUNK, device=self.device))
         std = std * (1 + 6 * (1 - visibility - 0.1).clamp_min(0))
         std = torch.where(self._chance(o.outlier, n, 13), 8 * std, std)
         joints = self._swapped(joints)
         joints = joints + (std * extent[:, None])[..., None] * self._normal(n, 13, 2)
-        return joints, visibility * self._seen(n)
+        return joints, visibility * self._seen(n) * self._inside(joints)
 
     def found(self, joints: Tensor, visibility: Tensor, jitter: float) -> tuple[Tensor, Tensor]:
         """Joints (B, 13, 2) that a real detector found, and their visibility, some joints dropped.
@@ -303,7 +307,24 @@ class Augmenter:
         """
         n = len(joints)
         extent = (joints.amax(1) - joints.amin(1)).amax(1)[:, None, None]
-        return joints + jitter * extent * self._normal(n, 13, 2), visibility * self._seen(n)
+        joints = joints + jitter * extent * self._normal(n, 13, 2)
+        return joints, visibility * self._seen(n) * self._inside(joints)
+
+    def _inside(self, joints: Tensor) -> Tensor:
+        """1 for joints (B, 13) that are in the picture; the nearer half of the body always is.
+
+        The picture ends below in three of five cases, else to the left or right.
+        """
+        n = len(joints)
+        if not self.options.crop:
+            return torch.ones(n, 13, device=self.device)
+        ways = torch.tensor([[0, 1], [0, 1], [0, 1], [1, 0], [-1, 0]], device=self.device)
+        pick = torch.randint(len(ways), (n,), generator=self.generator, device=self.device)
+        along = (joints * ways[pick][:, None]).sum(-1)
+        middle, end = along.median(1).values, along.amax(1)
+        edge = middle + self._uniform(n) * (end - middle)
+        inside = (along <= edge[:, None]) | ~self._chance(self.options.crop, n)[:, None]
+        return inside.to(joints.dtype)
 
     def _swapped(self, joints: Tensor) -> Tensor:
         mirror = torch.tensor(sk.MIRROR, device=self.device)

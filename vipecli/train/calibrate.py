@@ -11,7 +11,7 @@ NEAREST = 20  # candidates per picture, as many as a search would show
 RANDOM = 5  # and pairs that nobody would show, which should stay improbable
 
 
-def calibrate(net: PrVipe, poses: Tensor, augmenter: Augmenter) -> tuple[float, float]:
+def calibrate(net: PrVipe, poses: Tensor, augmenter: Augmenter) -> list[tuple[float, float]]:
     """Fit a and b of equation 5 so that a probability says how often such pairs match in 3D.
 
     The triplets of training are never told how often a near pair is a wrong one, so the sigmoid
@@ -24,30 +24,45 @@ def calibrate(net: PrVipe, poses: Tensor, augmenter: Augmenter) -> tuple[float, 
     net
         embeds; its a and b are replaced.
     poses
-        shape (P, 13, 3), not used for judging.
+        shape (P, 13, 3), y up, not used for judging.
     augmenter
         films them as in training.
 
     Returns
     -------
-    a and b.
+    a and b of the whole embedding, and, where it holds the vertical, those without it: there lying
+    and standing match.
     """
     views = [augmenter.detect(augmenter.project(poses)) for _ in range(2)]
     net.eval()
     with torch.no_grad():
-        (mean, std), (other_mean, other_std) = (net(*view) for view in views)
-        near = torch.cdist(mean, other_mean).topk(min(NEAREST, len(poses)), largest=False).indices
-        index = torch.cat([near, torch.randint_like(near[:, :RANDOM], len(poses))], dim=1)
-        anchors = poses[:, None].expand(*index.shape, 13, 3).reshape(-1, 13, 3)
-        error = losses.np_mpjpe(anchors, poses[index].reshape(-1, 13, 3)).view(index.shape)
+        first, second = (net(*view) for view in views)
+    if not net.vertical:
+        return [_fit(net, first, second, poses)]
+    dims = net.mean.out_features
+    free = _fit(net, *(tuple(x[:, :dims] for x in view) for view in (first, second)), poses)
+    return [_fit(net, first, second, losses.upright(poses)), free]
+
+
+def _fit(
+    net: PrVipe, first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], poses: Tensor
+) -> tuple[float, float]:
+    """Fit a and b of the network, in place, to two views (mean, std) of poses (P, J, 3)."""
+    with torch.no_grad():
+        near = torch.cdist(first[0], second[0]).topk(min(NEAREST, len(poses)), largest=False)
+        index = torch.cat(
+            [near.indices, torch.randint_like(near.indices[:, :RANDOM], len(poses))], 1
+        )
+        anchors = poses[:, None].expand(*index.shape, -1, 3).flatten(0, 1)
+        error = losses.np_mpjpe(anchors, poses[index].flatten(0, 1)).view(index.shape)
         match = error <= losses.MATCH_AT
-    first = mean[:, None], std[:, None]
-    second = other_mean[index], other_std[index]
+    one, other = (x[:, None] for x in first), (x[index] for x in second)
+    pairs = tuple(one), tuple(other)
     optimizer = torch.optim.LBFGS([net.raw_a, net.b], max_iter=100, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         optimizer.zero_grad()
-        p = losses.match_moments(first, second, net.a, net.b)
+        p = losses.match_moments(*pairs, net.a, net.b)
         value = torch.nn.functional.binary_cross_entropy(p, match.to(p.dtype))
         value.backward()
         return value

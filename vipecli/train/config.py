@@ -20,6 +20,7 @@ class Network:
     dropout: float = 0.3
     use_visibility: bool = True
     lift: bool = False
+    vertical: float = 0.0
     start_a: float = 0.478
     start_b: float = -0.5
     start_std: float = 1.0
@@ -37,11 +38,14 @@ class Config:
     optimizer: str = "adamw"  # or "adagrad"
     learning_rate: float = 1e-3
     warmup: int = 500
-    schedule: str = "cosine"  # or "constant"
+    schedule: str = "cosine"  # or "constant", or "decay": constant, then straight down to 0
+    decay_from: int = 0  # step from which it goes down
     restarts: tuple[int, ...] = ()  # steps at which the cosine begins anew, `restart_rate` as high
     restart_rate: float = 0.6
     average_cycles: bool = False  # the result is the mean of the weights at the end of each cosine
+    blend: float = 1.0  # the result lies so far on the way from the weights given to those learnt
     weight_decay: float = 1e-4
+    half: bool = False  # the wide layers in bfloat16: three times as fast where the CPU has it
     average: float = 0.9995  # exponential average of the weights
     match: str = "moments"  # or "sampled", K = 20
     ratio: float = 1.0
@@ -49,6 +53,9 @@ class Config:
     prior: float = 0.001
     lift: float = 0.0
     metric: float = 0.0  # embedding distance regressed on NP-MPJPE
+    vertical: float = 0.0  # likelihood of the world's vertical in the body's canonical frame
+    frozen: bool = False  # only the head of the vertical learns
+    upright: float = 0.0  # metric terms with the vertical, beside those without
     calibration: float = 0.0  # cross-entropy of the matching probability on mined pairs
     detected: float = 0.0  # share of each batch whose anchors a real detector found in film
     detected_from: int = 0  # step from which they are taken

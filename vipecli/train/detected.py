@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from vipecli.poses import skeleton as sk
 from vipecli.poses.npz_reader import open_npz
+from vipecli.train.body import unit
 from vipecli.train.vvipe_model import Mapper, PoseDecoder, canonical
 
 EPOCHS, BATCH, RATE = 40, 256, 1e-3
-_ROLL_DEG = 12.0  # std of the rotation in the picture's plane that varies the film
+_ROLL_DEG = 12.0  # std of the rotation in the picture's plane that varies the film, for lifting
 _JITTER = 0.01  # std of the noise on what is found, torso units
 
 
@@ -28,6 +29,8 @@ class Detections:
         shape (P, 13, 3): the detector's own 3D joints, axes right, down, forward.
     seen
         shape (P, 13, 3): true joints about the mid-hip, the same axes, spine 1.
+    up
+        shape (P, 3): the world's vertical, the same axes.
     take
         shape (P,): which stretch of film each frame is of.
     """
@@ -36,6 +39,7 @@ class Detections:
     visibility: Tensor
     world: Tensor
     seen: Tensor
+    up: Tensor
     take: Tensor
 
     @classmethod
@@ -47,7 +51,7 @@ class Detections:
         FormatError
             if a file is none.
         """
-        names = "xy", "score", "world", "seen", "take"
+        names = "xy", "score", "world", "seen", "up", "take"
         parts, takes = [], 0
         for path in paths:
             with open_npz(path, what="a file of detections") as archive:
@@ -56,12 +60,14 @@ class Detections:
             takes = arrays[-1].max() + 1
             parts.append(arrays)
         columns = zip(*parts, strict=True)
-        joints, score, world, seen, take = (torch.from_numpy(np.concatenate(c)) for c in columns)
+        joints, score, world, seen, up, take = (
+            torch.from_numpy(np.concatenate(c)) for c in columns
+        )
         spine = seen[:, [sk.LEFT_SHOULDER, sk.RIGHT_SHOULDER]].mean(1).norm(dim=-1)
-        return cls(joints, score, world, seen / spine[:, None, None], take)
+        return cls(joints, score, world, seen / spine[:, None, None], up, take)
 
-    def varied(self, rng: np.random.Generator) -> "Detections":
-        """The same film, half of the frames mirrored, all rolled a little."""
+    def varied(self, rng: np.random.Generator, *, roll_deg: float = _ROLL_DEG) -> "Detections":
+        """The same film, half of the frames mirrored, all rolled by `roll_deg` (std)."""
         count = len(self.joints)
         flip = torch.from_numpy(rng.random(count) < 0.5)
 
@@ -69,7 +75,7 @@ class Detections:
             other = x[:, list(sk.MIRROR)] * (torch.tensor(signs) if signs else 1)
             return torch.where(flip.view(-1, *[1] * (x.dim() - 1)), other, x)
 
-        angle = torch.from_numpy(rng.normal(0, np.radians(_ROLL_DEG), count)).float()
+        angle = torch.from_numpy(rng.normal(0, np.radians(roll_deg), count)).float()
         c, s, zero, one = angle.cos(), angle.sin(), torch.zeros(count), torch.ones(count)
         roll = torch.stack([c, -s, zero, s, c, zero, zero, zero, one], -1).view(-1, 3, 3).mT
         return Detections(
@@ -77,8 +83,32 @@ class Detections:
             mirrored(self.visibility),
             mirrored(self.world, -1.0, 1.0, 1.0) @ roll,
             mirrored(self.seen, -1.0, 1.0, 1.0) @ roll,
+            (
+                torch.where(flip[:, None], self.up * torch.tensor([-1.0, 1.0, 1.0]), self.up)[
+                    :, None
+                ]
+                @ roll
+            )[:, 0],
             self.take,
         )
+
+
+def upwards(up: Tensor) -> Tensor:
+    """Rotations (B, 3, 3) that turn directions (B, 3) onto the y axis, the shortest way.
+
+    As the shortest way from straight down is not defined, `up` has to point up or down in axes
+    with y down, as a picture has them: they are turned about z first.
+    """
+    flip = torch.tensor([-1.0, -1.0, 1.0], device=up.device)
+    v = unit(up * flip)
+    y = torch.zeros_like(v)
+    y[:, 1] = 1
+    s = v + y
+    # reflection in the plane across v + y, twice: v to y
+    turn = 2 * s[:, :, None] * s[:, None] / s.square().sum(-1)[:, None, None].clamp_min(1e-6)
+    eye = torch.eye(3, device=up.device)
+    half = 2 * y[:, :, None] * y[:, None] - eye
+    return half @ (turn - eye) @ torch.diag(flip)
 
 
 class Refiner(nn.Module):

@@ -20,7 +20,13 @@ TOLERANCE = 1e-5  # largest difference between ONNX and torch, relative to the l
 
 
 def export(
-    net: PrVipe, path: Path, *, name: str, trained_on: str, settings: dict | None = None
+    net: PrVipe,
+    path: Path,
+    *,
+    name: str,
+    trained_on: str,
+    settings: dict | None = None,
+    sigmoids: list[tuple[float, float]] | None = None,
 ) -> float:
     """Write the network in inference mode, atomically.
 
@@ -32,6 +38,8 @@ def export(
         the ``.onnx`` file.
     name, trained_on, settings
         go into the file's metadata, beside joint order, a, b and the version.
+    sigmoids
+        from `calibrate.calibrate`; None = the network's own a and b.
 
     Returns
     -------
@@ -42,15 +50,18 @@ def export(
     WeightsError
         if the written file does not give what torch gives.
     """
+    own, *free = sigmoids or [(float(net.a.detach()), float(net.b.detach()))]
     metadata = {
         "name": name,
         "kind": net.kind,
-        "sigmoid": [float(net.a.detach()), float(net.b.detach())],
-        "dims": net.mean.out_features,
+        "sigmoid": own,
+        "dims": net.mean.out_features + 3 * bool(net.vertical),
         "uses_visibility": net.use_visibility,
         "trained_on": trained_on,
         "settings": settings or {},
     }
+    if free:
+        metadata["without_vertical"] = {"dims": net.mean.out_features, "sigmoid": free[0]}
     return write(net, path, views(), ("mean", "std"), metadata)
 
 

@@ -14,21 +14,23 @@ from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
 from vipecli.errors import FormatError
-from vipecli.poses import skeleton as sk
-from vipecli.train import checkpoint, losses
+from vipecli.train import checkpoint
 from vipecli.train.augment import Augmenter
-from vipecli.train.body import frame
 from vipecli.train.calibrate import calibrate
 from vipecli.train.config import Config
 from vipecli.train.data import Mocap, load_mocap, rarity
-from vipecli.train.detected import Detections
+from vipecli.train.detected import Detections, upwards
 from vipecli.train.export import export
 from vipecli.train.model import PrVipe
 from vipecli.train.score import Retrieval
+from vipecli.train.terms import embedding_terms
+from vipecli.train.warm_start import settle, start_from
 
 CHECKPOINT = "checkpoint.pt"
 CALIBRATION_POSES = 3000
+START_POSES = 8192  # that tell the batch statistics of a model to start from
 FILM_AGAIN = 50  # steps after which film is mirrored and rolled anew
+FILM_ROLL_DEG = 5.0  # std of the rotation in the picture's plane that varies it
 FILM_JITTER = 0.006  # std of the noise on found joints, widths of the person
 
 
@@ -77,12 +79,33 @@ class Trainer:
             self.trained_on += f", {len(film.take)} frames of {takes} takes through the detector"
         self.net = PrVipe(kind=config.kind, **dataclasses.asdict(config.network)).to(device)
         self.averaged = copy.deepcopy(self.net)
+        if config.half:
+            self.net.in_half()
+        self.start: dict[str, Tensor] = {}  # the weights given, if any
         self.cycles: list[dict[str, Tensor]] = []  # averaged weights at the end of each cosine
         self.optimizer = _optimizer(config, self.net)
         self.augmenter = Augmenter(config.augment, device=device, seed=config.seed)
         self.rng = np.random.default_rng(config.seed)
         self.poses = torch.from_numpy(mocap.poses)
         self.cumulative = np.cumsum(pose_weights(config, mocap))
+
+    def start_from(self, path: Path) -> None:
+        """Begin with the weights of an exported model; see `warm_start.start_from`."""
+        fresh = start_from(self.net, path, self._views())
+        self.averaged.load_state_dict(self.net.state_dict())
+        self.start = {
+            name: value.clone()
+            for name, value in self.net.state_dict().items()
+            if name.rpartition(".")[0] not in fresh
+        }
+
+    def _views(self) -> tuple[Tensor, Tensor]:
+        """Pictures that tell the batch statistics of a network, the same ones every time."""
+        augmenter = Augmenter(self.config.augment, device=self.device, seed=self.config.seed + 2)
+        place = np.random.default_rng(self.config.seed).random(START_POSES) * self.cumulative[-1]
+        index = np.searchsorted(self.cumulative, place).clip(0, len(self.poses) - 1)
+        poses = self.poses[torch.from_numpy(index)].to(self.device)
+        return augmenter.detect(augmenter.project(augmenter.turned(augmenter.poses(poses))))
 
     @property
     def last(self) -> int:
@@ -95,7 +118,7 @@ class Trainer:
             self.cycles.append(copy.deepcopy(self.averaged.state_dict()))
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate * self._rate() * group.get("scale", 1.0)
-        self.net.train()
+        self.net.train(not self.config.frozen)  # or batch statistics would move on
         terms = self._terms(self.draw(self.config.batch))
         total = sum(getattr(self.config, name) * value for name, value in terms.items())
         self.optimizer.zero_grad(set_to_none=True)
@@ -116,18 +139,29 @@ class Trainer:
                 value.lerp_(now[name], 1 - keep)
 
     def result(self) -> PrVipe:
-        """Return the averaged network, or with `Config.average_cycles` the mean over all cycles."""
+        """Return the averaged network, or with `Config.average_cycles` the mean over all cycles.
+
+        With `Config.blend` between the weights that the run was given and that.
+        """
         net = copy.deepcopy(self.averaged)
         ends = [*self.cycles, self.averaged.state_dict()]
         for name, value in net.state_dict().items():
             if value.is_floating_point():
                 value.copy_(torch.stack([end[name] for end in ends]).mean(0))
+        if self.start and self.config.blend < 1:
+            for name, value in net.state_dict().items():
+                if name in self.start and value.is_floating_point():
+                    value.copy_(torch.lerp(self.start[name], value, self.config.blend))
+            settle(net, self._views())
         return net
 
     def _rate(self) -> float:
         warm = min(1.0, (self.step + 1) / max(1, self.config.warmup))
         if self.config.schedule == "constant":
             return warm
+        if self.config.schedule == "decay":
+            left = self.config.steps - max(self.step, self.config.decay_from)
+            return warm * left / (self.config.steps - self.config.decay_from)
         starts = [0, *self.config.restarts, self.config.steps]
         cycle = sum(self.step >= start for start in starts[1:-1])
         first, last = starts[cycle], starts[cycle + 1]
@@ -155,69 +189,30 @@ class Trainer:
                 for real, drawn in zip(found, views[0], strict=False)
             )
         joints, visibility = (torch.cat(parts) for parts in zip(*views, strict=True))
-        output, std = self.net(joints, visibility)
+        heads = self.net.heads(joints, visibility)
         if self.config.kind == "lifting":
             seen = torch.cat([seen for _, seen in films])
-            return {"lift": smooth_l1_loss(output.view(-1, 13, 3), seen, beta=0.1)}
-        mean, std = (z.unflatten(0, (2, -1)) for z in (output, std))
-        mined = losses.mine(mean, poses, candidates=self.config.candidates)
-        own = torch.arange(len(poses), device=self.device)
-        positive, negative = (self._distance(mean, std, i) for i in (own, mined.negative))
-        margin = losses.L2_MARGIN if self.config.kind == "l2vipe" else losses.MARGIN
-        triplet = torch.relu(positive - negative + margin)
-        active = mined.found & (triplet > 0)
-        terms = {
-            "ratio": (triplet * active).sum() / active.sum().clamp_min(1),
-            "positive": positive.mean(),
-            "prior": losses.prior(mean.flatten(0, 1), std.flatten(0, 1)),
-        }
-        if self.config.lift:
-            lifted = self.net.lift(mean.flatten(0, 1)).view(-1, 13, 3)
-            terms["lift"] = smooth_l1_loss(lifted, canonical(torch.cat([poses, others])), beta=0.1)
-        if self.config.metric:
-            terms["metric"] = losses.metric(mean, mined)
-        if self.config.calibration:
-            terms["calibration"] = losses.calibration(self._match_pairs(mean, std, mined), mined)
-        return terms
+            return {"lift": smooth_l1_loss(heads[0].view(-1, 13, 3), seen, beta=0.1)}
+        return embedding_terms(self.config, self.net, heads, poses, others)
 
     def _found(self, count: int) -> tuple[Tensor, Tensor, Tensor] | None:
         """What a detector found of a share of `count` poses, if the config wants that by now.
 
-        Joints (N, 13, 2) and visibility (N, 13), and the true poses (N, 13, 3) in the axes of
-        `Augmenter.film`.
+        Joints (N, 13, 2) and visibility (N, 13), and the true poses (N, 13, 3), y up.
         """
         if not self.config.detected or self.step < self.config.detected_from:
             return None
         if self.step // FILM_AGAIN != self.film_turn:
             self.film_turn = self.step // FILM_AGAIN
             self.film = self.original.varied(
-                np.random.default_rng([self.config.seed, self.film_turn])
+                np.random.default_rng([self.config.seed, self.film_turn]), roll_deg=FILM_ROLL_DEG
             )
         n = int(self.config.detected * count)
         i = torch.from_numpy(self.rng.integers(0, len(self.film.joints), n))
-        joints, seen = self.film.joints[i].to(self.device), self.film.seen[i].to(self.device)
-        visibility = self.film.visibility[i].to(self.device)
-        upright = torch.tensor([-1.0, -1.0, 1.0], device=self.device)  # right, down: left, up
-        return (*self.augmenter.found(joints, visibility, FILM_JITTER), seen * upright)
-
-    def _distance(self, mean: Tensor, std: Tensor, index: Tensor) -> Tensor:
-        """Distance (B,) of each anchor to the positive at `index`, as the triplets take it."""
-        first, second = (mean[0], std[0]), (mean[1][index], std[1][index])
-        gap = first[0] - second[0]
-        if self.config.kind == "l2vipe":
-            return gap.square().sum(-1)
-        if self.config.kind == "vipe":
-            return -losses.probability(gap.norm(dim=-1), self.net.a, self.net.b).log()
-        match = {"sampled": losses.match_sampled, "moments": losses.match_moments}
-        return -match[self.config.match](first, second, self.net.a, self.net.b).log()
-
-    def _match_pairs(self, mean: Tensor, std: Tensor, mined: losses.Mined) -> Tensor:
-        return losses.match_moments(
-            (mean[0][:, None], std[0][:, None]),
-            (mean[1][mined.index], std[1][mined.index]),
-            self.net.a,
-            self.net.b,
-        )
+        film = (self.film.joints, self.film.visibility, self.film.seen, self.film.up)
+        joints, visibility, seen, up = (part[i].to(self.device) for part in film)
+        found = self.augmenter.found(joints, visibility, FILM_JITTER)
+        return *found, torch.einsum("bij,bkj->bki", upwards(up), seen)
 
     # -- checkpoints --------------------------------------------------------------------------
 
@@ -228,6 +223,7 @@ class Trainer:
             "net": self.net.state_dict(),
             "averaged": self.averaged.state_dict(),
             "cycles": self.cycles,
+            "start": self.start,
             "optimizer": self.optimizer.state_dict(),
             "torch_rng": torch.get_rng_state(),
             "augment_rng": self.augmenter.generator.get_state(),
@@ -248,7 +244,7 @@ class Trainer:
         self.step = state["step"]
         self.net.load_state_dict(state["net"])
         self.averaged.load_state_dict(state["averaged"])
-        self.cycles = state["cycles"]
+        self.cycles, self.start = state["cycles"], state["start"]
         self.optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["torch_rng"].cpu())
         self.augmenter.generator.set_state(state["augment_rng"].cpu())
@@ -256,6 +252,10 @@ class Trainer:
 
 
 def _optimizer(config: Config, net: PrVipe) -> torch.optim.Optimizer:
+    if config.frozen:
+        net.requires_grad_(False)
+        net.up.requires_grad_(True)
+        return torch.optim.AdamW(net.up.parameters(), lr=config.learning_rate)
     if config.optimizer == "adagrad":
         return torch.optim.Adagrad(net.parameters(), lr=config.learning_rate)
     sigmoid = [net.raw_a, net.b]  # two scalars that Adam would move by the rate, however far
@@ -280,14 +280,6 @@ def pose_weights(config: Config, mocap: Mocap) -> np.ndarray:
     return weights
 
 
-def canonical(poses: Tensor) -> Tensor:
-    """Poses (B, 13, 3) centred on the mid-hip, spine 1, in the frame of spine and hips."""
-    poses = poses - poses[:, [sk.LEFT_HIP, sk.RIGHT_HIP]].mean(1, keepdim=True)
-    spine = poses[:, [sk.LEFT_SHOULDER, sk.RIGHT_SHOULDER]].mean(1)
-    basis = frame(spine, poses[:, sk.LEFT_HIP] - poses[:, sk.RIGHT_HIP])
-    return torch.einsum("bji,bkj->bki", basis, poses) / spine.norm(dim=-1)[:, None, None]
-
-
 def start(
     config: Config,
     paths: list[Path],
@@ -295,6 +287,7 @@ def start(
     *,
     device: str = "cpu",
     film: Detections | None = None,
+    weights: Path | None = None,
 ) -> Trainer:
     """Trainer on mocap files, gone on from the checkpoint in `out` if there is one.
 
@@ -308,6 +301,8 @@ def start(
         folder of the run; made if missing.
     film
         what a real detector found of poses of the training subjects.
+    weights
+        an exported model to start from, see `warm_start.start_from`; None = at random.
 
     Raises
     ------
@@ -321,6 +316,8 @@ def start(
     trainer = Trainer(config, mocap, held_out, device=device, film=film)
     if (out / CHECKPOINT).exists():
         trainer.resume(out / CHECKPOINT)
+    elif weights:
+        trainer.start_from(weights)
     return trainer
 
 
@@ -340,19 +337,21 @@ def run(
     report: Callable[[dict[str, float]], None] | None = None,
     every: int = 100,
     checkpoint_every: int = 1000,
+    checkpoint_every_s: float = 180.0,
 ) -> None:
     """Train to the end.
 
     Parameters
     ----------
     out
-        gets a checkpoint each `checkpoint_every` steps and a line in ``log.jsonl`` each `every`:
-        step, seconds, mean loss terms, a, b and, with each checkpoint, ``hit_at_1`` in percent.
+        gets a checkpoint each `checkpoint_every` steps, and sooner where they take longer than
+        `checkpoint_every_s` seconds; and a line in ``log.jsonl`` each `every` steps: step, seconds,
+        mean loss terms, a, b and, each `checkpoint_every`, ``hit_at_1`` in percent.
     report
         called with each of these rows.
     """
     sums: dict[str, float] = {}
-    started = time.monotonic()
+    started = saved = time.monotonic()
     while trainer.step < trainer.config.steps:
         for name, value in trainer.train_step().items():
             sums[name] = sums.get(name, 0.0) + value / every
@@ -360,8 +359,10 @@ def run(
         if trainer.step % every == 0 or save:
             row = {"step": trainer.step, "seconds": round(time.monotonic() - started, 1), **sums}
             row |= {"a": trainer.net.a.item(), "b": trainer.net.b.item()}
-            if save:
+            if save or time.monotonic() - saved > checkpoint_every_s:
                 trainer.save(out / CHECKPOINT)
+                saved = time.monotonic()
+            if save:
                 row["hit_at_1"] = trainer.held_out.hit_at_1(trainer.averaged)
             with (out / "log.jsonl").open("a") as log:
                 log.write(json.dumps(row) + "\n")
@@ -377,15 +378,20 @@ def finish(trainer: Trainer, out: Path) -> float:
     -------
     Largest difference to torch, relative.
     """
-    whole = dataclasses.replace(trainer.config.augment, drop_joint=0.0, drop_limb=0.0, hide=0.0)
+    whole = dataclasses.replace(
+        trainer.config.augment, drop_joint=0.0, drop_limb=0.0, hide=0.0, crop=0.0
+    )
     augmenter = Augmenter(whole, device=trainer.device, seed=trainer.config.seed + 1)
     net = trainer.result()
+    sigmoids = None
     if trainer.config.kind == "prvipe":
-        calibrate(net, trainer.draw(CALIBRATION_POSES), augmenter)
+        sigmoids = calibrate(net, trainer.draw(CALIBRATION_POSES), augmenter)
     return export(
         net,
         out / f"{trainer.config.name}.onnx",
         name=trainer.config.name,
-        trained_on=trainer.trained_on,
+        trained_on=trainer.trained_on
+        + ", after the training of the weights given" * bool(trainer.start),
         settings=dataclasses.asdict(trainer.config),
+        sigmoids=sigmoids,
     )

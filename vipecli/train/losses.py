@@ -10,13 +10,17 @@ from torch.nn.functional import smooth_l1_loss
 from vipecli.embedding.distance import FLOOR, RANGE
 from vipecli.evaluate.metrics import MATCH_AT
 from vipecli.poses import skeleton as sk
+from vipecli.train.body import frame
+from vipecli.train.model import concentration
 
 MARGIN = math.log(2)  # alpha = log(beta), section 3.6
 L2_MARGIN = 0.2  # of the triplets of L2-VIPE, on the squared distance of unit vectors (FaceNet's)
 
 
 def np_mpjpe(a: Tensor, b: Tensor) -> Tensor:
-    """NP-MPJPE (B,) of poses (B, 13, 3): section 3.1; reflections are not allowed.
+    """NP-MPJPE (B,) of poses (B, J, 3): section 3.1; reflections are not allowed.
+
+    The first 13 points are the joints; more may follow, see `upright`.
 
     Both are centred on the mid-hip and scaled to a spine of 1, then b is brought onto a by the
     best similarity (Horn's quaternion, least squares).
@@ -49,6 +53,41 @@ def np_mpjpe(a: Tensor, b: Tensor) -> Tensor:
     turned = cb + real * twice + torch.linalg.cross(axis, twice, dim=-1)
     scale = value[:, -1] / cb.square().sum((1, 2)).clamp_min(1e-12)
     return (turned * scale[:, None, None] - ca).norm(dim=-1).mean(-1)
+
+
+def upright(poses: Tensor, *, arm: float = 2.0) -> Tensor:
+    """Poses (B, 13, 3), y up, with two points more, above and below the pelvis: (B, 15, 3).
+
+    With them NP-MPJPE tells lying from standing.
+
+    Parameters
+    ----------
+    arm
+        how far above and below, spine lengths.
+    """
+    pelvis = poses[:, [sk.LEFT_HIP, sk.RIGHT_HIP]].mean(1)
+    spine = (poses[:, [sk.LEFT_SHOULDER, sk.RIGHT_SHOULDER]].mean(1) - pelvis).norm(dim=-1)
+    rise = torch.zeros_like(pelvis)
+    rise[:, 1] = arm * spine
+    return torch.cat([poses, torch.stack([pelvis + rise, pelvis - rise], dim=1)], dim=1)
+
+
+def vertical(parameter: Tensor, up: Tensor) -> Tensor:
+    """Mean negative log likelihood of directions (B, 3) under von Mises-Fisher distributions.
+
+    `parameter` (B, 3) as in `model.PrVipe.heads`; up to the constant log(2 pi).
+    """
+    k = concentration(parameter)[:, 0]
+    log_norm = k + torch.log1p(-torch.exp(-2 * k)) - k.log()
+    return (log_norm - (parameter * up).sum(-1)).mean()
+
+
+def canonical(poses: Tensor) -> Tensor:
+    """Poses (B, 13, 3) centred on the mid-hip, spine 1, in the frame of spine and hips."""
+    poses = poses - poses[:, [sk.LEFT_HIP, sk.RIGHT_HIP]].mean(1, keepdim=True)
+    spine = poses[:, [sk.LEFT_SHOULDER, sk.RIGHT_SHOULDER]].mean(1)
+    basis = frame(spine, poses[:, sk.LEFT_HIP] - poses[:, sk.RIGHT_HIP])
+    return torch.einsum("bji,bkj->bki", basis, poses) / spine.norm(dim=-1)[:, None, None]
 
 
 def probability(distance: Tensor, a: Tensor, b: Tensor) -> Tensor:
@@ -128,7 +167,7 @@ def mine(mean: Tensor, poses: Tensor, *, candidates: int = 8) -> Mined:
     mean
         shape (2, B, D): embedding means of anchors and positives.
     poses
-        shape (B, 13, 3): the anchors' 3D poses.
+        shape (B, J, 3): the anchors' 3D poses, as `np_mpjpe` takes them.
     candidates
         how many of the nearest are checked in 3D.
     """
@@ -143,8 +182,8 @@ def mine(mean: Tensor, poses: Tensor, *, candidates: int = 8) -> Mined:
         near = distance.gather(1, index)
         near[:, -1] = 0
         b, c = index.shape
-        anchors = poses[:, None].expand(b, c, 13, 3).reshape(-1, 13, 3)
-        npmpjpe = np_mpjpe(anchors, poses[index].reshape(-1, 13, 3)).view(b, c)
+        anchors = poses[:, None].expand(b, c, -1, 3).flatten(0, 1)
+        npmpjpe = np_mpjpe(anchors, poses[index].flatten(0, 1)).view(b, c)
         usable = (npmpjpe >= MATCH_AT) & near.isfinite()
         first = usable.to(torch.int8).argmax(1)
         return Mined(

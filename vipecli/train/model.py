@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from vipecli.poses import skeleton as sk
 
 KINDS = ("prvipe", "vipe", "l2vipe", "lifting")
+UP_WIDTH = 128  # of the hidden layer in front of the vertical
+LEAST_CONCENTRATION = 0.1
 TORSO = (sk.LEFT_SHOULDER, sk.RIGHT_SHOULDER, sk.LEFT_HIP, sk.RIGHT_HIP)
 
 
@@ -67,8 +69,20 @@ class _Block(nn.Module):
         return x + self.layers(x)
 
 
+class _Linear(nn.Linear):
+    """A linear layer that can multiply in bfloat16; weights and result stay as they are."""
+
+    half_precision = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.half_precision:
+            return super().forward(x)
+        parts = (part.bfloat16() for part in (x, self.weight, self.bias))
+        return nn.functional.linear(*parts).float()
+
+
 def _layer(inputs: int, width: int, dropout: float) -> list[nn.Module]:
-    return [nn.Linear(inputs, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(dropout)]
+    return [_Linear(inputs, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(dropout)]
 
 
 class PrVipe(nn.Module):
@@ -88,6 +102,9 @@ class PrVipe(nn.Module):
         3D pose in the camera's axes, D = 39.
     lift
         add a decoder from the mean to the canonical 3D pose (training only).
+    vertical
+        length of a vertical vector in the embedding: D + 3 numbers come out, the last three of them
+        the world's vertical in the body's canonical frame times this; 0 = none.
     start_a, start_b, start_std
         of the matching probability and of the std before training; the defaults are the paper's.
     """
@@ -102,6 +119,7 @@ class PrVipe(nn.Module):
         use_visibility: bool = True,
         kind: str = "prvipe",
         lift: bool = False,
+        vertical: float = 0.0,
         start_a: float = 0.478,
         start_b: float = -0.5,
         start_std: float = 1.0,
@@ -120,6 +138,12 @@ class PrVipe(nn.Module):
         self.lift = (
             nn.Sequential(nn.Linear(dims, 256), nn.ReLU(), nn.Linear(256, 13 * 3)) if lift else None
         )
+        self.vertical = vertical
+        self.up = (
+            nn.Sequential(nn.Linear(width, UP_WIDTH), nn.ReLU(), nn.Linear(UP_WIDTH, 3))
+            if vertical
+            else None
+        )
         nn.init.constant_(self.std.bias, _inverse_positive(start_std))
         self.raw_a = nn.Parameter(torch.tensor(float(_inverse_positive(start_a))))
         self.b = nn.Parameter(torch.tensor(float(start_b)))
@@ -135,14 +159,57 @@ class PrVipe(nn.Module):
         return torch.cat([x, visibility], dim=1) if self.use_visibility else x
 
     def forward(self, joints: Tensor, visibility: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation, both (B, D), of joints (B, 13, 2) and visibility (B, 13)."""
+        """Mean and standard deviation, both (B, D), of joints (B, 13, 2) and visibility (B, 13).
+
+        With a vertical (B, D + 3).
+        """
+        mean, std, up = self.heads(joints, visibility)
+        if up is None:
+            return mean, std
+        up_mean, up_std = fisher_moments(up)
+        mean = torch.cat([mean, self.vertical * up_mean], dim=1)
+        return mean, torch.cat([std, self.vertical * up_std], dim=1)
+
+    def in_half(self) -> None:
+        """Multiply in bfloat16 within the blocks from here on."""
+        for block in self.backbone:
+            if isinstance(block, _Block):
+                for layer in block.layers:
+                    if isinstance(layer, _Linear):
+                        layer.half_precision = True
+
+    def heads(self, joints: Tensor, visibility: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Mean and std (B, D) without the vertical, and the vertical's parameter (B, 3) if any.
+
+        The parameter of a von Mises-Fisher distribution: its direction times its concentration.
+        """
         x = self.backbone(self.inputs(joints, visibility))
-        mean = self.mean(x)
+        mean, up = self.mean(x), self.up(x) if self.up is not None else None
         if self.kind == "prvipe":
-            return mean, _positive(self.std(x)) + 1e-4
+            return mean, _positive(self.std(x)) + 1e-4, up
         if self.kind == "l2vipe":
             mean = nn.functional.normalize(mean, dim=-1)
-        return mean, torch.full_like(mean, 1e-3)
+        return mean, torch.full_like(mean, 1e-3), up
+
+
+def concentration(parameter: Tensor) -> Tensor:
+    """Concentration (B, 1) of von Mises-Fisher distributions, kept off 0, of their parameters."""
+    return (parameter.square().sum(-1, keepdim=True) + LEAST_CONCENTRATION**2).sqrt()
+
+
+def fisher_moments(parameter: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation per axis, both (B, 3), of von Mises-Fisher distributions.
+
+    The mean is shorter than 1, the more so the less is known of the direction: coth k - 1/k for a
+    concentration of k.
+    """
+    k = concentration(parameter)
+    direction = parameter / k
+    length = 1 / torch.tanh(k) - 1 / k
+    across = length / k
+    along = 1 - length.square() - 2 * across
+    variance = across + direction.square() * (along - across)
+    return length * direction, variance.clamp_min(1e-6).sqrt()
 
 
 def _positive(x: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from vipecli.train.augment import Augmentation, Augmenter
 from vipecli.train.data import Mocap
 from vipecli.train.model import PrVipe
 
-VIEWS = Augmentation(distance=(4.0, 8.0), noise=0.03, outlier=0.01)
+VIEWS = Augmentation(roll_deg=10.0, distance=(4.0, 8.0), noise=0.03, outlier=0.01)
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,15 @@ class Retrieval:
         return cls(pool, joints, visibility)
 
     def hit_at_1(self, net: PrVipe) -> float:
-        """Share of poses whose nearest embedding from the other view matches in 3D, in percent."""
+        """Share of poses whose nearest from the other view matches in 3D, in percent.
+
+        Without the vertical, if the embedding has one.
+        """
         device = next(net.parameters()).device
         net.eval()
         with torch.no_grad():
             first, second = (
-                net(self.joints[v].to(device), self.visibility[v].to(device))[0].cpu()
+                net.heads(self.joints[v].to(device), self.visibility[v].to(device))[0].cpu()
                 for v in (0, 1)
             )
         nearest = torch.cdist(first, second).argmin(1)
