@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from vipecli.evaluate.metrics import LEAST_INDEX_CLIPS, without_hubs
-from vipecli.index.classify import Calibration, calibrate, most_probable
+from vipecli.index.calibration import calibrate
+from vipecli.index.classify import Calibration, most_probable
 from vipecli.index.hubness import Hubness
 from vipecli.index.penn_action import PennClip
 
