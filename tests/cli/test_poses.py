@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from vipecli.cli.poses import PoseFormat
+from vipecli.embedding.model import Model
 from vipecli.poses.formats import FORMATS, load_poses, load_scene, save_poses
 from vipecli.poses.poses import Poses
 from vipecli.poses.skeleton import JOINTS
@@ -155,7 +156,7 @@ def test_classify_and_embed_keypoint_files(vipe, tmp_path):
     assert code == 0
     assert "4 embedded" in out
     with np.load(tmp_path / "emb" / "squat" / "0.json.npz") as file:
-        assert file["mean"].shape == (50, 16)
+        assert file["mean"].shape == (50, Model.load().dims)
     assert "4 were done already" in vipe("embed", tmp_path / "index", "--out", tmp_path / "emb")[1]
 
 

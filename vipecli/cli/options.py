@@ -170,8 +170,9 @@ Weights = Annotated[
 Vertical = Annotated[
     bool,
     typer.Option(
+        rich_help_panel=MATCHING,
         help="Tell lying from standing; --no-vertical where a camera is rolled: poses are the same "
-        "however they are turned."
+        "however they are turned.",
     ),
 ]
 Json = Annotated[
