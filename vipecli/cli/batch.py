@@ -33,7 +33,7 @@ def fill_with_progress(
     Parameters
     ----------
     wanted, recipe, jobs, force, moved
-        as in `library.fill`.
+        as in `embedded_folder.fill`.
     log
         receives each failure and each damaged video as it comes, a JSON object per line; None =
         no file.
@@ -47,17 +47,7 @@ def fill_with_progress(
     VipeError
         if a folder for the files cannot be made or written, or if the outcome of a clip is missing.
     """
-    for store in {slot.store for slot in wanted}:
-        try:
-            store.mkdir(parents=True, exist_ok=True)
-        except OSError as exc:
-            raise VipeError(
-                f"{store}: cannot be made ({exc.strerror}); choose another folder with --out"
-            ) from exc
-        check_writable(store)
-        sweep(store)
-    if log is not None:
-        check_output(log, *(slot.video for slot in wanted))
+    _check_outputs(wanted, log)
     order = {slot: i for i, slot in enumerate(wanted)}
     entries: list[Entry] = []
     failures: list[Outcome] = []
@@ -91,6 +81,21 @@ def fill_with_progress(
     list_failures(failures, len(wanted))
     _check_complete(wanted, [*(entry.slot for entry in entries), *(f.item for f in failures)])
     return sorted(entries, key=lambda entry: order[entry.slot]), failures
+
+
+def _check_outputs(wanted: Sequence[Slot], log: Path | None) -> None:
+    """Make the folders of the files, and refuse what could not be written there."""
+    for store in {slot.store for slot in wanted}:
+        try:
+            store.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise VipeError(
+                f"{store}: cannot be made ({exc.strerror}); choose another folder with --out"
+            ) from exc
+        check_writable(store)
+        sweep(store)
+    if log is not None:
+        check_output(log, *(slot.video for slot in wanted))
 
 
 def _check_complete(wanted: Sequence[Slot], settled: Sequence[Slot]) -> None:

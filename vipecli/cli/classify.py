@@ -306,7 +306,6 @@ def _explain(result: _Result, library: "OpenedIndex", out: Path) -> None:
     from vipecli.cli.console import progress_bars
     from vipecli.errors import VideoError
     from vipecli.index.build import clip_path
-    from vipecli.poses.formats import is_pose_file
     from vipecli.video.source import ClipSource
 
     query, ranking = result.query, result.ranking
@@ -317,9 +316,8 @@ def _explain(result: _Result, library: "OpenedIndex", out: Path) -> None:
     facts = library.facts[place]
     video = clip_path(facts, library.index.folder)
     if out.suffix.lower() != ".html":
-        for path, what in ((query.path, query.path), (video, facts.path or nearest.clip)):
-            if path is None or is_pose_file(path):
-                raise VideoError(f"{what}: there is no video of it to show; an .html shows joints")
+        _check_video(query.path, str(query.path))
+        _check_video(video, facts.path or nearest.clip)
     poses = library.poses(place)
     alignment = align(query.embeddings, library.packed.clips[place], ends="closed")
     with progress_bars() as bars:
@@ -345,6 +343,15 @@ def _explain(result: _Result, library: "OpenedIndex", out: Path) -> None:
             (a, poses_a, *_), (b, poses_b, *_) = sides
             write_synced(alignment, (a, poses_a), (b, poses_b), out, progress=progress)
     say(f"Wrote {out}", err=True)
+
+
+def _check_video(path: Path | None, name: str) -> None:
+    """Refuse a clip that has no pictures."""
+    from vipecli.errors import VideoError
+    from vipecli.poses.formats import is_pose_file
+
+    if path is None or is_pose_file(path):
+        raise VideoError(f"{name}: there is no video of it to show; an .html shows joints")
 
 
 def _write_page(
