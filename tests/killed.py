@@ -19,6 +19,7 @@ import numpy as np
 import vipecli.embedding.embedded_folder
 from vipecli.cli.app import main
 from vipecli.poses.detection.blazepose import BlazePose
+from vipecli.poses.detection.model_file import model_path
 from vipecli.poses.tracking import SEEN, XY
 
 BODY = np.zeros((33, 7), np.float32)
@@ -38,6 +39,7 @@ def start(folder: Path, store: Path) -> int:
     pid = os.fork()
     if pid == 0:
         os.setsid()
+        os.environ["VIPE_POSE_MODEL"] = str(model_path())  # it may be in the cache
         os.environ["VIPE_CACHE"] = f"{store}.cache"  # or every run would profit from the first
         quiet = os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1)

@@ -246,7 +246,7 @@ def write_penn(folder):
     for i in range(16):
         xy, seen = labelled(12, missing=0.5 if i == 15 else 0)
         xy += np.random.default_rng(i).normal(size=xy.shape) * seen[..., None]
-        xy[:, 5, 1] += 300 * (i % 2) * seen[:, 5]
+        xy[:, 5, 1] += 300.0 * (i % 2) * seen[:, 5]
         view, train = ("front", "left")[i // 2 % 2], 1 if i < 12 else -1
         labels = ("squat", "pullup")[i % 2], view, train
         write_mat(folder / "labels" / f"{i:04}.mat", xy, seen, *labels)
