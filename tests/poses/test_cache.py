@@ -4,6 +4,7 @@ import errno
 import json
 import multiprocessing
 import os
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from vipecli.embedding import clip as embedding_clip
 from vipecli.embedding.clip import Recipe, read_clip, read_scene
 from vipecli.errors import VideoWarning
 from vipecli.poses import cache
+from vipecli.poses.detection.model_file import stored_model
 from vipecli.poses.poses import Scene
 from vipecli.poses.tracking import Track, Tracks
 
@@ -45,9 +47,13 @@ def assert_same(a, b):
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """An empty cache."""
-    monkeypatch.setenv("VIPE_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "poses"
+    """A cache without poses."""
+    folder, model = tmp_path / "cache", stored_model()
+    if model is not None:  # a mediapipe without one needs it
+        folder.mkdir()
+        shutil.copy(model, folder)
+    monkeypatch.setenv("VIPE_CACHE", str(folder))
+    return folder / "poses"
 
 
 @pytest.fixture
