@@ -549,6 +549,8 @@ BOMBS = {
 @pytest.mark.parametrize("name", BOMBS)
 def test_23_limits_hold_before_memory_is_reserved(tmp_path, name):
     """One line that says the limit, in a process that grows by less than 700 MB."""
+    if name.endswith(".toml"):
+        pytest.importorskip("torch", reason="needs the extra train")
     make, _, says = BOMBS[name]
     make(tmp_path / name)
     code = (

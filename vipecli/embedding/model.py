@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from vipecli.poses import skeleton as sk
 
 DEFAULT_WEIGHTS = "prvipe.onnx"
 MODEL_FORMAT = 1
+_MOST_DIMS = 4096  # of an embedding
 PLAIN = "-plain"  # ends the name of embeddings without the vertical
 
 
@@ -141,10 +143,14 @@ class Model:
         meta = metadata(session)
         try:
             version, joints = json.loads(meta["format"]), tuple(json.loads(meta["joints"]))
-            a, b = json.loads(meta["sigmoid"])
-            name, dims, trained_on = meta["name"], json.loads(meta["dims"]), meta["trained_on"]
+            a, b = _sigmoid(json.loads(meta["sigmoid"]))
+            name, dims, trained_on = (
+                meta["name"],
+                _dims(json.loads(meta["dims"])),
+                meta["trained_on"],
+            )
             plain = json.loads(meta.get("without_vertical", "null"))
-            plain = plain and (plain["dims"], tuple(plain["sigmoid"]))
+            plain = plain and (_dims(plain["dims"], dims), _sigmoid(plain["sigmoid"]))
         except (KeyError, ValueError, TypeError) as exc:
             raise WeightsError(f"{path}: not a model written by `vipe train`") from exc
         if version != MODEL_FORMAT or joints != sk.JOINTS:
@@ -173,6 +179,24 @@ class Model:
     def __repr__(self) -> str:
         """One line: identity, dimensions and training data."""
         return f"Model({self.id!r}, {self.dims} dimensions, trained on {self.trained_on})"
+
+
+def _sigmoid(value: object) -> tuple[float, float]:
+    """Return (a, b) as read from a file; ValueError where it is no pair of numbers with a > 0."""
+    numbers = cast("list[object]", value) if isinstance(value, list) else []
+    if [type(x) in (int, float) for x in numbers] != [True, True]:
+        raise ValueError(f"{value!r} is no pair of numbers")
+    a, b = map(float, cast("list[float]", numbers))
+    if not (math.isfinite(a) and math.isfinite(b) and a > 0):
+        raise ValueError(f"{value!r}: both are to be finite, and the first above 0")
+    return a, b
+
+
+def _dims(value: object, most: int = _MOST_DIMS) -> int:
+    """Return a number of dimensions as read from a file; ValueError where it is none."""
+    if type(value) is not int or not 1 <= value <= most:
+        raise ValueError(f"{value!r} is no number of dimensions up to {most}")
+    return value
 
 
 def default_weights() -> Path:
