@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,7 +104,7 @@ class Poses:
         """Shape (T,) bool: frames in which at least one joint is known."""
         return (self.score > 0).any(axis=1)
 
-    def part(self, frames: slice | np.ndarray) -> "Poses":
+    def part(self, frames: slice | NDArray[Any]) -> "Poses":
         """Some of the frames."""
         known = [name for name in _SHAPES if getattr(self, name) is not None]
         return replace(self, **{name: getattr(self, name)[frames] for name in known})
