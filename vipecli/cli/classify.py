@@ -318,7 +318,6 @@ def _explain(result: _Result, library: "OpenedIndex", out: Path) -> None:
     if out.suffix.lower() != ".html":
         _check_video(query.path, str(query.path))
         _check_video(video, facts.path or nearest.clip)
-    poses = library.poses(place)
     alignment = align(query.embeddings, library.packed.clips[place], ends="closed")
     with progress_bars() as bars:
         bar = bars.add_task(f"writing {out.name}", total=None, unit="frames")
@@ -330,7 +329,7 @@ def _explain(result: _Result, library: "OpenedIndex", out: Path) -> None:
             (query.source, query.poses, query.embeddings, ""),
             (
                 video and ClipSource(video),
-                poses,
+                library.poses(place),
                 library.packed.clips[place],
                 f"{nearest.clip} ({nearest.label})",
             ),

@@ -8,6 +8,8 @@ import typer
 from vipecli.cli.console import note, progress_bars, say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from vipecli.train import loop, posegpt, vvipe
 
 
@@ -70,21 +72,22 @@ def train(
         lifting = vvipe_config.read_config(config, steps=steps)
         trainer = vvipe.start(lifting, mocap, out, device=device)
         _run(vvipe, trainer, out)
-        for path in vvipe_files.finish(trainer, out, detections=film):
-            say(f"Wrote {path}")
-        return
+        return _say_written(vvipe_files.finish(trainer, out, detections=film))
     if kind_of(config) in posegpt_config.KINDS:
         prediction = posegpt_config.read_config(config, steps=steps)
         trainer = posegpt.start(prediction, mocap, out, device=device)
         _run(vvipe, trainer, out)
-        for path in posegpt_files.finish(trainer, out):
-            say(f"Wrote {path}")
-        return
+        return _say_written(posegpt_files.finish(trainer, out))
     settings = load_config(config, steps=steps)
     trainer = loop.start(settings, mocap, out, device=device, film=film, weights=weights)
     _run(loop, trainer, out)
     difference = loop.finish(trainer, out)
     say(f"Wrote {out / (settings.name + '.onnx')}  (ONNX equals torch to {difference:.0e})")
+
+
+def _say_written(paths: "Iterable[Path]") -> None:
+    for path in paths:
+        say(f"Wrote {path}")
 
 
 def _run(
