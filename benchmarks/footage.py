@@ -16,7 +16,7 @@ _CLIPS = sorted((Path(__file__).parent.parent / "examples/clips").glob("*/*.mp4"
 SQUATS = [clip for clip in _CLIPS if clip.parent.name == "squat"]
 FULL_HD = "scale=-2:1080,pad=1920:1080:(ow-iw)/2:0"
 _ROUNDS = 3
-_REHEARSAL = "from vipecli.alignment.same_action import rehearse; rehearse()"
+_WARM_UP = "from vipecli.alignment.same_action import warm_up; warm_up()"
 
 
 def vipe(*args: object) -> float:
@@ -68,7 +68,7 @@ def start() -> Iterator[Row]:
     ready = "import numpy, scipy.interpolate, scipy.optimize, vipecli.embedding.embed"
     for task, before, code in (
         ("import vipecli (CPU)", "pass", "import vipecli"),
-        ("numba and compiled kernels, until first used (CPU)", ready, _REHEARSAL),
+        ("numba and compiled kernels, until first used (CPU)", ready, _WARM_UP),
     ):
         timed = f"{before}; import time; t = time.process_time(); {code}"
         command = [sys.executable, "-c", f"{timed}; print(time.process_time() - t)"]

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from vipecli.train.data import load_mocap
-from vipecli.train.identity import told
+from vipecli.train.identity import subject_recognised
 from vipecli.train.loop import split
 from vipecli.train.score import Retrieval
 from vipecli.train.vvipe import Trainer
@@ -79,7 +79,7 @@ def people_told(trainer: Trainer) -> dict[str, float]:
     film, mapper = trainer.film, trainer.averaged["mapper"].eval()
     with torch.no_grad():
         latent = mapper(film.joints[:, 0], film.visibility[:, 0])[0]
-    subject, most = told(latent, film.who, film.clip)
+    subject, most = subject_recognised(latent, film.who, film.clip)
     return {"subject": 100 * subject, "most_frequent": 100 * most}
 
 

@@ -298,7 +298,7 @@ def search(
     facts, key = library.facts(), content_key(path, detector_key(recipe))
     itself = np.array([one.key == key for one in facts])
     hits = find(frame, library.embeddings(), top=top, per_clip=per_clip, leave_out=itself)
-    found = tuple(FoundPose(facts[hit.place].name, facts[hit.place].label, hit) for hit in hits)
+    found = tuple(FoundPose(facts[hit.clip].name, facts[hit.clip].label, hit) for hit in hits)
     return FoundPoses(path, float(poses.times[0]), frame.model, found)
 
 

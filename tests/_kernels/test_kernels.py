@@ -237,13 +237,13 @@ def test_np_mpjpe_does_not_see_place_turn_or_size():
 
 
 def test_a_new_process_loads_compiled_code():
-    from vipecli.alignment.same_action import rehearse
+    from vipecli.alignment.same_action import warm_up
 
-    rehearse()  # so that the code is in the cache
+    warm_up()  # so that the code is in the cache
     code = """
 from vipecli import _kernels
-from vipecli.alignment.same_action import rehearse
-rehearse()
+from vipecli.alignment.same_action import warm_up
+warm_up()
 kernels = [kernel for kernel in vars(_kernels).values() if getattr(kernel, "signatures", None)]
 print(len(kernels), sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels))
 """

@@ -183,7 +183,7 @@ def test_an_alignment_looks_at_the_clips_before_it_loads_what_matches_them():
         "    print(sorted({'numba', 'scipy', 'PIL'} & set(sys.modules)))\n"
         "    raise KeyboardInterrupt\n"
         "vipecli.embedding.clip.read_clips = read_clips\n"
-        "vipecli.engine.meanwhile = lambda *_: print('meanwhile')\n"
+        "vipecli.engine.in_background = lambda *_: print('meanwhile')\n"
         "main(['align', *sys.argv[1:]])\n"
     )
     files = [str(CLIPS / name) for name in SQUATS]

@@ -22,8 +22,8 @@ def build(folder, items, *, index=None, recipe=None):
     index = index or Index(folder)
     todo = plan(index, items, recipe, present={i.name for i in items})
     failed = []
-    made = make_records(todo.fresh, [], recipe, folder, failed=failed)
-    return commit(index, made, remove=todo.gone), todo, failed
+    made = make_records(todo.new, [], recipe, folder, failed=failed)
+    return commit(index, made, remove=todo.removed), todo, failed
 
 
 def test_keypoint_files_parts_and_what_has_changed(tmp_path):
@@ -33,7 +33,7 @@ def test_keypoint_files_parts_and_what_has_changed(tmp_path):
     items = sources.find(tmp_path)
     items.append(sources.Item("part", "run", tmp_path / "run/c.npz", "", 0.2, 0.5))
     index, todo, failed = build(tmp_path, items)
-    assert (len(todo.fresh), todo.gone, todo.same, failed) == (4, (), 0, [])
+    assert (len(todo.new), todo.removed, todo.unchanged, failed) == (4, (), 0, [])
     part = list(index.records())[3]
     np.testing.assert_allclose(part.poses.times, np.arange(5, 13) / 25)
     assert len(part.embeddings) == 8
@@ -42,8 +42,8 @@ def test_keypoint_files_parts_and_what_has_changed(tmp_path):
     os.unlink(tmp_path / "walk/a.npz")
     left = [item for item in items if item.name != "walk/a.npz"]
     index, todo, _ = build(tmp_path, left, index=load(tmp_path))
-    assert [i.name for i in todo.fresh] == ["walk/b.npz"]
-    assert todo.gone == ("walk/a.npz", "walk/b.npz")
+    assert [i.name for i in todo.new] == ["walk/b.npz"]
+    assert todo.removed == ("walk/a.npz", "walk/b.npz")
     assert names(load(tmp_path)) == ["part", "run/c.npz", "walk/b.npz"]
 
 
@@ -103,17 +103,17 @@ def test_a_clip_votes_once(tmp_path, vipe):
         save_poses(poses(20), folder / name)
     code, out, err = vipe("index", "build", folder)
     assert (code, out) == (0, f"2 clips in the index of {folder}\n")
-    assert "walk/copy.npz: the same clip as walk/a.npz, and not taken in twice" in err
+    assert "walk/copy.npz: the same clip as walk/a.npz, so it is not added" in err
     assert names(load(folder)) == ["run/copy.npz", "walk/a.npz"]
     elsewhere = tmp_path / "b.npz"
     save_poses(poses(20), elsewhere)
-    assert "not taken in twice" in vipe("index", "add", folder, elsewhere, "--label", "walk")[2]
+    assert "so it is not added" in vipe("index", "add", folder, elsewhere, "--label", "walk")[2]
     assert vipe("index", "add", folder, elsewhere, "--label", "sit")[1:] == (
         f"3 clips in the index of {folder}\n",
         "",
     )
     (folder / "walk/a.npz").unlink()
-    assert "not taken in" not in vipe("index", "build", folder)[2]
+    assert "is not added" not in vipe("index", "build", folder)[2]
     assert "walk/copy.npz" in names(load(folder))
 
 

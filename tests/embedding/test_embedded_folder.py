@@ -64,7 +64,7 @@ def folder(tmp_path):
 
 
 def fill(folder, recipe=RECIPE, **options):
-    outcomes = list(embedded_folder.fill(embedded_folder.slots([folder]), recipe, **options))
+    outcomes = list(embedded_folder.embed_all(embedded_folder.slots([folder]), recipe, **options))
     return {o.item.name: o.error or o.result.fresh for o in outcomes}
 
 

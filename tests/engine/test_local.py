@@ -96,9 +96,9 @@ def test_no_jobs_is_refused():
 
 
 def test_meanwhile_imports_and_calls_and_never_complains(capfd):
-    for function in ("rehearse", "not there"):
-        engine.meanwhile("vipecli.alignment.same_action", function).join()
-    engine.meanwhile("vipecli.no_such_module", "x").join()
+    for function in ("warm_up", "not there"):
+        engine.in_background("vipecli.alignment.same_action", function).join()
+    engine.in_background("vipecli.no_such_module", "x").join()
     assert capfd.readouterr() == ("", "")
 
 
@@ -110,7 +110,7 @@ def test_ahead_gives_all_items_and_stays_a_few_ahead():
             made.append(i)
             yield i
 
-    taken = engine.ahead(count(), depth=3)
+    taken = engine.prefetch(count(), depth=3)
     assert next(taken) == 0
     time.sleep(0.3)
     assert 3 <= len(made) <= 6
@@ -128,13 +128,13 @@ def test_ahead_hands_over_errors_and_closes_its_iterator():
             closed.append(True)
 
     with pytest.raises(VideoError, match=r"x\.mp4"):
-        list(engine.ahead(broken()))
+        list(engine.prefetch(broken()))
     assert closed == [True]
-    endless = engine.ahead(forever(closed))
+    endless = engine.prefetch(forever(closed))
     assert next(endless) == 0
     endless.close()
     assert closed == [True, True]
-    assert not [t for t in threading.enumerate() if t.name == "vipe-ahead"]
+    assert not [t for t in threading.enumerate() if t.name == "vipe-prefetch"]
 
 
 def forever(closed):

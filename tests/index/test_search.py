@@ -24,7 +24,7 @@ def test_the_best_frame_of_each_clip_in_order():
     query = one_frame(clip(3, 9), 11)
     hits = search(query, clips, top=4)
     best = sorted((float(frame_distance(query, c).min()), i) for i, c in enumerate(clips))[:4]
-    assert [hit.place for hit in hits] == [i for _, i in best]
+    assert [hit.clip for hit in hits] == [i for _, i in best]
     for hit, (distance, i) in zip(hits, best, strict=True):
         assert hit.distance == pytest.approx(distance)
         assert hit.time_s == clips[i].times[hit.frame]
@@ -35,9 +35,9 @@ def test_the_best_frame_of_each_clip_in_order():
 def test_the_frame_itself_is_found_and_left_out_when_asked():
     clips = [clip(action, 1) for action in range(3)]
     query = one_frame(clips[1], 7)
-    assert (search(query, clips)[0].place, search(query, clips)[0].frame) == (1, 7)
+    assert (search(query, clips)[0].clip, search(query, clips)[0].frame) == (1, 7)
     left_out = np.array([False, True, False])
-    assert {hit.place for hit in search(query, clips, leave_out=left_out)} == {0, 2}
+    assert {hit.clip for hit in search(query, clips, leave_out=left_out)} == {0, 2}
     assert search(query, clips, leave_out=~np.zeros(3, bool)) == []
 
 
@@ -45,7 +45,7 @@ def test_the_papers_estimator():
     clips = [clip(action, 1, t=30) for action in range(3)]
     query = one_frame(clip(1, 9), 11)
     closed, drawn = (search(query, clips, match=match) for match in ("expected", "sampled"))
-    assert [hit.place for hit in closed] == [hit.place for hit in drawn]
+    assert [hit.clip for hit in closed] == [hit.clip for hit in drawn]
     assert drawn == search(query, clips, match="sampled")  # a fixed seed
     off = [
         abs(a.match_probability - b.match_probability) for a, b in zip(closed, drawn, strict=True)

@@ -9,10 +9,10 @@ import pytest
 
 from tests.media import corner, make_video, number
 from vipecli.outputs.layout import shared, tiled
-from vipecli.outputs.look import Look, Style
 from vipecli.outputs.reel import Mark, Reel, Take, pair_reel
 from vipecli.outputs.screen import Follower, Screen
 from vipecli.outputs.synced import write_reel
+from vipecli.outputs.video_options import Style, VideoOptions
 from vipecli.poses.poses import Poses
 from vipecli.video.planes import Planes
 from vipecli.video.read import probe, read_frames, read_planes
@@ -107,7 +107,9 @@ def test_every_style_shows_both_clips(clip, tmp_path, style):
         Take(ClipSource(clip), times, person()),
         Take(ClipSource(clip), times[::-1].cumsum() * 0 + 0.36, person()),
     ]
-    write_reel(reel(*takes), tmp_path / "out.mp4", Look(style=style, height=64, skeleton=False))
+    write_reel(
+        reel(*takes), tmp_path / "out.mp4", VideoOptions(style=style, height=64, skeleton=False)
+    )
     seen = frames(tmp_path / "out.mp4")
     assert len(seen) == 10
     first, last = (number(np.full((1, 1, 3), v)) for v in (seen[0].min(), seen[0].max()))
@@ -131,7 +133,7 @@ def test_mirrored_clips_in_every_style(tmp_path, style, size):
         Take(ClipSource(path), times, poses, mirrored=True),
     ]
     options = {"captions": False, "skeleton": False, "height": size[1] + 1}
-    write_reel(reel(*takes), tmp_path / "out.mp4", Look(style=style, **options))
+    write_reel(reel(*takes), tmp_path / "out.mp4", VideoOptions(style=style, **options))
     image = frames(tmp_path / "out.mp4")[0].astype(int)
     left, right = image[5:20, 4:20, 2].mean(), image[5:20, -20:-4, 2].mean()
     assert min(left, right) > (80 if style == "overlay" else 180)
@@ -141,7 +143,9 @@ def test_mirrored_clips_in_every_style(tmp_path, style, size):
 def test_the_edge_of_a_wipe_moves(clip, tmp_path):
     times = np.arange(50) / 50 * 0.01
     takes = [Take(ClipSource(clip), times, person()), Take(ClipSource(clip), times + 0.3, person())]
-    write_reel(reel(*takes), tmp_path / "out.mp4", Look(style="wipe", height=64, captions=False))
+    write_reel(
+        reel(*takes), tmp_path / "out.mp4", VideoOptions(style="wipe", height=64, captions=False)
+    )
     widths = [(image[4:10].mean(axis=(0, 2)) < 60).sum() for image in frames(tmp_path / "out.mp4")]
     assert min(widths[:25]) >= 40 and max(widths) - min(widths) >= 15
 
@@ -230,20 +234,22 @@ def test_chapters_are_in_the_file(clip, tmp_path):
     assert shown.chapters == [(0, 4, "Start"), (4, 8, "turn"), (8, 10, "end")]
     for suffix in (".mp4", ".mkv"):
         out = tmp_path / f"out{suffix}"
-        write_reel(shown, out, Look(chapters=True, height=64))
+        write_reel(shown, out, VideoOptions(chapters=True, height=64))
         with av.open(str(out)) as container:
             got = [(float(c["start"] * c["time_base"]), c["metadata"]["title"])
                    for c in container.chapters()]  # fmt: skip
         assert got == [(0, "Start"), (pytest.approx(0.16, abs=2e-3), "turn"),
                        (pytest.approx(0.32, abs=2e-3), "end")]  # fmt: skip
-    write_reel(shown, out, Look(height=64))
+    write_reel(shown, out, VideoOptions(height=64))
     with av.open(str(out)) as container:
         assert container.chapters() == []
 
 
 def test_pictures_are_as_large_as_filmed(clip, tmp_path):
     times = np.arange(10) / 25
-    write_reel(reel(Take(ClipSource(clip), times)), tmp_path / "out.mp4", Look(captions=False))
+    write_reel(
+        reel(Take(ClipSource(clip), times)), tmp_path / "out.mp4", VideoOptions(captions=False)
+    )
     info = probe(tmp_path / "out.mp4")
     assert (info.width, info.height) == SIZE
 
@@ -258,7 +264,7 @@ def test_speeds_do_not_look_across_a_cut():
 def test_what_cannot_be_shown(clip, tmp_path, options):
     takes = [Take(ClipSource(clip), np.zeros(1))] * 3
     with pytest.raises(ValueError, match=next(iter(options))):
-        write_reel(reel(*takes), tmp_path / "out.mp4", Look(**options))
+        write_reel(reel(*takes), tmp_path / "out.mp4", VideoOptions(**options))
     assert not list(tmp_path.iterdir())
 
 

@@ -17,10 +17,10 @@ from vipecli.outputs.draw import (
     text_width,
 )
 from vipecli.outputs.layout import tiled
-from vipecli.outputs.look import Look
 from vipecli.outputs.reel import Reel, Take
 from vipecli.outputs.strip import _columns, clock, make_strip
 from vipecli.outputs.synced import write_reel, write_synced
+from vipecli.outputs.video_options import VideoOptions
 from vipecli.poses.poses import Poses
 from vipecli.video.container import open_media
 from vipecli.video.read import probe, read_frames
@@ -177,13 +177,15 @@ def test_a_folder_of_frames_beside_a_video(clips, tmp_path):
         Take(ClipSource(tmp_path / "frames"), times),
         Take(ClipSource(clips[1]), times, label="tall"),
     ]
-    write_reel(Reel(tuple(takes), np.full(10, 0.5), 30), tmp_path / "out.mp4", Look(height=96))
+    write_reel(
+        Reel(tuple(takes), np.full(10, 0.5), 30), tmp_path / "out.mp4", VideoOptions(height=96)
+    )
     assert [a for a, _ in shown(tmp_path / "out.mp4", 96)] == list(range(10))
 
 
 def test_a_single_frame(clips, tmp_path):
     takes = [Take(ClipSource(path), np.zeros(1)) for path in clips]
-    write_reel(Reel(tuple(takes), np.ones(1), 25), tmp_path / "out.mp4", Look(height=96))
+    write_reel(Reel(tuple(takes), np.ones(1), 25), tmp_path / "out.mp4", VideoOptions(height=96))
     assert shown(tmp_path / "out.mp4", 96) == [(0, 0)]
 
 

@@ -137,10 +137,10 @@ def test_a_fresh_classifier_tells_people_that_are_there_to_tell():
     who = torch.from_numpy(np.repeat([0, 1, 2], 400))
     clip = torch.from_numpy(np.repeat(np.arange(12), 100))
     latent = torch.from_numpy(rng.normal(size=(1200, 6))).float()
-    chance, most = identity.told(latent, who, clip, steps=200)
+    chance, most = identity.subject_recognised(latent, who, clip, steps=200)
     assert abs(chance - 1 / 3) < 0.1 and abs(most - 1 / 3) < 0.05
     latent[:, 0] += 4 * who
-    assert identity.told(latent, who, clip, steps=200)[0] > 0.9
+    assert identity.subject_recognised(latent, who, clip, steps=200)[0] > 0.9
 
 
 def test_the_identity_term_is_part_of_the_loss(tmp_path):

@@ -119,7 +119,7 @@ def align_either_side(
     return (other, True) if nearer else (plain, False)
 
 
-def rehearse() -> None:
+def warm_up() -> None:
     """Match two clips of two frames, so that all that matching needs is imported and loaded.
 
     For a thread beside the detector, which leaves the time for it.

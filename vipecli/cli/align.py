@@ -12,7 +12,7 @@ from vipecli.alignment.settings import Clock, Ends, Estimator, Mirror, Settings
 from vipecli.cli.align_files import Files
 from vipecli.cli.help import MATCHING, OUTPUTS, VIDEO
 from vipecli.cli.options import Json, MatchBy, with_recipe
-from vipecli.outputs.look import Look, Resample, Style, default_style
+from vipecli.outputs.video_options import Resample, Style, VideoOptions, default_style
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -237,15 +237,15 @@ def align(
     files = Files(out, json, csv, plot, otio, report).or_video(None if every else DEFAULT_OUT)
     files.check(clips)
     settings = Settings(ends, mirror, clock, every, smooth, match)
-    look = Look(
+    video = VideoOptions(
         style or default_style(len(clips)), resample, skeleton, captions, chapters,
         None if audio == "none" else ord(audio) - ord("a"), height,
     )  # fmt: skip
     with progress_bars() as bars:
         session = _read_and_match(clips, infos, of_each, settings, reference, bars)
         kept = infos[1 if onto is Onto.B else session.reference]
-        reel = _reel(session, onto, look, label or [], kept, of_each[0].fps)
-        files.write(session, reel, look, bars, onto=onto.value)
+        reel = _reel(session, onto, video, label or [], kept, of_each[0].fps)
+        files.write(session, reel, video, bars, onto=onto.value)
     files.report_results(session, reel)
 
 
@@ -295,11 +295,11 @@ def _check_inputs(clips: Sequence[Path], recipes: "Sequence[Recipe]") -> "list[V
 
 def load_libraries() -> None:
     """Import what matching and writing need, and load the kernels: beside finding the poses."""
-    from vipecli.alignment.same_action import rehearse
+    from vipecli.alignment.same_action import warm_up
     from vipecli.outputs import synced
     from vipecli.video.planes import Planes
 
-    rehearse()
+    warm_up()
     Planes.filled((2, 2), synced.BACKGROUND).bgr()
 
 
@@ -313,14 +313,14 @@ def _read_and_match(
 ) -> "Session":
     """Find the poses of all clips, and match them."""
     from vipecli.embedding.clip import read_clips
-    from vipecli.engine import meanwhile
+    from vipecli.engine import in_background
     from vipecli.errors import NoPoseError
 
     tasks = [
         bars.add_task(f"poses of {info.path.name}", total=info.frames, unit="frames")
         for info in infos
     ]
-    meanwhile("vipecli.cli.align", "load_libraries")
+    in_background("vipecli.cli.align", "load_libraries")
     seen = read_clips(clips, recipes, lambda clip, steps: bars.advance(tasks[clip], steps))
     from vipecli.alignment.takes import Clip, match_clips  # loaded by now
 
@@ -341,7 +341,7 @@ def _read_and_match(
 def _reel(
     session: "Session",
     onto: Onto,
-    look: Look,
+    video: VideoOptions,
     labels: Sequence[str],
     kept: "VideoInfo",
     fps: float | None,
@@ -350,6 +350,6 @@ def _reel(
     from vipecli.outputs.reel import reel_of, turning_marks
 
     filmed = max(fps, kept.fps) if fps else None
-    reel = reel_of(session, onto=onto.value, apart=look.style is Style.GRID, fps=filmed)
+    reel = reel_of(session, onto=onto.value, apart=video.style is Style.GRID, fps=filmed)
     reel = reel.labelled(labels)
-    return turning_marks(reel) if look.chapters else reel
+    return turning_marks(reel) if video.chapters else reel

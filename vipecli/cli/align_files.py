@@ -9,8 +9,8 @@ import typer
 
 if TYPE_CHECKING:
     from vipecli.alignment.takes import Session
-    from vipecli.outputs.look import Look
     from vipecli.outputs.reel import Reel
+    from vipecli.outputs.video_options import VideoOptions
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Files:
         check_json(self.json, *clips, *self.written)
 
     def write(
-        self, session: "Session", reel: "Reel", look: "Look", bars: Any, *, onto: str
+        self, session: "Session", reel: "Reel", video: "VideoOptions", bars: Any, *, onto: str
     ) -> None:
         """Write everything but the JSON, with a bar for what takes long."""
         from vipecli.outputs.mapping import write_csv
@@ -75,7 +75,7 @@ class Files:
             return lambda done, total: bars.update(task, completed=done, total=total)
 
         if self.video:
-            write_reel(reel, self.video, look, progress=bar(self.video))
+            write_reel(reel, self.video, video, progress=bar(self.video))
         if self.csv:
             write_csv(session, self.csv)
         if self.plot:

@@ -87,8 +87,8 @@ def vipe(
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code.
 
-    0: done; 1: a file could not be used, or another problem, told in one line; 2: the command was
-    not understood; 130: interrupted; 143: asked to end (SIGTERM).
+    0: done; 1: a file could not be used, or another problem, reported in one line;
+    2: wrong usage; 130: interrupted; 143: asked to end (SIGTERM).
     """
     with warnings.catch_warnings():
         warnings.simplefilter("always", VideoWarning)
@@ -132,7 +132,7 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: object) -
 
 
 def _usage(exc: typer.TyperException) -> int:
-    """One line for a command that was not understood; the help for one without arguments."""
+    """Report a usage error in one line; show the help for a command without arguments."""
     context = getattr(exc, "ctx", None)
     where = context.command_path if context else "vipe"
     message = exc.format_message()
@@ -144,6 +144,6 @@ def _usage(exc: typer.TyperException) -> int:
 
 
 def _reader_left() -> int:
-    """End quietly when the reader of our output has gone (`vipe ... | head`)."""
+    """End quietly when the reader of the output is closed (`vipe ... | head`)."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1

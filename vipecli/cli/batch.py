@@ -11,7 +11,7 @@ from typing import TextIO
 
 from vipecli.cli.console import debugging, note, progress_bars
 from vipecli.embedding.clip import Recipe
-from vipecli.embedding.embedded_folder import Entry, Slot, fill
+from vipecli.embedding.embedded_folder import Entry, Slot, embed_all
 from vipecli.engine import Outcome
 from vipecli.errors import VipeError
 from vipecli.files import check_output, check_writable, sweep, writable
@@ -19,7 +19,7 @@ from vipecli.files import check_output, check_writable, sweep, writable
 _REPORT_S = 30.0  # between lines about the progress, where there is no terminal for bars
 
 
-def fill_with_progress(
+def embed_with_progress(
     wanted: Sequence[Slot],
     recipe: Recipe,
     *,
@@ -33,7 +33,7 @@ def fill_with_progress(
     Parameters
     ----------
     wanted, recipe, jobs, force, moved
-        as in `embedded_folder.fill`.
+        as in `embedded_folder.embed_all`.
     log
         receives each failure and each damaged video as it comes, a JSON object per line; None =
         no file.
@@ -59,7 +59,7 @@ def fill_with_progress(
         def planned(count: int) -> None:
             bars.update(frames, total=bars.tasks[frames].total + count, visible=True)
 
-        for outcome in fill(
+        for outcome in embed_all(
             wanted,
             recipe,
             jobs=jobs,

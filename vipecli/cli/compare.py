@@ -109,14 +109,14 @@ def _read_and_match(
     """Find the poses of both clips, and match them."""
     from vipecli.alignment.takes import Clip, match_pair
     from vipecli.embedding.clip import check_clip, read_clips
-    from vipecli.engine import meanwhile
+    from vipecli.engine import in_background
 
     infos = [check_clip(*clip) for clip in zip(paths, recipes, strict=True)]
     tasks = [
         bars.add_task(f"poses of {info.path.name}", total=info.frames, unit="frames")
         for info in infos
     ]
-    meanwhile("vipecli.alignment.same_action", "rehearse")
+    in_background("vipecli.alignment.same_action", "warm_up")
     seen = read_clips(paths, recipes, lambda clip, steps: bars.advance(tasks[clip], steps))
     own, other = (Clip(info.source, *found) for info, found in zip(infos, seen, strict=True))
     return own, match_pair(own, other, recipes[0].load_model, settings)

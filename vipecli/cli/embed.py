@@ -49,12 +49,12 @@ def embed(
     stopped, however roughly, goes on where it was. Videos that cannot be used do not stop it: they
     are listed at the end, with exit code 1, and in the --log as they come.
     """
-    from vipecli.cli.batch import fill_with_progress
+    from vipecli.cli.batch import embed_with_progress
     from vipecli.embedding.embedded_folder import slots
 
     recipe = replace(recipe, person="all") if all_people else recipe
     wanted = [replace(slot, everyone=all_people) for slot in slots(inputs, out)]
-    entries, failures = fill_with_progress(wanted, recipe, jobs=jobs, force=force, log=log)
+    entries, failures = embed_with_progress(wanted, recipe, jobs=jobs, force=force, log=log)
     fresh = sum(entry.fresh for entry in entries)
     stores = ", ".join(sorted({str(slot.store) for slot in wanted}))
     say(f"{fresh} embedded, {len(entries) - fresh} were done already, in {stores}")

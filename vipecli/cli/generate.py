@@ -146,7 +146,7 @@ def _pose_of(source: str, lifter: "Lifter", recipe: "Recipe", bars: object) -> "
 
 
 def _around(recipe: "Recipe", moment: float | None) -> "Recipe":
-    """Look no farther from the moment than smoothing does."""
+    """VideoOptions no farther from the moment than smoothing does."""
     if moment is None:
         return recipe
     return replace(recipe, start_s=max(0.0, moment - _AROUND_S), end_s=moment + _AROUND_S)
@@ -165,7 +165,7 @@ def _write(poses: "np.ndarray", labels: list[str], out: Path) -> None:
             return
         import cv2
 
-        from vipecli.outputs.turning import sheet
+        from vipecli.outputs.turntable import sheet
 
         _, data = cv2.imencode(out.suffix, sheet(list(poses), labels))
         part.write_bytes(data.tobytes())

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vipecli.index.sources import Item
     from vipecli.index.store import Index
 
-app = App("Make and look after an index of labelled clips.")
+app = App("Build and maintain an index of labelled clips.")
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder that has an index.")]
 Exclude = Annotated[
@@ -67,7 +67,7 @@ def build(
     split: Annotated[Split, typer.Option(help="Penn Action: which clips.")] = Split.ALL,
     exclude: Exclude = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Start anew, also from a damaged index.")
+        bool, typer.Option("--force", help="Rebuild the index, also if it is damaged.")
     ] = False,
     jobs: Jobs = 1,
     person: Person = "largest",
@@ -77,10 +77,10 @@ def build(
     weights: Weights = None,
     vertical: Vertical = True,
 ) -> None:
-    """Make the index of a folder, or bring it up to date.
+    """Build the index of a folder, or update it.
 
-    Clips that are new or have changed are looked at, clips that are gone leave the index. With
-    another --model everything is embedded anew; poses that are there are used again.
+    Clips that are new or have changed are embedded, missing clips leave the index. With another
+    --model all clips are embedded again; their poses are reused.
     """
     from vipecli.embedding.clip import Recipe
     from vipecli.index import sources
@@ -99,7 +99,7 @@ def build(
         joints=joints,
         vertical=vertical,
     )
-    index = start(folder, recipe, anew=force)
+    index = start(folder, recipe, rebuild=force)
     after, failures = update(
         index,
         items,
@@ -135,7 +135,7 @@ def add(
     weights: Weights = None,
     vertical: Vertical = True,
 ) -> None:
-    """Add clips to an index; one that is there already is looked at again if it has changed."""
+    """Add clips to an index; one that is in it already is updated if it has changed."""
     from vipecli.embedding.clip import Recipe
     from vipecli.index.store import load
 
@@ -161,7 +161,7 @@ def remove(
         list[str], typer.Argument(metavar="NAME...", help="Names of clips, or shell patterns.")
     ],
 ) -> None:
-    """Take clips out of an index; the videos stay, and are not taken in again by themselves."""
+    """Remove clips from an index; the videos stay, and later updates leave them out."""
     from fnmatch import fnmatchcase
 
     from vipecli.errors import FormatError
@@ -182,7 +182,7 @@ def remove(
 
 @app.command()
 def info(folder: Folder, json: Json = None) -> None:
-    """Tell what an index holds: clips, labels, frames, model."""
+    """Show what an index holds: clips, labels, frames, model."""
     from vipecli.cli.console import check_json, write_json
     from vipecli.index.store import load
 
@@ -226,11 +226,11 @@ def verify(folder: Folder) -> None:
 # -- what the commands share -----------------------------------------------------------------------
 
 
-def start(folder: Path, recipe: "Recipe", *, anew: bool = False) -> "Index":
-    """The index of a folder to build on; an empty one where there is none or the model differs."""
+def start(folder: Path, recipe: "Recipe", *, rebuild: bool = False) -> "Index":
+    """Return the index to update: an empty one if there is none, or the model differs."""
     from vipecli.index.store import Index, exists, load
 
-    if anew or not exists(folder):
+    if rebuild or not exists(folder):
         return Index(folder)
     index = load(folder)
     return index if index.model == recipe.load_model().id else Index(folder)
@@ -246,54 +246,54 @@ def update(
     force: bool = False,
     **changes: Any,
 ) -> "tuple[Index, list[Outcome]]":
-    """Take clips into an index with progress bars, and list on standard error what failed.
+    """Add clips to an index with progress bars; failures are listed on standard error.
 
     Returns
     -------
     The index as it is now, and what failed.
     """
-    from vipecli.cli.batch import fill_with_progress, list_failures
+    from vipecli.cli.batch import embed_with_progress, list_failures
     from vipecli.cli.console import note, progress_bars
     from vipecli.errors import VipeError
-    from vipecli.index.build import make_records, plan, slots, untouched, without_copies
+    from vipecli.index.build import make_records, plan, slots, unchanged_clips, without_copies
     from vipecli.index.commit import commit
 
     todo = plan(index, items, recipe, present=present)
-    wanted = list(slots(todo.fresh, index.folder).values())
+    wanted = list(slots(todo.new, index.folder).values())
     entries, failures = [], []
     if wanted:
-        moved = force or bool(todo.gone) or not index.batches
-        entries, failures = fill_with_progress(wanted, recipe, jobs=jobs, moved=moved)
-    unchanged = not todo.fresh and not todo.gone and index.batches
+        moved = force or bool(todo.removed) or not index.batches
+        entries, failures = embed_with_progress(wanted, recipe, jobs=jobs, moved=moved)
+    unchanged = not todo.new and not todo.removed and index.batches
     if unchanged and all(getattr(index, name) == value for name, value in changes.items()):
         return index, failures
     failed: list[Outcome] = []
     copies: list[tuple[str, str]] = []
     with progress_bars() as bars:
-        bar = bars.add_task("index", total=len(todo.fresh), unit="clips")
+        bar = bars.add_task("index", total=len(todo.new), unit="clips")
         records = make_records(
-            todo.fresh,
+            todo.new,
             entries,
             recipe,
             index.folder,
             failed=failed,
             done=lambda steps: bars.advance(bar, steps),
         )
-        records = without_copies(records, untouched(index, todo), copies)
+        records = without_copies(records, unchanged_clips(index, todo), copies)
         first = next(records, None)
-        if first is None and not todo.same and len(index) == len(todo.gone):
-            list_failures(failed, len(todo.fresh))
+        if first is None and not todo.unchanged and len(index) == len(todo.removed):
+            list_failures(failed, len(todo.new))
             raise VipeError(f"{index.folder}: no clip could be used, so there is no index of it")
         chain = ([] if first is None else [first], records)
-        index = commit(index, (r for part in chain for r in part), remove=todo.gone, **changes)
-    list_failures(failed, len(todo.fresh))
+        index = commit(index, (r for part in chain for r in part), remove=todo.removed, **changes)
+    list_failures(failed, len(todo.new))
     for copy, name in copies:
-        note(f"{copy}: the same clip as {name}, and not taken in twice")
+        note(f"{copy}: the same clip as {name}, so it is not added")
     return index, [*failures, *failed]
 
 
 def summary(index: "Index") -> dict[str, Any]:
-    """Figures of an index."""
+    """Return the figures of an index."""
     from collections import Counter
 
     facts = index.facts()
@@ -313,7 +313,7 @@ def summary(index: "Index") -> dict[str, Any]:
 
 
 def _to_add(clip: Path, folder: Path, label: str | None, viewpoint: str) -> "list[Item]":
-    """Labelled clips that are meant by one argument of `add`."""
+    """Return the labelled clips that one argument of `add` stands for."""
     from vipecli.errors import VideoError, VipeError
     from vipecli.index import sources
 

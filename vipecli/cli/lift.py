@@ -119,7 +119,7 @@ def read_2d(clip: Path, recipe: "Recipe", bars: object) -> "Poses":
 
 
 def _preview(lifted: "Lifted", poses: "Poses", clip: "ClipSource", out: Path, bars: object) -> None:
-    from vipecli.outputs.turning import write_preview
+    from vipecli.outputs.turntable import write_preview
 
     task = bars.add_task(f"writing {out.name}", total=len(lifted), unit="frames")
     write_preview(lifted, poses, clip, out, progress=lambda done: bars.update(task, completed=done))

@@ -12,7 +12,7 @@ from vipecli.cli.options import Json, with_recipe
 
 if TYPE_CHECKING:
     from vipecli.embedding.clip import Recipe
-    from vipecli.outputs.people import Sighting
+    from vipecli.outputs.people import PersonSummary
     from vipecli.poses.poses import Scene
     from vipecli.video.source import ClipSource
 
@@ -108,10 +108,10 @@ def _check_out(
 def _list(clip: "ClipSource", scene: "Scene", out: Path | None, json: Path | None) -> None:
     """Show everyone as a table, and as a picture where one is asked for."""
     from vipecli.cli.console import STDOUT, write_json
-    from vipecli.outputs.people import sightings, write_contact_sheet
+    from vipecli.outputs.people import person_summaries, write_contact_sheet
 
     scene.choose("largest", path=clip.path)  # nobody at all is an error
-    people = sightings(scene)
+    people = person_summaries(scene)
     if out:
         write_contact_sheet(clip, scene, people, out)
     if json:
@@ -122,7 +122,7 @@ def _list(clip: "ClipSource", scene: "Scene", out: Path | None, json: Path | Non
             say(f"Wrote {out}")
 
 
-def _listed(clip: Path, scene: "Scene", people: "list[Sighting]") -> dict[str, Any]:
+def _listed(clip: Path, scene: "Scene", people: "list[PersonSummary]") -> dict[str, Any]:
     rows = [
         {
             "person": one.number,
@@ -146,7 +146,7 @@ def _listed(clip: Path, scene: "Scene", people: "list[Sighting]") -> dict[str, A
     }
 
 
-def _show(people: "list[Sighting]") -> None:
+def _show(people: "list[PersonSummary]") -> None:
     from vipecli.cli.console import show, table
 
     rows = [

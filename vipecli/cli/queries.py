@@ -1,4 +1,4 @@
-"""What `classify` and `search` ask with, and the index that they ask."""
+"""Queries of `classify` and `search`, and the index that they search."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Query:
-    """A clip to label: its poses, its embeddings, and the clips of the index that are itself."""
+    """A clip to label: its poses, its embeddings, and its copies in the index."""
 
     source: "ClipSource"
     poses: "Poses"
@@ -33,7 +33,7 @@ class Query:
 
 
 def inputs(clips: list[Path], part: "Recipe") -> "tuple[list[Path], list[Outcome]]":
-    """Clips that are named or lie in a named folder, and outcomes of those that cannot be used.
+    """Return the clips of arguments that may be folders, and outcomes of those that cannot be used.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def inputs(clips: list[Path], part: "Recipe") -> "tuple[list[Path], list[Outcome
 def open_index(
     folder: Path, recipe: "Recipe", jobs: int, exclude: list[str], *, hubs: int, k: int
 ) -> "OpenedIndex":
-    """Index of a folder, brought up to date where it was made from sub-folders of videos."""
+    """Return the index of a folder, updated if it was built from sub-folders of videos."""
     from fnmatch import fnmatchcase
 
     from vipecli.cli.console import progress_bars
@@ -84,7 +84,7 @@ def open_index(
 
 
 def up_to_date(folder: Path, recipe: "Recipe", jobs: int, exclude: list[str]) -> "Index":
-    """Index of a folder; one of sub-folders with videos is made, or told what is new."""
+    """Return the index of a folder; one of sub-folders with videos is built or updated first."""
     from vipecli.cli.console import note
     from vipecli.cli.index import check_place, is_writable, update
     from vipecli.errors import VideoError
@@ -101,7 +101,7 @@ def up_to_date(folder: Path, recipe: "Recipe", jobs: int, exclude: list[str]) ->
     if there and not any(path.parent != folder for path in sources.find_clips(folder)):
         return index  # the videos are elsewhere, or gone
     if not there and folder.is_dir() and sources.kind_of(folder) != "folders":
-        raise VideoError(f"{folder}: make its index first, with `vipe index build {folder}`")
+        raise VideoError(f"{folder}: build its index first, with `vipe index build {folder}`")
     if there and not is_writable(folder):
         note(f"{folder}: cannot be written, so its index is used as it is")
         return index
@@ -113,7 +113,7 @@ def up_to_date(folder: Path, recipe: "Recipe", jobs: int, exclude: list[str]) ->
 
 
 def read_query(path: Path, part: "Recipe", library: "OpenedIndex") -> Query:
-    """Poses of a clip, or of a part of it: those in the index, if it is there."""
+    """Return the query of a clip, or of a part of it; poses come from the index if it is in it."""
     import numpy as np
 
     from vipecli.cli.console import note, progress_bars

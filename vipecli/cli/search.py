@@ -1,4 +1,4 @@
-"""`vipe search`: the frames of an index that show a pose, from any side."""
+"""`vipe search`: frames of an index that show a pose, from any side."""
 
 from enum import Enum
 from pathlib import Path
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Space(str, Enum):
-    """In what poses are compared."""
+    """Representations in which poses are compared."""
 
     EMBEDDING = "embedding"
     PLAIN = "plain"
@@ -47,8 +47,8 @@ def search(
     index: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder with an index, see `vipe index`.")
     ],
-    top: Annotated[int, typer.Option("--top", "-n", min=1, help="How many hits.")] = 12,
-    per_clip: Annotated[int, typer.Option(min=1, help="How many hits of one clip.")] = 1,
+    top: Annotated[int, typer.Option("--top", "-n", min=1, help="Number of hits.")] = 12,
+    per_clip: Annotated[int, typer.Option(min=1, help="Largest number of hits of one clip.")] = 1,
     space: Annotated[
         Space, typer.Option(help="Compare embeddings of the pictures, or the poses lifted to 3D.")
     ] = Space.EMBEDDING,
@@ -108,7 +108,7 @@ def search(
     if sheet:
         _write_sheet(path, poses, hits, library, facts, sheet)
     if json:
-        rows = [_as_json(hit, facts[hit.place]) for hit in hits]
+        rows = [_as_json(hit, facts[hit.clip]) for hit in hits]
         asked = {"query": str(path), "time_s": round(float(poses.times[0]), 6)}
         write_json(asked | {"model": frame.model, "hits": rows}, json)
     if json != Path("-"):
@@ -116,7 +116,7 @@ def search(
 
 
 def _where(query: str) -> tuple[Path, float | None]:
-    """File and moment."""
+    """Return the file and the time of a query such as VIDEO@12.5."""
     path, at, time = query.rpartition("@")
     if not at or Path(query).exists():
         return Path(query), None
@@ -136,7 +136,7 @@ def _check(path: Path, sheet: Path | None) -> None:
 def _left_out(
     facts: "list[Facts]", path: Path, recipe: "Recipe", exclude: list[str]
 ) -> "tuple[Any, list[int]]":
-    """Clips not to look at (C,), and which of them are the query itself."""
+    """Return which clips to exclude (C,), and the indices of those that are the query itself."""
     from fnmatch import fnmatchcase
 
     import numpy as np
@@ -165,8 +165,8 @@ def _as_json(hit: "Hit", facts: "Facts") -> dict[str, Any]:
 def _show(hits: "list[Hit]", facts: "list[Facts]", sheet: Path | None) -> None:
     rows = [
         (
-            facts[hit.place].name,
-            facts[hit.place].label,
+            facts[hit.clip].name,
+            facts[hit.clip].label,
             f"{hit.time_s:.2f} s",
             f"{hit.match_probability:.0%}",
             f"{hit.distance:.3f}",
@@ -190,10 +190,10 @@ def _write_sheet(
     from vipecli.outputs.sheet import Tile, write_sheet
     from vipecli.poses.formats import is_pose_file
 
-    joints = library.poses(hit.place for hit in hits)
+    joints = library.poses(hit.clip for hit in hits)
     tiles = []
     for i, hit in enumerate(hits, start=1):
-        one, clip = facts[hit.place], joints[hit.place]
+        one, clip = facts[hit.clip], joints[hit.clip]
         video = clip_path(one, library.folder)
         if video is not None and is_pose_file(video):
             video = None

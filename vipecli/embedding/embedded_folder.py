@@ -20,7 +20,7 @@ from vipecli.embedding.clip_file import read_key, save_clip
 from vipecli.embedding.embed import Embeddings, embed
 from vipecli.errors import FormatError, VideoError, VideoWarning, VipeError
 from vipecli.files import is_sidecar
-from vipecli.poses.detection.mediapipe_session import Still, still
+from vipecli.poses.detection.mediapipe_session import ImageLandmarker, still
 from vipecli.poses.detection.model_file import model_path
 from vipecli.poses.formats import is_pose_file, load_poses, looks_like_poses
 from vipecli.poses.poses import Poses
@@ -181,7 +181,7 @@ def slots(inputs: Sequence[Path], out: Path | None = None) -> list[Slot]:
     return list(found.values())
 
 
-def fill(
+def embed_all(
     wanted: Sequence[Slot],
     recipe: Recipe,
     *,
@@ -283,7 +283,7 @@ def _fill_one(job: _Job, tick: engine.Tick) -> Entry:
 
 
 @functools.cache
-def _kept(model: Path) -> Still:
+def _kept(model: Path) -> ImageLandmarker:
     """Keep the landmarker of single pictures from clip to clip: a new one takes 0.15 s."""
     return still(model)
 

@@ -2,6 +2,6 @@
 
 from vipecli.engine.local import run
 from vipecli.engine.outcome import Outcome, Task, Tick
-from vipecli.engine.threads import ahead, meanwhile
+from vipecli.engine.threads import in_background, prefetch
 
-__all__ = ["Outcome", "Task", "Tick", "ahead", "meanwhile", "run"]
+__all__ = ["Outcome", "Task", "Tick", "in_background", "prefetch", "run"]

@@ -10,7 +10,7 @@ from typing import TypeVar
 _Item = TypeVar("_Item")
 
 
-def meanwhile(module: str, function: str) -> threading.Thread:
+def in_background(module: str, function: str) -> threading.Thread:
     """Import a module and call one of its functions in a thread; errors are dropped.
 
     For libraries that will be needed later and take time to load: an error shows when they are
@@ -26,7 +26,7 @@ def meanwhile(module: str, function: str) -> threading.Thread:
     return thread
 
 
-def ahead(items: Iterator[_Item], depth: int = 2) -> Iterator[_Item]:
+def prefetch(items: Iterator[_Item], depth: int = 2) -> Iterator[_Item]:
     """Items of an iterator that runs in a thread, a few items ahead.
 
     For decoding beside detection, drawing or encoding. An error in the thread is raised where the
@@ -54,7 +54,7 @@ def ahead(items: Iterator[_Item], depth: int = 2) -> Iterator[_Item]:
             items.close()
         put(None, error, last=True)
 
-    thread = threading.Thread(target=produce, name="vipe-ahead", daemon=True)
+    thread = threading.Thread(target=produce, name="vipe-prefetch", daemon=True)
     thread.start()
     try:
         while True:

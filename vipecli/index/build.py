@@ -1,4 +1,4 @@
-"""From labelled clips to the records of an index: what is new, and what it is made of."""
+"""Index records made of labelled clips, and the plan of which have to be made."""
 
 import hashlib
 import os
@@ -28,36 +28,36 @@ _LEAST_FRAMES = 2  # of a clip that can be compared
 
 @dataclass(frozen=True)
 class Plan:
-    """What has to be done to an index.
+    """The changes that bring an index up to date.
 
     Attributes
     ----------
-    fresh
-        clips that are new or have changed.
-    gone
-        names of clips to take out, those that have changed among them.
-    same
+    new
+        clips to add: new ones, and those that have changed.
+    removed
+        names of clips to remove, including those that have changed.
+    unchanged
         number of clips that stay as they are.
     """
 
-    fresh: tuple[Item, ...]
-    gone: tuple[str, ...]
-    same: int
+    new: tuple[Item, ...]
+    removed: tuple[str, ...]
+    unchanged: int
 
 
 def plan(
     index: Index, items: Sequence[Item], recipe: Recipe, *, present: Collection[str] | None = None
 ) -> Plan:
-    """Compare an index with clips; files are recognised by size and time, and not read.
+    """Return the changes that an index needs; files are compared by size and time, not read.
 
     Parameters
     ----------
     index
         as loaded.
     items
-        the clips to have in it.
+        the clips that it should hold.
     recipe
-        what the poses are made with.
+        settings that the poses are made with.
     present
         clips of the index that are not among these names go; None = they all stay.
 
@@ -71,10 +71,10 @@ def plan(
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise VipeError(f"{twice}: two clips of this name; an index needs one name per clip")
-    fresh = [i for i in items if not _is_same(have.get(i.name), i, index.folder, recipe)]
-    changed = {item.name for item in fresh} & set(have)
+    new = [i for i in items if not _is_same(have.get(i.name), i, index.folder, recipe)]
+    changed = {item.name for item in new} & set(have)
     left: set[str] = set() if present is None else set(have) - set(present)
-    return Plan(tuple(fresh), tuple(sorted(changed | left)), len(names) - len(fresh))
+    return Plan(tuple(new), tuple(sorted(changed | left)), len(names) - len(new))
 
 
 def _is_same(facts: Facts | None, item: Item, folder: Path, recipe: Recipe) -> bool:
@@ -95,7 +95,7 @@ def _facts(item: Item, folder: Path, recipe: Recipe, key: str) -> Facts:
 
 
 def _stored_path(path: Path | None, folder: Path) -> str:
-    """Path relative to the folder where it lies below it, absolute elsewhere."""
+    """Return the path relative to the folder if it lies below it, absolute otherwise."""
     if path is None:
         return ""
     path, folder = Path(os.path.abspath(path)), Path(os.path.abspath(folder))
@@ -103,7 +103,7 @@ def _stored_path(path: Path | None, folder: Path) -> str:
 
 
 def clip_path(facts: Facts, folder: Path) -> Path | None:
-    """Path of the video, folder of frames or keypoint file of a clip; None if it is gone."""
+    """Return the path of the video, frame folder or keypoint file of a clip; None if missing."""
     path = folder / facts.path
     try:
         return path if facts.path and (path.is_file() or path.is_dir()) else None
@@ -112,7 +112,7 @@ def clip_path(facts: Facts, folder: Path) -> Path | None:
 
 
 def _stamp(item: Item, recipe: Recipe) -> str:
-    """What tells that a clip is as it was: its poses, or size and time of its files."""
+    """Return a stamp that changes with the clip: of its poses, or of its files' size and time."""
     if item.poses is not None:
         return f"given {poses_key(item.poses)[:16]}"
     path = item.path
@@ -129,7 +129,7 @@ def _stamp(item: Item, recipe: Recipe) -> str:
 
 
 def poses_key(poses: Poses) -> str:
-    """Hash of joints that come from no file."""
+    """Return the hash of poses that come from no file."""
     digest = hashlib.sha256()
     for values in (poses.xy, poses.score, poses.times):
         digest.update(np.ascontiguousarray(values).tobytes())
@@ -137,7 +137,7 @@ def poses_key(poses: Poses) -> str:
 
 
 def slots(items: Iterable[Item], folder: Path) -> dict[Path, Slot]:
-    """Slot of every video among the items, by its path: several parts share one."""
+    """Return the slot of every video among the items, by its path; parts of one video share it."""
     out: dict[Path, Slot] = {}
     for item in items:
         path = item.path
@@ -161,20 +161,20 @@ def make_records(
     failed: list[Outcome],
     done: Callable[[int], object] = int,
 ) -> Iterator[Record]:
-    """Record of every item, one after the other.
+    """Yield the record of every item, in order.
 
     Parameters
     ----------
     items
         clips; a video that is not among the entries is passed over.
     entries
-        of the videos, from `library.fill`.
+        of the videos, from `embedded_folder.embed_all`.
     recipe
-        embeds what is not yet embedded.
+        settings for clips that are not embedded yet.
     folder
-        the one that is indexed.
+        of the index.
     failed
-        receives the outcome of clips that cannot be used.
+        the outcomes of clips that cannot be used are appended to it.
     done
         called with 1 after each clip.
     """
@@ -190,24 +190,24 @@ def make_records(
         done(1)
 
 
-def untouched(index: Index, todo: Plan) -> list[Facts]:
-    """Clips of an index that stay as they are."""
-    moving = {*todo.gone, *(item.name for item in todo.fresh)}
+def unchanged_clips(index: Index, todo: Plan) -> list[Facts]:
+    """Return the clips of an index that the plan leaves as they are."""
+    moving = {*todo.removed, *(item.name for item in todo.new)}
     return [facts for facts in index.facts() if facts.name not in moving]
 
 
 def without_copies(
-    records: Iterable[Record], there: Iterable[Facts], copies: list[tuple[str, str]]
+    records: Iterable[Record], existing: Iterable[Facts], copies: list[tuple[str, str]]
 ) -> Iterator[Record]:
-    """Pass over a clip that is there under another name with the same label: it would vote twice.
+    """Yield records, skipping copies of a clip with the same label: they would vote twice.
 
-    `copies` receives its name and the other one.
+    The names of the copy and of the clip are appended to `copies`.
     """
 
     def content(facts: Facts) -> tuple[str, str, float | None, float | None]:
         return facts.label, facts.key, facts.start_s, facts.end_s
 
-    seen = {content(facts): facts.name for facts in there}
+    seen = {content(facts): facts.name for facts in existing}
     for record in records:
         name = seen.setdefault(content(record.facts), record.facts.name)
         if name == record.facts.name:
@@ -219,7 +219,7 @@ def without_copies(
 def _make(
     item: Item, entries: dict[Path, Entry], recipe: Recipe
 ) -> tuple[Poses, Embeddings, str] | None:
-    """Poses, embeddings and key of one clip; None for a video that has failed before."""
+    """Return poses, embeddings and key of one clip; None for a video that failed earlier."""
     if item.poses is not None:
         poses, key = item.poses, poses_key(item.poses)
         clip = embed(poses, recipe.load_model())
@@ -237,7 +237,7 @@ def _make(
 
 
 def read_keypoints(path: Path, recipe: Recipe) -> tuple[Poses, Embeddings, str]:
-    """Poses of a keypoint file with short gaps filled, their embeddings, and their key.
+    """Return poses of a keypoint file with short gaps filled, their embeddings, and their key.
 
     Raises
     ------
@@ -250,7 +250,7 @@ def read_keypoints(path: Path, recipe: Recipe) -> tuple[Poses, Embeddings, str]:
 def part(
     poses: Poses, clip: Embeddings, start_s: float | None, end_s: float | None, name: str
 ) -> tuple[Poses, Embeddings]:
-    """Frames of a part of a clip, at the times that they have in the whole.
+    """Return the frames of a part of a clip, with their times in the whole clip.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The frames of an index that show the same pose, whatever the camera (paper, figure 3)."""
+"""Search an index for frames that show a pose, whatever the camera (paper, figure 3)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from vipecli.errors import NoPoseError
 APART_S = 0.5
 """Hits of one clip are at least this far apart, seconds: its next frames show the same pose."""
 
-_FRAMES = 1 << 16  # of the index that are compared at a time
+_FRAMES = 1 << 16  # frames of the index compared at a time
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,17 @@ class Hit:
 
     Attributes
     ----------
-    place
-        of the clip among those searched.
+    clip
+        index among the clips searched.
     frame, time_s
         of the clip.
     match_probability
         that it shows the same pose as the query, in [0.05, 0.95].
     distance
-        softened, as `distance.frame_distance`; hits are in its order.
+        as `distance.frame_distance`; hits are sorted by it.
     """
 
-    place: int
+    clip: int
     frame: int
     time_s: float
     match_probability: float
@@ -55,20 +55,20 @@ def search(
     leave_out: NDArray[Any] | None = None,
     match: EstimatorName = "expected",
 ) -> list[Hit]:
-    """Find the frames whose pose matches best.
+    """Return the frames whose pose matches best.
 
     Parameters
     ----------
     query
         a single frame.
     clips
-        where to look, embedded by the same model.
+        to search, embedded by the same model.
     top
-        how many hits, at most.
+        largest number of hits.
     per_clip
-        how many of one clip, at most; they are `APART_S` apart.
+        largest number of hits of one clip, at least `APART_S` apart.
     leave_out
-        shape (C,) bool: clips not to look at.
+        shape (C,) bool: clips to exclude.
     match
         as in `distance.matching_probability`.
 
@@ -96,18 +96,18 @@ def search(
             for frame in _apart(part, clips[place].times, per_clip):
                 time_s = float(clips[place].times[frame])
                 hits.append(Hit(place, frame, time_s, 0.0, float(part[frame])))
-    best = sorted(hits, key=lambda hit: (hit.distance, hit.place, hit.frame))[:top]
-    return [_with_probability(hit, query, clips[hit.place], match) for hit in best]
+    best = sorted(hits, key=lambda hit: (hit.distance, hit.clip, hit.frame))[:top]
+    return [_with_probability(hit, query, clips[hit.clip], match) for hit in best]
 
 
 def one_frame(clip: Embeddings, frame: int) -> Embeddings:
-    """A frame of a clip as a clip."""
+    """Return a frame of a clip as a clip of one frame."""
     at = slice(frame, frame + 1)
     return Embeddings(clip.mean[at], clip.std[at], clip.times[at], clip.model, clip.sigmoid)
 
 
 def _groups(clips: Sequence[Embeddings], leave_out: NDArray[Any] | None) -> list[list[int]]:
-    """Places of the clips to look at, so many frames at a time."""
+    """Return the indices of the clips to search, in groups of about `_FRAMES` frames."""
     groups: list[list[int]] = [[]]
     frames = 0
     for place, clip in enumerate(clips):
@@ -129,7 +129,7 @@ def _joined(clips: Sequence[Embeddings], query: Embeddings) -> Embeddings:
 
 
 def _apart(distance: NDArray[Any], times: NDArray[Any], count: int) -> list[int]:
-    """Nearest frames of one clip, `APART_S` from each other."""
+    """Return the nearest frames of one clip, at least `APART_S` apart."""
     if count == 1:
         best = int(np.argmin(distance))
         return [best] if distance[best] < np.inf else []
@@ -144,4 +144,4 @@ def _apart(distance: NDArray[Any], times: NDArray[Any], count: int) -> list[int]
 
 def _with_probability(hit: Hit, query: Embeddings, clip: Embeddings, match: EstimatorName) -> Hit:
     p = float(matching_probability(query, one_frame(clip, hit.frame), match=match)[0, 0])
-    return Hit(hit.place, hit.frame, hit.time_s, p, hit.distance)
+    return Hit(hit.clip, hit.frame, hit.time_s, p, hit.distance)

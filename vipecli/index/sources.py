@@ -1,4 +1,4 @@
-"""Labelled clips as people keep them: a folder per label, a table, Penn Action."""
+"""Find labelled clips: a folder per label, a table, or Penn Action."""
 
 import csv
 import io
@@ -32,20 +32,20 @@ _KNOWN = {"path", "label", "viewpoint", "start_s", "end_s"}
 
 @dataclass(frozen=True)
 class Item:
-    """A labelled clip, before anything is made of it.
+    """A labelled clip that is not embedded yet.
 
     Attributes
     ----------
     name
-        once per set: path below the root with forward slashes, and the part if it is one.
+        unique: path below the root with forward slashes, and the part of the clip if any.
     label, viewpoint
         the viewpoint may be empty.
     path
-        video, folder of frames or keypoint file; None where `poses` is all there is.
+        video, folder of frames or keypoint file; None where only `poses` are given.
     start_s, end_s
         part of the clip, seconds; None = from its start, to its end.
     poses
-        joints that came with the labels; None = they are to be read or found.
+        joints that came with the labels; None = to be read or detected.
     """
 
     name: str
@@ -57,12 +57,12 @@ class Item:
     poses: Poses | None = None
 
     def __post_init__(self) -> None:
-        """Write the label in composed form: one label, however a keyboard or a disk spells it."""
+        """Normalise the label to composed Unicode."""
         object.__setattr__(self, "label", one_label(self.label))
 
 
 def kind_of(source: Path) -> str:
-    """How the clips of a source are labelled: ``table``, ``penn`` or ``folders``.
+    """Return how the clips of a source are labelled: ``table``, ``penn`` or ``folders``.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def _holds_penn_action(folder: Path) -> bool:
 
 
 def is_table(path: Path) -> bool:
-    """Whether a file lists labelled clips: a .csv, or an archive of Penn Action."""
+    """Return whether a file lists labelled clips: a .csv, or an archive of Penn Action."""
     return path.suffix.lower() == ".csv" or _is_penn_archive(path)
 
 
@@ -104,7 +104,7 @@ def find(
     split: str = "all",
     exclude: Iterable[str] = (),
 ) -> list[Item]:
-    """Labelled clips of a source.
+    """Return the labelled clips of a source.
 
     Parameters
     ----------
@@ -116,8 +116,8 @@ def find(
     root
         names are relative to it; None = the source, or the folder of the table.
     poses
-        for Penn Action: ``given`` takes its labelled joints, ``detect`` looks for them in the
-        frames, ``auto`` does that where there are frames.
+        for Penn Action: ``given`` uses its labelled joints, ``detect`` detects them in the
+        frames, ``auto`` detects where there are frames.
     split
         for Penn Action: ``all`` clips, or those of the official ``train`` or ``test`` split.
     exclude
@@ -130,7 +130,7 @@ def find(
     FormatError
         if a table or label file is damaged.
     ValueError
-        if `poses` or `split` is none of the above.
+        if `poses` or `split` is unknown.
     """
     if poses not in POSES or split not in SPLITS:
         raise ValueError(f"poses is {poses!r} and split {split!r}; see `find`")
@@ -153,7 +153,7 @@ def find(
 
 
 def name_of(path: Path, root: Path) -> str:
-    """Name of a clip: its path below the root, or its whole path where it lies elsewhere."""
+    """Return the name of a clip: its path below the root, or its absolute path elsewhere."""
     try:
         return path.relative_to(root).as_posix()
     except ValueError:
@@ -161,7 +161,7 @@ def name_of(path: Path, root: Path) -> str:
 
 
 def part_name(name: str, start_s: float | None, end_s: float | None) -> str:
-    """Name of a part of a clip."""
+    """Return the name of a part of a clip."""
     if start_s is None and end_s is None:
         return name
     ends = ("" if t is None else f"{t:.3f}".rstrip("0").rstrip(".") for t in (start_s, end_s))
@@ -169,7 +169,7 @@ def part_name(name: str, start_s: float | None, end_s: float | None) -> str:
 
 
 def _folders(source: Path, root: Path) -> list[Item]:
-    """Clips below the sub-folders; the first folder is the label."""
+    """Return the clips below the sub-folders; the first folder is the label."""
     return [
         Item(name_of(path, root), path.relative_to(source).parts[0], path)
         for path in find_clips(source)
@@ -178,9 +178,9 @@ def _folders(source: Path, root: Path) -> list[Item]:
 
 
 def find_clips(folder: Path) -> list[Path]:
-    """Every video, folder of frames and keypoint file below a folder, sorted; none is hidden.
+    """Return every video, frame folder and keypoint file below a folder, sorted; not hidden ones.
 
-    Keypoint files beside videos are passed over, and so are pictures beside either.
+    Keypoint files beside videos are skipped, and so are pictures beside either.
     """
     found: list[Path] = []
     for where, folders, files in os.walk(folder):
@@ -191,7 +191,7 @@ def find_clips(folder: Path) -> list[Path]:
 
 
 def _clips_among(files: list[Path], folder: Path, *, alone: bool) -> list[Path]:
-    """Clips among the files of one folder, or the folder itself if it is one."""
+    """Return the clips among the files of one folder, or the folder itself if it is one."""
     if videos := [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]:
         return videos
     if is_pose_file(folder):
@@ -203,12 +203,12 @@ def _clips_among(files: list[Path], folder: Path, *, alone: bool) -> list[Path]:
 
 
 def _holds_poses(path: Path) -> bool:
-    """Whether a file is one of keypoints; other .json and .csv lie in folders of clips, too."""
+    """Return whether a file holds keypoints; folders of clips hold other .json and .csv, too."""
     return looks_like_poses(path) or (path.suffix.lower() == ".npz" and is_pose_file(path))
 
 
 def _table(path: Path, root: Path | None) -> list[Item]:
-    """Clips of a table; paths are relative to it."""
+    """Return the clips of a table; paths are relative to it."""
     root = path.parent if root is None else root
     text, delimiter, skipped = _table_text(path)
     header = re.split(r"[\r\n]", text, maxsplit=1)[0]
@@ -236,7 +236,7 @@ def _table(path: Path, root: Path | None) -> list[Item]:
 
 
 def _table_text(path: Path) -> tuple[str, str, int]:
-    """Text of a table, its delimiter, and the lines before its header: Excel writes ``sep=;``."""
+    """Return the text of a table, its delimiter, and the lines before its header (``sep=;``)."""
     try:
         data = read_regular(path, most=_MOST_BYTES)
         wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
@@ -272,7 +272,7 @@ def _row(values: dict[str, str], folder: Path, root: Path, where: str) -> Item:
 
 
 def _existing(folder: Path, name: str) -> Path | None:
-    """File of a name, which the disk may spell in composed or decomposed form; None = no file."""
+    """Return the file of a name in composed or decomposed Unicode; None = no file."""
     for spelling in (name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))):
         try:
             if (folder / spelling).exists():
@@ -283,7 +283,7 @@ def _existing(folder: Path, name: str) -> Path | None:
 
 
 def _seconds(text: str, where: str) -> float | None:
-    """Seconds, also as 1:23.5 or 1:02:03, with a decimal point or comma; None for no text."""
+    """Return seconds from text such as 83.5, 1:23.5 or 1:02:03; None for no text."""
     if not text:
         return None
     try:
@@ -305,21 +305,21 @@ def _is_penn_archive(path: Path) -> bool:
 
 
 def _penn(source: Path, poses: str, split: str) -> list[Item]:
-    """Clips of Penn Action, with their labelled joints or their frames."""
+    """Return the clips of Penn Action, with their labelled joints or their frames."""
     items: list[Item] = []
     for clip in penn_action.load(source):
         if split != "all" and clip.train != (split == "train"):
             continue
         frames = source / "frames" / clip.id
-        there = source.is_dir() and frames.is_dir()
-        if poses == "detect" and not there:
+        has_frames = source.is_dir() and frames.is_dir()
+        if poses == "detect" and not has_frames:
             raise VideoError(f"{frames}: no such folder; --poses given takes the labelled joints")
-        given = poses == "given" or not there
+        given = poses == "given" or not has_frames
         items.append(
             Item(
                 clip.id,
                 clip.action,
-                frames if there else None,
+                frames if has_frames else None,
                 clip.viewpoint,
                 poses=clip.poses if given else None,
             )

@@ -1,4 +1,4 @@
-"""What a long clip shows from one moment to the next."""
+"""Label the actions of a long clip over time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from vipecli.embedding.embed import Embeddings
 from vipecli.errors import NoPoseError
 from vipecli.index.classify import Ranking
 
-_LONGEST_S = 10.0  # of the part around a moment that is looked at
+_LONGEST_S = 10.0  # longest window
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Stretch:
     label
         None for none of the labels, or nobody in view.
     confidence
-        mean probability of that.
+        mean probability of the label.
     """
 
     start_s: float
@@ -40,21 +40,21 @@ def label_over_time(
     window_s: float,
     progress: Callable[[int], object] | None = None,
 ) -> list[Stretch]:
-    """Label a clip every few seconds, by the part around each moment; equal neighbours are joined.
+    """Return labels of a clip over time, from a sliding window; equal neighbours are joined.
 
     Parameters
     ----------
     clip
         of any length.
     rank
-        labels a part.
+        labels a window.
     every_s
-        from one moment to the next, seconds.
+        step, seconds.
     window_s
-        length of the part that is looked at, seconds: about that of the clips in the index, which
-        are compared as wholes. At the ends of the clip it is the part next to them.
+        length of the window, seconds: about that of the clips in the index, which are compared
+        as wholes. Windows at the ends are shifted into the clip.
     progress
-        called with 1 after each moment.
+        called with 1 after each window.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def _label_at(
 
 
 def _joined(stretches: list[Stretch]) -> list[Stretch]:
-    """One stretch for neighbours of one label, as sure as they are on average."""
+    """Join neighbours of one label; the confidence is their mean, weighted by duration."""
     out: list[Stretch] = []
     for one in stretches:
         before = out[-1] if out else None

@@ -22,7 +22,7 @@ _SURE = 0.5  # score from which a joint counts for the box, if there are enough 
 
 
 @dataclass(frozen=True)
-class Sighting:
+class PersonSummary:
     """One person of a clip.
 
     Attributes
@@ -55,7 +55,7 @@ class Sighting:
     best_frame: int
 
 
-def sightings(scene: Scene) -> list[Sighting]:
+def person_summaries(scene: Scene) -> list[PersonSummary]:
     """What is known of each person, from left to right; empty if nobody is there."""
     tracks = present(scene.tracks.tracks)
     found = []
@@ -67,7 +67,7 @@ def sightings(scene: Scene) -> list[Sighting]:
         choices = [name for name in names if choose(tracks, name, scene.size) is track]
         score = np.array([poses.score[frame].mean() for frame in seen])
         found.append(
-            Sighting(
+            PersonSummary(
                 number=number,
                 start_s=float(poses.times[seen[0]]),
                 end_s=float(poses.times[seen[-1]]),
@@ -98,7 +98,7 @@ def _box(poses: Poses, frame: int) -> np.ndarray:
 def write_contact_sheet(
     clip: AnyClip,
     scene: Scene,
-    people: list[Sighting],
+    people: list[PersonSummary],
     out: Path,
     *,
     progress: Callable[[int], object] | None = None,
@@ -110,7 +110,7 @@ def write_contact_sheet(
     clip
         video, folder of frames or keypoint file.
     scene, people
-        people in it, from `sightings`.
+        people in it, from `person_summaries`.
     out
         a picture, as a rule ``.png``.
     progress
@@ -143,7 +143,7 @@ def write_contact_sheet(
         part.write_bytes(data.tobytes())
 
 
-def _tile(image: np.ndarray, poses: Poses, one: Sighting) -> np.ndarray:
+def _tile(image: np.ndarray, poses: Poses, one: PersonSummary) -> np.ndarray:
     """One person in a picture of the size of a tile, with the caption below."""
     scale = np.divide(image.shape[1::-1], poses.size)
     frame = one.best_frame

@@ -106,7 +106,8 @@ class Aligned:
         labels
             names of the takes, in their order; empty = the names of the files.
         options
-            of a video, as `outputs.look.Look` has them: ``style``, ``height`` and others.
+            fields of `outputs.video_options.VideoOptions`, for a video: ``style``, ``height`` and
+            others.
 
         Returns
         -------

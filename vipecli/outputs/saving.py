@@ -11,13 +11,13 @@ from vipecli.alignment.takes import Match, Session
 from vipecli.errors import NoPoseError, VipeError
 from vipecli.files import check_output, write_json
 from vipecli.outputs.angles import PICTURES, caveat, charts
-from vipecli.outputs.look import Look, default_style
 from vipecli.outputs.mapping import as_json, write_csv
 from vipecli.outputs.plot import write_plot
 from vipecli.outputs.reel import reel_of, turning_marks
 from vipecli.outputs.report import Side, Words, write_report
 from vipecli.outputs.synced import write_reel
 from vipecli.outputs.timeline import TIMELINES, write_timeline
+from vipecli.outputs.video_options import VideoOptions, default_style
 from vipecli.video.write import CONTAINERS
 
 KINDS = (*CONTAINERS, ".json", ".csv", *PICTURES, *TIMELINES, ".html")
@@ -38,7 +38,7 @@ def save(
     onto, labels
         whose time is kept, see `reel.reel_of`; names of the takes.
     options
-        fields of `look.Look`, for videos.
+        fields of `video_options.VideoOptions`, for videos.
 
     Raises
     ------
@@ -55,8 +55,8 @@ def save(
     check_output(out, *(clip.path for clip in session.clips))
     reel = reel_of(session, onto=onto, apart=options.get("style") == "grid").labelled(labels)
     if kind in CONTAINERS:
-        look = Look(**{"style": default_style(len(session.clips)), **options})
-        write_reel(turning_marks(reel) if look.chapters else reel, out, look)
+        video = VideoOptions(**{"style": default_style(len(session.clips)), **options})
+        write_reel(turning_marks(reel) if video.chapters else reel, out, video)
     elif kind == ".json":
         write_json(as_json(session, reel), out)
     elif kind == ".csv":

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from vipecli.alignment.same_action import mirrored
-from vipecli.engine import ahead
+from vipecli.engine import prefetch
 from vipecli.outputs.draw import Colour, draw_skeleton, skeleton_box
 from vipecli.outputs.reel import Take
 from vipecli.video.planes import Planes, mean
@@ -138,10 +138,10 @@ class Follower:
     def _open(self, time_s: float) -> None:
         """Read from a little before a time on."""
         from_s = time_s - _REWIND_S
-        self._frames = ahead(self._read(start_s=from_s if from_s > 0 else None))
+        self._frames = prefetch(self._read(start_s=from_s if from_s > 0 else None))
         first = next(self._frames, None)
         if first is None:  # the clip ends before
-            self._frames = ahead(self._read(start_s=None))
+            self._frames = prefetch(self._read(start_s=None))
             first = next(self._frames)
         second = next(self._frames, None)
         self._held = deque([first, second] if second else [first])

@@ -18,7 +18,6 @@ from vipecli.outputs.draw import (
     text_width,
 )
 from vipecli.outputs.layout import Layout, shared, tiled
-from vipecli.outputs.look import Look, Style
 from vipecli.outputs.reel import Reel, Take, pair_reel
 from vipecli.outputs.screen import Screen
 from vipecli.outputs.strip import (
@@ -32,6 +31,7 @@ from vipecli.outputs.strip import (
     match_colour,
 )
 from vipecli.outputs.text import FASTEST, SLOWEST, times_as_fast
+from vipecli.outputs.video_options import Style, VideoOptions
 from vipecli.poses.poses import Poses
 from vipecli.video.planes import Planes
 from vipecli.video.read import probe
@@ -87,7 +87,7 @@ def write_synced(
     progress
         as in `write_reel`.
     options
-        further fields of `look.Look`.
+        further fields of `video_options.VideoOptions`.
 
     Raises
     ------
@@ -99,14 +99,14 @@ def write_synced(
     if audio not in ("a", "b", "none"):
         raise ValueError(f"audio is {audio!r}; use 'a', 'b' or 'none'")
     reel = pair_reel(alignment, a, b, onto=onto)
-    look = Look(audio={"a": 0, "b": 1, "none": None}[audio], **options)
-    write_reel(reel, out, look, progress=progress)
+    video = VideoOptions(audio={"a": 0, "b": 1, "none": None}[audio], **options)
+    write_reel(reel, out, video, progress=progress)
 
 
 def write_reel(
     reel: Reel,
     out: str | Path,
-    look: Look | None = None,
+    video: VideoOptions | None = None,
     *,
     progress: Callable[[int, int], object] | None = None,
 ) -> None:
@@ -120,8 +120,8 @@ def write_reel(
         the clips and their times.
     out
         an ``.mp4``, ``.mov`` or ``.mkv``.
-    look
-        options of the video; None = as `Look` has them.
+    video
+        options of the video; None = as `VideoOptions` has them.
     progress
         called with the number of frames written, and of all frames, after each frame.
 
@@ -132,32 +132,32 @@ def write_reel(
     ValueError
         if the reel cannot be shown in that style, or the height is out of range.
     """
-    look = look or Look()
-    _check(reel, look)
+    video = video or VideoOptions()
+    _check(reel, video)
     sizes = [(info.width, info.height) for info in map(probe, [t.source for t in reel.takes])]
-    if look.style in (Style.OVERLAY, Style.WIPE):
-        layout = shared(reel.takes, sizes, reel.reference, look.height, captions=look.captions)
+    if video.style in (Style.OVERLAY, Style.WIPE):
+        layout = shared(reel.takes, sizes, reel.reference, video.height, captions=video.captions)
     else:
-        layout = tiled(sizes, look.style.value, look.height, captions=look.captions)
-    sound = {} if look.audio is None else _sound(reel, look.audio)
+        layout = tiled(sizes, video.style.value, video.height, captions=video.captions)
+    sound = {} if video.audio is None else _sound(reel, video.audio)
     inputs = tuple(take.path for take in reel.takes)
-    marks = reel.chapters if look.chapters else []
+    marks = reel.chapters if video.chapters else []
     with (
         VideoWriter(
             out, size=layout.size, fps=reel.fps, inputs=inputs, chapters=marks, **sound
         ) as writer,
         contextlib.ExitStack() as stack,
     ):
-        pictures = _Pictures(reel, layout, look, stack)
+        pictures = _Pictures(reel, layout, video, stack)
         for frame in range(len(reel)):
             writer.write(pictures.draw(frame))
             if progress:
                 progress(frame + 1, len(reel))
 
 
-def _check(reel: Reel, look: Look) -> None:
+def _check(reel: Reel, video: VideoOptions) -> None:
     """Refuse a style that does not fit the number of clips."""
-    if look.style is Style.WIPE and len(reel.takes) != 2:
+    if video.style is Style.WIPE and len(reel.takes) != 2:
         raise ValueError(f"style 'wipe' shows two clips, not {len(reel.takes)}")
 
 
@@ -170,15 +170,17 @@ def _sound(reel: Reel, number: int) -> dict[str, object]:
 class _Pictures:
     """Composes the pictures of a video, frame by frame."""
 
-    def __init__(self, reel: Reel, layout: Layout, look: Look, stack: contextlib.ExitStack) -> None:
-        self._reel, self._layout, self._skeleton = reel, layout, look.skeleton
+    def __init__(
+        self, reel: Reel, layout: Layout, video: VideoOptions, stack: contextlib.ExitStack
+    ) -> None:
+        self._reel, self._layout, self._skeleton = reel, layout, video.skeleton
         speeds = [reel.speeds(i) for i in range(len(reel.takes))]
         self._screens = [
-            Screen(take, box[2:], speed, reel.fps, look.resample.value, stack)
+            Screen(take, box[2:], speed, reel.fps, video.resample.value, stack)
             for take, box, speed in zip(reel.takes, layout.pictures, speeds, strict=True)
         ]
         shared_canvas = {Style.OVERLAY: self._overlay, Style.WIPE: self._wipe}
-        self._show = shared_canvas.get(look.style, self._tiles)
+        self._show = shared_canvas.get(video.style, self._tiles)
         # One is drawn while the other is encoded.
         self._images = [Planes.filled(layout.size, BACKGROUND).framed() for _ in range(2)]
         self._captions = [

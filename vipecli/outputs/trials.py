@@ -13,10 +13,10 @@ from vipecli.alignment.takes import MOST_CLIPS
 from vipecli.alignment.trials import Deviation, GroupDifference, Trial, Trials
 from vipecli.files import replacing
 from vipecli.outputs.angles import save_figure, shown_name
-from vipecli.outputs.look import Look, Style
 from vipecli.outputs.reel import Reel, Take, rate
 from vipecli.outputs.synced import write_reel
 from vipecli.outputs.text import table_cell
+from vipecli.outputs.video_options import Style, VideoOptions
 
 _TEMPO = ("out_s", "hold_s", "back_s")
 _GREY, _BLUE, _PINK = "#5b6672", "#1f5fd6", "#c2297f"
@@ -167,7 +167,7 @@ def write_wall(
     found: Trials, out: Path, *, progress: Callable[[int, int], object] | None = None
 ) -> None:
     """Write a film of all trials in step, see `wall`."""
-    write_reel(wall(found), out, Look(style=Style.GRID, audio=None), progress=progress)
+    write_reel(wall(found), out, VideoOptions(style=Style.GRID, audio=None), progress=progress)
 
 
 def snippets(found: Trials, folder: Path) -> list[Path]:
@@ -205,7 +205,7 @@ def write_snippets(
         count = max(1, round((trial.end_s - trial.start_s) * fps) + 1)
         times = np.minimum(trial.start_s + np.arange(count) / fps, trial.end_s)
         reel = Reel((Take(trial.clip.source, times, None, trial.name),), np.ones(count), fps)
-        write_reel(reel, path, Look(captions=False, skeleton=False))
+        write_reel(reel, path, VideoOptions(captions=False, skeleton=False))
         if progress:
             progress(done)
     return paths

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from vipecli.engine import ahead
+from vipecli.engine import prefetch
 from vipecli.poses.detection.blazepose import prepare
 from vipecli.poses.detection.detectors import DEFAULT, open_detector
+from vipecli.poses.observations import Observations
 from vipecli.poses.poses import Poses, Scene, thinned
-from vipecli.poses.track_store import Sights
 from vipecli.poses.tracking import Person, Tracks, check_choice
 from vipecli.video import read
 from vipecli.video.source import AnyClip, ClipSource
@@ -107,10 +107,10 @@ def detect_everyone(
     if fps and not rate:
         frames = thinned(frames, fps)
     times: list[float] = []
-    tracks, size = Tracks(kept=Sights), (0, 0)
+    tracks, size = Tracks(storage=Observations), (0, 0)
     with (
         open_detector(detector, model=model) as finder,
-        closing(ahead(_prepared(frames))) as pictures,
+        closing(prefetch(_prepared(frames))) as pictures,
     ):
         for time_s, rgb, size in pictures:
             tracks.add(len(times), time_s, finder.people(rgb, time_s, size))

@@ -1,8 +1,8 @@
-"""Who is who: people followed from frame to frame, and the choice of one of them.
+"""Tracking: people followed from frame to frame, and the choice of one of them.
 
 A person in one frame is an array of shape (33, 7): x, y, z in pixels, visibility in [0, 1], and
 x, y, z in metres from the mid-hip, for each of MediaPipe's landmarks. Three more columns may hold
-the colour of the picture there, 0 to 255, by which people who pass each other are told apart.
+the colour of the picture there, 0 to 255, which distinguishes people who pass each other.
 """
 
 from bisect import bisect_left
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vipecli.errors import NoPoseError
-from vipecli.poses.crowd import Boxes
-from vipecli.poses.track_store import Sights
+from vipecli.poses.boxes import Boxes
+from vipecli.poses.observations import Observations
 
 XY, XYZ, SEEN, WORLD, COLOUR = slice(0, 2), slice(0, 3), 3, slice(4, 7), slice(7, 10)
 """Columns of a person's array."""
@@ -28,26 +28,26 @@ Person = str | int | tuple[float, float]
 # Someone shoulder to shoulder is about 0.3 away; fast sport at 30 fps moves about 0.1.
 _REACH = 0.25
 _REACH_PER_S = 0.5  # added per second since the person was last seen
-# What is added to the distance per second unseen: where two pass and one is found, it is the one
-# who was there just now, rather than the one who is hidden.
+# Added to the distance per second unseen: where two people pass and one is detected, it is the one
+# seen most recently rather than the occluded one.
 _DOUBT_PER_S = 0.5
 _COLOUR_WEIGHT = 4.0  # body sizes that the greatest difference in colour stands for
-_COLOUR_PACE = 0.03  # share of the newest sight in what is remembered of somebody's colours
-# Somebody this near, in body sizes, whose clothes are no farther off, has leapt.
+_COLOUR_PACE = 0.03  # weight of the newest observation in the running mean of a track's colours
+# A detection this near, in body sizes, in clothes no farther off, is the same person in a leap.
 _LEAP = 1.2
 _ALIKE = 0.3
-_OTHER = 1.0  # clothes this far off are somebody else's, even where nobody else was seen
-# After this long unseen a person may come back anywhere, at up to twice or half the size.
+_OTHER = 1.0  # clothes this far off are of another person, even where nobody else was seen
+# A track lost for this long may reappear anywhere, at up to twice or half the size.
 _LOST_S = 2.0
 _SIZE_RATIO = 2.0
-# Two detections in one frame that are as near as this are one person. A second person right
-# behind is dropped while there, and followed again after.
+# Two detections in one frame as near as this are one person. A second person right behind is
+# dropped meanwhile, and re-acquired afterwards.
 _TWIN = 0.15
-# Nobody new appears where the box shares this much of the smaller one with that of somebody known.
+# No track starts where the box shares this much of the smaller one with that of a known person.
 _SAME = 0.6
-_PACE_S = 0.25  # time over which a person's speed is taken, and:
-_LEAST_PACE_S = 0.06  # under which it would be noise
-_COAST_S = 0.7  # how long somebody unseen is taken to walk on
+_PACE_S = 0.25  # time over which a person's speed is measured
+_LEAST_PACE_S = 0.06  # shortest such time; below, the speed would be noise
+_COAST_S = 0.7  # how long an occluded person is assumed to keep moving
 _BRIDGED_S = 0.5  # gap that counts as seen: others than the one followed are searched now and then
 _BRIEF = 0.2  # share of the longest track below which a track is not counted as a person
 
@@ -57,13 +57,13 @@ class Track:
     """One person: indices of the frames, landmarks (33, 7) and time, seconds, in each."""
 
     frames: list[int] = field(default_factory=list)
-    people: list[np.ndarray] | Sights = field(default_factory=list)
+    people: list[np.ndarray] | Observations = field(default_factory=list)
     moments: list[float] = field(default_factory=list)
     last_s: float = 0.0
     colours: np.ndarray | None = None  # of the clothes, (6, 3), a running mean
 
     def add(self, frame: int, time_s: float, person: np.ndarray) -> None:
-        """Append what was seen of this person in one frame."""
+        """Append the observation of this person in one frame."""
         self.frames.append(frame)
         self.people.append(person[:, :7].copy() if person.shape[1] > 7 else person)
         self.moments.append(time_s)
@@ -75,18 +75,18 @@ class Track:
             self.colours = (1 - _COLOUR_PACE) * self.colours + _COLOUR_PACE * seen
 
     def covered(self) -> float:
-        """Number of frames in which the person was seen, or could be filled in between."""
+        """Return the number of frames in which the person was seen, short gaps included."""
         bridged = np.diff(self.moments) <= _BRIDGED_S
         return 1 + float(np.where(bridged, np.diff(self.frames), 1).sum())
 
     def forget(self, before_s: float) -> None:
-        """Drop what was seen before a moment, all but the last sight; of people in a list."""
+        """Drop the observations before a time, but keep the last one; of tracks kept in lists."""
         count = min(bisect_left(self.moments, before_s), len(self.moments) - 1)
         for kept in (self.frames, self.people, self.moments):
             del kept[:count]
 
     def expected(self, time_s: float) -> np.ndarray:
-        """Where the person should be: as last seen, moved on at the speed of late, (33, 7)."""
+        """Return the predicted landmarks (33, 7): as last seen, moved on at the recent speed."""
         last = self.people[-1]
         first = bisect_left(self.moments, self.last_s - _PACE_S)
         if self.last_s - self.moments[first] < _LEAST_PACE_S:
@@ -99,20 +99,21 @@ class Track:
 
 
 class Tracks:
-    """Everyone seen so far, frame by frame.
+    """The tracks of everyone seen so far.
 
     Parameters
     ----------
-    kept
-        makes what a person is kept in: `list`, or `Sights` for films of any length.
+    storage
+        makes the container of a track's observations: `list`, or `Observations` for films of any
+        length.
     """
 
-    def __init__(self, kept: Callable[[], list | Sights] = list) -> None:
+    def __init__(self, storage: Callable[[], list | Observations] = list) -> None:
         self.tracks: list[Track] = []
-        self._kept = kept
+        self._storage = storage
 
     def add(self, frame: int, time_s: float, people: list[np.ndarray]) -> None:
-        """Hand each person found in a frame to the track that it continues, or start one."""
+        """Append each person found in a frame to the track it continues, or start a track."""
         people = distinct(people)
         owners = self.match(time_s, people)
         for p, t in owners.items():
@@ -123,15 +124,15 @@ class Tracks:
         shared = boxes.shared(boxes)
         for p, person in enumerate(people):
             if p not in owners and (shared[p, known] < _SAME).all():
-                self.tracks.append(Track(people=self._kept()))
+                self.tracks.append(Track(people=self._storage()))
                 self.tracks[-1].add(frame, time_s, person)
                 known.append(p)
 
     def match(self, time_s: float, people: Sequence[np.ndarray]) -> dict[int, int]:
-        """Which track each person of a frame continues: indices of people and of tracks.
+        """Assign the people of a frame to tracks: track index by person index.
 
-        The nearest pair of person and track goes first. Who is too far from every track seen
-        lately continues one that was lost long enough to be anywhere, if any.
+        Greedy, the nearest pair of person and track first. A person too far from every recent
+        track continues one that was lost long enough to be anywhere, if any.
         """
         if not people or not self.tracks:
             return {}
@@ -139,7 +140,7 @@ class Tracks:
         tracks_at, people_at = Boxes(expected), Boxes(people)
         gaps = time_s - np.array([track.last_s for track in self.tracks])
         reach = _REACH + _REACH_PER_S * np.minimum(gaps, _LOST_S)
-        if people[0].shape[1] > 7:  # known by their clothes, too
+        if people[0].shape[1] > 7:  # clothes are compared, too
             reach = np.maximum(reach, _LEAP)
         close = tracks_at.may_be_near(people_at, reach)
         close |= tracks_at.shared(people_at) > _SAME - 1e-3
@@ -150,27 +151,27 @@ class Tracks:
         )
         owners: dict[int, int] = {}
         taken: set[int] = set()
-        for _, t, p in [*pairs, *_returning(tracks_at, people_at, gaps, pairs)]:
+        for _, t, p in [*pairs, *_reappearing(tracks_at, people_at, gaps, pairs)]:
             if p not in owners and t not in taken:
                 owners[p] = t
                 taken.add(t)
-        lately = [t for t, one in enumerate(self.tracks) if time_s - one.last_s <= _LOST_S]
-        if not owners and len(people) == len(lately) == 1:  # nobody else it could be
-            (t,) = lately
+        recent = [t for t, one in enumerate(self.tracks) if time_s - one.last_s <= _LOST_S]
+        if not owners and len(people) == len(recent) == 1:  # nobody else it could be
+            (t,) = recent
             near = distance(expected[t], people[0]) < _LEAP
-            if near and _unlike(self.tracks[t], people[0]) < _OTHER:
+            if near and _colour_distance(self.tracks[t], people[0]) < _OTHER:
                 owners[0] = t
         return owners
 
     def choose(self, person: Person, size: tuple[int, int]) -> Track:
-        """Pick one person of the clip; see `choose`."""
+        """Return the track of one person of the clip; see `choose`."""
         return choose(self.tracks, person, size)
 
 
 def present(tracks: Sequence[Track]) -> list[Track]:
-    """Everyone who counts as a person, from left to right by the place of first appearance.
+    """Return the tracks that count as people, from left to right by their first position.
 
-    Someone seen for under a fifth of the time of the one seen longest does not.
+    A track covering under a fifth of the time of the longest one does not count.
     """
     covered = [track.covered() for track in tracks]
     least = _BRIEF * max(covered, default=0.0)
@@ -179,18 +180,17 @@ def present(tracks: Sequence[Track]) -> list[Track]:
 
 
 def choose(tracks: Sequence[Track], person: Person, size: tuple[int, int]) -> Track:
-    """Pick one person of a clip.
+    """Return the track of one person of a clip.
 
     Parameters
     ----------
     tracks
-        everyone seen; who was seen only briefly does not count, see `present`.
+        of everyone seen; brief ones do not count, see `present`.
     person
         ``largest``: the most picture covered, added up over the clip; ``center``: on average
         nearest to the middle; ``longest``: seen in the most frames; N: the N-th from the left,
-        each judged by the place of first appearance, 1 = leftmost; ``x,y``: whoever is the first
-        to stand at this point, pixels of the upright picture, or, if nobody ever does, whoever
-        comes nearest to it.
+        each by its first position, 1 = leftmost; ``x,y``: the first person at this point, pixels
+        of the upright picture, or, if nobody ever is, the one who comes nearest to it.
     size
         width and height of the picture, pixels.
 
@@ -222,7 +222,7 @@ def choose(tracks: Sequence[Track], person: Person, size: tuple[int, int]) -> Tr
 
 
 def check_choice(person: Person) -> Person:
-    """Return the choice of a person in its plain form: a word, a number or a point (x, y).
+    """Return the choice of a person, normalised: a word, a number or a point (x, y).
 
     Raises
     ------
@@ -247,7 +247,7 @@ def check_choice(person: Person) -> Person:
 
 
 def _at_point(people: list[Track], point: tuple[float, float], size: tuple[int, int]) -> Track:
-    """Whoever is the first at a point, or comes nearest to it."""
+    """Return the track that is the first at a point, or comes nearest to it."""
     if not (0 <= point[0] <= size[0] and 0 <= point[1] <= size[1]):
         raise NoPoseError(
             f"the point {point[0]:g},{point[1]:g} is outside the picture of {size[0]} x {size[1]}"
@@ -266,13 +266,13 @@ def _at_point(people: list[Track], point: tuple[float, float], size: tuple[int, 
 
 
 def _outside(person: np.ndarray, point: np.ndarray) -> float:
-    """Distance of a point from the box around the landmarks, pixels; 0 inside."""
+    """Return the distance of a point from the box around the landmarks, pixels; 0 inside."""
     low, high = person[:, XY].min(axis=0), person[:, XY].max(axis=0)
     return float(np.hypot(*np.maximum(np.maximum(low - point, point - high), 0)))
 
 
 def distinct(people: list[np.ndarray]) -> list[np.ndarray]:
-    """Drop people found twice in one frame; the better seen one stays."""
+    """Return the people of one frame without duplicates; the better seen one stays."""
     people = sorted(people, key=lambda p: -p[:, SEEN].mean())
     if len(people) < 2:
         return people
@@ -286,33 +286,33 @@ def distinct(people: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def with_others(people: list[np.ndarray], found: list[np.ndarray]) -> list[np.ndarray]:
-    """People, as they are, and those found besides who are none of them."""
+    """Return people plus those of `found` who are none of them."""
     others = [p for p in found if all(distance(p, other) > _TWIN for other in people)]
     return people + distinct(others)
 
 
 def _cost(track: Track, expected: np.ndarray, person: np.ndarray, time_s: float) -> float | None:
-    """How unlike what the track makes expect a person is; None if it cannot be the same."""
+    """Return the cost of assigning a person to a track; None if it cannot be the same person."""
     gap_s, apart = time_s - track.last_s, distance(expected, person)
     if apart <= _REACH + _REACH_PER_S * min(gap_s, _LOST_S):
-        return apart + _DOUBT_PER_S * min(gap_s, _LOST_S) + _unlike(track, person)
+        return apart + _DOUBT_PER_S * min(gap_s, _LOST_S) + _colour_distance(track, person)
     ratio = body_size(person) / body_size(expected)
     if not 1 / _SIZE_RATIO < ratio < _SIZE_RATIO:
         return None
     if Boxes([expected]).shared(Boxes([person])).item() >= _SAME:
         return 100 + apart  # in place, but in another pose: the detector takes left for right
     dressed = track.colours is not None and person.shape[1] > 7
-    if dressed and gap_s <= _LOST_S and apart < _LEAP and _unlike(track, person) < _ALIKE:
+    if dressed and gap_s <= _LOST_S and apart < _LEAP and _colour_distance(track, person) < _ALIKE:
         return 200 + apart
     return None
 
 
-def _returning(
+def _reappearing(
     tracks: Boxes, people: Boxes, gaps: np.ndarray, pairs: list[tuple[float, int, int]]
 ) -> list[tuple[float, int, int]]:
-    """Pairs of a lost track and a person who may come back anywhere, the nearest first.
+    """Return pairs (cost, track, person) of lost tracks that may reappear, the nearest first.
 
-    They come after every pair that is near, so that only who has none counts.
+    They rank after every near pair, so that they only serve people without one.
     """
     lost = np.flatnonzero(gaps > _LOST_S)
     if not len(lost):
@@ -325,8 +325,8 @@ def _returning(
     return list(zip(*(values[order].tolist() for values in (cost, t, p)), strict=True))
 
 
-def _unlike(track: Track, person: np.ndarray) -> float:
-    """How far the colours of a person are from those of a track, as a distance in body sizes."""
+def _colour_distance(track: Track, person: np.ndarray) -> float:
+    """Return the distance of a person's colours from a track's, scaled to body sizes."""
     if track.colours is None or person.shape[1] <= 7:
         return 0.0
     return _COLOUR_WEIGHT * float(np.abs(person[CLOTHES, COLOUR] - track.colours).mean()) / 255
@@ -344,7 +344,7 @@ def distance(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def torso_angle(person: np.ndarray) -> float:
-    """Degrees by which a trunk is turned from upright, counter-clockwise, in (-180, 180].
+    """Return the angle of the trunk from upright, degrees counter-clockwise in (-180, 180].
 
     Shape (33, 7) only: the trunk goes from the middle of the hips to that of the shoulders.
     """

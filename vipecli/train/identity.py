@@ -86,10 +86,10 @@ class Judge(nn.Module):
         return cross_entropy(self(turned), who[known])
 
 
-def told(
+def subject_recognised(
     latent: Tensor, who: Tensor, clip: Tensor, *, steps: int = 600, seed: int = 0
 ) -> tuple[float, float]:
-    """How well a fresh classifier tells who moves in clips that it has not seen.
+    """Return the accuracy of a new classifier that names the person in clips not trained on.
 
     Parameters
     ----------

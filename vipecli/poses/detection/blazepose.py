@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from vipecli.poses.crowd import Boxes
+from vipecli.poses.boxes import Boxes
 from vipecli.poses.detection.background import Background, Frame
 from vipecli.poses.detection.budget import Budget, Searches
 from vipecli.poses.detection.crops import Window, tiles
-from vipecli.poses.detection.mediapipe_session import Following, Still, still
+from vipecli.poses.detection.mediapipe_session import ImageLandmarker, VideoLandmarker, still
 from vipecli.poses.tracking import (
     CLOTHES,
     XY,
@@ -65,8 +65,8 @@ class BlazePose:
     def __init__(self, model: Path, *, measures: frozenset[str] = MEASURES) -> None:
         self._model = model
         self._measures = measures
-        self._one = Following(model)
-        self._still: Still | None = None
+        self._one = VideoLandmarker(model)
+        self._still: ImageLandmarker | None = None
         self._budget = Budget()
         self._searches = Searches()
         self._next_survey = (-np.inf, 0)  # not before this time, nor before this frame

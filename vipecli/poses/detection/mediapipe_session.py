@@ -19,7 +19,7 @@ _MOST_PEOPLE = 4  # found at a time in a single picture
 _MOST_FRAMES = 200_000
 
 
-class Following:
+class VideoLandmarker:
     """Landmarks of one person, followed from picture to picture of a clip.
 
     Parameters
@@ -58,7 +58,7 @@ class Following:
             self._session = None
 
 
-class Still:
+class ImageLandmarker:
     """Landmarks of everyone in single pictures.
 
     All clips of a process share one native landmarker, since each takes 90 MB; it is there as
@@ -74,14 +74,14 @@ class Still:
         self._model, self._lock, self._users = model, threading.Lock(), 0
         self._session: _Session | None = None
 
-    def open(self) -> "Still":
+    def open(self) -> "ImageLandmarker":
         """Count one more user."""
         with self._lock:
             self._users += 1
         return self
 
     def people(self, rgb: np.ndarray, size: tuple[int, int]) -> list[np.ndarray]:
-        """Everyone found, up to four; parameters as those of `Following.people`."""
+        """Everyone found, up to four; parameters as those of `VideoLandmarker.people`."""
         with self._lock:
             self._session = _fresh(self._session, self._model, _MOST_PEOPLE, video=False)
             return self._session.people(rgb, 0.0, size)
@@ -95,10 +95,10 @@ class Still:
                 self._session = None
 
 
-_still = functools.cache(Still)
+_still = functools.cache(ImageLandmarker)
 
 
-def still(model: Path) -> Still:
+def still(model: Path) -> ImageLandmarker:
     """Landmarker of single pictures; to be closed."""
     return _still(model).open()
 

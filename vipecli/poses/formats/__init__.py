@@ -1,9 +1,9 @@
 """Pose files, vipe's own and those of other tools.
 
-`registry` lists what is read and written, `loading` and `saving` do it, `recognise` tells what is
-a pose file; `json_files`, `tables` and
-`npz` read a kind of file each, `writers` writes the others' formats, and `sheet` makes a scene of
-what a file lists.
+`registry` lists the formats, `loading` and `saving` read and write files, `recognise` tells pose
+files from others. `json_files`, `coco`, `csv_files`, `deeplabcut`, `trc`, `penn`, `matlab` and
+`npz` read one kind of file each into a `keypoint_table`, which becomes a scene; `writers` writes
+the formats of other tools.
 """
 
 from vipecli.poses.formats.loading import load_poses, load_scene

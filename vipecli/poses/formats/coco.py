@@ -7,7 +7,7 @@ import numpy as np
 
 from vipecli.errors import FormatError
 from vipecli.poses.formats.frame_numbers import number_frames, refuse_several
-from vipecli.poses.formats.sheet import Sheet
+from vipecli.poses.formats.keypoint_table import KeypointTable
 from vipecli.poses.formats.text import numbers, picture_size, short_text, triples, whole
 from vipecli.poses.joint_sets import is_complete
 
@@ -21,30 +21,30 @@ def is_coco(data: Any) -> bool:
     return is_list_of(data, "keypoints", "image_id") and not isinstance(data[0]["image_id"], str)
 
 
-def read_coco(data: Any) -> Sheet:
+def read_coco(data: Any) -> KeypointTable:
     """Labels (images, annotations, categories), or the list of a detector's results."""
     if isinstance(data, list):
         return read_results(data, "coco")
-    sheet = Sheet("coco")
+    table = KeypointTable("coco")
     info = data.get("info")
     if isinstance(info, dict):
-        sheet.source, sheet.detector = (short_text(info.get(k)) for k in ("source", "detector"))
-    frames = _image_frames(data["images"], data.get("videos"), sheet)
-    sheet.all_frames = list(frames.values())
-    sheet.names, rows = _of_people(data["annotations"], data.get("categories"))
+        table.source, table.detector = (short_text(info.get(k)) for k in ("source", "detector"))
+    frames = _image_frames(data["images"], data.get("videos"), table)
+    table.all_frames = list(frames.values())
+    table.names, rows = _of_people(data["annotations"], data.get("categories"))
     for one, points in zip(rows, _points_of(rows, flags=True), strict=True):
         image = _id(one["image_id"])
         if image not in frames:
             raise FormatError(f"annotation of image {image[:40]}, which is not in the list")
-        sheet.add(frames[image], points, identity(one, "track_id", "person_id"))
-    return sheet
+        table.add(frames[image], points, identity(one, "track_id", "person_id"))
+    return table
 
 
-def _image_frames(images: list[dict], videos: Any, sheet: Sheet) -> dict[str, int]:
+def _image_frames(images: list[dict], videos: Any, table: KeypointTable) -> dict[str, int]:
     """Frame number by id of the image; fills in times and size."""
     if not images:
         raise FormatError("no images")
-    sheet.size = picture_size(images[0].get("width"), images[0].get("height"))
+    table.size = picture_size(images[0].get("width"), images[0].get("height"))
     ids = [_id(image["id"]) for image in images]
     _refuse_several_videos(images, videos, ids)
     names = [str(image.get("file_name") or image["id"]) for image in images]
@@ -55,7 +55,7 @@ def _image_frames(images: list[dict], videos: Any, sheet: Sheet) -> dict[str, in
         frames = [numbered[name] for name in names]
     if all("time_s" in image for image in images):
         times = [float(image["time_s"]) for image in images]
-        sheet.times = dict(zip(frames, times, strict=True))
+        table.times = dict(zip(frames, times, strict=True))
     return dict(zip(ids, frames, strict=True))
 
 
@@ -122,7 +122,7 @@ def _scores_of_flags(flags: np.ndarray) -> np.ndarray:
     return np.select([flags == flag for flag in _FLAG_SCORES], list(_FLAG_SCORES.values()))
 
 
-def read_results(data: list[dict], kind: str) -> Sheet:
+def read_results(data: list[dict], kind: str) -> KeypointTable:
     """Rows of a list with one person per item; `kind` becomes the format.
 
     Raises
@@ -130,15 +130,15 @@ def read_results(data: list[dict], kind: str) -> Sheet:
     FormatError, ValueError, TypeError, LookupError
         if something in it is not what it should be.
     """
-    sheet = Sheet(kind)
+    table = KeypointTable(kind)
     _, rows = _of_people(data, None)
     names = [str(one["image_id"]) for one in data]
     frames = number_frames(names)
-    sheet.all_frames = [frames[name] for name in names]
+    table.all_frames = [frames[name] for name in names]
     for one, points in zip(rows, _points_of(rows, flags=False), strict=True):
         person = identity(one, "idx", "track_id", "person_id")
-        sheet.add(frames[str(one["image_id"])], points, person)
-    return sheet
+        table.add(frames[str(one["image_id"])], points, person)
+    return table
 
 
 def identity(one: dict, *keys: str) -> object:

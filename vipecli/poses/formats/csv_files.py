@@ -9,7 +9,7 @@ import numpy as np
 from vipecli.errors import FormatError
 from vipecli.poses.formats.deeplabcut import read_deeplabcut
 from vipecli.poses.formats.frame_numbers import number_frames
-from vipecli.poses.formats.sheet import Sheet
+from vipecli.poses.formats.keypoint_table import KeypointTable
 from vipecli.poses.formats.text import (
     MOST_COLUMNS,
     number,
@@ -40,7 +40,7 @@ _POINT = ("landmark", "landmark_id", "landmark_name", "keypoint", "joint", "body
 _POINT += ("landmark_index", "index", "id")
 
 
-def read_csv_poses(path: Path) -> Sheet:
+def read_csv_poses(path: Path) -> KeypointTable:
     """Rows of a CSV file of landmarks: a row per frame, a row per landmark, or DeepLabCut's.
 
     Raises
@@ -86,13 +86,13 @@ def _landmark_columns(header: list[str]) -> dict[str, dict[str, int]]:
     return columns
 
 
-def _read_wide(header: list[str], rows: Iterator[list[str]]) -> Sheet:
+def _read_wide(header: list[str], rows: Iterator[list[str]]) -> KeypointTable:
     """A row per frame, or per person and frame, with the columns of all landmarks."""
     columns = _landmark_columns(header)
     meta = {cell.lower(): at for at, cell in enumerate(header) if _column(cell)[0] is None}
-    sheet = Sheet("mediapipe")
+    table = KeypointTable("mediapipe")
     if not all(name.isdecimal() for name in columns):
-        sheet.names = list(columns)
+        table.names = list(columns)
     places = np.array(
         [[axes.get(axis, -1) for axis in ("x", "y", "z", "score")] for axes in columns.values()]
     )
@@ -105,9 +105,9 @@ def _read_wide(header: list[str], rows: Iterator[list[str]]) -> Sheet:
         points[:, :4] = values[places]
         points[places[:, 3] < 0, 3] = 1
         points[np.isnan(points[:, 2]), 2] = 0
-        _add_row(sheet, _key(row, meta, place), keys, row, meta, points)
-    _number_rows(sheet, list(keys))
-    return sheet
+        _add_row(table, _key(row, meta, place), keys, row, meta, points)
+    _number_rows(table, list(keys))
+    return table
 
 
 def _key(row: list[str], meta: dict[str, int], place: int) -> str:
@@ -116,14 +116,14 @@ def _key(row: list[str], meta: dict[str, int], place: int) -> str:
     return str(place) if named is None else row[meta[named]].strip()
 
 
-def _number_rows(sheet: Sheet, keys: list[str]) -> None:
+def _number_rows(table: KeypointTable, keys: list[str]) -> None:
     """Give rows the frame numbers that their keys tell."""
     found = [number(key) for key in keys]
     if any(value != value for value in found):
         named = number_frames(keys)
-        sheet.renumber([named[key] for key in keys])
+        table.renumber([named[key] for key in keys])
     else:
-        sheet.renumber([whole(value) for value in found])
+        table.renumber([whole(value) for value in found])
 
 
 def _column(cell: str) -> tuple[str | None, str]:
@@ -139,7 +139,7 @@ def _column(cell: str) -> tuple[str | None, str]:
 
 
 def _add_row(
-    sheet: Sheet,
+    table: KeypointTable,
     key: str,
     keys: dict[str, int],
     row: list[str],
@@ -151,19 +151,19 @@ def _add_row(
     person = next((row[meta[name]].strip()[:64] for name in _PERSON if name in meta), None)
     for name, unit in _TIME.items():
         if name in meta:
-            sheet.times[frame] = unit * number(row[meta[name]])
+            table.times[frame] = unit * number(row[meta[name]])
             break
-    if sheet.size is None and {"width", "height"} <= set(meta):
+    if table.size is None and {"width", "height"} <= set(meta):
         width, height = (number(row[meta[name]]) for name in ("width", "height"))
-        sheet.size = picture_size(width, height)
-    sheet.all_frames.append(frame)
+        table.size = picture_size(width, height)
+    table.all_frames.append(frame)
     if np.isfinite(points[:, :2]).all(axis=1).any():
-        sheet.add(frame, points, person)
+        table.add(frame, points, person)
 
 
-def _read_long(header: list[str], rows: Iterator[list[str]]) -> Sheet:
+def _read_long(header: list[str], rows: Iterator[list[str]]) -> KeypointTable:
     """A row per landmark."""
-    sheet = Sheet("mediapipe")
+    table = KeypointTable("mediapipe")
     at = {name: header.index(name) for name in header}
     point_at = next(at[name] for name in _POINT if name in at)
     score_at = next((at[name] for name in at if _AXES.get(name) == "score"), None)
@@ -186,22 +186,22 @@ def _read_long(header: list[str], rows: Iterator[list[str]]) -> Sheet:
         xy = (number(row[at["x"]]), number(row[at["y"]]))
         found.setdefault((frame, person), {})[point] = (*xy, z, score)
         if time_at:
-            sheet.times[frame] = time_at[1] * number(row[time_at[0]])
-    _add_points(sheet, list(names), found)
-    _number_rows(sheet, list(keys))
-    return sheet
+            table.times[frame] = time_at[1] * number(row[time_at[0]])
+    _add_points(table, list(names), found)
+    _number_rows(table, list(keys))
+    return table
 
 
 def _add_points(
-    sheet: Sheet, order: list[str], found: dict[tuple[int, str], dict[str, tuple]]
+    table: KeypointTable, order: list[str], found: dict[tuple[int, str], dict[str, tuple]]
 ) -> None:
     """Append the landmarks of each frame and person."""
     if all(name.isdecimal() for name in order):
         order.sort(key=int)
     else:
-        sheet.names = order
+        table.names = order
     nothing = (np.nan,) * 4
     for (frame, person), points in found.items():
         out = np.full((len(order), 7), np.nan, np.float32)
         out[:, :4] = numbers([points.get(name, nothing) for name in order])
-        sheet.add(frame, out, person or None)
+        table.add(frame, out, person or None)

@@ -6,13 +6,13 @@ import numpy as np
 
 from vipecli.errors import FormatError
 from vipecli.poses.formats.frame_numbers import number_frames
-from vipecli.poses.formats.sheet import Sheet
+from vipecli.poses.formats.keypoint_table import KeypointTable
 from vipecli.poses.formats.text import MOST_COLUMNS, number, whole
 
 _AXES = {"x": 0, "y": 1, "likelihood": 2}
 
 
-def read_deeplabcut(rows: Iterator[list[str]]) -> Sheet:
+def read_deeplabcut(rows: Iterator[list[str]]) -> KeypointTable:
     """Rows of a DeepLabCut table, below the line of its scorer.
 
     Its heads are bodyparts, coords and, with several people, individuals. A row begins with the
@@ -35,26 +35,26 @@ def read_deeplabcut(rows: Iterator[list[str]]) -> Sheet:
         raise FormatError("a table of DeepLabCut without its lines bodyparts and coords")
     axes = [cell.lower() for cell in heads["coords"]]
     first = next((place for place, axis in enumerate(axes) if axis in _AXES), len(axes))
-    sheet = Sheet("deeplabcut")
-    places = _places(heads, axes, first, sheet)
+    table = KeypointTable("deeplabcut")
+    places = _places(heads, axes, first, table)
     keys: dict[str, int] = {}
     for row in rows:
         if not any(cell.strip() for cell in row):
             continue
         key = "/".join(filter(None, (cell.strip() for cell in row[:first])))
         frame = keys.setdefault(key, len(keys))
-        sheet.all_frames.append(frame)
+        table.all_frames.append(frame)
         values = np.array([number(cell) for cell in row] + [np.nan, 1.0], np.float64)
         for person, columns in places.items():
             points = values[columns]
             if np.isfinite(points[:, :2]).all(axis=1).any():
-                sheet.add(frame, points, person)
-    _number_rows(sheet, list(keys))
-    return sheet
+                table.add(frame, points, person)
+    _number_rows(table, list(keys))
+    return table
 
 
 def _places(
-    heads: dict[str, list[str]], axes: list[str], first: int, sheet: Sheet
+    heads: dict[str, list[str]], axes: list[str], first: int, table: KeypointTable
 ) -> dict[str, np.ndarray]:
     """Columns (K, 3) of x, y and likelihood of each person; fills in the names of the points.
 
@@ -62,8 +62,8 @@ def _places(
     """
     parts = heads["bodyparts"]
     people = heads.get("individuals", [""] * len(parts))
-    sheet.names = list(dict.fromkeys(parts[first:]))
-    order = {name: i for i, name in enumerate(sheet.names)}
+    table.names = list(dict.fromkeys(parts[first:]))
+    order = {name: i for i, name in enumerate(table.names)}
     if len(order) * len(set(people[first:])) > MOST_COLUMNS:
         raise FormatError(f"more than {MOST_COLUMNS:,} points")
     places = {
@@ -76,14 +76,14 @@ def _places(
     return places
 
 
-def _number_rows(sheet: Sheet, keys: list[str]) -> None:
+def _number_rows(table: KeypointTable, keys: list[str]) -> None:
     """Give rows the frame numbers that their first columns tell.
 
     Predictions count from the first frame of the video: dropped rows are missing frames.
     """
     if all(key.replace(".0", "").isdecimal() for key in keys):
-        sheet.renumber([whole(key) for key in keys])
-        sheet.first_frame = 0
+        table.renumber([whole(key) for key in keys])
+        table.first_frame = 0
     else:
         numbers = number_frames(keys)
-        sheet.renumber([numbers[key] for key in keys])
+        table.renumber([numbers[key] for key in keys])

@@ -10,7 +10,7 @@ import numpy as np
 from vipecli.errors import FormatError
 from vipecli.poses.formats.coco import identity, is_coco, is_list_of, read_coco, read_results
 from vipecli.poses.formats.frame_numbers import number_frames
-from vipecli.poses.formats.sheet import Sheet
+from vipecli.poses.formats.keypoint_table import KeypointTable
 from vipecli.poses.formats.text import (
     MOST_BYTES,
     last_number,
@@ -33,7 +33,7 @@ _TIMES = {"time_s": 1.0, "time": 1.0, "timestamp_s": 1.0, "timestamp_ms": 1e-3, 
 _FRAMES = ("frames", "poses", "results", "data")
 
 
-def read_json_poses(path: Path) -> Sheet:
+def read_json_poses(path: Path) -> KeypointTable:
     """Rows of a JSON file of any kind that is known.
 
     Raises
@@ -65,18 +65,18 @@ def _is_alphapose(data: Any) -> bool:
     return is_list_of(data, "keypoints", "image_id")
 
 
-def _read_alphapose(data: Any) -> Sheet:
+def _read_alphapose(data: Any) -> KeypointTable:
     """AlphaPose's own list, or its `open` and `cmu` forms: a frame under each picture's name."""
     if isinstance(data, list):
         return read_results(data, "alphapose")
-    sheet = Sheet("alphapose")
+    table = KeypointTable("alphapose")
     numbered = number_frames(data)
-    sheet.all_frames = list(numbered.values())
+    table.all_frames = list(numbered.values())
     for name, frame in numbered.items():
         for one in data[name].get("people", data[name].get("bodies", ())):
             points = one["joints"] if "joints" in one else one["pose_keypoints_2d"]
-            sheet.add(frame, triples(points), identity(one, "idx"))
-    return sheet
+            table.add(frame, triples(points), identity(one, "idx"))
+    return table
 
 
 # --- MMPose --------------------------------------------------------------------------------------
@@ -88,36 +88,36 @@ def _is_mmpose(data: Any) -> bool:
     return is_list_of(data, "instances") or is_list_of(data, "keypoints", "keypoint_scores")
 
 
-def _read_mmpose(data: Any) -> Sheet:
+def _read_mmpose(data: Any) -> KeypointTable:
     """Predictions of MMPose's inferencer or demo (RTMPose): a list of instances per frame."""
-    sheet = Sheet("mmpose")
+    table = KeypointTable("mmpose")
     if isinstance(data, dict):
         meta = data.get("meta_info")
-        _read_meta(meta if isinstance(meta, dict) else {}, sheet)
+        _read_meta(meta if isinstance(meta, dict) else {}, table)
         data = data.get("instance_info", [data])
     if data and "instances" not in data[0]:
         data = [{"instances": data}]  # of a single picture
     for place, frame in enumerate(data):
         number = whole(frame.get("frame_id", place))
-        sheet.all_frames.append(number)
+        table.all_frames.append(number)
         if "time_s" in frame:
-            sheet.times[number] = float(frame["time_s"])
+            table.times[number] = float(frame["time_s"])
         for one in frame["instances"]:
             points = numbers(one["keypoints"])
             scores = numbers(one.get("keypoint_scores", np.ones(len(points))))
             points = points.reshape(scores.shape[-1], -1)[:, :2]
             points = np.column_stack([points, scores.reshape(-1)])
-            sheet.add(number, points, identity(one, "track_id", "instance_id"))
-    return sheet
+            table.add(number, points, identity(one, "track_id", "instance_id"))
+    return table
 
 
-def _read_meta(meta: dict, sheet: Sheet) -> None:
+def _read_meta(meta: dict, table: KeypointTable) -> None:
     names = meta.get("keypoint_id2name")
     if isinstance(names, dict):
         order = sorted(names, key=whole)
-        sheet.names = [str(names[key])[:64] for key in order]
-    sheet.size = picture_size(meta.get("width"), meta.get("height"))
-    sheet.source, sheet.detector = (short_text(meta.get(k)) for k in ("source", "detector"))
+        table.names = [str(names[key])[:64] for key in order]
+    table.size = picture_size(meta.get("width"), meta.get("height"))
+    table.source, table.detector = (short_text(meta.get(k)) for k in ("source", "detector"))
 
 
 # --- OpenPose ------------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ def is_openpose_folder(path: Path) -> bool:
         return False
 
 
-def read_openpose_folder(path: Path) -> Sheet:
+def read_openpose_folder(path: Path) -> KeypointTable:
     """Rows of a folder with one ``..._000000000012_keypoints.json`` per frame.
 
     Raises
@@ -139,23 +139,23 @@ def read_openpose_folder(path: Path) -> Sheet:
     FormatError
         if a file is damaged, or there are too many of them.
     """
-    sheet, total = Sheet("openpose"), 0
+    table, total = KeypointTable("openpose"), 0
     files = [file for file in path.iterdir() if _FRAME_FILE.match(file.name)]
     if len(files) > _MOST_FILES:
         raise FormatError(f"{path}: more than {_MOST_FILES:,} frames")
     numbered = {file: last_number(file.name) for file in files}
     if None in numbered.values() or len(set(numbered.values())) < len(files):
         raise FormatError(f"{path}: the names of the files do not number the frames")
-    sheet.all_frames = sorted(numbered.values())
+    table.all_frames = sorted(numbered.values())
     for file, number in sorted(numbered.items(), key=lambda item: item[1]):
         total += file.stat().st_size
         if total > 4 * MOST_BYTES:
             raise FormatError(f"{path}: more than {4 * MOST_BYTES >> 20} MB; split it")
         try:
-            _add_people(sheet, number, read_json(file, at_most=_FOLDER_FILE_BYTES))
+            _add_people(table, number, read_json(file, at_most=_FOLDER_FILE_BYTES))
         except (ValueError, TypeError, LookupError, AttributeError) as exc:
             raise FormatError(f"{file}: not a frame of OpenPose, or damaged ({exc})") from exc
-    return sheet
+    return table
 
 
 def _is_openpose(data: Any) -> bool:
@@ -164,25 +164,25 @@ def _is_openpose(data: Any) -> bool:
     )
 
 
-def _read_openpose(data: Any) -> Sheet:
+def _read_openpose(data: Any) -> KeypointTable:
     """One frame of a folder, or a list of frames."""
-    sheet = Sheet("openpose")
+    table = KeypointTable("openpose")
     for number, frame in enumerate(data if isinstance(data, list) else [data]):
-        sheet.size = sheet.size or picture_size(
+        table.size = table.size or picture_size(
             frame.get("canvas_width"), frame.get("canvas_height")
         )
-        sheet.all_frames.append(number)
-        _add_people(sheet, number, frame)
-    return sheet
+        table.all_frames.append(number)
+        _add_people(table, number, frame)
+    return table
 
 
-def _add_people(sheet: Sheet, frame: int, data: dict) -> None:
+def _add_people(table: KeypointTable, frame: int, data: dict) -> None:
     for one in data["people"]:
         flat = one.get("pose_keypoints_2d") or one.get("pose_keypoints")
         if flat and isinstance(flat[0], list):
             flat = [value for point in flat for value in point]
         if flat:
-            sheet.add(frame, triples(flat), identity(one, "person_id"))
+            table.add(frame, triples(flat), identity(one, "person_id"))
 
 
 # --- MediaPipe -----------------------------------------------------------------------------------
@@ -219,28 +219,28 @@ def _landmarks(frame: Any, keys: tuple[str, ...]) -> list | None:
     return inner if good else None
 
 
-def _read_mediapipe(data: Any) -> Sheet:
+def _read_mediapipe(data: Any) -> KeypointTable:
     """Landmarks as the Python and JavaScript bindings give them, frame by frame."""
-    sheet = Sheet("mediapipe")
+    table = KeypointTable("mediapipe")
     if isinstance(data, dict):
-        sheet.size = picture_size(data.get("width"), data.get("height"))
-        sheet.fps = float(data["fps"]) if "fps" in data else None
-        sheet.source, sheet.detector = (short_text(data.get(k)) for k in ("source", "detector"))
+        table.size = picture_size(data.get("width"), data.get("height"))
+        table.fps = float(data["fps"]) if "fps" in data else None
+        table.source, table.detector = (short_text(data.get(k)) for k in ("source", "detector"))
     for place, frame in enumerate(_mediapipe_frames(data)):
         number = place
         if isinstance(frame, dict):
             number = whole(frame.get("frame", place))
             for key, unit in _TIMES.items():
                 if key in frame:
-                    sheet.times[number] = unit * float(frame[key])
+                    table.times[number] = unit * float(frame[key])
         people = _landmarks(frame, _LANDMARKS)
         if people is None:
             raise ValueError(f"frame {place} holds no landmarks")
         world = (_landmarks(frame, _WORLD) if isinstance(frame, dict) else None) or []
-        sheet.all_frames.append(number)
+        table.all_frames.append(number)
         for i, person in enumerate(people):
-            sheet.add(number, _landmark_rows(person, world[i] if i < len(world) else None))
-    return sheet
+            table.add(number, _landmark_rows(person, world[i] if i < len(world) else None))
+    return table
 
 
 def _landmark_rows(points: list[dict], world: list[dict] | None) -> np.ndarray:
@@ -255,7 +255,7 @@ def _landmark_rows(points: list[dict], world: list[dict] | None) -> np.ndarray:
     return out
 
 
-JSON_KINDS: dict[str, tuple[Callable[[Any], bool], Callable[[Any], Sheet]]] = {
+JSON_KINDS: dict[str, tuple[Callable[[Any], bool], Callable[[Any], KeypointTable]]] = {
     "coco": (is_coco, read_coco),
     "alphapose": (_is_alphapose, _read_alphapose),
     "mmpose": (_is_mmpose, _read_mmpose),

@@ -11,9 +11,9 @@ import numpy as np
 
 from vipecli.errors import FormatError
 from vipecli.poses.formats.json_files import read_openpose_folder
+from vipecli.poses.formats.keypoint_table import KeypointTable, scene_of, scene_of_one
 from vipecli.poses.formats.npz import read_npz
 from vipecli.poses.formats.registry import READERS
-from vipecli.poses.formats.sheet import Sheet, scene_of, scene_of_one
 from vipecli.poses.joint_sets import JointMap
 from vipecli.poses.poses import Poses, Scene
 from vipecli.poses.tracking import Person
@@ -107,7 +107,7 @@ def load_scene(
         ) from exc
 
 
-def _reader(path: Path) -> Callable[[Path], Sheet]:
+def _reader(path: Path) -> Callable[[Path], KeypointTable]:
     try:
         return READERS[path.suffix.lower()]
     except KeyError:

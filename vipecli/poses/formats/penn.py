@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from vipecli.errors import FormatError
+from vipecli.poses.formats.keypoint_table import KeypointTable
 from vipecli.poses.formats.matlab import load_mat
-from vipecli.poses.formats.sheet import Sheet
 from vipecli.poses.formats.text import picture_size
 from vipecli.poses.skeleton import JOINTS, MIRROR
 
@@ -24,7 +24,7 @@ clips of the training and half of the test split. No guessed place is within 8 p
 """
 
 
-def read_penn(path: Path) -> Sheet:
+def read_penn(path: Path) -> KeypointTable:
     """Rows of a label file of Penn Action; its left and right are the viewer's and are swapped.
 
     Raises
@@ -42,15 +42,15 @@ def read_penn(path: Path) -> Sheet:
     if xy.ndim != 3 or xy.shape[1:] != (13, 2) or seen.shape != xy.shape[:2]:
         raise FormatError(f"{path}: labels of shape {xy.shape}, expected (frames, 13, 2)")
     dimensions = np.ravel(mat["dimensions"])
-    sheet = Sheet("labelled", names=list(JOINTS), fps=_FPS)
-    sheet.size = picture_size(float(dimensions[1]), float(dimensions[0]))
+    table = KeypointTable("labelled", names=list(JOINTS), fps=_FPS)
+    table.size = picture_size(float(dimensions[1]), float(dimensions[0]))
     if isinstance(mat.get("times"), np.ndarray):
-        sheet.times = dict(enumerate(np.ravel(mat["times"]).astype(float).tolist()))
+        table.times = dict(enumerate(np.ravel(mat["times"]).astype(float).tolist()))
     missing = ~seen & (xy <= OUTSIDE_PX).all(axis=-1)  # outside of the picture
     score = np.where(missing, 0, np.where(seen, 1, HIDDEN_SCORE))
     rows = np.concatenate([xy, score[..., None]], axis=-1)[:, list(MIRROR)]
     for frame, points in enumerate(rows):
-        sheet.all_frames.append(frame)
+        table.all_frames.append(frame)
         if (points[:, 2] > 0).any():
-            sheet.add(frame, points)
-    return sheet
+            table.add(frame, points)
+    return table

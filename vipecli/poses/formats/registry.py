@@ -9,12 +9,12 @@ from vipecli.errors import FormatError
 from vipecli.poses.formats import writers
 from vipecli.poses.formats.csv_files import read_csv_poses
 from vipecli.poses.formats.json_files import read_json_poses
+from vipecli.poses.formats.keypoint_table import KeypointTable
 from vipecli.poses.formats.penn import read_penn
-from vipecli.poses.formats.sheet import Sheet
 from vipecli.poses.formats.trc import read_trc
 from vipecli.poses.poses import Poses
 
-READERS: dict[str, Callable[[Path], Sheet]] = {
+READERS: dict[str, Callable[[Path], KeypointTable]] = {
     ".csv": read_csv_poses,
     ".json": read_json_poses,
     ".mat": read_penn,

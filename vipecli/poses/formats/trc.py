@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from vipecli.errors import FormatError
-from vipecli.poses.formats.sheet import Sheet
+from vipecli.poses.formats.keypoint_table import KeypointTable
 from vipecli.poses.formats.text import MOST_COLUMNS, number, read_text
 from vipecli.poses.joint_sets import canonical_name
 from vipecli.poses.up_axis import turn_upright, up_axis
@@ -18,7 +18,7 @@ _MOST_VALUES = 20_000_000
 _UPWARDS = (("left_ankle", "right_ankle"), ("left_shoulder", "right_shoulder"))
 
 
-def read_trc(path: Path) -> Sheet:
+def read_trc(path: Path) -> KeypointTable:
     """Rows of a marker file.
 
     A flat one is taken as it is: in pixels with y down if the header says so, or if it says metres
@@ -72,21 +72,23 @@ def _table(lines: list[str], markers: int) -> tuple[list[float], np.ndarray]:
     return [number(cells[1]) for cells in rows], out
 
 
-def _sheet(path: Path, xyz: np.ndarray, times: list[float], names: list[str], unit: str) -> Sheet:
-    """Sheet of markers (T, K, 3)."""
+def _sheet(
+    path: Path, xyz: np.ndarray, times: list[float], names: list[str], unit: str
+) -> KeypointTable:
+    """KeypointTable of markers (T, K, 3)."""
     known = xyz[np.isfinite(xyz).all(axis=2)]
-    sheet = Sheet("trc", names=names, times=dict(enumerate(times)))
+    table = KeypointTable("trc", names=names, times=dict(enumerate(times)))
     spread = np.ptp(known, axis=0)
     if spread.min() > _FLAT * spread.max() or spread.argmin() != 2:
-        sheet.detector = "trc, seen from the front"
-        xy, sheet.size = _seen_from_front(path, xyz, names)
+        table.detector = "trc, seen from the front"
+        xy, table.size = _seen_from_front(path, xyz, names)
     else:
-        xy, sheet.size = _flat(xyz[..., :2], unit)
+        xy, table.size = _flat(xyz[..., :2], unit)
     for frame, points in enumerate(xy):
         score = np.isfinite(points).all(axis=1, keepdims=True)
         if score.any():
-            sheet.add(frame, np.hstack([points, score]))
-    return sheet
+            table.add(frame, np.hstack([points, score]))
+    return table
 
 
 def _flat(xy: np.ndarray, unit: str) -> tuple[np.ndarray, tuple[int, int] | None]:

@@ -22,7 +22,7 @@ class Resample(str, Enum):
 
 
 @dataclass(frozen=True)
-class Look:
+class VideoOptions:
     """Options of a synchronised video; styles and resampling may be given by name.
 
     Attributes

@@ -1,4 +1,4 @@
-"""Arrays of one shape, one after another: the latest in memory, the others in a temporary file."""
+"""A list of arrays of one shape: the latest in memory, the others in a temporary file."""
 
 import contextlib
 import tempfile
@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-_BLOCK = 512  # arrays that go to the file at a time; so many of the latest stay in memory
+_BLOCK = 512  # arrays written to the file at a time; as many of the latest stay in memory
 
 
-class Sights(Sequence[np.ndarray]):
-    """What was seen of one person, sight by sight, in films of any length.
+class Observations(Sequence[np.ndarray]):
+    """The observations of one person, in order, in films of any length.
 
-    All have the shape and the kind of numbers of the first one. Without room for a temporary file
-    they stay in memory.
+    All have the shape and the dtype of the first one. Without space for a temporary file they stay
+    in memory.
     """
 
     def __init__(self) -> None:
@@ -21,19 +21,19 @@ class Sights(Sequence[np.ndarray]):
         self._stored = 0
         self._file = None
 
-    def append(self, one: np.ndarray) -> None:
-        """Add one more."""
-        self._latest.append(one)
+    def append(self, observation: np.ndarray) -> None:
+        """Append an observation."""
+        self._latest.append(observation)
         if len(self._latest) >= 2 * _BLOCK and len(self._latest) % _BLOCK == 0:
             with contextlib.suppress(OSError):
                 self._store(len(self._latest) - _BLOCK)
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of observations."""
         return self._stored + len(self._latest)
 
     def __getitem__(self, index: int | slice) -> np.ndarray:
-        """Return one of them, or some in a row as one array."""
+        """Return one observation, or a contiguous range of them as one array."""
         if isinstance(index, int):
             place = index if index >= 0 else len(self) + index
             if not 0 <= place < len(self):
@@ -42,19 +42,19 @@ class Sights(Sequence[np.ndarray]):
             return self._latest[place - self._stored] if kept else self._read(place, place + 1)[0]
         first, last, step = index.indices(len(self))
         if step != 1:
-            raise ValueError("sights are taken in a row")
+            raise ValueError("observations are read in contiguous ranges")
         parts = [self._read(first, min(last, self._stored))] if first < self._stored else []
         if kept := self._latest[max(first - self._stored, 0) : max(last - self._stored, 0)]:
             parts.append(np.stack(kept))
         return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """Yield one after another."""
+        """Yield the observations in order."""
         for first in range(0, len(self), _BLOCK):
             yield from self[first : first + _BLOCK]
 
     def _store(self, count: int) -> None:
-        """Move the oldest of those in memory to the file."""
+        """Move the oldest observations in memory to the file."""
         block = np.stack(self._latest[:count])
         if self._file is None:
             self._file = tempfile.TemporaryFile(prefix="vipe-")  # noqa: SIM115, closed with this
@@ -66,7 +66,7 @@ class Sights(Sequence[np.ndarray]):
         del self._latest[:count]
 
     def _read(self, first: int, last: int) -> np.ndarray:
-        """Some of those in the file; an empty array, of no shape, for none."""
+        """Return observations from the file; an empty array for none."""
         out = np.empty((max(0, last - first), *self._shape), self._dtype)
         if out.size:
             self._file.seek(first * out[0].nbytes)

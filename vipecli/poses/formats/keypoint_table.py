@@ -26,7 +26,7 @@ _ASPECT_LIMIT = 4.0  # of a picture whose size is guessed
 
 
 @dataclass
-class Sheet:
+class KeypointTable:
     """Rows of a keypoint file: one per person and frame.
 
     Attributes
@@ -89,13 +89,13 @@ class Sheet:
 
 
 def scene_of(
-    sheet: Sheet, path: Path, *, joint_map: JointMap | None = None, fps: float | None = None
+    table: KeypointTable, path: Path, *, joint_map: JointMap | None = None, fps: float | None = None
 ) -> Scene:
     """People of a clip from the rows of a file.
 
     Parameters
     ----------
-    sheet
+    table
         the rows.
     path
         of the file, for messages and as the source.
@@ -109,24 +109,24 @@ def scene_of(
     FormatError
         if nobody is in it, the joint set is not known, or sizes or times make no sense.
     """
-    if not sheet.points:
+    if not table.points:
         raise FormatError(f"{path}: lists nobody")
-    counts = Counter(points.shape for points in sheet.points)
+    counts = Counter(points.shape for points in table.points)
     if len(counts) > 1:
         several = " and ".join(str(shape[0]) for shape in counts)
         raise FormatError(f"{path}: people of {several} points in one file")
-    points = _seven_columns(np.stack(sheet.points))
-    wanted, is_mediapipe = sources(path, points.shape[1], sheet.names, joint_map)
-    size = sheet.size or (joint_map.size if joint_map else None)
-    points, size = _in_pixels(path, points, size, sheet.format)
+    points = _seven_columns(np.stack(table.points))
+    wanted, is_mediapipe = sources(path, points.shape[1], table.names, joint_map)
+    size = table.size or (joint_map.size if joint_map else None)
+    points, size = _in_pixels(path, points, size, table.format)
     points = points[:, :33] if is_mediapipe else to_joints(points, wanted)
-    rows, times = _rows(path, sheet, fps or sheet.fps or (joint_map and joint_map.fps))
+    rows, times = _rows(path, table, fps or table.fps or (joint_map and joint_map.fps))
     return Scene(
-        tracks=_tracks(sheet, rows, times, marked(points)),
+        tracks=_tracks(table, rows, times, marked(points)),
         times=times,
         size=size,
-        source=sheet.source or path.name,
-        detector=sheet.detector or sheet.format,
+        source=table.source or path.name,
+        detector=table.detector or table.format,
     )
 
 
@@ -183,19 +183,19 @@ def _is_centred(known: np.ndarray, kind: str) -> bool:
     return kind == "openpose" or bool(several)
 
 
-def _rows(path: Path, sheet: Sheet, fps: float | None) -> tuple[np.ndarray, np.ndarray]:
+def _rows(path: Path, table: KeypointTable, fps: float | None) -> tuple[np.ndarray, np.ndarray]:
     """Frame index of every row (R,), and the times of all frames (T,)."""
-    if sheet.times and set(sheet.frames) <= set(sheet.times):
-        numbers = np.array(sorted(sheet.times, key=lambda n: (sheet.times[n], n)), np.int64)
-        times = np.array([sheet.times[n] for n in numbers.tolist()], np.float64)
+    if table.times and set(table.frames) <= set(table.times):
+        numbers = np.array(sorted(table.times, key=lambda n: (table.times[n], n)), np.int64)
+        times = np.array([table.times[n] for n in numbers.tolist()], np.float64)
         if not np.isfinite(times).all() or not (np.diff(times) > 0).all():
             raise FormatError(f"{path}: its times do not increase from frame to frame")
         places = {number: i for i, number in enumerate(numbers.tolist())}
-        return np.array([places[n] for n in sheet.frames]), times
-    listed = {*sheet.frames, *sheet.all_frames, *sheet.times}
+        return np.array([places[n] for n in table.frames]), times
+    listed = {*table.frames, *table.all_frames, *table.times}
     first, last = min(listed), max(listed)
-    if sheet.first_frame is not None:
-        first = min(first, sheet.first_frame)
+    if table.first_frame is not None:
+        first = min(first, table.first_frame)
     most = min(_SPARSE * len(listed) + _FREE_FRAMES, 10 * len(listed) + _MOST_FRAMES)
     if last - first > most:
         raise FormatError(
@@ -203,17 +203,19 @@ def _rows(path: Path, sheet: Sheet, fps: float | None) -> tuple[np.ndarray, np.n
             f"{most:,}; damaged?"
         )
     times = np.arange(last - first + 1) / (fps or DEFAULT_FPS)
-    return np.array([number - first for number in sheet.frames]), times
+    return np.array([number - first for number in table.frames]), times
 
 
-def _tracks(sheet: Sheet, rows: np.ndarray, times: np.ndarray, people: np.ndarray) -> Tracks:
+def _tracks(
+    table: KeypointTable, rows: np.ndarray, times: np.ndarray, people: np.ndarray
+) -> Tracks:
     """Everyone over time: as the file identifies them, or by where they are."""
     tracks, order = Tracks(), np.argsort(rows, kind="stable").tolist()
     order = [row for row in order if (people[row, :, SEEN] > 0).any()]
-    if _identified(sheet, rows):
+    if _identified(table, rows):
         known: dict[object, Track] = {}
         for row in order:
-            track = known.setdefault(sheet.people[row], Track())
+            track = known.setdefault(table.people[row], Track())
             track.add(int(rows[row]), float(times[rows[row]]), people[row])
         tracks.tracks = list(known.values())
         return tracks
@@ -225,11 +227,11 @@ def _tracks(sheet: Sheet, rows: np.ndarray, times: np.ndarray, people: np.ndarra
     return tracks
 
 
-def _identified(sheet: Sheet, rows: np.ndarray) -> bool:
+def _identified(table: KeypointTable, rows: np.ndarray) -> bool:
     """Whether every row tells who it is, once per frame."""
-    if any(person is None for person in sheet.people):
+    if any(person is None for person in table.people):
         return False
-    return len(set(zip(rows.tolist(), sheet.people, strict=True))) == len(rows)
+    return len(set(zip(rows.tolist(), table.people, strict=True))) == len(rows)
 
 
 def scene_of_one(poses: Poses) -> Scene:

@@ -6,7 +6,7 @@ import numpy as np
 
 from tests.bodies import STANDING, seen
 from vipecli.lifting.lift import lift
-from vipecli.outputs.turning import BACKGROUND, draw_pose, fitting, on_floor, sheet
+from vipecli.outputs.turntable import BACKGROUND, draw_pose, fitting, on_floor, sheet
 
 
 def test_who_stands_is_on_the_floor_and_who_jumps_leaves_it():

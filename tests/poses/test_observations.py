@@ -1,15 +1,15 @@
-"""What is seen of a person: kept on disk, and the same as a list of it."""
+"""Observations on disk behave as a list of them."""
 
 import numpy as np
 import pytest
 
 from vipecli.embedding.clip import Recipe, _pieces
 from vipecli.embedding.embed import embed
-from vipecli.poses import track_store
+from vipecli.poses import observations
 from vipecli.poses.gaps import fill_gaps
 from vipecli.poses.npz_writer import NpzWriter
+from vipecli.poses.observations import Observations
 from vipecli.poses.poses import Scene
-from vipecli.poses.track_store import Sights
 from vipecli.poses.tracking import SEEN, Tracks
 
 COUNT = 6000  # more than one piece, and many blocks
@@ -24,14 +24,14 @@ def people(count, seed=0):
 
 
 def filled(rows):
-    kept = Sights()
+    kept = Observations()
     for row in rows:
         kept.append(row)
     return kept
 
 
 @pytest.mark.parametrize("count", [0, 1, 511, 1024, 1025, 3000])
-def test_sights_are_like_a_list(count):
+def test_observations_are_like_a_list(count):
     rows = people(count)
     kept = filled(rows)
     assert len(kept) == count
@@ -49,22 +49,22 @@ def test_sights_are_like_a_list(count):
 
 def test_most_of_them_leave_memory():
     kept = filled(people(COUNT))
-    assert len(kept._latest) < 2 * track_store._BLOCK
+    assert len(kept._latest) < 2 * observations._BLOCK
 
 
 def test_without_room_on_disk_they_stay(monkeypatch):
     def full(**options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(track_store.tempfile, "TemporaryFile", full)
+    monkeypatch.setattr(observations.tempfile, "TemporaryFile", full)
     rows = people(2000)
     np.testing.assert_array_equal(np.stack(list(filled(rows))), rows)
 
 
-@pytest.mark.parametrize("kept", [list, Sights])
+@pytest.mark.parametrize("kept", [list, Observations])
 def test_pieces_of_a_film_are_those_of_the_whole(kept):
     """Gaps of all lengths, across the edges of pieces, too."""
-    rng, tracks = np.random.default_rng(1), Tracks(kept=kept)
+    rng, tracks = np.random.default_rng(1), Tracks(storage=kept)
     there = rng.random(COUNT) < 0.8
     there[4080:4098] = there[4090] = False
     there[5000:5020] = False
@@ -82,13 +82,13 @@ def test_pieces_of_a_film_are_those_of_the_whole(kept):
     np.testing.assert_array_equal(np.concatenate([e.mean for _, e in pieces]), wanted.mean)
 
 
-def test_arrays_grow_into_what_numpy_saves(tmp_path):
+def test_appended_archive_equals_the_one_of_numpy(tmp_path):
     arrays = {"a": people(900), "b": np.arange(5), "text": np.array("x"), "none": np.zeros((0, 3))}
-    with NpzWriter(tmp_path) as growing:
+    with NpzWriter(tmp_path) as archive:
         for name, array in arrays.items():
             for part in np.array_split(array, 3) if array.ndim else [array]:
-                growing.add(name, part)
-        growing.write(tmp_path / "grown.npz")
+                archive.add(name, part)
+        archive.write(tmp_path / "appended.npz")
     np.savez(tmp_path / "saved.npz", **arrays)
-    assert (tmp_path / "grown.npz").read_bytes() == (tmp_path / "saved.npz").read_bytes()
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["grown.npz", "saved.npz"]
+    assert (tmp_path / "appended.npz").read_bytes() == (tmp_path / "saved.npz").read_bytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["appended.npz", "saved.npz"]
