@@ -249,6 +249,7 @@ def test_classify_across_views(index, vipe, held_out):
         "label",
         "distance",
         "score",
+        "match",
         "match_probability",
     }
 

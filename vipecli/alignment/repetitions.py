@@ -9,16 +9,20 @@ from numpy.typing import NDArray
 from vipecli import _kernels
 from vipecli.alignment.align import align
 from vipecli.alignment.dtw import skip_price
-from vipecli.alignment.same_action import same_action
+from vipecli.alignment.same_action import DIFFERENT, same_action
 from vipecli.alignment.warping_path import Alignment
 from vipecli.embedding.distance import window_distance
 from vipecli.embedding.model import Embeddings
 
-ACCEPT = 0.4
+ACCEPT = 0.45
 """A repetition may be this far from the best one towards unrelated frames."""
 
-LEAST_SCORE = 0.6
-"""Least `same_action` of the best repetition, or there is none; see `docs/alignment.md`."""
+NEAR = 0.6
+"""Or as far as this share of the distance of unrelated frames: a template that was cut out of the
+clip finds itself, and nothing else is as near."""
+
+DOUBTFUL = 0.6
+"""With less `same_action` the repetitions found come with a warning; see `docs/alignment.md`."""
 
 SLOWEST, FASTEST = 4.0, 0.25
 """Longest and shortest repetition, in lengths of a."""
@@ -30,11 +34,17 @@ _DIAGONAL, _SKIP = 1.25, 0.6
 
 
 def find_all(a: Embeddings, b: Embeddings) -> list[Alignment]:
-    """All places in b that show the whole of a, one after another.
+    """All places in b that show the whole of a, one after another; see `find_rated`."""
+    return find_rated(a, b)[0]
+
+
+def find_rated(a: Embeddings, b: Embeddings) -> tuple[list[Alignment], float]:
+    """All places in b that show the whole of a, and how surely they are the same action.
 
     Subsequence dynamic time warping: all of a is matched with the part of b that is nearest to it;
     then the same is done before and behind that part, as long as the distance stays below that of
-    the best part plus the share `ACCEPT` of what lies between it and unrelated frames.
+    the best part plus the share `ACCEPT` of what lies between it and unrelated frames, or below the
+    share `NEAR` of the distance of unrelated frames.
 
     Parameters
     ----------
@@ -43,8 +53,9 @@ def find_all(a: Embeddings, b: Embeddings) -> list[Alignment]:
 
     Returns
     -------
-    One alignment per repetition, in the order of b; every frame of a is on each path. Empty if
-    not even the best part looks like the same action.
+    One alignment per repetition, in the order of b; every frame of a is on each path. None where
+    `align.align` would come with a warning, too: neither the best part nor the whole of b looks
+    like the same action (`same_action.DIFFERENT`). The probability is the larger one of the two.
 
     Raises
     ------
@@ -58,9 +69,11 @@ def find_all(a: Embeddings, b: Embeddings) -> list[Alignment]:
     smooth = window_distance(a, b)
     price = _SKIP * skip_price(smooth, 0.0)
     first, last, best = _nearest(smooth, 0, len(b), price)
-    if same_action(a, _part(b, first, last)) < LEAST_SCORE:
-        return []
-    limit = best + ACCEPT * (float(smooth.mean(dtype=np.float64)) - best)
+    score = max(same_action(a, _part(b, first, last)), same_action(a, b))
+    if score < DIFFERENT:
+        return [], score
+    unrelated = float(smooth.mean(dtype=np.float64))
+    limit = max(best + ACCEPT * (unrelated - best), NEAR * unrelated)
     todo, found = [(0, len(b))], list[tuple[int, int]]()
     while todo:
         start, end = todo.pop()
@@ -72,7 +85,7 @@ def find_all(a: Embeddings, b: Embeddings) -> list[Alignment]:
         if FASTEST * len(a) <= last - first + 1 <= SLOWEST * len(a):
             found.append((first, last))
         todo += [(start, first), (last + 1, end)]
-    return [_aligned(a, b, *part) for part in sorted(found)]
+    return [_aligned(a, b, *part) for part in sorted(found)], score
 
 
 def _nearest(

@@ -10,7 +10,7 @@ import numpy as np
 
 from vipecli.alignment.align import align
 from vipecli.alignment.offset import Offset, alignment_at, find_offset
-from vipecli.alignment.repetitions import find_all
+from vipecli.alignment.repetitions import find_rated
 from vipecli.alignment.same_action import align_either_side, mirrored, same_action
 from vipecli.alignment.settings import Clock, Mirror, Settings
 from vipecli.alignment.warping_path import Alignment
@@ -221,9 +221,10 @@ def match_pair(
         return Match(b, b.embeddings, _smoothed(alignment, settings), shift=shift)
     alignment, side, flipped = _warped(a, b, model, settings)
     if settings.every:
-        parts = tuple(_smoothed(part, settings) for part in find_all(a.embeddings, side))
+        found, score = find_rated(a.embeddings, side)
+        parts = tuple(_smoothed(part, settings) for part in found)
         best = min(parts, key=lambda part: part.cost, default=None)
-        return Match(b, side, best, flipped, every=True, repetitions=parts)
+        return Match(b, side, best, flipped, score, every=True, repetitions=parts)
     score = same_action(a.embeddings, side)
     return Match(b, side, _smoothed(alignment, settings), flipped, score)
 

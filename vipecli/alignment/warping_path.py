@@ -6,12 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vipecli.embedding.distance import FLOOR, MISSING_COST, EstimatorName, matching_probability
+from vipecli.embedding.distance import FLOOR, EstimatorName, match_of, matching_probability
 from vipecli.embedding.model import Embeddings
 
 SMOOTH_S = 0.45
 """Time constant of the spline that smooths the time map (`time_map.warp`), seconds; on planted
 warps 0.3 to 0.6 s differ by 2 %."""
+
+SHORT_S = 0.2
+"""Shorter stretches at an end without a counterpart are not worth a word, seconds."""
 
 _STEPS = 64  # of a path whose matching probabilities are computed at a time
 
@@ -62,13 +65,9 @@ class Alignment:
     smooth_s: float = SMOOTH_S
 
     @property
-    def similarity(self) -> NDArray[np.float32]:
-        """Shape (L,) in [0, 1]: 1 less the ratio of `distance` to its maximum.
-
-        For display: the matching probability asks for the same pose to a few centimetres, which
-        two takes of one movement rarely are.
-        """
-        return (1 - self.distance / np.float32(MISSING_COST)).clip(0, 1)
+    def match(self) -> NDArray[np.float32]:
+        """Shape (L,) in [0, 1], how well each step matches: `distance.match_of` its distance."""
+        return match_of(self.distance)
 
     def __len__(self) -> int:
         """Return the length of the path, L."""
@@ -81,6 +80,40 @@ class Alignment:
             f"b {self.times_b[0]:.2f}-{self.times_b[-1]:.2f} s, distance {self.cost:.3f}, "
             f"model {self.model!r})"
         )
+
+
+def match_at(
+    alignment: Alignment, times: NDArray[np.float64], *, onto: str = "a"
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Match and matching probability at any times of a clip.
+
+    Parameters
+    ----------
+    alignment
+        of a and b.
+    times
+        shape (F,), seconds of b if that is `onto`, else of a.
+    onto
+        ``a``, ``b``, or ``both``, as in `reel.reel_of`.
+
+    Returns
+    -------
+    shape (F,) each: lines through the steps of the path; beyond its ends as at its ends, but 0 and
+    `FLOOR` where the other clip lacks `SHORT_S` or more and waits.
+    """
+    clip, source = ("b", alignment.times_b) if onto == "b" else ("a", alignment.times_a)
+    knots, owner, count = np.unique(source, return_inverse=True, return_counts=True)
+    spans = [s for s in alignment.unmatched if s.clip == clip and s.end_s - s.start_s >= SHORT_S]
+    waits = np.zeros(len(times), bool)
+    for span in spans:
+        behind = span.end_s > knots[-1]
+        waits |= (times > knots[-1]) if behind else (times < knots[0])
+
+    def at(values: NDArray[np.float32], waiting: float) -> NDArray[np.float64]:
+        mean = np.bincount(owner, values) / count
+        return np.where(waits, waiting, np.interp(times, knots, mean))
+
+    return at(alignment.match, 0.0), at(alignment.match_probability, FLOOR)
 
 
 def from_positions(

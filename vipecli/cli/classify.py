@@ -294,10 +294,10 @@ def _show(result: _Result, name: bool) -> None:
                 f"  ({one.confidence:.0%})"
             )
     rows = [
-        (one.clip, one.label, f"{one.distance:.3f}", f"{one.match_probability:.0%}")
+        (one.clip, one.label, f"{one.match:.0%}", f"{one.distance:.3f}")
         for one in ranking.neighbours
     ]
-    show(table(("nearest clip", "label", "distance", "same pose"), rows, words=(0, 1)))
+    show(table(("nearest clip", "label", "match", "distance"), rows, words=(0, 1)))
 
 
 def _explain(result: _Result, library: "OpenedIndex", out: Path) -> None:

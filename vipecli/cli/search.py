@@ -157,6 +157,7 @@ def _as_json(hit: "Hit", facts: "Facts") -> dict[str, Any]:
         "viewpoint": facts.viewpoint,
         "time_s": round(hit.time_s, 6),
         "frame": hit.frame,
+        "match": round(hit.match, 4),
         "match_probability": round(hit.match_probability, 4),
         "distance": round(hit.distance, 6),
     }
@@ -168,12 +169,12 @@ def _show(hits: "list[Hit]", facts: "list[Facts]", sheet: Path | None) -> None:
             facts[hit.clip].name,
             facts[hit.clip].label,
             f"{hit.time_s:.2f} s",
-            f"{hit.match_probability:.0%}",
+            f"{hit.match:.0%}",
             f"{hit.distance:.3f}",
         )
         for hit in hits
     ]
-    show(table(("clip", "label", "time", "same pose", "distance"), rows, words=(0, 1)))
+    show(table(("clip", "label", "time", "match", "distance"), rows, words=(0, 1)))
     if sheet:
         say(f"Wrote {sheet}")
 
@@ -202,7 +203,7 @@ def _write_sheet(
                 clip.xy[hit.frame],
                 clip.score[hit.frame],
                 clip.size,
-                f"{i}. {one.label}, {hit.match_probability:.0%}",
+                f"{i}. {one.label}, {hit.match:.0%}",
                 f"{one.name} at {hit.time_s:.2f} s",
                 video,
                 hit.time_s,

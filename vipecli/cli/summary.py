@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from vipecli.alignment.align import Alignment
+from vipecli.alignment.repetitions import DOUBTFUL
 from vipecli.alignment.same_action import DIFFERENT
 from vipecli.alignment.takes import Match, Session
 from vipecli.alignment.time_map import speed
+from vipecli.alignment.warping_path import SHORT_S
 from vipecli.outputs.text import speed_in_words
 from vipecli.poses.gaps import missing_spans
-
-SHORTEST_S = 0.2  # shorter stretches without a counterpart are only in the JSON, seconds
 
 
 def summary(session: Session, written: list[Path]) -> list[str]:
@@ -30,7 +30,7 @@ def summary(session: Session, written: list[Path]) -> list[str]:
 
 
 def _match(alignment: Alignment) -> str:
-    mean = alignment.similarity.mean()
+    mean = alignment.match.mean()
     return f"Match {mean:.0%} on average, distance {alignment.cost:.2f}"
 
 
@@ -44,10 +44,8 @@ def _details(match: Match, a: str, b: str) -> list[str]:
             lines.append(f"  {match.shift.warning}")
     if match.mirrored:
         lines.append(f"  {b} is taken mirrored (--mirror no: as filmed)")
-    if match.same_action is not None and match.same_action < DIFFERENT:
-        lines.append(
-            f"  these look like two different actions (same action: {match.same_action:.0%})"
-        )
+    if doubt := _doubt(match):
+        lines.append(f"  {doubt} (same action: {match.same_action:.0%})")
     if match.every:
         lines.insert(0, f"  {a} {len(match.repetitions)}x in {b}")
         lines += [
@@ -64,9 +62,18 @@ def _details(match: Match, a: str, b: str) -> list[str]:
         f"  {names[span.clip][0]} {span.start_s:6.2f} - {span.end_s:.2f} s   "
         f"not in {names[span.clip][1]}"
         for span in match.alignment.unmatched
-        if span.end_s - span.start_s >= SHORTEST_S
+        if span.end_s - span.start_s >= SHORT_S
     ]
     return lines
+
+
+def _doubt(match: Match) -> str:
+    """Say that two takes may show two actions; empty if that is not likely."""
+    if match.same_action is None or match.same_action >= DOUBTFUL:
+        return ""
+    if match.same_action < DIFFERENT:
+        return "these look like two different actions"
+    return "these may be two different actions" if match.every else ""
 
 
 def _unseen(session: Session) -> list[str]:

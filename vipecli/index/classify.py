@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vipecli.alignment.align import probability_along
 from vipecli.alignment.dtw import cheapest
-from vipecli.embedding.distance import EstimatorName, known_frames, window_distance
+from vipecli.embedding.distance import EstimatorName, known_frames, match_of, window_distance
 from vipecli.embedding.embed import Embeddings
 from vipecli.errors import NoPoseError
 from vipecli.index.hubness import Hubness
@@ -49,6 +49,8 @@ class Neighbour:
         the distance, corrected for hubs if so asked; may be negative.
     match_probability
         mean matching probability of the frames along the path, in (0.05, 0.95).
+    match
+        `distance.match_of` the distance.
     """
 
     clip: str
@@ -56,6 +58,11 @@ class Neighbour:
     distance: float
     score: float
     match_probability: float
+    match: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Derive the match."""
+        object.__setattr__(self, "match", float(match_of(np.float64(self.distance))))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from vipecli.embedding.distance import (
     check_same_model,
     frame_distance,
     known_frames,
+    match_of,
     matching_probability,
 )
 from vipecli.embedding.embed import Embeddings
@@ -44,6 +45,11 @@ class Hit:
     time_s: float
     match_probability: float
     distance: float
+
+    @property
+    def match(self) -> float:
+        """`distance.match_of` the distance."""
+        return float(match_of(np.float64(self.distance)))
 
 
 def search(

@@ -24,11 +24,12 @@ COLUMNS = (
     "time_b_s",
     "smooth_b_s",
     "distance",
+    "match",
     "match_probability",
 )
 """Columns of the table: names of the files; number of the repetition from 1, empty without `--all`;
 frames, from 0, and their times; the moment of b in the smooth time map at the moment of a;
-atrous frame distance and matching probability of the step."""
+atrous frame distance, match and matching probability of the step."""
 
 
 def as_json(session: Session, reel: Reel | None = None) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def _of_pair(session: Session) -> dict[str, Any]:
 
 def _of_match(match: Match) -> dict[str, Any]:
     """Everything but the steps."""
-    more: dict[str, Any] = {"distance": round(match.alignment.cost, 6)}
+    more = _distance(match.alignment)
     if match.shift:
         more["offset_s"] = round(match.shift.shift_s, 6)
         more["rate"] = round(match.shift.rate, 6)
@@ -94,6 +95,11 @@ def _of_match(match: Match) -> dict[str, Any]:
     if match.same_action is not None:
         more["same_action"] = round(match.same_action, 4)
     return more
+
+
+def _distance(alignment: Alignment) -> dict[str, Any]:
+    """Return distance and match of two takes, means over the path."""
+    return {"distance": round(alignment.cost, 6), "match": round(float(alignment.match.mean()), 4)}
 
 
 def _steps(alignment: Alignment, a: str, b: str) -> dict[str, Any]:
@@ -110,6 +116,7 @@ def _steps(alignment: Alignment, a: str, b: str) -> dict[str, Any]:
         ],
         f"times_{a}": alignment.times_a.round(6).tolist(),
         f"times_{b}": alignment.times_b.round(6).tolist(),
+        "step_match": alignment.match.round(4).astype(float).tolist(),
         "match_probability": alignment.match_probability.round(4).astype(float).tolist(),
     }
 
@@ -120,7 +127,7 @@ def _repetition(part: Alignment) -> dict[str, Any]:
     return {
         "start_s": round(float(part.times_b[0]), 6),
         "end_s": round(float(part.times_b[-1]), 6),
-        "distance": round(part.cost, 6),
+        **_distance(part),
         **steps,
     }
 
@@ -144,7 +151,7 @@ def _columns(alignment: Alignment) -> list[list[float]]:
     """The numbers of the table, column by column."""
     smooth = warp(alignment, alignment.times_a)
     times = (alignment.times_a, alignment.times_b, smooth)
-    figures = (alignment.distance, alignment.match_probability)
+    figures = (alignment.distance, alignment.match, alignment.match_probability)
     return [
         *(column.tolist() for column in alignment.path.T),
         *(column.round(6).tolist() for column in times),

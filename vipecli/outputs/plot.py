@@ -28,8 +28,8 @@ def write_plot(session: Session, out: Path) -> None:
     """Draw how every take matches the reference, one row for each.
 
     On the left the distances of all pairs of frames, bright where they are near, with the warping
-    path; of repetitions all paths. On the right the matching probability, and the speed of the
-    take relative to the reference, over the time of the reference.
+    path; of repetitions all paths. On the right match and matching probability, and the speed of
+    the take relative to the reference, over the time of the reference.
 
     Parameters
     ----------
@@ -92,8 +92,8 @@ def _matrix(plot: "Axes", session: Session, match: Match, names: tuple[str, str]
 def _probability(plot: "Axes", alignment: Alignment) -> None:
     times, owner, count = np.unique(alignment.times_a, return_inverse=True, return_counts=True)
     for values, colour, name in (
-        (alignment.similarity, _GREY, "similarity"),
-        (alignment.match_probability, _A, "matching probability"),
+        (alignment.match, _GREY, "match"),
+        (alignment.match_probability, _A, "probability of the same pose"),
     ):
         plot.plot(
             times, np.bincount(owner, values) / count, color=colour, label=name, linewidth=1.6

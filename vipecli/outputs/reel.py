@@ -12,6 +12,7 @@ from vipecli.alignment.compare import ANGLES, picture, smoothed_angles, world
 from vipecli.alignment.takes import MOST_CLIPS, Match, Session
 from vipecli.alignment.time_map import warp
 from vipecli.alignment.turning_points import turning_points
+from vipecli.alignment.warping_path import match_at
 from vipecli.outputs.text import one_line
 from vipecli.poses.poses import Poses
 from vipecli.video.source import AnyClip, ClipSource
@@ -41,8 +42,8 @@ class Take:
     mirrored
         shown mirrored.
     match
-        shape (F,), similarity to the reference at each frame, in [0, 1]; None = it is the
-        reference, or not known.
+        shape (F,), match with the reference at each frame, see `warping_path.match_at`; None = it
+        is the reference, or not known.
     """
 
     source: ClipSource
@@ -80,7 +81,7 @@ class Reel:
     takes
         the clips, with F times each.
     match
-        shape (F,), similarity at each frame, in [0, 1].
+        shape (F,), match at each frame, in [0, 1]; of several takes its mean.
     fps
         frames per second of the video.
     reference
@@ -182,9 +183,9 @@ def _reel(session: Session, matches: Sequence[Match], onto: str, fps: float | No
     times, fps = time_base([match.alignment for match in matches], frames, onto, fps)
     takes = [Take(reference.source, times[0], reference.poses)]
     for match, there in zip(matches, times[1:], strict=True):
-        similarity = _match_at(match.alignment, there if onto == "b" else times[0], onto)
+        matched = match_at(match.alignment, there if onto == "b" else times[0], onto=onto)[0]
         clip = match.clip
-        takes.append(Take(clip.source, there, clip.poses, "", match.mirrored, similarity))
+        takes.append(Take(clip.source, there, clip.poses, "", match.mirrored, matched))
     mean = np.mean([take.match for take in takes[1:]], axis=0)
     place = session.reference if len(matches) == len(session.clips) - 1 else 0
     takes.insert(place, takes.pop(0))
@@ -220,9 +221,9 @@ def _in_turn(session: Session, match: Match, onto: str, fps: float | None) -> Re
         Mark(int(start), f"Repetition {i} of {len(parts)}")
         for i, start in enumerate(starts[:-1], start=1)
     ]
-    similarity = np.concatenate([reel.match for reel in reels])
+    matched = np.concatenate([reel.match for reel in reels])
     cuts = tuple(int(start) for start in starts[1:-1])
-    return Reel(tuple(takes), similarity, reels[0].fps, reels[0].reference, cuts, tuple(marks))
+    return Reel(tuple(takes), matched, reels[0].fps, reels[0].reference, cuts, tuple(marks))
 
 
 def _frames(match: Match) -> np.ndarray:
@@ -251,7 +252,7 @@ def pair_reel(
     if onto not in ONTO:
         raise ValueError(f"onto is {onto!r}; use 'a', 'b' or 'both'")
     times, fps = time_base([alignment], [a[1].times, b[1].times], onto)
-    match = _match_at(alignment, times[onto == "b"], onto)
+    match = match_at(alignment, times[onto == "b"], onto=onto)[0]
     first, second = (
         Take(ClipSource.of(clip), own, poses)
         for (clip, poses), own in zip((a, b), times, strict=True)
@@ -332,17 +333,6 @@ def rate(times: np.ndarray) -> float:
     # Timestamps in whole milliseconds make the typical step coarse: 33 ms for 30 frames/s.
     step = mean if abs(typical - mean) < 0.05 * mean else typical
     return float(exact_rate(min(max(1 / step, 1.0), 240.0)))
-
-
-def _match_at(alignment: Alignment, times: np.ndarray, onto: str) -> np.ndarray:
-    """Similarity at times of a, or of b if that is the base (F,).
-
-    0 where the other clip has no counterpart and waits.
-    """
-    source = alignment.times_b if onto == "b" else alignment.times_a
-    knots, owner, count = np.unique(source, return_inverse=True, return_counts=True)
-    mean = np.bincount(owner, alignment.similarity) / count
-    return np.interp(times, knots, mean, left=0.0, right=0.0)
 
 
 def _slopes(times: np.ndarray, fps: float) -> np.ndarray:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from vipecli import __version__
 from vipecli.alignment.align import Alignment
+from vipecli.alignment.warping_path import match_at
 from vipecli.embedding.embed import Embeddings
 from vipecli.errors import VipeError
 from vipecli.files import check_output, replacing
@@ -26,7 +27,6 @@ from vipecli.outputs.report_data import (
     numbers,
     packed_poses,
     speed_of_b,
-    steps_at,
 )
 from vipecli.outputs.text import one_line
 from vipecli.poses.poses import Poses
@@ -259,17 +259,17 @@ def _words(
 def _alignment_charts(
     alignment: Alignment, a: np.ndarray, b: np.ndarray, fps: float, onto: str
 ) -> list[dict[str, Any]]:
-    similarity, probability = steps_at(alignment, b if onto == "b" else a, onto)
+    matched, probability = match_at(alignment, b if onto == "b" else a, onto=onto)
     match = {
         "title": "Match",
-        "note": "Similarity is graded; the matching probability asks for the same pose to a few "
-        "centimetres. Marks at the foot: pose unclear (yellow), nobody seen (red), A above B.",
+        "note": "The match is graded; the probability asks for the same pose to a few centimetres. "
+        "Marks at the foot: pose unclear (yellow), nobody seen (red), A above B.",
         "unit": "%",
         "range": [0, 1],
         "ticks": [[0, "0%"], [0.5, "50%"], [1, "100%"]],
         "curves": [
-            _curve("similarity", "--good", similarity, filled=True),
-            _curve("matching probability", "--accent", probability),
+            _curve("match", "--good", matched, filled=True),
+            _curve("probability of the same pose", "--accent", probability),
         ],
     }
     ratio = speed_of_b(a, b, fps)

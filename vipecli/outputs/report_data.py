@@ -8,7 +8,8 @@ import numpy as np
 from vipecli.alignment.adaptation import Pair
 from vipecli.alignment.align import Alignment
 from vipecli.alignment.time_map import speed
-from vipecli.embedding.distance import FLOOR, known_frames, matching_probability
+from vipecli.alignment.warping_path import SHORT_S
+from vipecli.embedding.distance import known_frames, matching_probability
 from vipecli.embedding.embed import Embeddings
 from vipecli.outputs.text import FASTEST, SLOWEST, speed_in_words
 from vipecli.poses.gaps import missing_spans
@@ -32,7 +33,6 @@ _MISSING = -32768  # coordinate of a missing joint
 _FARTHEST = 3 * UNIT  # a joint outside of the picture is moved no farther away
 _SPEED_S = 0.2  # over which the speed is taken, seconds on both sides
 _SLICE = 64  # frames whose probabilities are held at a time
-_TELL_S = 0.2  # shorter stretches without a counterpart are not worth a line, seconds
 
 
 def numbers(values: np.ndarray, digits: int) -> list[float | None]:
@@ -90,21 +90,6 @@ def _spans(marked: np.ndarray, edges: np.ndarray) -> list[tuple[float, float]]:
         (round(float(edges[first]), 4), round(float(edges[behind]), 4))
         for first, behind in changes.reshape(-1, 2)
     ]
-
-
-def steps_at(alignment: Alignment, times: np.ndarray, onto: str) -> tuple[np.ndarray, np.ndarray]:
-    """Similarity and matching probability at times of a, or of b if that is the base (F,).
-
-    0 and the least probability where the other clip has no counterpart and waits.
-    """
-    source = alignment.times_b if onto == "b" else alignment.times_a
-    knots, owner, count = np.unique(source, return_inverse=True, return_counts=True)
-
-    def mean_at(values: np.ndarray, outside: float) -> np.ndarray:
-        mean = np.bincount(owner, values) / count
-        return np.interp(times, knots, mean, left=outside, right=outside)
-
-    return mean_at(alignment.similarity, 0.0), mean_at(alignment.match_probability, FLOOR)
 
 
 def speed_of_b(a: np.ndarray, b: np.ndarray, fps: float) -> np.ndarray:
@@ -168,7 +153,7 @@ def events(alignment: Alignment) -> list[tuple[str, float, str]]:
     """Clip, moment in its seconds, and what happens there: changes of speed, what is left out."""
     found = [("a", part.start_s, _says(part.ratio)) for part in speed(alignment)]
     for span in alignment.unmatched:
-        if span.end_s - span.start_s >= _TELL_S:
+        if span.end_s - span.start_s >= SHORT_S:
             here, other = span.clip.upper(), "BA"[span.clip == "b"]
             length = span.end_s - span.start_s
             found.append((span.clip, span.start_s, f"{here} shows {length:.1f} s not in {other}"))
@@ -183,8 +168,8 @@ def _says(ratio: float) -> str:
 def facts(alignment: Alignment, a: Poses, b: Poses) -> list[tuple[str, str]]:
     """Name and value of figures of the two clips and their match."""
     rows = [
-        ("similarity, mean", f"{alignment.similarity.mean():.0%}"),
-        ("matching probability, mean", f"{alignment.match_probability.mean():.0%}"),
+        ("match, mean", f"{alignment.match.mean():.0%}"),
+        ("probability of the same pose, mean", f"{alignment.match_probability.mean():.0%}"),
         ("distance", f"{alignment.cost:.3f}"),
     ]
     for letter, poses in (("A", a), ("B", b)):

@@ -74,6 +74,11 @@ class Aligned:
         return np.stack([self.alignment.times_a, self.alignment.times_b], axis=1)
 
     @property
+    def match(self) -> NDArray[np.float32]:
+        """Shape (L,), how well each step of the path matches, see `distance.match_of`."""
+        return self.alignment.match
+
+    @property
     def match_probability(self) -> NDArray[np.float32]:
         """Shape (L,), that the poses of both match, for each step of the path."""
         return self.alignment.match_probability
@@ -221,6 +226,7 @@ def comparison_facts(a: Clip, match: Match, pose: str) -> dict[str, Any]:
         "mirrored": match.mirrored,
         "same_action": None if match.same_action is None else round(match.same_action, 4),
         "distance": round(match.aligned.cost, 6),
+        "match": round(float(match.aligned.match.mean()), 4),
     }
 
 
@@ -348,6 +354,7 @@ class FoundPoses:
                 "label": one.label,
                 "time_s": round(one.hit.time_s, 6),
                 "frame": one.hit.frame,
+                "match": round(one.hit.match, 4),
                 "match_probability": round(one.hit.match_probability, 4),
                 "distance": round(one.hit.distance, 6),
             }

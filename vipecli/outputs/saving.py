@@ -121,7 +121,7 @@ def page_words(match: Match) -> Words:
         facts.append(("same action", f"{match.same_action:.0%}"))
         if match.same_action < DIFFERENT:
             warnings.append("These look like two different actions.")
-    mean = f"Match {match.alignment.similarity.mean():.0%} on average"
+    mean = f"Match {match.alignment.match.mean():.0%} on average"
     return Words(
         summary=mean + (", B is taken mirrored" if match.mirrored else ""),
         warnings=tuple(warnings),

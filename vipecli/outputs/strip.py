@@ -1,4 +1,4 @@
-"""The graph below a synchronised video: similarity of the clips over time."""
+"""The graph below a synchronised video: match of the clips over time."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ def clock(time_s: float, *, digits: int = 2) -> str:
 
 
 def match_colour(match: np.ndarray) -> np.ndarray:
-    """BGR float32 (..., 3) of similarities (...): red, amber, green."""
+    """BGR float32 (..., 3) of matches (...): red, amber, green."""
     steps = np.linspace(0, 1, len(_MATCH_COLOURS))
     return np.stack(
         [np.interp(match, steps, channel) for channel in _MATCH_COLOURS.T], axis=-1
@@ -39,12 +39,12 @@ def match_colour(match: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Strip:
-    """A graph of the similarity over the whole clip, and its place for every frame.
+    """A graph of the match over the whole clip, and its place for every frame.
 
     Attributes
     ----------
     match
-        shape (F,), similarity at each frame, in [0, 1].
+        shape (F,), match at each frame, in [0, 1].
     past, to_come
         shape (h, w, 3) uint8: the strip behind and before the playhead.
     left, top, width, height
@@ -101,7 +101,7 @@ def make_strip(match: np.ndarray, seconds: float, size: tuple[int, int], font: f
     Parameters
     ----------
     match
-        shape (F,), similarities in [0, 1].
+        shape (F,), matches in [0, 1].
     seconds
         length of the video.
     size
@@ -125,7 +125,7 @@ def make_strip(match: np.ndarray, seconds: float, size: tuple[int, int], font: f
 
 
 def _columns(match: np.ndarray, width: int) -> np.ndarray:
-    """One similarity per column of pixels: the mean over the moments that it stands for."""
+    """One match per column of pixels: the mean over the moments that it stands for."""
     if len(match) == 1:
         return np.full(width, match[0])
     at = np.linspace(0, len(match) - 1, width)
@@ -136,7 +136,7 @@ def _columns(match: np.ndarray, width: int) -> np.ndarray:
 
 
 def _integral(match: np.ndarray, total: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Integral of the line through all similarities, from frame 0 to fractional frames."""
+    """Integral of the line through all matches, from frame 0 to fractional frames."""
     i = np.minimum(at.astype(int), len(match) - 2)
     d = at - i
     return total[i] + match[i] * d + (match[i + 1] - match[i]) * d * d / 2

@@ -152,15 +152,15 @@ def wall(found: Trials) -> Reel:
     count = max(2, round((typical.end_s - typical.start_s) * fps) + 1)
     phase = np.linspace(0, 1, count)
     own = np.linspace(0, 1, found.times.shape[1])
-    takes, similarity = [], np.ones(count)
+    takes, least = [], np.ones(count)
     for k in shown:
         trial, times = found.trials[k], np.interp(phase, own, found.times[k])
         match = found.alignments[k]
-        at = None if match is None else np.interp(times, match.times_b, match.similarity)
+        at = None if match is None else np.interp(times, match.times_b, match.match)
         if at is not None:
-            similarity = np.minimum(similarity, at)
+            least = np.minimum(least, at)
         takes.append(Take(trial.clip.source, times, trial.clip.poses, trial.name, match=at))
-    return Reel(tuple(takes), similarity, fps, shown.index(found.typical))
+    return Reel(tuple(takes), least, fps, shown.index(found.typical))
 
 
 def write_wall(
