@@ -25,6 +25,7 @@ CLEO, DAN = (
     CLIPS / "toe_touch" / "toetouch_000_cleo.mp4",
     CLIPS / "toe_touch" / "toetouch_120_dan.mp4",
 )
+GINA, HUGO = (CLIPS / "golf_swing" / f"golfswing_{name}.mp4" for name in ("060_gina", "300_hugo"))
 
 SET, SET_SEED = "squats.npz", 1016  # squats made by rule
 
@@ -32,6 +33,7 @@ COMMANDS = {
     # picture: the file that the command writes, the command, and the moment of a video
     "align": ("out.mp4", ["align", ADA, BEN, "--out"], 0.5),
     "overlay": ("out.mp4", ["align", ADA, BEN, "--style", "overlay", "--out"], 0.45),
+    "strobe": ("out.mp4", ["align", GINA, HUGO, "--style", "strobe", "--out"], 0.95),
     "wall": ("out.mp4", ["align", ADA, BEN, CLEO, DAN, "--height", "360", "--out"], 0.5),
     "path": ("out.png", ["align", ADA, BEN, "--plot"], None),
     "compare": ("out.png", ["compare", ADA, BEN, "--plot"], None),

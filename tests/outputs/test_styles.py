@@ -1,6 +1,7 @@
 """How takes are shown together: places, blending, mirrors, chapters."""
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -8,9 +9,11 @@ import numpy as np
 import pytest
 
 from tests.media import corner, make_video, number
+from vipecli.outputs.cutout import key_frames
 from vipecli.outputs.layout import shared, tiled
 from vipecli.outputs.reel import Mark, Reel, Take, pair_reel
 from vipecli.outputs.screen import Follower, Screen
+from vipecli.outputs.silhouette import outline, silhouette
 from vipecli.outputs.synced import write_reel
 from vipecli.outputs.video_options import Style, VideoOptions
 from vipecli.poses.poses import Poses
@@ -63,9 +66,20 @@ def _overlap(a, b) -> bool:
 
 def test_portraits_go_in_one_row_and_a_stack_in_one_column():
     assert len({box[1] for box in tiled([(1080, 1920)] * 3, "grid", None).pictures}) == 1
-    stack = tiled([(640, 480), (480, 640)], "stack", 100).pictures
+    stack = tiled([(640, 480), (480, 480)], "stack", 100).pictures
     assert stack[0][1] < stack[1][1] and stack[0][3] == stack[1][3] == 100
     assert stack[1][0] > 0, "the narrower one stands in the middle"
+
+
+@pytest.mark.parametrize("style", ["side", "stack", "grid"])
+def test_portrait_and_landscape_get_one_area(style):
+    layout = tiled([(1080, 1920), (1920, 1080)], style, 320)
+    (*_, width, height), (x, y, *wide) = layout.pictures
+    assert (height, width) == (320, 180)
+    assert wide == pytest.approx([320, 180], abs=2)
+    assert layout.captions[1][1] + layout.captions[1][3] == y, "the caption is above its picture"
+    assert layout.captions[1][0] == x or style != "side"
+    assert max(layout.size) / min(layout.size) < 1.9
 
 
 def test_without_captions_only_pictures_are_left():
@@ -116,7 +130,7 @@ def test_every_style_shows_both_clips(clip, tmp_path, style):
     assert first <= 2
     if style == "overlay":
         y = seen[0].shape[0] // 2 - 10
-        assert number(seen[0][y : y + 4, 44:52]) == pytest.approx(0.75 * 9, abs=1), "the person"
+        assert number(seen[0][y : y + 4, 44:52]) >= 6, "the person"
         assert number(seen[0][y : y + 4, :6]) == 0, "the reference around it"
     else:
         assert last >= 9
@@ -138,6 +152,59 @@ def test_mirrored_clips_in_every_style(tmp_path, style, size):
     left, right = image[5:20, 4:20, 2].mean(), image[5:20, -20:-4, 2].mean()
     assert min(left, right) > (80 if style == "overlay" else 180)
     assert image[-15:, 10:-10].mean() < 20
+
+
+def moving_square(tmp_path: Path, frames: int = 10) -> tuple[Path, Poses]:
+    """A bright person, upright, who goes from left to right before a dark wall."""
+    places = np.linspace(20, 76, frames)
+    poses = person(frames=frames)
+    xy = poses.xy + np.stack([places - 48, 0 * places], axis=1)[:, None].astype(np.float32)
+    images = []
+    for x in places:
+        image = np.full((64, 96, 3), 30, np.uint8)
+        image[4:60, round(x) - 8 : round(x) + 9] = 220
+        images.append(image)
+    path = make_video(tmp_path / "walk.mkv", range(0, 40 * frames, 40), size=SIZE, images=images)
+    return path, replace(poses, xy=xy)
+
+
+def test_a_silhouette_follows_the_colours(tmp_path):
+    path, poses = moving_square(tmp_path, 2)
+    picture = next(read_planes(ClipSource(path)))[1]
+    mask = silhouette(picture, poses.xy[0])
+    assert mask.shape == (64, 96) and mask[20:45, 16:25].min() > 0.9
+    assert mask[:, 50:].max() == 0
+    assert not silhouette(picture, np.full((13, 2), np.nan)).any()
+    assert not silhouette(picture, poses.xy[0] + 500).any(), "outside of the picture"
+    line = outline(np.float32(mask > 0.5), 2)
+    assert line[30, 20] < 0.1 and line[30].max() > 0.7
+
+
+def test_people_stay_where_they_were_at_key_moments(tmp_path):
+    path, poses = moving_square(tmp_path)
+    times = np.arange(10) / 25
+    takes = [Take(ClipSource(path), times, poses)] * 2
+    options = VideoOptions(style="strobe", height=64, skeleton=False, captions=False)
+    write_reel(reel(*takes), tmp_path / "out.mp4", options)
+    first, last = (
+        image[32, :96].mean(axis=-1) for image in np.array(frames(tmp_path / "out.mp4"))[[0, -1]]
+    )
+    assert first[20] > 180 and first[76] < 60
+    assert last[76] > 180, "the person"
+    assert 100 < last[20] < 200, "frozen where the person started"
+    assert key_frames(reel(*takes)) == [0, 2, 4, 7, 9], "evenly: no joint turns"
+
+
+def test_a_person_who_is_out_of_sight_is_not_laid_over(clip, tmp_path):
+    times, gone = np.zeros(2), person()
+    gone = replace(gone, xy=gone.xy * np.float32(np.nan), score=0 * gone.score)
+    takes = [
+        Take(ClipSource(clip), times, person()),
+        Take(ClipSource(clip), times + 0.36, gone),
+    ]
+    options = VideoOptions(style="overlay", height=64, skeleton=False, captions=False)
+    write_reel(reel(*takes), tmp_path / "out.mp4", options)
+    assert number(frames(tmp_path / "out.mp4")[0]) == 0
 
 
 def test_the_edge_of_a_wipe_moves(clip, tmp_path):

@@ -128,8 +128,8 @@ def align(
     style: Annotated[
         Style | None,
         typer.Option(
-            help="Side by side, in a column, in a grid, blended, or split by a moving edge."
-            "  [default: side, grid for more than two]",
+            help="Side by side, in a column, in a grid, in one picture, split by a moving edge, or "
+            "frozen at key moments.  [default: side, grid for more than two]",
             rich_help_panel=VIDEO,
         ),
     ] = None,

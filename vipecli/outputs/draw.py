@@ -14,7 +14,7 @@ from vipecli.poses import skeleton as sk
 from vipecli.video.planes import Box
 
 Colour = tuple[int, int, int]  # blue, green, red
-Point = tuple[int, int]  # x, y in 2^-_SHIFT pixels
+Point = tuple[int, int]  # x, y in 2^-SHIFT pixels
 
 LEFT: Colour = (54, 152, 255)  # orange: the person's own left
 RIGHT: Colour = (255, 196, 66)  # light blue: the person's own right
@@ -28,9 +28,7 @@ _THICKNESS = 1 / 85  # of a bone, of the person's height in the picture
 _THINNEST_PX, _THICKEST_PX = 1.5, 24.0
 _HEAD_RADIUS = 1.7  # in thicknesses of a bone
 _LONGEST = 1000  # characters of a line; the longest is far wider than a picture
-_BODY = 1 / 7  # width of limbs with clothes and some space, of the extent of the joints
-_MASK_STEP = 4  # pixels of a picture per pixel of a mask while it is drawn
-_SHIFT = 4  # sub-pixel bits of cv2's drawing functions
+SHIFT = 4  # sub-pixel bits of cv2's drawing functions
 _FARTHEST_PX = 1 << 14  # a joint beyond overflows them
 _CIRCLE = np.stack([f(np.linspace(0, 2 * np.pi, 24, endpoint=False)) for f in (np.cos, np.sin)], 1)
 _LEFT_JOINTS = frozenset(range(1, 13, 2))
@@ -59,11 +57,11 @@ def draw_skeleton(
     colour
         of all of it; None = one for each of the person's sides.
     """
-    known = _known(xy)
+    known = known_joints(xy)
     if not known.any():
         return
     thick = _bone_thickness(xy[known])
-    bones = _bones(xy, score, known)
+    bones = bones_of(xy, score, known)
     for outline in (True, False):
         for start, end, seen, own in bones:
             tint = OUTLINE if outline else colour or own
@@ -75,12 +73,12 @@ def draw_skeleton(
     for joint, corners in zip(joints.tolist(), rings, strict=True):
         tints = OUTLINE, colour or _colour(joint), MIDDLE
         for ring, tint in zip(corners, tints, strict=True):
-            cv2.fillConvexPoly(image, ring, tint, cv2.LINE_AA, _SHIFT)
+            cv2.fillConvexPoly(image, ring, tint, cv2.LINE_AA, SHIFT)
 
 
 def skeleton_box(xy: np.ndarray) -> Box:
     """Box (x, y, width, height) of all that `draw_skeleton` draws of joints (13, 2), pixels."""
-    joints = xy[_known(xy)]
+    joints = xy[known_joints(xy)]
     if not len(joints):
         return 0, 0, 0, 0
     thick = _bone_thickness(joints)
@@ -90,37 +88,7 @@ def skeleton_box(xy: np.ndarray) -> Box:
     return (*low.tolist(), *(high - low).tolist())
 
 
-def body_mask(size: tuple[int, int], xy: np.ndarray) -> np.ndarray:
-    """Where a person is, judged by the joints: 1 on the body, 0 away from it, soft between.
-
-    Parameters
-    ----------
-    size
-        (width, height) of the picture, pixels.
-    xy
-        joints (13, 2) in its pixels; NaN = missing.
-
-    Returns
-    -------
-    shape (height, width) float32 in [0, 1]; all 0 where no joint is known.
-    """
-    small = tuple(max(1, side // _MASK_STEP) for side in size)
-    mask = np.zeros(small[::-1], np.uint8)
-    joints = xy / _MASK_STEP
-    known = _known(joints)
-    if known.any():
-        thick = _BODY * float(np.hypot(*np.ptp(joints[known], axis=0)))
-        for start, end, *_ in _bones(joints, np.ones(len(joints)), known):
-            cv2.line(mask, start, end, 255, max(1, round(thick)), cv2.LINE_AA, _SHIFT)
-        trunk = joints[[sk.LEFT_SHOULDER, sk.RIGHT_SHOULDER, sk.RIGHT_HIP, sk.LEFT_HIP]]
-        if np.isfinite(trunk).all():
-            cv2.fillConvexPoly(mask, cv2.convexHull(np.float32(trunk)).astype(np.int32), 255)
-        reach = 2 * max(1, round(thick / 3)) + 1
-        mask = cv2.blur(cv2.blur(mask, (reach, reach)), (reach, reach))
-    return cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR).astype(np.float32) / 255
-
-
-def _known(xy: np.ndarray) -> np.ndarray:
+def known_joints(xy: np.ndarray) -> np.ndarray:
     """Which joints (13, 2) can be drawn, (13,) bool."""
     return np.isfinite(xy).all(axis=1) & (np.abs(np.nan_to_num(xy)) < _FARTHEST_PX).all(axis=1)
 
@@ -131,7 +99,7 @@ def _bone_thickness(xy: np.ndarray) -> float:
     return float(np.clip(extent * _THICKNESS, _THINNEST_PX, _THICKEST_PX))
 
 
-def _bones(
+def bones_of(
     xy: np.ndarray, score: np.ndarray, known: np.ndarray
 ) -> list[tuple[Point, Point, bool, Colour]]:
     """Ends, whether seen, and colour of every bone that can be drawn, the neck included."""
@@ -162,7 +130,7 @@ def _bone_colour(i: int, j: int) -> Colour:
 
 def _fixed(points: np.ndarray) -> list[Point]:
     """Sub-pixel points (K, 2) as cv2 wants them."""
-    return [(x, y) for x, y in np.round(points * (1 << _SHIFT)).astype(int).tolist()]
+    return [(x, y) for x, y in np.round(points * (1 << SHIFT)).astype(int).tolist()]
 
 
 def _line(
@@ -176,7 +144,7 @@ def _line(
 ) -> None:
     width = thick if seen else 0.5 * thick
     width += 2 * max(1.0, 0.3 * thick) if outline else 0
-    cv2.line(image, start, end, colour, max(1, round(width)), cv2.LINE_AA, _SHIFT)
+    cv2.line(image, start, end, colour, max(1, round(width)), cv2.LINE_AA, SHIFT)
 
 
 def _rings(centres: np.ndarray, radii: np.ndarray) -> np.ndarray:
@@ -185,7 +153,7 @@ def _rings(centres: np.ndarray, radii: np.ndarray) -> np.ndarray:
     cv2.circle makes small ones into diamonds.
     """
     corners = centres[:, None, None] + radii[..., None, None] * _CIRCLE
-    return np.round(corners * (1 << _SHIFT)).astype(np.int32)
+    return np.round(corners * (1 << SHIFT)).astype(np.int32)
 
 
 # --- text and boxes ------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ WALL = 3840, 2160
 _FONT = 1 / 40  # font size, of the height of the pictures
 _SMALLEST_FONT, _LARGEST_FONT = 11.0, 44.0  # pixels
 _SHAPE = 16 / 9  # of screens, that a grid should fill
+_UNLIKE = 1.6  # ratio of aspects from which pictures get one area: 4:3 and 16:9 are alike
 _CAPTION = 19.0  # least width of a caption over a shared picture, in font sizes
 _SURE = 0.5  # least score of a joint that locates a person
 _UPRIGHT = 0.6  # height over width from which the height measures the size of a person
@@ -62,6 +63,8 @@ def tiled(
 ) -> Layout:
     """Pictures of one height, in a row, a column or a grid.
 
+    Where some are far wider than others, as landscape beside portrait, all have one area instead.
+
     Parameters
     ----------
     sizes
@@ -69,8 +72,8 @@ def tiled(
     style
         ``side``, ``stack`` or ``grid``; a grid has as many columns as fill a screen best.
     height
-        of every picture; None = that of the tallest clip, and of more than two clips so much that
-        the video is no larger than `WALL`.
+        of every picture, of those of one area that of the tallest; None = that of the tallest
+        clip, and of more than two clips so much that the video is no larger than `WALL`.
     captions
         leave room for captions and the graph.
 
@@ -80,27 +83,30 @@ def tiled(
         if the height is out of range.
     """
     aspects = [width / height for width, height in sizes]
-    columns = {"side": len(sizes), "stack": 1}.get(style) or _columns(aspects)
-    rows = -(-len(sizes) // columns)
-    widths = [max(aspects[c::columns]) for c in range(columns)]  # of the columns, in heights
-    height = _checked(height, sizes, sum(widths), rows)
+    tall = _heights(aspects)
+    shapes = [(share * aspect, share) for share, aspect in zip(tall, aspects, strict=True)]
+    columns = {"side": len(sizes), "stack": 1}.get(style) or _columns(shapes)
+    widths, rows = _table(shapes, columns)
+    height = _checked(height, sizes, sum(widths), sum(rows))
     font = _font(height)
     header = 2 * round(1.2 * font) if captions else 0
     gap = 2 * max(1, round(font / 12))
-    pictures, titles, x = [], [], 0
-    places = {}
-    for column, width in enumerate(widths):
-        cell = max(2, round(height * width))
-        for row, number in enumerate(range(column, len(sizes), columns)):
-            own = max(2, round(height * aspects[number]))
-            left = x + (cell - own) // 4 * 2
-            # Even places, since colour is stored for 2 x 2 pixels.
-            top = row * (header + height + height % 2 + (0 if captions else gap))
-            places[number] = (left, top + header, own, height), (x, top, cell, header)
-        x += cell + cell % 2 + gap
+    places, top = {}, 0
+    for row, share in enumerate(rows):
+        x, cell_high = 0, _even(height * share)
+        for column, wide in enumerate(widths):
+            number, cell = row * columns + column, max(2, round(height * wide))
+            if number < len(sizes):
+                own = [max(2, round(height * side)) for side in shapes[number]]
+                # Even places, since colour is stored for 2 x 2 pixels.
+                left = x + (cell - own[0]) // 4 * 2
+                y = top + header + max(0, cell_high - own[1]) // 4 * 2
+                places[number] = (left, y, *own), (x, y - header, cell, header)
+            x += cell + cell % 2 + gap
+        top += header + cell_high + (0 if captions else gap)
     pictures, titles = zip(*(places[i] for i in range(len(sizes))), strict=True)
     total = max(left + width for left, _, width, _ in titles)
-    bottom = max(top + own for _, top, _, own in pictures)
+    bottom = max(y + own for _, y, _, own in pictures)
     canvas = (0, 0, total, bottom)
     return _framed(canvas, pictures, titles if captions else (), font)
 
@@ -174,8 +180,10 @@ def _framed(canvas: Box, pictures: Sequence[Box], captions: Sequence[Box], font:
     return Layout(size, canvas, tuple(pictures), tuple(captions), strip, font)
 
 
-def _checked(height: int | None, sizes: Sequence[tuple[int, int]], widths: float, rows: int) -> int:
-    """Height of a row that is `widths` times as wide, in a video of so many rows."""
+def _checked(
+    height: int | None, sizes: Sequence[tuple[int, int]], widths: float, rows: float
+) -> int:
+    """Height in which the columns are `widths` heights wide, and the rows as many heights high."""
     most = int(LONGEST_SIDE // max(2.0, widths, 1.3 * rows))
     if height is None:
         height = min(most, max(own for _, own in sizes))
@@ -190,15 +198,28 @@ def _font(height: int) -> float:
     return float(np.clip(height * _FONT, _SMALLEST_FONT, _LARGEST_FONT))
 
 
-def _columns(aspects: Sequence[float]) -> int:
+def _heights(aspects: Sequence[float]) -> list[float]:
+    """Height of each picture, of that of the tallest: alike, or, of unlike shapes, for one area."""
+    if max(aspects) < _UNLIKE * min(aspects):
+        return [1.0] * len(aspects)
+    return [math.sqrt(min(aspects) / aspect) for aspect in aspects]
+
+
+def _table(shapes: Sequence[tuple[float, float]], columns: int) -> tuple[list[float], list[float]]:
+    """Widths of the columns and heights of the rows of a table of pictures (width, height)."""
+    widths = [max(width for width, _ in shapes[c::columns]) for c in range(columns)]
+    starts = range(0, len(shapes), columns)
+    return widths, [max(high for _, high in shapes[i : i + columns]) for i in starts]
+
+
+def _columns(shapes: Sequence[tuple[float, float]]) -> int:
     """Columns of the grid that fills a screen with the largest pictures; the most of equals."""
 
     def scale(columns: int) -> float:
-        rows = -(-len(aspects) // columns)
-        widths = sum(max(aspects[c::columns]) for c in range(columns))
-        return round(min(_SHAPE / widths, 1 / rows), 6)
+        widths, heights = _table(shapes, columns)
+        return round(min(_SHAPE / sum(widths), 1 / sum(heights)), 6)
 
-    return max(range(len(aspects), 0, -1), key=scale)
+    return max(range(len(shapes), 0, -1), key=scale)
 
 
 # --- people on top of each other -----------------------------------------------------------------

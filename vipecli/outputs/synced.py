@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from vipecli.alignment.align import Alignment
+from vipecli.outputs.cutout import Frozen, key_frames, lay_tinted
 from vipecli.outputs.draw import (
     Colour,
-    body_mask,
     draw_box,
     draw_skeleton,
     draw_text,
@@ -20,6 +20,7 @@ from vipecli.outputs.draw import (
 from vipecli.outputs.layout import Layout, shared, tiled
 from vipecli.outputs.reel import Reel, Take, pair_reel
 from vipecli.outputs.screen import Screen
+from vipecli.outputs.silhouette import silhouette
 from vipecli.outputs.strip import (
     BACKGROUND,
     BRIGHT,
@@ -53,7 +54,6 @@ BADGES: tuple[Colour, ...] = (
 )
 
 _STEADY = 0.02  # a clip that stays this close to the speed of the reference shows no speed
-_GHOST = 0.75  # weight of the people of other clips in an overlay
 _WIPE_S = 4.0  # in which the edge of a wipe goes over the picture and back
 _WIPE_REACH = 0.3  # of the width, to both sides of the middle
 
@@ -179,8 +179,14 @@ class _Pictures:
             Screen(take, box[2:], speed, reel.fps, video.resample.value, stack)
             for take, box, speed in zip(reel.takes, layout.pictures, speeds, strict=True)
         ]
-        shared_canvas = {Style.OVERLAY: self._overlay, Style.WIPE: self._wipe}
-        self._show = shared_canvas.get(video.style, self._tiles)
+        special = {
+            Style.OVERLAY: self._overlay,
+            Style.WIPE: self._wipe,
+            Style.STROBE: self._strobe,
+        }
+        self._show = special.get(video.style, self._tiles)
+        moments = key_frames(reel) if video.style is Style.STROBE else []
+        self._frozen = [Frozen(moments, reel.cuts) for _ in reel.takes]
         # One is drawn while the other is encoded.
         self._images = [Planes.filled(layout.size, BACKGROUND).framed() for _ in range(2)]
         self._captions = [
@@ -219,22 +225,30 @@ class _Pictures:
             if self._skeleton:
                 screen.draw_skeleton(part)
 
+    def _strobe(self, view: Planes, frame: int) -> None:
+        """Pictures beside each other, with people frozen at key moments."""
+        for number, screen in enumerate(self._screens):
+            part = view.part((*self._corner(number), *screen.size))
+            part.put(screen.picture(frame))
+            if (joints := screen.joints()) is not None:
+                self._frozen[number].show(part, silhouette(part, joints[0]), frame)
+            if self._skeleton:
+                screen.draw_skeleton(part)
+
     def _overlay(self, view: Planes, frame: int) -> None:
-        """The picture of the reference, with the other people in it, half transparent."""
+        """The picture of the reference, with the other people in it, tinted."""
         order = [self._reel.reference, *self._others()]
         for count, number in enumerate(order, start=1):
             part, picture = self._overlap(number, frame, view)
-            part.blend(picture, self._share(number, count, part.size))
+            joints = self._screens[number].joints()
+            if count == 1 or joints is None:  # of whom nothing is known the whole picture
+                part.blend(picture, 1 / count)
+                continue
+            xy = joints[0] + np.minimum(self._corner(number), 0)  # the part is inside the canvas
+            mask = silhouette(picture, xy)
+            lay_tinted(part, picture, mask, BADGES[number], self._layout.font / 8)
         for number in order if self._skeleton else ():
             self._screens[number].draw_skeleton(view, self._corner(number), BADGES[number])
-
-    def _share(self, number: int, count: int, size: tuple[int, int]) -> float | np.ndarray:
-        """Weight of a picture over those below it: around the person, where that is known."""
-        joints = self._screens[number].joints()
-        if count == 1 or joints is None or not np.isfinite(joints[0]).any():
-            return 1 / count
-        corner = np.minimum(self._corner(number), 0)  # the part starts inside of the canvas
-        return _GHOST * body_mask(size, joints[0] + corner)
 
     def _wipe(self, view: Planes, frame: int) -> None:
         """The first clip left of an edge, the second right of it."""
@@ -328,7 +342,7 @@ class _Caption:
         text = clock(float(self._take.times[frame]))
         if self._speeds is None:
             return text
-        return f"{times_as_fast(float(self._speeds[frame]))}  {text}"
+        return f"{times_as_fast(float(self._speeds[frame]))}    {text}"
 
 
 def _relative(speed: np.ndarray, reference: np.ndarray) -> np.ndarray:

@@ -37,8 +37,8 @@ def cue(name: str) -> str:
 
 
 def times_as_fast(ratio: float) -> str:
-    """Speed of B relative to A, as in `Segment.ratio`: ``1.7x``, or ``waits``."""
-    return "waits" if ratio >= FASTEST else f"{ratio:.1f}x"
+    """Speed of B relative to A, as in `Segment.ratio`: ``1.7x as fast``, or ``waits``."""
+    return "waits" if ratio >= FASTEST else f"{ratio:.1f}x as fast"
 
 
 def speed_in_words(ratio: float, other: str) -> str:

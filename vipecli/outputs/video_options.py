@@ -12,6 +12,7 @@ class Style(str, Enum):
     GRID = "grid"
     OVERLAY = "overlay"
     WIPE = "wipe"
+    STROBE = "strobe"
 
 
 class Resample(str, Enum):
@@ -29,8 +30,9 @@ class VideoOptions:
     ----------
     style
         ``side``: in a row; ``stack``: in a column; ``grid``: in rows and columns; ``overlay``: the
-        people of the others in the picture of the reference, half transparent; ``wipe``: two clips,
-        left and right of an edge that moves to and fro. For the last two see `layout.shared`.
+        people of the others in the picture of the reference, cut out and tinted; ``wipe``: two
+        clips, left and right of an edge that moves to and fro, both as `layout.shared` has them;
+        ``strobe``: as a grid, with people frozen where they were at key moments.
     resample
         ``nearest`` or ``blend``, see `screen.Screen`.
     skeleton

@@ -91,6 +91,10 @@ class Planes:
             self.y[y : y + height, x : x + width], self.u[rows, columns], self.v[rows, columns]
         )
 
+    def copy(self) -> "Planes":
+        """The same picture in memory of its own."""
+        return Planes(*(plane.copy() for plane in self._all))
+
     def put(self, other: "Planes") -> None:
         """Take over another picture of the same size."""
         for own, theirs in zip(self._all, other._all, strict=True):
