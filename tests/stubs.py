@@ -1,7 +1,5 @@
 """A network that is a plain function, to test what stands on its output."""
 
-from types import SimpleNamespace
-
 import numpy as np
 
 from vipecli.embedding.embed import Model
@@ -16,9 +14,6 @@ class Session:
     def run(self, names, inputs):
         mean = self.function(inputs["joints"], inputs["visibility"]).astype(np.float32)
         return mean, np.full_like(mean, self.std)
-
-    def get_modelmeta(self):
-        return SimpleNamespace(custom_metadata_map=self.metadata)
 
 
 def model(function, dims, metadata=(), sigmoid=(5.0, 2.0), std=0.1) -> Model:

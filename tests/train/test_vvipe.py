@@ -182,5 +182,5 @@ def test_trained_files_lift(tmp_path):
             torch.from_numpy(canonical_numpy(STANDING[None])[0]).float()
         )
     assert np.allclose(lifter.encode(STANDING[None])[0], ref.numpy(), atol=1e-4)
-    settings = lifter.mapper.session.get_modelmeta().custom_metadata_map["settings"]
+    settings = lifter.mapper.session.metadata["settings"]
     assert json.loads(settings)["steps"] == 20

@@ -1,42 +1,23 @@
 """Embedding models: weights in ONNX files, their identity, and the Gaussians they give."""
 
-import hashlib
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vipecli.errors import FormatError, WeightsError
+from vipecli.onnx_file import Network, open_network
 from vipecli.poses import skeleton as sk
 
 DEFAULT_WEIGHTS = "prvipe.onnx"
 MODEL_FORMAT = 1
 _MOST_DIMS = 4096  # of an embedding
+_LONGEST_NAME = 100  # characters
 PLAIN = "-plain"  # ends the name of embeddings without the vertical
-
-
-class Network(Protocol):
-    """What is used of an `onnxruntime.InferenceSession`."""
-
-    def run(
-        self, output_names: Sequence[str], input_feed: dict[str, NDArray[np.float32]]
-    ) -> list[NDArray[np.float32]]:
-        """Outputs by name, for inputs by name."""
-        ...
-
-    def get_modelmeta(self) -> Any:
-        """Metadata; what `vipe train` wrote is in its `custom_metadata_map`."""
-        ...
-
-
-def metadata(network: Network) -> dict[str, str]:
-    """What `vipe train` wrote about a network."""
-    return dict(network.get_modelmeta().custom_metadata_map)
 
 
 @dataclass(frozen=True, repr=False)
@@ -109,7 +90,7 @@ class Model:
     trained_on
         the data, in words.
     session
-        the onnxruntime session.
+        the network.
     plain
         D and (a, b) of the embedding without the world's vertical, its first D numbers; None where
         the model knows no vertical.
@@ -139,24 +120,21 @@ class Model:
             if the file is missing, is no ONNX model, or was made for other joints.
         """
         path = Path(path) if path else default_weights()
-        data, session = open_network(path, threads=threads)
-        meta = metadata(session)
+        network = open_network(path, threads=threads)
+        meta = network.metadata
         try:
             version, joints = json.loads(meta["format"]), tuple(json.loads(meta["joints"]))
-            a, b = _sigmoid(json.loads(meta["sigmoid"]))
-            name, dims, trained_on = (
-                meta["name"],
-                _dims(json.loads(meta["dims"])),
-                meta["trained_on"],
-            )
+            sigmoid, dims = _sigmoid(json.loads(meta["sigmoid"])), _dims(json.loads(meta["dims"]))
+            name, trained_on = checked_name(meta["name"]), meta["trained_on"]
             plain = json.loads(meta.get("without_vertical", "null"))
             plain = plain and (_dims(plain["dims"], dims), _sigmoid(plain["sigmoid"]))
-        except (KeyError, ValueError, TypeError) as exc:
+        except (KeyError, ValueError, TypeError, RecursionError) as exc:
             raise WeightsError(f"{path}: not a model written by `vipe train`") from exc
         if version != MODEL_FORMAT or joints != sk.JOINTS:
             raise WeightsError(f"{path}: made for other joints or by another version of vipe")
-        checksum = hashlib.sha256(data).hexdigest()[:8]
-        return cls(f"{name}:{checksum}", (a, b), dims, trained_on, session, plain)
+        model = cls(f"{name}:{network.sha256[:8]}", sigmoid, dims, trained_on, network, plain)
+        network.tried(some_poses(2), {"mean": (2, dims), "std": (2, dims)})
+        return model
 
     def without_vertical(self) -> "Model":
         """The paper's embedding: poses are the same however they are turned, lying or standing.
@@ -179,6 +157,22 @@ class Model:
     def __repr__(self) -> str:
         """One line: identity, dimensions and training data."""
         return f"Model({self.id!r}, {self.dims} dimensions, trained on {self.trained_on})"
+
+
+def some_poses(count: int) -> dict[str, NDArray[np.float32]]:
+    """Inputs of a network that takes 2D poses, to try it with."""
+    joints = np.random.default_rng(0).uniform(0, 100, (count, len(sk.JOINTS), 2))
+    return {
+        "joints": joints.astype(np.float32),
+        "visibility": np.ones((count, len(sk.JOINTS)), np.float32),
+    }
+
+
+def checked_name(name: str) -> str:
+    """Return the name of a model as read from a file; ValueError where it could not be shown."""
+    if not (name.isprintable() and 0 < len(name) <= _LONGEST_NAME):
+        raise ValueError("its name cannot be shown")
+    return name
 
 
 def _sigmoid(value: object) -> tuple[float, float]:
@@ -206,29 +200,3 @@ def default_weights() -> Path:
         if (folder / DEFAULT_WEIGHTS).is_file():
             return folder / DEFAULT_WEIGHTS
     raise WeightsError(f"{DEFAULT_WEIGHTS} is missing from the installation; install vipe again")
-
-
-def open_network(path: Path, *, threads: int = 1) -> tuple[bytes, Network]:
-    """Content of an ONNX file, and a session that runs it.
-
-    Raises
-    ------
-    WeightsError
-        if the file is missing or is no ONNX model.
-    """
-    import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
-
-    try:
-        data = path.read_bytes()
-    except OSError as exc:
-        raise WeightsError(f"{path}: cannot read the model ({exc.strerror})") from exc
-
-    runtime: Any = onnxruntime
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 4
-    try:
-        session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as exc:  # onnxruntime raises its own classes, not all of them public
-        raise WeightsError(f"{path}: not an ONNX model") from exc
-    return data, cast("Network", session)

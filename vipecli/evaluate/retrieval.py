@@ -140,7 +140,7 @@ def _mean_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def kind(model: Model) -> str:
     """`kind` in the metadata of a model file: pr-vipe where it says nothing."""
-    return model.session.get_modelmeta().custom_metadata_map.get("kind", "pr-vipe")
+    return model.session.metadata.get("kind", "pr-vipe")
 
 
 def embedded(model: Model, xy: np.ndarray, score: np.ndarray) -> Embeddings:

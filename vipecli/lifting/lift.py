@@ -2,6 +2,7 @@
 
 import functools
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,11 @@ from vipecli.embedding.embed import BATCH, MIN_JOINTS, embed
 from vipecli.embedding.model import (
     Embeddings,
     Model,
-    Network,
     default_weights,
-    metadata,
-    open_network,
+    some_poses,
 )
 from vipecli.errors import WeightsError
+from vipecli.onnx_file import Network, open_network
 from vipecli.poses import skeleton as sk
 from vipecli.poses.anatomy import bones, put_together
 from vipecli.poses.canonical import canonical, rotation_onto, torso
@@ -31,6 +31,7 @@ SMOOTH_S = 0.05
 SAMPLES = 16
 """Poses drawn from the latent's Gaussian for the uncertainty of each joint."""
 
+_LENGTHS = 7  # of bones, of a decoder
 _POINT = 1e-3  # std of a point of the latent
 _LONGEST_GAP_S = 0.5  # frames without a person farther from others than this stay empty
 
@@ -81,18 +82,15 @@ class Lifter:
         """
         path = Path(path) if path else default_weights().with_name(LIFT_WEIGHTS)
         mapper = Model.load(path)
-        meta = metadata(mapper.session)
+        meta = mapper.session.metadata
         if meta.get("kind") != "vvipe":
             raise WeightsError(f"{path}: embeds but does not lift; give a file of kind vvipe")
-        has_refiner = _part(path, "refiner").exists()
-        return cls(
-            mapper,
-            _network(path, "decoder", meta),
-            _network(path, "encoder", meta),
-            _network(path, "refiner", meta) if has_refiner else None,
-            spread=_numbers(meta, "spread", len(sk.JOINTS)),
-            latent_std=_numbers(meta, "latent_std", mapper.dims),
-        )
+        try:
+            spread = _numbers(meta, "spread", len(sk.JOINTS))
+            latent_std = _numbers(meta, "latent_std", mapper.dims)
+        except (ValueError, TypeError, RecursionError) as exc:
+            raise WeightsError(f"{path}: not a model written by `vipe train`") from exc
+        return cls(mapper, *_networks(path, mapper), spread, latent_std)
 
     @property
     def dims(self) -> int:
@@ -119,18 +117,37 @@ def _part(path: Path, name: str) -> Path:
     return path.with_name(f"{path.stem}_{name}.onnx")
 
 
-def _network(path: Path, name: str, meta: dict[str, str]) -> Network:
+def _networks(path: Path, mapper: Model) -> tuple[Network, Network, Network | None]:
+    """Decoder, encoder and refiner beside a mapper; the last one may be absent."""
+    inputs, count, dims, meta = some_poses(2), len(sk.JOINTS), mapper.dims, mapper.session.metadata
+    mapper.session.tried(inputs, {"rotation": (2, 3, 3)})
+    decoder, encoder = _network(path, "decoder", meta), _network(path, "encoder", meta)
+    latent = {"latent": np.zeros((2, dims), np.float32)}
+    (pose, _) = decoder.tried(latent, {"pose": (2, count, 3), "lengths": (2, _LENGTHS)})
+    encoder.tried({"pose": pose}, {"mean": (2, dims), "std": (2, dims)})
+    if not _part(path, "refiner").exists():
+        return decoder, encoder, None
+    refiner = _network(path, "refiner", meta)
+    camera = np.float32([[0, 0, 1]] * 2)
+    feed = {"pose": pose, "world": pose, "visibility": inputs["visibility"], "camera": camera}
+    refiner.tried(feed, {"refined": (2, count, 3)})
+    return decoder, encoder, refiner
+
+
+def _network(path: Path, name: str, meta: Mapping[str, str]) -> Network:
     """Network beside a mapper; an error if the two were not trained together."""
-    file = _part(path, name)
-    _, session = open_network(file)
-    if metadata(session).get("run") != meta.get("run"):
-        raise WeightsError(f"{file}: not trained together with {path.name}")
-    return session
+    network = open_network(_part(path, name))
+    if network.metadata.get("run") != meta.get("run"):
+        raise WeightsError(f"{network.path}: not trained together with {path.name}")
+    return network
 
 
-def _numbers(meta: dict[str, str], key: str, count: int) -> NDArray[np.float64]:
+def _numbers(meta: Mapping[str, str], key: str, count: int) -> NDArray[np.float64]:
     """Numbers from the metadata, one for each or one for all; 1 where there are none."""
-    return np.array(json.loads(meta.get(key, "1.0")), np.float64) * np.ones(count)
+    numbers = np.array(json.loads(meta.get(key, "1.0")), np.float64)
+    if numbers.shape not in ((), (count,)) or not ((numbers > 0) & (numbers < np.inf)).all():
+        raise ValueError(f"{key} is not {count} numbers above 0")
+    return numbers * np.ones(count)
 
 
 default_lifter = functools.cache(Lifter.load)

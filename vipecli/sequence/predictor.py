@@ -1,22 +1,21 @@
 """Models that predict motion, from ONNX files: frame after frame, on their own predictions."""
 
-import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vipecli.embedding.model import open_network
+from vipecli.embedding.model import checked_name
 from vipecli.errors import WeightsError
-
-if TYPE_CHECKING:
-    import onnxruntime
+from vipecli.onnx_file import Network, open_network
 
 MODEL_FORMAT = 1
 KINDS = ("posegpt", "dctmlp")
 _BATCH = 256  # windows per call of the network
+_MOST = 10_000  # frames, or numbers of a token
+_MOST_FPS = 1000.0
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Predictor:
     mirror
         permutation of the joints that swaps left and right; empty = no mirror image.
     session
-        the onnxruntime session.
+        the network.
     """
 
     id: str
@@ -58,7 +57,7 @@ class Predictor:
     context: int
     noise: int
     mirror: tuple[int, ...]
-    session: "onnxruntime.InferenceSession"
+    session: Network
 
     @classmethod
     def load(cls, path: Path) -> "Predictor":
@@ -69,20 +68,42 @@ class Predictor:
         WeightsError
             if it is missing, is no ONNX model, or predicts nothing.
         """
-        data, session = open_network(Path(path))
-        meta = session.get_modelmeta().custom_metadata_map
+        network = open_network(Path(path))
+        meta = network.metadata
         if meta.get("kind") not in KINDS:
             raise WeightsError(f"{path}: does not predict motion; give a file of kind posegpt")
         try:
             if json.loads(meta["format"]) != MODEL_FORMAT:
                 raise WeightsError(f"{path}: made by another version of vipe")
-            counts = (json.loads(meta[n]) for n in ("seen", "future", "chunk", "least"))
-            more = json.loads(meta["context"]), json.loads(meta["noise"])
-            fps, mirror = json.loads(meta["fps"]), tuple(json.loads(meta["mirror"]))
-            name = f"{meta['name']}:{hashlib.sha256(data).hexdigest()[:8]}"
-            return cls(name, meta["kind"], meta["data"], fps, *counts, *more, mirror, session)
-        except (KeyError, ValueError) as exc:
+            counts = [_count(meta, n) for n in ("seen", "future", "chunk", "least")]
+            more = _count(meta, "context", least=0), _count(meta, "noise", least=0)
+            fps, mirror = _rate(json.loads(meta["fps"])), _permutation(json.loads(meta["mirror"]))
+            name = f"{checked_name(meta['name'])}:{network.sha256[:8]}"
+            model = cls(name, meta["kind"], meta["data"], fps, *counts, *more, mirror, network)
+        except (KeyError, ValueError, TypeError, RecursionError) as exc:
             raise WeightsError(f"{path}: not a model written by `vipe train`") from exc
+        model._try_it()
+        return model
+
+    def _try_it(self) -> None:
+        """Predict something, so that a network that does not fit is refused at once."""
+        values = self.session.inputs.get("frames", ())[-1:]
+        if not (values and isinstance(values[0], int) and values[0] >= 3 and values[0] % 3 == 0):
+            raise WeightsError(f"{self.session.path}: does not take frames of joints in 3D")
+        joints = values[0] // 3
+        if self.mirror and len(self.mirror) != joints:
+            raise WeightsError(f"{self.session.path}: not a model written by `vipe train`")
+        rng = np.random.default_rng(0)
+        seen = rng.uniform(-1, 1, (1, max(self.seen, self.least * self.chunk), joints, 3))
+        known = np.zeros((1, self.context)) if self.context else None
+        try:
+            future, error = self._rollout(seen, self.future, known, None)
+        except (ValueError, IndexError) as exc:  # arrays that do not fit together
+            raise WeightsError(f"{self.session.path}: gives arrays of other shapes") from exc
+        if future.shape[1:] != (self.future, joints, 3) or error.shape[:2] != future.shape[:2]:
+            raise WeightsError(f"{self.session.path}: gives arrays of other shapes")
+        if not (np.isfinite(future).all() and np.isfinite(error).all()):
+            raise WeightsError(f"{self.session.path}: gives infinite numbers or NaN; it is damaged")
 
     @property
     def shortest_s(self) -> float:
@@ -191,3 +212,23 @@ class Predictor:
             for i in range(0, count, _BATCH)
         ]
         return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+
+def _count(meta: Mapping[str, str], key: str, *, least: int = 1) -> int:
+    """A number from the metadata; ValueError where it is none of that size."""
+    value = json.loads(meta[key])
+    if type(value) is not int or not least <= value <= _MOST:
+        raise ValueError(f"{key} is {value!r}")
+    return value
+
+
+def _rate(value: object) -> float:
+    if type(value) not in (int, float) or not 0 < value <= _MOST_FPS:
+        raise ValueError(f"fps is {value!r}")
+    return float(value)
+
+
+def _permutation(value: object) -> tuple[int, ...]:
+    if not isinstance(value, list) or sorted(value) != list(range(len(value))):
+        raise ValueError("mirror is no permutation")
+    return tuple(value)

@@ -6,6 +6,8 @@ import importlib.metadata
 from pathlib import Path
 
 from vipecli.errors import WeightsError
+from vipecli.files import read_regular
+from vipecli.onnx_file import MOST_BYTES
 from vipecli.poses.detection.blazepose import BlazePose
 from vipecli.poses.detection.model_file import model_path
 from vipecli.poses.detection.onnxpose import OnnxPose
@@ -74,4 +76,4 @@ def _checksum(path: Path) -> str:
 
 @functools.lru_cache(maxsize=16)
 def _checksum_of(path: Path, size: int, changed_ns: int) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(read_regular(path, most=MOST_BYTES)).hexdigest()

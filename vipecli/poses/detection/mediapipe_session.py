@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from vipecli.poses.tracking import distinct
+from vipecli.errors import WeightsError
+from vipecli.poses.tracking import XY, distinct
 
 # The detector's default of 0.5 loses frames of small people; 0.2 sees people in trees.
 _DETECTION_CONFIDENCE = 0.3
+_LONGEST_REASON = 400  # characters, of what the native code says
 _MOST_PEOPLE = 4  # found at a time in a single picture
 # Per landmarker: some versions leak. 0.10.21 does not (30 bytes per frame), while each new one
 # loses sight of the person, and takes 20 to 40 MB that the one before it leaves behind in pieces.
@@ -116,7 +118,8 @@ class _Session:
     """One native landmarker, which follows people over the pictures given to it (video)."""
 
     def __init__(self, model: Path, most_people: int, *, video: bool) -> None:
-        with quiet():
+        self._model = model
+        with quiet(), self._blaming_the_model():
             from mediapipe.tasks.python import BaseOptions, vision
 
             mode = vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE
@@ -137,17 +140,12 @@ class _Session:
         image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=rgb)
         self.frames += 1
         # The native code complains on stderr at its first run and at the first person.
-        with contextlib.nullcontext() if self._found_one else quiet():
+        with contextlib.nullcontext() if self._found_one else quiet(), self._blaming_the_model():
             result = self._detect(image, time_s)
         self._found_one = self._found_one or bool(result.pose_landmarks)
-        return distinct(
-            [
-                as_array(image_points, world_points, size)
-                for image_points, world_points in zip(
-                    result.pose_landmarks, result.pose_world_landmarks, strict=True
-                )
-            ]
-        )
+        both = zip(result.pose_landmarks, result.pose_world_landmarks, strict=True)
+        found = [as_array(image_points, world_points, size) for image_points, world_points in both]
+        return distinct([person for person in found if _is_somebody(person)])
 
     def _detect(self, image: object, time_s: float) -> object:
         if not self._video:
@@ -156,8 +154,19 @@ class _Session:
         self._last_ms = max(round(time_s * 1000), self._last_ms + 1)
         return self._native.detect_for_video(image, self._last_ms)
 
+    @contextlib.contextmanager
+    def _blaming_the_model(self) -> Iterator[None]:
+        """Let what the native code complains about be an error of the model file, in one line."""
+        try:
+            yield
+        except (RuntimeError, ValueError) as exc:
+            # the last line says what was wrong, those before where it came up
+            reason = (str(exc).split("\n")[-1].strip() or type(exc).__name__)[:_LONGEST_REASON]
+            raise WeightsError(f"{self._model}: the pose model cannot be used ({reason})") from exc
+
     def close(self) -> None:
-        self._native.close()
+        with contextlib.suppress(RuntimeError, ValueError):  # said before, by what was run
+            self._native.close()
 
 
 def as_array(image_points: list, world_points: list, size: tuple[int, int]) -> np.ndarray:
@@ -168,6 +177,11 @@ def as_array(image_points: list, world_points: list, size: tuple[int, int]) -> n
         for i, w in zip(image_points, world_points, strict=True)
     ]
     return np.array(rows, np.float32)
+
+
+def _is_somebody(person: np.ndarray) -> bool:
+    """Whether all is finite and not in one place, as a damaged model gives it."""
+    return bool(np.isfinite(person).all() and np.ptp(person[:, XY], axis=0).min() > 0)
 
 
 _stderr_lock = threading.Lock()

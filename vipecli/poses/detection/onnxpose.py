@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from vipecli.errors import FormatError, WeightsError
+from vipecli.onnx_file import open_network
 from vipecli.poses.joint_sets import marked, sources, to_joints
 from vipecli.poses.tracking import SEEN, XY, distinct
 
@@ -23,6 +24,7 @@ _STD = np.float32([58.395, 57.12, 57.375])
 _PADDING = 1.25  # of the box around a person, as in training
 _JOINT_SCORE = 0.05  # below, a joint is missing
 _PERSON_SCORE = 0.2  # mean over the joints, below which nobody is there
+_LARGEST_SIDE = 2048  # of a picture that a model takes, pixels
 _SAME_BOX = 0.5  # share of the smaller box above which two are of one person
 _SIZES = {"simcc": (256, 192), "movenet": (192, 192), "movenet-multi": (256, 256)}
 """Height and width of the input where the model leaves them open."""
@@ -59,11 +61,12 @@ class OnnxPose:
 
     def __init__(self, path: Path, *, boxes: Callable[[], Any]) -> None:
         self._path, self._last, self._finder = path, [], None
-        self._session = _session(path)
-        self._kind, self.points = _kind_of(path, self._session)
-        self._input = self._session.get_inputs()[0]
+        self._network = open_network(path, threads=None, providers=_PROVIDERS)
+        self._kind, self.points = _kind_of(path, self._network.session)
+        self._input = self._network.session.get_inputs()[0]
         self._dtype = _DTYPES[self._input.type]
         self._wanted, _ = sources(path, self.points)
+        self._try_it()
         if self._kind != "movenet-multi":
             with contextlib.suppress(WeightsError):
                 self._finder = boxes()
@@ -111,19 +114,40 @@ class OnnxPose:
 
     def _run(self, image: np.ndarray) -> list[np.ndarray]:
         shaped = image.astype(self._dtype)[None]
-        try:
-            found = self._session.run(None, {self._input.name: shaped})
-        except Exception as exc:  # onnxruntime raises its own classes, not all of them public
-            raise WeightsError(f"{self._path}: the pose model failed ({exc})") from exc
+        found = self._network.run(None, {self._input.name: shaped})
         return [np.asarray(one, np.float32) for one in found]
+
+    def _try_it(self) -> None:
+        """Run it once, so that a model whose arrays do not fit is refused before the work."""
+        height, width = self._picture_size()
+        if self._kind == "simcc":
+            x, y = ([*one.shape] for one in self._run(np.zeros((3, height, width)))[:2])
+            good = x[:2] == y[:2] == [1, self.points] and min(x[2], y[2]) > 0
+        else:
+            last = self._run(np.zeros((height, width, 3)))[0].shape
+            several = len(last) == 3 and last[::2] == (1, 56)
+            good = several if self._kind == "movenet-multi" else last == (1, 1, 17, 3)
+        if not good:
+            raise WeightsError(f"{self._path}: gives arrays of another shape than it says")
+
+    def _picture_size(self) -> tuple[int, int]:
+        """Height and width of the model's input."""
+        shape = self._input.shape[2:] if self._kind == "simcc" else self._input.shape[1:3]
+        height, width = (side if isinstance(side, int) and side > 0 else 0 for side in shape)
+        if max(height, width) > _LARGEST_SIDE:
+            raise WeightsError(
+                f"{self._path}: takes pictures of {width} x {height}; at most {_LARGEST_SIDE} "
+                "pixels a side are taken"
+            )
+        return (height, width) if height and width else _SIZES[self._kind]
 
     def _simcc(self, rgb: np.ndarray, box: np.ndarray) -> np.ndarray:
         """Points (K, 3) of the person in a box."""
-        height, width = _picture_size(self._input.shape[2:], "simcc")
+        height, width = self._picture_size()
         matrix = _crop(box, (width, height))
         crop = cv2.warpAffine(rgb, matrix, (width, height), flags=cv2.INTER_LINEAR)
         normal = ((crop - _MEAN) / _STD).transpose(2, 0, 1)
-        x, y = (one[0] for one in self._run(normal)[:2])
+        x, y = (np.nan_to_num(one[0]) for one in self._run(normal)[:2])
         at = np.stack(
             [x.argmax(axis=1) * width / x.shape[1], y.argmax(axis=1) * height / y.shape[1]]
         )
@@ -132,7 +156,7 @@ class OnnxPose:
 
     def _movenet(self, rgb: np.ndarray, box: np.ndarray) -> np.ndarray:
         """Points (17, 3) of the person in a box."""
-        height, width = _picture_size(self._input.shape[1:3], "movenet")
+        height, width = self._picture_size()
         matrix = _crop(box, (width, height))
         crop = cv2.warpAffine(rgb, matrix, (width, height), flags=cv2.INTER_LINEAR)
         points = self._run(crop)[0].reshape(-1, 3)
@@ -141,7 +165,7 @@ class OnnxPose:
 
     def _everyone(self, rgb: np.ndarray) -> list[np.ndarray]:
         """Points (17, 3) of each of up to six people."""
-        height, width = _picture_size(self._input.shape[1:3], "movenet-multi")
+        height, width = self._picture_size()
         matrix = _crop(np.array([0.0, 0, *rgb.shape[1::-1]]), (width, height), padding=1.0)
         crop = cv2.warpAffine(rgb, matrix, (width, height), flags=cv2.INTER_LINEAR)
         rows = self._run(crop)[0].reshape(-1, 56)
@@ -162,23 +186,6 @@ class OnnxPose:
             self._finder.__exit__(*exc)
 
 
-def _session(path: Path) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    available = onnxruntime.get_available_providers()
-    providers = [one for one in _PROVIDERS if one in available]
-    try:
-        data = path.read_bytes()
-    except OSError as exc:
-        raise WeightsError(f"{path}: cannot read the pose model ({exc.strerror or exc})") from exc
-    try:
-        return onnxruntime.InferenceSession(data, options, providers=providers)
-    except Exception as exc:  # onnxruntime raises its own classes, not all of them public
-        raise WeightsError(f"{path}: not an ONNX model") from exc
-
-
 def _kind_of(path: Path, session: Any) -> tuple[str, int]:
     """Kind of the model's heads, and the number of its points."""
     inputs, outputs = session.get_inputs(), session.get_outputs()
@@ -189,7 +196,7 @@ def _kind_of(path: Path, session: Any) -> tuple[str, int]:
         points = shapes[0][1]
         if inputs[0].shape[1] == 3 and isinstance(points, int) and shapes[1][1] == points:
             kind = "simcc", points
-    elif good and inputs[0].shape[3] == 3 and shapes and shapes[0][-1] == 56:
+    elif good and inputs[0].shape[3] == 3 and shapes and shapes[0][-1:] == [56]:
         kind = "movenet-multi", 17
     elif good and inputs[0].shape[3] == 3 and shapes and shapes[0][-2:] == [17, 3]:
         kind = "movenet", 17
@@ -203,12 +210,6 @@ def _kind_of(path: Path, session: Any) -> tuple[str, int]:
     except FormatError as exc:
         raise WeightsError(f"{path}: {kind[1]} points, a joint set that is not known") from exc
     return kind
-
-
-def _picture_size(shape: list, kind: str) -> tuple[int, int]:
-    """Height and width of the model's input."""
-    height, width = (side if isinstance(side, int) and side > 0 else 0 for side in shape)
-    return (height, width) if height and width else _SIZES[kind]
 
 
 def _crop(box: np.ndarray, size: tuple[int, int], *, padding: float = _PADDING) -> np.ndarray:
