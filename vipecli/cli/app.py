@@ -100,7 +100,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 def _run(args: Sequence[str] | None) -> int:
     """Run the command line; return its exit code."""
     try:
-        code = app(args, prog_name="vipe", standalone_mode=False)
+        code = app(args, prog_name=_program(), standalone_mode=False)
         sys.stdout.flush()
     except VipeError as exc:
         code = _complain(exc, str(exc))
@@ -115,6 +115,12 @@ def _run(args: Sequence[str] | None) -> int:
     except Exception as exc:
         code = _complain(exc, f"unexpected {type(exc).__name__}: {exc}; VIPE_DEBUG=1 shows where")
     return code if isinstance(code, int) else 0
+
+
+def _program() -> str:
+    """Name of the command as it was called, which completion goes by."""
+    called = os.path.splitext(os.path.basename(sys.argv[0]))[0]
+    return called if called == "vipecli" else "vipe"
 
 
 def _complain(exc: BaseException | None, text: str, code: int = 1) -> int:
