@@ -1,4 +1,4 @@
-"""What can go wrong, as exceptions whose text says what, which file and what to do next."""
+"""Exceptions whose text says what went wrong, with which file, and what to do next."""
 
 
 class VipeError(Exception):

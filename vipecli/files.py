@@ -17,7 +17,7 @@ from typing import Any
 from vipecli.errors import FormatError, VipeError
 
 _LEFTOVER = re.compile(r"\..*-(\d+)-[a-z0-9_]+\.part(\.\w+)?")
-_STALE_S = 3600.0  # after which a temporary file counts as left over, whoever made it
+_STALE_S = 3600.0  # age from which any temporary file counts as left over
 _TOML_BYTES = 64 << 10  # of a configuration
 _TOML_LINE = 1000  # characters
 _LONGEST = 150  # characters of a name that a temporary one repeats
@@ -25,7 +25,7 @@ _LONGEST = 150  # characters of a name that a temporary one repeats
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """Give a temporary file beside the target that takes its name if all goes well.
+    """Yield a temporary file beside the target, which replaces it on success.
 
     It has the target's extension, and the permissions that a file made by `open` would have. What
     killed processes left in the folder is removed first.
@@ -73,7 +73,7 @@ def sweep(folder: Path, *, below: bool = True) -> None:
 
 
 def _lives(pid: int) -> bool:
-    """Whether a process of this machine lives, as far as can be told."""
+    """Return whether a process of this machine is alive, as far as known."""
     if os.name != "posix":
         return True  # there os.kill would end it
     try:
@@ -173,7 +173,7 @@ _SIDECAR_FOLDERS = frozenset(
 
 
 def is_sidecar(name: str) -> bool:
-    """Whether a file or folder is none of the user's: hidden, or kept there by a system.
+    """Return whether a file or folder is hidden or belongs to the system.
 
     Such as ``.DS_Store``, ``._clip.mp4`` (AppleDouble), ``Thumbs.db``, ``__MACOSX``, ``@eaDir``.
     """

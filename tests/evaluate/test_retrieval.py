@@ -82,10 +82,10 @@ def test_detector_errors_are_those_described():
 
 
 def test_hidden_joints_are_counted():
-    score = views.hidden(500, 3)
+    score = views.occlusions(500, 3)
     assert (score.sum(axis=1) == 10).all()
     assert (score.mean(axis=0) < 0.85).all()
-    assert views.hidden(4, 0).all()
+    assert views.occlusions(4, 0).all()
 
 
 def test_near_duplicates_go():
@@ -124,7 +124,7 @@ def test_similarity_distance_is_procrustes():
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(5, 13, 2)) + 9, rng.normal(size=(4, 13, 2))
     a[0] = 2 * b[0] @ np.array([[0.6, 0.8], [-0.8, 0.6]]) + 3
-    u, v = views.hidden(5, 2, seed=1), views.hidden(4, 3, seed=2)
+    u, v = views.occlusions(5, 2, seed=1), views.occlusions(4, 3, seed=2)
     u[0] = v[0] = u[4] = 1
     a[u == 0] = np.nan
     got = retrieval.similarity_distance((a, u), (b, v))

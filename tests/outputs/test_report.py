@@ -19,7 +19,7 @@ from vipecli.embedding.embed import Embeddings
 from vipecli.errors import VideoError, VipeError
 from vipecli.outputs.report import Chart, Side, Words, write_report
 from vipecli.outputs.report_clips import MOST_BITS_S, encode_clips
-from vipecli.outputs.report_data import clearness, clip_states, matrix, speed_of_b
+from vipecli.outputs.report_data import clarity, clip_states, matrix, speed_of_b
 from vipecli.video.source import ClipSource
 
 NAME = "</script><img src=x onerror=alert(1)>{{data}}&amp;.mp4"  # would break out of a page
@@ -115,7 +115,7 @@ def test_where_the_pose_is_unclear_or_nobody_is_seen(sides):
     clip.std[7] = 0.4
     unsure, missing = clip_states(sides[0].poses, clip)
     assert (unsure, missing) == ([(0.28, 0.32)], [(0.16, 0.24)])
-    clear = clearness(clip)
+    clear = clarity(clip)
     assert np.isnan(clear[4:6]).all() and clear[7] < 0.5 < 0.8 < clear[0]
 
 

@@ -121,7 +121,7 @@ def test_people_are_known_by_the_names_of_their_clips():
 
 def test_a_judge_learns_and_the_latent_learns_the_reverse():
     torch.manual_seed(0)
-    judge = identity.Judge(4, 2)
+    judge = identity.Discriminator(4, 2)
     who = torch.tensor([0, 1, 0, 1, identity.UNKNOWN])
     latent = torch.randn(5, 4, requires_grad=True)
     plain = torch.autograd.grad(judge.loss(latent, who, reversal=-1.0), latent)[0]

@@ -3,7 +3,7 @@
 The modules above check the arguments and explain. Each kernel has a plain-Python twin in
 ``tests/naive.py``. Compiled code is kept in ``__pycache__`` beside these files, or, in an install
 that cannot be written, in numba's user cache (``NUMBA_CACHE_DIR`` moves it); an edit in any of them
-makes it anew.
+rebuilds it.
 """
 
 from vipecli._kernels.bounds import LANES, SPHERE_FRAMES, STEP, Clips, Query, Spheres, lower_bounds

@@ -36,7 +36,7 @@ def _step_cost(cost, at, low, high, i, j, down, right):
 
 @jit
 def _likelihoods(cost, at, low, high, first, level, i, steps, out):
-    """Likelihood of every step that ends in row i, against that of the path that `level` tells."""
+    """Likelihood of every step that ends in row i, relative to the path described by `level`."""
     for j in range(low[i], high[i]):
         for k in range(len(steps)):
             down, right = steps[k, 0], steps[k, 1]
@@ -147,7 +147,7 @@ def mean_path(
         back; they hold (0, 0) and (N-1, M-1).
     level
         shape (N + M - 1,) float64, sum of the costs along one of the better paths up to each
-        diagonal: what the sums are told against, so that they stay within floating-point range.
+        diagonal: the sums are relative to it, so that they stay within floating-point range.
     steps
         shape (K, 2) int64, frames of a and b, three at most of either.
     turn

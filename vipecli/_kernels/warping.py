@@ -160,7 +160,7 @@ def dtw_band(
     """`dtw_path` from the costs within the limits alone, for clips too long for a whole table.
 
     `cost` is (N, W): row i holds the columns low[i] to high[i] of `m`, and anything behind them.
-    Starts and ends that the limits leave out are not looked at.
+    Starts and ends outside the limits are not considered.
     """
     return _warped(cost, low, m, low, high, skip_a, skip_b, diagonal)
 

@@ -14,7 +14,7 @@ from vipecli.embedding.distance import EstimatorName, atrous, frame_costs, known
 from vipecli.embedding.model import Embeddings
 
 ROUNDS = 5
-"""How often the two clips are adapted to each other, see `adapted`."""
+"""Number of adaptation rounds, see `adapted`."""
 
 STARTS_S = (0.0, -0.03, 0.03)
 """Shifts of the first path, a late and b early by these, from which `adapted` starts, seconds."""
@@ -133,7 +133,7 @@ def adapted(pair: Pair, *, ends: EndsName = "auto", band: float | None = None) -
     end up nearest is taken.
     """
     first = cheapest(pair.smooth(), ends=ends, band=band)
-    starts = (_apart(first, pair, by) for by in STARTS_S)
+    starts = (_shifted(first, pair, by) for by in STARTS_S)
     tries = [_adapted_from(pair, start, ends, band) for start in starts if len(start)]
     return min(tries, key=lambda one: one[1])[0]
 
@@ -151,8 +151,8 @@ def _adapted_from(
     return pair, distance
 
 
-def _apart(path: NDArray[np.int32], pair: Pair, by: float) -> NDArray[np.int32]:
-    """Path (L, 2) with a `by` seconds later and b earlier; without steps that leave a clip."""
+def _shifted(path: NDArray[np.int32], pair: Pair, by: float) -> NDArray[np.int32]:
+    """Return the path (L, 2) with a `by` seconds later and b earlier, within both clips."""
     clips = zip(path.T, (pair.a.times, pair.b.times), (by, -by), strict=True)
     moments = [(times, times[frames] + shift) for frames, times, shift in clips]
     inside = np.all([(t >= times[0]) & (t <= times[-1]) for times, t in moments], axis=0)

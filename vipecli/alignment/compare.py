@@ -1,4 +1,4 @@
-"""What differs between two performances of one movement, once they are aligned."""
+"""Differences between two aligned performances of one movement."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ SEEN = 0.5
 """An angle counts as known where all three joints are seen at least this surely."""
 
 LEAST_KNOWN = 0.25
-"""Share of the matched time in which an angle is known in both clips, to be worth a word."""
+"""Least share of the matched time in which an angle is known in both clips, to be reported."""
 
 APART_S = 0.4
 """Least distance of two moments of large difference in one angle, seconds."""
@@ -74,7 +74,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class Range:
-    """What one angle goes through in the matched part of both clips, degrees.
+    """Range of one angle in the matched part of both clips, degrees.
 
     Attributes
     ----------

@@ -12,7 +12,7 @@ from vipecli import _kernels
 from vipecli.embedding.distance import MISSING_COST
 
 EndsName = Literal["auto", "closed", "open"]
-"""What may be left out at the ends of the clips, see `align.align`."""
+"""Parts that may stay unmatched at the ends of the clips, see `align.align`."""
 
 DIAGONAL = 1.5
 """Weight of the distance where the cheapest path moves on in both clips at once.

@@ -135,7 +135,7 @@ def _doubt(overlap_s: float, confidence: float) -> str:
 
 
 def _refusal(table: Table, score: ShiftScore) -> str:
-    """Why no shift can be named; empty if one can."""
+    """Return why no shift can be reported; empty if one can."""
     confidence, shift = score.best
     if not table.moves:
         return "nobody moves, so the poses say nothing about the shift"

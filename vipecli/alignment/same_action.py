@@ -17,7 +17,7 @@ from vipecli.poses.poses import Poses
 from vipecli.poses.skeleton import MIRROR
 
 MIRROR_MARGIN = 0.25
-"""A mirrored clip is taken where its distance is smaller by this."""
+"""A mirrored clip is chosen if its distance is smaller by this."""
 
 DIFFERENT = 0.3
 """Below this probability the user is warned; rates of both errors: `docs/alignment.md`."""

@@ -17,7 +17,7 @@ from vipecli.embedding.embed import Embeddings
 from vipecli.errors import NoPoseError
 
 LEAST = 2
-"""Fewer repetitions than this cannot be told from a single movement."""
+"""Fewer repetitions than this cannot be distinguished from a single movement."""
 
 _SMOOTH_S, _SPEED_S = 0.12, 0.1  # standard deviations of the filters over embedding and speed
 _MEDIAN_FRAMES = 5  # against single frames with swapped sides
@@ -69,7 +69,7 @@ class _Candidate:
 
 
 def find_repetitions(clip: Embeddings) -> list[Repetition]:
-    """Repetitions of the movement that a clip shows again and again.
+    """Return the repetitions of a movement within one clip.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def _slow_moments(speed: np.ndarray) -> list[int]:
 
 
 def _excursions(path: np.ndarray, rest: int, rate: float) -> _Candidate | None:
-    """Excursions from the pose of one frame, and how well they look like repetitions."""
+    """Return the excursions from the pose of one frame, with their score as repetitions."""
     distance = np.linalg.norm(path - path[rest], axis=1)
     low, far = np.percentile(distance, (_REST_PERCENTILE, _FAR_PERCENTILE))
     reach = float(far - low)

@@ -21,7 +21,7 @@ from vipecli.poses.poses import Poses
 from vipecli.video.source import ClipSource
 
 MOST_CLIPS = 9
-"""So many fit on one wall, 3 x 3."""
+"""As many as fit into a grid of 3 x 3."""
 
 __all__ = ["Clip", "Match", "Session", "Settings", "best_reference", "match_clips", "match_pair"]
 

@@ -1,4 +1,4 @@
-"""The time map of an alignment: which moment belongs to which, and how fast one clip runs."""
+"""The time map of an alignment: corresponding times, and relative speed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,11 +46,11 @@ class Segment:
 def warp(
     alignment: Alignment, times: NDArray[np.float64], *, onto: str = "a"
 ) -> NDArray[np.float64]:
-    """Map times of one clip to the moments that belong to them in the other.
+    """Map times of one clip to the corresponding times of the other.
 
     A warping path is a staircase: played back as it is, the warped clip would stop and jump. So
     a cubic smoothing spline goes through the mean time per frame, weighted by the matching
-    probability: where a pose is ambiguous or hidden, the map passes smoothly. It is made
+    probability: where a pose is ambiguous or occluded, the map passes smoothly. It is made
     non-decreasing and joined by a monotone cubic. Its ends are the ends of the path.
 
     Parameters

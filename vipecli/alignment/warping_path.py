@@ -1,4 +1,4 @@
-"""An alignment of two clips: the warping path, step by step, and what lies off it."""
+"""An alignment of two clips: the warping path, step by step, and the unmatched frames."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

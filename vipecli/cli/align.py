@@ -251,7 +251,7 @@ def align(
 
 @dataclass(frozen=True)
 class _Usage:
-    """Options whose sense depends on the number of clips."""
+    """Options that depend on the number of clips."""
 
     count: int
     reference: str
@@ -294,7 +294,7 @@ def _check_inputs(clips: Sequence[Path], recipes: "Sequence[Recipe]") -> "list[V
 
 
 def load_libraries() -> None:
-    """Import what matching and writing need, and load the kernels: beside finding the poses."""
+    """Import what matching and writing need, and load the kernels, while poses are detected."""
     from vipecli.alignment.same_action import warm_up
     from vipecli.outputs import synced
     from vipecli.video.planes import Planes
@@ -346,7 +346,7 @@ def _reel(
     kept: "VideoInfo",
     fps: float | None,
 ) -> "Reel":
-    """What the video shows; all frames of the clip whose time is kept, even if few were seen."""
+    """Return the content of the video: all frames of the clip whose time is kept."""
     from vipecli.outputs.reel import reel_of, turning_marks
 
     filmed = max(fps, kept.fps) if fps else None

@@ -1,4 +1,4 @@
-"""Work through many clips with progress bars, and tell at the end what failed."""
+"""Process many clips with progress bars, and list the failures at the end."""
 
 import contextlib
 import json
@@ -111,14 +111,14 @@ def _check_complete(wanted: Sequence[Slot], settled: Sequence[Slot]) -> None:
 
 
 class _Pace:
-    """Tells now and then how far it is, at what pace, and how long it will take."""
+    """Reports progress, pace and remaining time at intervals."""
 
     def __init__(self, total: int, *, silent: bool) -> None:
         self._total, self._done, self._silent = total, 0, silent
         self._start = self._told = time.monotonic()
 
     def advance(self) -> None:
-        """One more file is done."""
+        """Count a finished file."""
         self._done += 1
         now = time.monotonic()
         if self._silent or now - self._told < _REPORT_S or self._done == self._total:
@@ -143,7 +143,7 @@ def _log(path: Path | None) -> Iterator[TextIO | None]:
 
 
 def _write(lines: TextIO | None, outcome: Outcome) -> None:
-    """Log what came of a video that failed, or of which only a part could be read."""
+    """Log a video that failed, or of which only a part could be read."""
     if lines is None:
         return
     if error := outcome.error:
@@ -171,7 +171,7 @@ def _without_trace(failure: Outcome) -> Outcome:
 
 
 def list_failures(failures: list[Outcome], total: int) -> None:
-    """Tell on standard error what failed, and why."""
+    """List on standard error what failed, and why."""
     if not failures:
         return
     note(f"{len(failures)} of {total} clips failed:")

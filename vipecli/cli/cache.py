@@ -1,4 +1,4 @@
-"""`vipe cache`: the poses that were found before."""
+"""`vipe cache`: the cache of detected poses."""
 
 from typing import TYPE_CHECKING, Any
 

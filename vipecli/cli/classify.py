@@ -186,7 +186,7 @@ def _check(
 
 @dataclass(frozen=True)
 class _Options:
-    """How clips are labelled, as `index.classify.classify` takes it; `every_s` also over time."""
+    """Options of `index.classify.classify`; with `every_s` clips are labelled over time."""
 
     k: int
     exact: bool
@@ -196,7 +196,7 @@ class _Options:
 
 @dataclass(frozen=True)
 class _Result:
-    """What came out for one clip."""
+    """Result for one clip."""
 
     query: Query
     ranking: "Ranking"
@@ -277,7 +277,7 @@ def _write(
 
 
 def _show(result: _Result, name: bool) -> None:
-    """Print the label, how sure it is, and the clips that it rests on."""
+    """Print the label, its confidence, and the neighbours behind it."""
     from vipecli.outputs.captions import NONE
 
     ranking = result.ranking

@@ -1,4 +1,4 @@
-"""`vipe compare`: what differs between two performances, once they are aligned."""
+"""`vipe compare`: differences between two aligned performances."""
 
 from dataclasses import replace
 from enum import Enum
@@ -149,7 +149,7 @@ def _write_page(
     caveat: str,
     bars: Any,
 ) -> None:
-    """Write the page: both clips, all angles, and the moments to look at."""
+    """Write the page: both clips, all angles, and the largest differences."""
     from vipecli.outputs.angles import charts
     from vipecli.outputs.report import Side, write_report
     from vipecli.outputs.saving import page_words
@@ -181,7 +181,7 @@ def _write_page(
 def _show(
     found: "Comparison", match: "Match", caveat: str, written: list[Path], *, to_stderr: bool
 ) -> None:
-    """Print ranges, largest differences, turning points, and what to keep in mind."""
+    """Print ranges, largest differences, turning points, and caveats."""
     from vipecli.cli.console import show
     from vipecli.outputs.saving import page_words
 

@@ -1,4 +1,4 @@
-"""What the terminal shows: results on standard output, progress and notes on standard error."""
+"""Terminal output: results on standard output, progress and notes on standard error."""
 
 import os
 import sys
@@ -27,7 +27,7 @@ def say(text: str, *, err: bool = False) -> None:
 
 
 def printable(text: str) -> str:
-    r"""Text that a terminal shows and does not obey: what it would obey is spelled out (``\x1b``).
+    r"""Return text without control sequences for the terminal: they are spelled out (``\x1b``).
 
     File names and labels may hold escape sequences, line breaks, marks that turn the direction of
     writing, and bytes that are no UTF-8.

@@ -1,4 +1,4 @@
-"""`vipe evaluate`: how good the embedding is, by the protocols of the paper and by our own."""
+"""`vipe evaluate`: quality of the embedding, by the protocols of the paper and further ones."""
 
 from collections.abc import Callable
 from enum import Enum
@@ -41,7 +41,7 @@ Count = Annotated[
     int, typer.Option("--poses", min=50, help="Different poses, drawn at random, at most.")
 ]
 Hide = Annotated[
-    int, typer.Option(min=0, max=9, help="Joints hidden in each picture, drawn at random.")
+    int, typer.Option(min=0, max=9, help="Joints occluded in each picture, drawn at random.")
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Fixes everything that is drawn at random.")]
 Compare = Annotated[
@@ -51,14 +51,14 @@ Compare = Annotated[
 
 
 class Queries(str, Enum):
-    """Which split of Penn Action asks."""
+    """Which split of Penn Action the queries are from."""
 
     TRAIN = "train"
     TEST = "test"
 
 
 class HideIn(str, Enum):
-    """Whose joints are hidden."""
+    """Which pictures have occluded joints."""
 
     BOTH = "both"
     QUERY = "query"
@@ -144,7 +144,7 @@ def penn(
     ] = 1,
     invisible: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Score of hidden joints whose place was guessed."),
+        typer.Option(min=0, max=1, help="Score of occluded joints whose position was guessed."),
     ] = 0.5,
     hubs: Annotated[
         int,

@@ -1,4 +1,4 @@
-"""What the protocols of `vipe evaluate` share: models, held-out poses, progress, the result."""
+"""Inputs shared by the protocols of `vipe evaluate`: models, held-out poses, result file."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -44,7 +44,7 @@ def draw_poses(
 def described_pool(
     pool: "np.ndarray", mocap: list[Path], held_out: list[str] | None
 ) -> dict[str, Any]:
-    """What the JSON says about the poses that were measured on."""
+    """Return the description of the evaluated poses for the JSON."""
     from vipecli.evaluate.views import DUPLICATE_AT, HELD_OUT
     from vipecli.poses.mocap.clips import mocap_files
 

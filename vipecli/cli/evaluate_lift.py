@@ -107,7 +107,7 @@ def _direct(compare: list[Path] | None) -> "list[Method]":
 
 
 def _video(lifter: "Lifter", smooth: float) -> "list[Method]":
-    """What there is for a video: per frame and smoothed, with and without the detector's 3D."""
+    """Return the methods for a video: per frame and smoothed, with and without detector 3D."""
     from vipecli.evaluate.lifting import by_detector, by_vvipe
 
     return [

@@ -57,7 +57,7 @@ def predict(
         typer.Option(metavar="FILE", help="Lifting model instead of the one that comes with vipe."),
     ] = None,
 ) -> None:
-    """Predict motion and compare with what came, beside rules: standing still, straight on.
+    """Compare predicted motion with the ground truth, beside rules: zero velocity, constant speed.
 
     From MOCAP: subjects that stay out of training. From --film: poses that a real detector found,
     lifted. From --benchmark: both protocols of the papers, in their millimetres, which are 1.24
@@ -89,7 +89,7 @@ def predict(
 def _models(
     paths: list[Path] | None,
 ) -> "tuple[dict[str, Predictor], dict[str, Predictor]]":
-    """Models of 13 joints, ours first, and those of the benchmark."""
+    """Return the models of 13 joints, the default first, and those of the benchmark."""
     from vipecli.lifting.predict import default_predictor
     from vipecli.sequence.predictor import Predictor
 

@@ -103,7 +103,7 @@ def _check_kind(out: Path) -> None:
 
 
 def _split(source: str) -> tuple[Path, float | None]:
-    """File and moment of FILE@SECONDS; a file whose name has an @ of its own is taken whole."""
+    """Return file and time of FILE@SECONDS; an existing file with an @ in its name is no time."""
     name, at, moment = source.rpartition("@")
     if at and not Path(source).exists():
         try:
@@ -114,7 +114,7 @@ def _split(source: str) -> tuple[Path, float | None]:
 
 
 def _pose_of(source: str, lifter: "Lifter", recipe: "Recipe", bars: object) -> "np.ndarray":
-    """3D pose (13, 3) at a moment of a clip; its middle where none is said."""
+    """3D pose (13, 3) at a moment of a clip; its middle by default."""
     import numpy as np
 
     from vipecli.cli.lift import read_2d
@@ -146,7 +146,7 @@ def _pose_of(source: str, lifter: "Lifter", recipe: "Recipe", bars: object) -> "
 
 
 def _around(recipe: "Recipe", moment: float | None) -> "Recipe":
-    """VideoOptions no farther from the moment than smoothing does."""
+    """Limit the recipe to the part that smoothing around a moment uses."""
     if moment is None:
         return recipe
     return replace(recipe, start_s=max(0.0, moment - _AROUND_S), end_s=moment + _AROUND_S)

@@ -1,4 +1,4 @@
-"""What Ctrl-C, and a request of the system to end, do to the command line."""
+"""Handling of Ctrl-C and SIGTERM on the command line."""
 
 import contextlib
 import os
@@ -18,10 +18,10 @@ class Interrupted(SystemExit):
 
 @contextlib.contextmanager
 def ending_promptly() -> Iterator[None]:
-    """See to it that a signal ends the process, with one line, also while modules are imported.
+    """Make signals end the process with one line, also while modules are imported.
 
-    What is not cleaned up after two seconds, since native code runs that cannot be interrupted,
-    is left; a second signal ends the process at once.
+    Cleaning up is given two seconds, since native code cannot be interrupted; a second signal
+    ends the process at once.
     """
     for number in _SIGNALS:
         signal.signal(number, _interrupt)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _check_person(value: str) -> str:
-    """Refuse what is no choice of a person."""
+    """Refuse an invalid choice of a person."""
     if value in ("largest", "center", "longest") or _PERSON.fullmatch(value):
         return value
     raise typer.BadParameter(

@@ -110,7 +110,7 @@ def _list(clip: "ClipSource", scene: "Scene", out: Path | None, json: Path | Non
     from vipecli.cli.console import STDOUT, write_json
     from vipecli.outputs.people import person_summaries, write_contact_sheet
 
-    scene.choose("largest", path=clip.path)  # nobody at all is an error
+    scene.choose("largest", path=clip.path)  # a clip without people is an error
     people = person_summaries(scene)
     if out:
         write_contact_sheet(clip, scene, people, out)

@@ -1,4 +1,4 @@
-"""`vipe predict`: 3D poses of the second to come."""
+"""`vipe predict`: 3D poses up to a second ahead."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ _DEPTH = (0.0, 0.0, 1.0)  # along which one camera cannot see a body move
 
 @dataclass(frozen=True)
 class _Known:
-    """What a clip holds: up to the moment of the prediction, and all of it.
+    """Content of a clip: up to the time of the prediction, and all of it.
 
     Metres, x to the right of the picture, y up, z to the camera. `seen` and `poses` are None for a
     file of 3D motion; `lifted` is of `seen`.
@@ -54,7 +54,7 @@ def predict(
         float | None,
         typer.Option(
             metavar="SECONDS",
-            help="Moment from which on is predicted; what comes later is not looked at.  "
+            help="Time from which on is predicted; later frames are not used.  "
             "[default: the end of CLIP]",
         ),
     ] = None,
@@ -145,7 +145,7 @@ def _check(clip: Path, out: Path | None, preview: Path | None, json: Path | None
 def _read(
     clip: Path, at: float | None, recipe: "Recipe", lifter: Any, torso: float, bars: Any
 ) -> _Known:
-    """Motion before and after the moment; what comes later does not touch what is before."""
+    """Return the motion before and after a time; the former is computed without the latter."""
     from vipecli.embedding.clip import read_scene
     from vipecli.lifting.lift import lift
     from vipecli.lifting.motion_files import as_motion
@@ -230,7 +230,7 @@ def _compared(future: "Future", known: _Known) -> dict[str, Any]:
 
 
 def _plain(values: "np.ndarray") -> list[float | None]:
-    """Numbers as JSON has them: what is not known is null."""
+    """Return numbers for JSON: null where unknown."""
     import numpy as np
 
     return [round(float(v), 6) if np.isfinite(v) else None for v in values]

@@ -53,7 +53,7 @@ def reps(
     *,
     recipe: "Recipe",
 ) -> None:
-    """Count the repetitions in a clip, and say which one was different.
+    """Count the repetitions in a clip, and report which one was different.
 
     Finds them without a template, aligns all with the most typical one, and gives the tempo and the
     range of each, mean and spread of the joint angles, and where the farthest one differs. Of
@@ -83,7 +83,7 @@ def reps(
 
 
 def _inputs(clips: list[Path]) -> list[Path]:
-    """Clips that are meant: those named, and those in folders."""
+    """Return the clips of arguments that may be folders."""
     from vipecli.embedding.embedded_folder import find_videos
     from vipecli.poses.formats import is_pose_file
     from vipecli.video.read import check_input

@@ -1,4 +1,4 @@
-"""What `vipe --version` prints: this version, its models, and the libraries that find poses."""
+"""Output of `vipe --version`: this version, its models, and the libraries of detection."""
 
 import hashlib
 from importlib.metadata import PackageNotFoundError, version

@@ -27,7 +27,7 @@ from vipecli.video.read import VideoInfo, probe
 from vipecli.video.source import Canvas, ClipSource
 
 POSES_FORMAT = 7
-"""Raise it when the way from video to poses changes: what was kept before is not used then."""
+"""Raise it when detection changes: poses cached before are not used then."""
 
 _AROUND_S = 0.35  # on both sides of a moment, in which the person is tracked
 _PICTURES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
@@ -36,7 +36,7 @@ _PIECE = 4 * BATCH  # frames that are embedded and written at a time
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a clip becomes embeddings.
+    """Settings by which a clip becomes embeddings.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Recipe:
     start_s, end_s
         part of the clip, seconds; None = from its start, to its end.
     fps
-        frames per second to look at, at most; of a folder of frames or a keypoint file without
+        frames per second to use, at most; of a folder of frames or a keypoint file without
         times: the rate at which it was taken.
     detector
         as in `detectors.open_detector`.
@@ -86,7 +86,7 @@ class Recipe:
 
     @property
     def part(self) -> str:
-        """What a clip's poses depend on besides person and detector; empty as a rule."""
+        """Settings that poses depend on besides person and detector; empty by default."""
         limits = {"start": self.start_s, "end": self.end_s, "fps": self.fps}
         words = [f"{name}={value!r}" for name, value in limits.items() if value is not None]
         if self.joints is not None:
@@ -109,7 +109,7 @@ _load_model = functools.cache(Model.load)
 
 
 def check_clip(path: Path, recipe: Recipe | None = None) -> VideoInfo:
-    """Look at a clip and refuse one that cannot be compared, before minutes go into it.
+    """Read the headers of a clip and refuse one that cannot be compared, before minutes go into it.
 
     Raises
     ------
@@ -177,7 +177,7 @@ def _seen_before(
 
 
 def clip_source(path: Path, recipe: Recipe) -> ClipSource:
-    """Clip as readers of pictures take it: with the canvas of keypoints, the rate of a folder.
+    """Return a clip as the readers take it: with the canvas of keypoints, the rate of a folder.
 
     Raises
     ------
@@ -194,7 +194,7 @@ def clip_source(path: Path, recipe: Recipe) -> ClipSource:
 
 
 def _keypoints(path: Path, recipe: Recipe) -> Scene:
-    """Scene of a keypoint file; what was read last is kept, since it is asked for twice."""
+    """Return the scene of a keypoint file; the last one is kept, since it is used twice."""
     joint_map = load_joint_map(recipe.joints) if recipe.joints else None
     try:
         files = [path, *sorted(path.iterdir())] if path.is_dir() else [path]
@@ -301,7 +301,7 @@ def read_pieces(
     *,
     everyone: bool = False,
 ) -> list[Iterator[tuple[Poses, Embeddings]]]:
-    """What `read_clip` gives, a few thousand frames at a time: for films of any length.
+    """Yield the result of `read_clip`, a few thousand frames at a time, for films of any length.
 
     Parameters
     ----------
@@ -312,7 +312,7 @@ def read_pieces(
 
     Returns
     -------
-    Pieces in order, of one person or of each. They are made as they are taken.
+    Pieces in order, of one person or of each, computed lazily.
 
     Raises
     ------
@@ -329,7 +329,7 @@ def read_pieces(
 
 
 def _pieces(scene: Scene, track: Track, model: Model) -> Iterator[tuple[Poses, Embeddings]]:
-    """Poses and embeddings of a track, exactly as they come out of the whole."""
+    """Yield poses and embeddings of a track in pieces, equal to those of the whole."""
     times, reach = scene.times, MAX_GAP_S + 1e-3  # beyond which no gap is filled
     for first in range(0, len(times), _PIECE):
         last = min(first + _PIECE, len(times))
@@ -340,7 +340,7 @@ def _pieces(scene: Scene, track: Track, model: Model) -> Iterator[tuple[Poses, E
 
 
 class _StoppedError(Exception):
-    """Raised in a thread whose result nobody wants any more."""
+    """Raised in a thread whose result is no longer needed."""
 
 
 def read_clips(

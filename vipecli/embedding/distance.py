@@ -1,4 +1,4 @@
-"""How well frames of two clips match: probabilities, distances, and their mean over time."""
+"""Matching probability and distance of frames of two clips, and their mean over time."""
 
 import math
 from typing import Any, Literal, get_args
@@ -150,7 +150,7 @@ def match_of(distance: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
 def order_distance(
     costs: NDArray[np.float32], times_a: NDArray[np.float64], times_b: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    """Frame distance that tells one phase of a movement from another: for ranking single frames.
+    """Return a frame distance that separates the phases of a movement, for ranking single frames.
 
     The mean over atrous windows of three widths. At the ends of a clip a window slides inwards, so
     that every mean is over all its taps: a mean over the few that are left there would be the

@@ -1,4 +1,4 @@
-"""Folders of clips whose poses and embeddings are kept in files, so that they are made once.
+"""Folders of clips whose poses and embeddings are stored in files, so that they are made once.
 
 The file of `FOLDER/walk/a.mp4` is `FOLDER/.vipe/walk/a.mp4.npz`. It carries a key made of the
 content of the video and of everything that the poses depend on. What counts is the key: a renamed
@@ -70,7 +70,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Entry:
-    """A video whose file is there.
+    """A video whose file exists.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class _Job:
-    """What a process needs to know to fill one slot."""
+    """The task of a process: one slot to fill."""
 
     slot: Slot
     key: str
@@ -105,7 +105,7 @@ class _Job:
 
 
 def find_videos(folder: Path) -> list[Path]:
-    """Every video below a folder, sorted by path; hidden files and folders are passed over.
+    """Every video below a folder, sorted by path; hidden files and folders are skipped.
 
     Where a folder has none, the keypoint files in it count as videos.
 
@@ -191,7 +191,7 @@ def embed_all(
     planned: Callable[[int], object] = int,
     tick: engine.Tick | None = None,
 ) -> Iterator[engine.Outcome]:
-    """Make the files that are missing, and yield what came of every slot.
+    """Make the missing files, and yield the outcome of every slot.
 
     Parameters
     ----------
@@ -204,9 +204,9 @@ def embed_all(
     force
         make them all again.
     moved
-        look through the whole store for the poses of videos that were renamed.
+        search the whole store for the poses of renamed videos.
     planned
-        called with the number of frames of each clip that has to be looked at, 0 if unknown.
+        called with the number of frames of each clip to be processed, 0 if unknown.
     tick
         called with the number of frames done since its last call.
 
@@ -327,13 +327,13 @@ def _known(wanted: Sequence[Slot], *, everywhere: bool) -> dict[str, dict[Path, 
         try:
             key, model = read_key(path)
         except FormatError:
-            continue  # not one of ours, or damaged: it is made again
+            continue  # of another program, or damaged: it is rebuilt
         known.setdefault(key, {})[path] = (path, model)
     return known
 
 
 def _is_stale(stored: Path, slot: Slot) -> bool:
-    """Whether the video that a file of the slot's store was made from is gone."""
+    """Return whether the video of a file in the slot's store no longer exists."""
     name = stored.relative_to(slot.store).as_posix()
     name = name.removesuffix(".1.npz" if slot.everyone else ".npz")
     root = Path(str(slot.video).removesuffix(slot.name.replace("/", os.sep)))
@@ -372,6 +372,6 @@ def files_of(video: Path) -> list[Path]:
 
 @functools.cache
 def detector_key(recipe: Recipe) -> str:
-    """What the poses of a clip depend on besides the clip: person, detector and its model."""
+    """Return the settings that poses depend on besides the clip: person, detector, its model."""
     part = f" {recipe.part}" if recipe.part else ""
     return f"{POSES_FORMAT} {recipe.person} {recipe.finder}{part}\n"

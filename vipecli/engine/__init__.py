@@ -1,4 +1,4 @@
-"""Run a task over many items, in this process or in a pool, and work in threads meanwhile."""
+"""Run a task over many items, in this process or in a pool, and work in background threads."""
 
 from vipecli.engine.local import run
 from vipecli.engine.outcome import Outcome, Task, Tick

@@ -1,4 +1,4 @@
-"""A task for many items, and what comes of each."""
+"""A task for many items, and the outcome of each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import Any
 Tick = Callable[[int], object]
 """Called with the number of steps (frames) done since the last call."""
 Task = Callable[[Any, Tick], Any]
-"""What to do with one item; calls its second argument as it advances."""
+"""Function of an item and a `Tick`, which it calls as it advances."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one item.
+    """Result or error of one item.
 
     Attributes
     ----------

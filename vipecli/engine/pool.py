@@ -22,10 +22,10 @@ def run_pool(task: Task, items: Iterator[Any], jobs: int, tick: Tick) -> Iterato
     pool = _Pool(task, items, jobs)
     try:
         while True:
-            yield from pool.hand_over()
+            yield from pool.dispatch()
             if not (busy := pool.busy()):
                 return
-            more = pool.look_ahead()
+            more = pool.prefetch()
             for pipe in wait(list(busy), timeout=0 if more else None):
                 yield from pool.receive(busy[pipe], tick)
     finally:
@@ -33,11 +33,11 @@ def run_pool(task: Task, items: Iterator[Any], jobs: int, tick: Tick) -> Iterato
 
 
 class WorkerTracebackError(Exception):
-    """Where in another process an error was raised, as text: the cause of that error."""
+    """Traceback of an error raised in another process, as text; set as its cause."""
 
 
 class _Worker:
-    """A process, the pipe to it, and the item that it works on."""
+    """A process, the pipe to it, and its current item."""
 
     def __init__(self, task: Task) -> None:
         context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
@@ -50,22 +50,22 @@ class _Worker:
 
     def send(self, what: object) -> None:
         """Send the task, or an item; to a process that has ended, nothing."""
-        with suppress(BrokenPipeError, ConnectionResetError):  # noticed when it should answer
+        with suppress(BrokenPipeError, ConnectionResetError):  # noticed when its answer is awaited
             self.pipe.send(what)
 
 
 class _Pool:
-    """Processes, which start as there are items for them."""
+    """Processes that are started as items arrive."""
 
     def __init__(self, task: Task, items: Iterator[Any], jobs: int) -> None:
         self._task, self._items, self._jobs = task, items, jobs
-        self._next: deque[Any] = deque()  # items that were taken ahead, at most one per process
+        self._next: deque[Any] = deque()  # items prefetched, at most one per process
         self._workers: list[_Worker] = []
 
-    def hand_over(self) -> Iterator[Outcome]:
-        """Give an item to every idle process; yields those that cannot be sent."""
+    def dispatch(self) -> Iterator[Outcome]:
+        """Send an item to every idle process; yield the outcomes of items that cannot be sent."""
         while sum(worker.busy for worker in self._workers) < self._jobs:
-            if not self._next and not self.look_ahead():
+            if not self._next and not self.prefetch():
                 return
             item, worker = self._next.popleft(), self._idle()
             try:
@@ -75,8 +75,8 @@ class _Pool:
             else:
                 worker.item, worker.busy = item, True
 
-    def look_ahead(self) -> bool:
-        """Take one more item, unless enough are waiting; return whether there was one."""
+    def prefetch(self) -> bool:
+        """Take one more item, unless enough are waiting; return whether one was taken."""
         if len(self._next) >= self._jobs:
             return False
         for item in self._items:
@@ -89,7 +89,7 @@ class _Pool:
         return {worker.pipe: worker for worker in self._workers if worker.busy}
 
     def receive(self, worker: _Worker, tick: Tick) -> Iterator[Outcome]:
-        """Take in what a process has sent; yields an outcome if it is done, or has ended."""
+        """Receive a message of a process; yield an outcome if the item is done, or lost."""
         try:
             answer: Answer = worker.pipe.recv()
         except (EOFError, OSError):
@@ -104,7 +104,7 @@ class _Pool:
             yield Outcome(worker.item, answer.result, answer.error)
 
     def end(self) -> None:
-        """End all processes: idle ones see that the pipe is closed, the others are told to."""
+        """End all processes: idle ones when the pipe closes, the others by SIGTERM."""
         for worker in self._workers:
             worker.pipe.close()
             if worker.busy:

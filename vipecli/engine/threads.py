@@ -1,4 +1,4 @@
-"""Work in a thread beside the caller."""
+"""Background threads: imports, and iterators that run ahead."""
 
 import contextlib
 import importlib
@@ -27,7 +27,7 @@ def in_background(module: str, function: str) -> threading.Thread:
 
 
 def prefetch(items: Iterator[_Item], depth: int = 2) -> Iterator[_Item]:
-    """Items of an iterator that runs in a thread, a few items ahead.
+    """Yield the items of an iterator that runs in a thread, a few items ahead.
 
     For decoding beside detection, drawing or encoding. An error in the thread is raised where the
     items are taken. The thread has ended, and the iterator is closed, when this one is closed.
@@ -48,7 +48,7 @@ def prefetch(items: Iterator[_Item], depth: int = 2) -> Iterator[_Item]:
             for item in items:
                 if not put(item):
                     return
-        except BaseException as exc:  # handed over, not swallowed
+        except BaseException as exc:  # re-raised by the consumer
             error = exc
         finally:
             items.close()

@@ -1,4 +1,4 @@
-"""What a process of the pool does: one task for the items that come through a pipe."""
+"""A process of the pool: it runs one task for the items that come through a pipe."""
 
 import multiprocessing
 import os
@@ -23,7 +23,7 @@ _REPORT_S = 0.2  # between reports of how far a task is
 
 @dataclass(frozen=True)
 class Answer:
-    """What a process sends: steps done since its last answer, and what came of an item.
+    """Message of a process: steps done since the last one, and the outcome of an item.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ def work(pipe: Connection) -> None:
 
 
 def _answer(task: Task, item: Any, pipe: Connection) -> Answer:
-    """Do the task; what cannot be sent counts as an error."""
+    """Run the task; a result that cannot be pickled counts as an error."""
     steps = _Steps(pipe)
     try:
         answer = Answer(done=True, result=task(item, steps))
@@ -76,14 +76,14 @@ def _answer(task: Task, item: Any, pipe: Connection) -> Answer:
 
 
 class _Steps:
-    """Counts steps, and reports them now and then."""
+    """Counts steps, and reports them at intervals."""
 
     def __init__(self, pipe: Connection) -> None:
         self.count = 0
         self._pipe, self._due_s = pipe, time.monotonic() + _REPORT_S
 
     def __call__(self, steps: int) -> None:
-        """Count some more."""
+        """Count further steps."""
         self.count += steps
         if time.monotonic() >= self._due_s:
             self._pipe.send(Answer(self.count))

@@ -17,10 +17,10 @@ RANDOM_PAIRS = 200_000
 """Pairs ``random``."""
 
 ALIKE_WITHIN = 0.1
-"""Pictures look alike up to this distance (`retrieval.similarity_distance`)."""
+"""Pictures are similar up to this distance (`retrieval.similarity_distance`)."""
 
 ALIKE_AT_LEAST = 3
-"""Pictures with fewer others that look alike say nothing about ambiguity."""
+"""Pictures with fewer similar ones are left out of the ambiguity."""
 
 GROUPS = 10
 """Pictures are put into so many groups of equal size by their variance."""
@@ -50,7 +50,7 @@ def calibration(
     model
         a probabilistic embedding.
     settings
-        noise, hidden joints and seed; None = the defaults.
+        noise, occluded joints and seed; None = the defaults.
     cameras
         name of a set of `views.CAMERAS`.
     bins

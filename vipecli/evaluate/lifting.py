@@ -21,7 +21,7 @@ from vipecli.poses.skeleton import from_mediapipe
 
 @dataclass(frozen=True)
 class Method:
-    """A way to a 3D pose: `lift` gives joints (T, 13, 3) in axes right, down, forward."""
+    """A method of lifting: `lift` gives joints (T, 13, 3) in axes right, down, forward."""
 
     name: str
     lift: Callable[[Poses], np.ndarray]
@@ -87,7 +87,7 @@ def by_cameras(
     methods
         what to compare.
     settings
-        cameras, noise, hidden joints.
+        cameras, noise, occluded joints.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def by_cameras(
     (PA-MPJPE in torso units).
     """
     rows = []
-    room = placed(poses, seed=settings.seed)
+    world = placed(poses, seed=settings.seed)
     for cameras in settings.cameras:
         for noisy in ([False] if settings.exact else []) + [True]:
             seen = pictures(poses, cameras, settings, noisy=noisy)
@@ -103,14 +103,14 @@ def by_cameras(
                 found = []
                 for (xy, score), camera in zip(seen, CAMERAS[cameras], strict=True):
                     lifted = method.lift(_separate(xy, score))
-                    found.append(errors(lifted, in_camera(room, camera)))
+                    found.append(errors(lifted, in_camera(world, camera)))
                 head = {"cameras": cameras, "joints": "detected" if noisy else "exact"}
-                rows.append(head | _row(method, found, torso(room)))
+                rows.append(head | _row(method, found, torso(world)))
     return rows
 
 
 def _separate(xy: np.ndarray, score: np.ndarray) -> Poses:
-    """Pictures as frames of a clip; hidden joints missing."""
+    """Pictures as frames of a clip; occluded joints missing."""
     xy = np.where(score[..., None] > 0, xy, np.float32(np.nan))
     return Poses(xy, score, np.arange(len(xy), dtype=np.float64), (1000, 1000))
 

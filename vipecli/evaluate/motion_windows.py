@@ -28,7 +28,7 @@ HORIZONS = {"80": 2, "160": 4, "320": 8, "400": 10, "560": 14, "1000": 25}
 """Frames ahead by the milliseconds that the papers say."""
 
 LEFT_OUT = (0, 1, 2, 7, 8, 13, 16, 20, 24, 27, 29, 33, 36)
-"""Joints that do not move once the root is held, and doubles of others."""
+"""Joints that do not move once the root is fixed, and copies of others."""
 
 JOINTS = tuple(j for j in range(38) if j not in LEFT_OUT)
 """The 25 joints of the newer protocol, by their number in the files."""
@@ -56,7 +56,7 @@ class Recording:
     name
         ``ACTION/ACTION_N``.
     joints
-        shape (T, 38, 3), metres, y up, in the room.
+        shape (T, 38, 3), metres, y up, world axes.
     angles
         shape (T, 117): position of the root, then 38 exponential maps.
     """

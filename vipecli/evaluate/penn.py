@@ -233,7 +233,7 @@ def _cells(queries: Sequence[PennClip], index: Sequence[PennClip] | None) -> int
 
 
 def _without_nan(value: Any) -> Any:
-    """NaN as None: JSON has no other word for it."""
+    """Replace NaN by None, for JSON."""
     if isinstance(value, dict):
         return {key: _without_nan(item) for key, item in value.items()}
     return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,4 +1,4 @@
-"""How well the nearest frames of two clips of one action keep their order: Kendall's tau."""
+"""Kendall's tau: order of the nearest frames of two clips of one action."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,7 @@ from vipecli.evaluate.metrics import kendall_tau
 from vipecli.index.penn_action import PennClip
 
 TAU_STEP = 5
-"""Kendall's tau looks at every 5th frame of both clips (TCC, section 4.3)."""
+"""Kendall's tau uses every 5th frame of both clips (TCC, section 4.3)."""
 
 NO_ORDER = ("jump_rope", "strum_guitar")
 """Actions without an order of phases, left out of Kendall's tau (TCC, section 4.1)."""

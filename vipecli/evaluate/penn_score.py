@@ -15,7 +15,7 @@ from vipecli.index.penn_action import PennClip
 
 @dataclass(frozen=True)
 class Answers:
-    """Which queries were answered rightly.
+    """Correctness of the answers to queries.
 
     Attributes
     ----------
@@ -213,7 +213,7 @@ def blocks(clips: Sequence[PennClip], folds: int) -> np.ndarray:
 def fold_tables(
     distances: np.ndarray, clips: Sequence[PennClip], *, folds: int, hubs: int, k: int
 ) -> Iterator[Table]:
-    """One table per block: its clips ask, the others are the index."""
+    """One table per block: its clips are the queries, the others the index."""
     fold = blocks(clips, folds)
     for number in np.unique(fold):
         asked, items = (np.flatnonzero(part) for part in (fold == number, fold != number))

@@ -15,19 +15,19 @@ _LINE_FRAMES = 5  # that a line is laid through
 
 @dataclass(frozen=True)
 class Method:
-    """A way to predict: `predict` takes (B, seen, J, 3) and a number of frames."""
+    """A method of prediction: `predict` takes (B, seen, J, 3) and a number of frames."""
 
     name: str
     predict: Callable[[np.ndarray, int], np.ndarray]
 
 
 def zero_velocity(seen: np.ndarray, frames: int) -> np.ndarray:
-    """The last pose, held."""
+    """Return the last pose, held."""
     return np.repeat(seen[:, -1:], frames, axis=1)
 
 
 def constant_speed(seen: np.ndarray, frames: int) -> np.ndarray:
-    """The last step, again and again."""
+    """Return the last step repeated."""
     ahead = np.arange(1, frames + 1)[:, None, None]
     return seen[:, -1:] + ahead * (seen[:, -1:] - seen[:, -2:-1])
 
@@ -49,7 +49,7 @@ RULES = (
 
 
 def by_model(name: str, model: Predictor) -> Method:
-    """What a network predicts of joints."""
+    """Return the method of a network of joints."""
     return Method(name, lambda seen, frames: model.rollout(seen, frames)[0])
 
 

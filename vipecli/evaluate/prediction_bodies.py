@@ -22,7 +22,7 @@ _SEEN_S = 0.5  # known before the first of them
 
 @dataclass(frozen=True)
 class Moment:
-    """What is known at one moment, and what comes: joints (T, 13, 3), y up, and times (T,)."""
+    """Known and future motion at one time: joints (T, 13, 3), y up, and times (T,)."""
 
     name: str
     joints: np.ndarray
@@ -58,7 +58,7 @@ def moments_of_mocap(
 
 
 def moments_of_film(takes: Sequence[Filmed], lifter: Lifter) -> Iterator[Moment]:
-    """Moments of takes: what is known is lifted from what the detector found until then."""
+    """Return moments of takes; the known part is lifted from the detections until then."""
     for take in takes:
         times = take.poses.times
         for now in np.arange(times[0] + _SEEN_S, times[-1] - 0.2, _EVERY_S):
@@ -74,7 +74,7 @@ def moments_of_film(takes: Sequence[Filmed], lifter: Lifter) -> Iterator[Moment]
 
 
 def by_rule(rule: Method, moment: Moment, like: Future) -> Future:
-    """What a rule predicts, at the times of another prediction."""
+    """Return the prediction of a rule at the times of another prediction."""
     step = like.times[0] - moment.times[-1]
     known = np.isfinite(moment.joints).all(axis=(1, 2))
     at, flat = moment.times[known], moment.joints[known].reshape(known.sum(), -1)

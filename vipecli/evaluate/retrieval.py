@@ -12,7 +12,7 @@ from vipecli.embedding.distance import frame_distance
 from vipecli.embedding.embed import Embeddings, Model, embed
 from vipecli.errors import WeightsError
 from vipecli.evaluate.metrics import MATCH_AT, hit_at_k, np_mpjpe
-from vipecli.evaluate.views import CAMERAS, Noise, detected, hidden, placed, project
+from vipecli.evaluate.views import CAMERAS, Noise, detected, occlusions, placed, project
 from vipecli.poses.poses import Poses
 
 KS = (1, 10, 20)
@@ -24,7 +24,7 @@ VVIPE = "vvipe"
 
 @dataclass(frozen=True)
 class Method:
-    """A way to compare poses.
+    """A method of comparing poses.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Method:
 
 @dataclass(frozen=True)
 class Settings:
-    """What to measure on.
+    """Cameras, noise and occlusions of a measurement.
 
     Attributes
     ----------
@@ -54,13 +54,13 @@ class Settings:
     exact
         measure with exact joints too.
     hide
-        joints hidden in each picture.
+        joints occluded in each picture.
     hide_in
         ``both``: in the pictures of every camera, others in each; ``query``: in those of the first
         of a pair only; ``same``: the same joints of everybody in both, as behind a desk, others for
-        each pair of cameras. (Others for each pose would tell the poses apart by what is hidden.)
+        each pair of cameras. (Others for each pose would identify the poses by their occlusions.)
     seed
-        fixes places, errors and hidden joints.
+        fixes positions, errors and occluded joints.
     """
 
     cameras: tuple[str, ...] = tuple(CAMERAS)
@@ -115,7 +115,7 @@ JOINTS_2D = Method("2D joints, Procrustes", lambda xy, score: (xy, score), simil
 
 
 def method(name: str, model: Model) -> Method:
-    """How to compare poses with a model file: by its embedding, or in 3D if it lifts.
+    """Return the method of a model file: by its embedding, or in 3D if it lifts.
 
     Parameters
     ----------
@@ -161,14 +161,14 @@ def pictures(
     poses: np.ndarray, cameras: str, settings: Settings, *, noisy: bool
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Joints (P, 13, 2) and scores (P, 13) of the poses (P, 13, 3) in each camera of a set."""
-    room = placed(poses, seed=settings.seed)
+    world = placed(poses, seed=settings.seed)
     out = []
     for i, camera in enumerate(CAMERAS[cameras]):
         seed = settings.seed * 1000 + i
-        xy = project(room, camera)
+        xy = project(world, camera)
         if noisy:
             xy = detected(xy, settings.noise, seed=seed)
-        out.append((xy, hidden(len(poses), settings.hide, seed=seed + 500)))
+        out.append((xy, occlusions(len(poses), settings.hide, seed=seed + 500)))
     return out
 
 
@@ -228,7 +228,7 @@ def _prepared(
     pairs = itertools.permutations(range(len(seen)), 2)
     if settings.hide and settings.hide_in == "same":
         for number, pair in enumerate(pairs):
-            shown = hidden(1, settings.hide, seed=settings.seed * 1000 + 500 + number)
+            shown = occlusions(1, settings.hide, seed=settings.seed * 1000 + 500 + number)
             pictures_of_pair = (seen[camera][0] for camera in pair)
             yield tuple(one.prepare(xy, shown.repeat(len(xy), axis=0)) for xy in pictures_of_pair)
         return

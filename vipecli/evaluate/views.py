@@ -29,14 +29,14 @@ DUPLICATE_AT = 0.02
 """NP-MPJPE up to which two poses are near-duplicates (paper, section 4.2)."""
 
 _FLOOR_M = 0.05  # an ankle joint above the floor
-_ROAM_M = 0.6  # people stand up to this far from the middle of the room, along both walls
+_ROAM_M = 0.6  # people stand up to this far from the origin, along both axes of the floor
 _FOCAL_PX = 1145.0  # Human3.6M; what is measured does not depend on it
 _CENTER_PX = 1000.0
 
 
 @dataclass(frozen=True)
 class Camera:
-    """Position of a camera that points at the middle of the room, `aim_m` above the floor."""
+    """Position of a camera that points at the vertical axis, `aim_m` above the floor."""
 
     azimuth_deg: float
     distance_m: float
@@ -65,7 +65,7 @@ CAMERAS: dict[str, tuple[Camera, ...]] = {
 
 @dataclass(frozen=True)
 class Noise:
-    """What a detector does to joints.
+    """Noise model of a detector.
 
     Gaussian errors with a standard deviation of `std` times the size of the torso in the picture
     (the largest distance among shoulders and hips), times the joint's factor; a few joints far
@@ -205,7 +205,7 @@ def distinct(poses: np.ndarray, *, at_most: int, seed: int = 0) -> np.ndarray:
 
 
 def placed(poses: np.ndarray, *, seed: int = 0) -> np.ndarray:
-    """Poses (P, 13, 3) on the floor of the room, each at its own place, facing any way."""
+    """Return poses (P, 13, 3) placed on the floor at random positions, facing any direction."""
     rng = np.random.default_rng(seed)
     angle = rng.uniform(0, 2 * np.pi, len(poses))
     c, s = np.cos(angle), np.sin(angle)
@@ -219,14 +219,14 @@ def placed(poses: np.ndarray, *, seed: int = 0) -> np.ndarray:
 
 
 def project(poses: np.ndarray, camera: Camera) -> np.ndarray:
-    """Pixels (P, 13, 2) of poses (P, 13, 3) in the room; y down. Azimuth 0 stands at +z."""
+    """Return pixels (P, 13, 2), y down, of poses (P, 13, 3) in the world; azimuth 0 is at +z."""
     seen = in_camera(poses, camera)
     depth = np.maximum(seen[..., 2:], 0.1)
     return (_FOCAL_PX * seen[..., :2] / depth + _CENTER_PX / 2).astype(np.float32)
 
 
 def in_camera(poses: np.ndarray, camera: Camera) -> np.ndarray:
-    """Poses (P, 13, 3) of the room in the camera's axes: right, down, forward, metres."""
+    """Return poses (P, 13, 3) in the camera's axes: right, down, forward, metres."""
     turn = np.radians(camera.azimuth_deg)
     position = np.array(
         [
@@ -260,7 +260,7 @@ def detected(xy: np.ndarray, noise: Noise, *, seed: int = 0) -> np.ndarray:
     return (xy + errors).astype(np.float32)
 
 
-def hidden(poses: int, count: int, *, seed: int = 0) -> np.ndarray:
+def occlusions(poses: int, count: int, *, seed: int = 0) -> np.ndarray:
     """Scores (P, 13) float32: 0 for `count` joints of each pose, drawn at random, 1 for others."""
     ranks = np.random.default_rng(seed).random((poses, 13)).argsort(axis=1).argsort(axis=1)
     return (ranks >= count).astype(np.float32)

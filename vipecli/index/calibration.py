@@ -1,4 +1,4 @@
-"""How scores become probabilities: fitted by leaving clips of an index out."""
+"""Calibration of scores to probabilities, fitted by leaving clips of an index out."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -35,7 +35,7 @@ _PRIOR = 1.0  # weight of the default calibration, in clips per parameter
 def calibrate(
     distances: NDArray[Any], labels: NDArray[np.str_], hubs: Hubness, k: int
 ) -> Calibration:
-    """Temperature and threshold that judge left-out clips of an index best.
+    """Return the temperature and threshold that fit left-out clips of an index best.
 
     Every clip is left out once and should get its own label; and once together with all clips of
     its label, and should get none. The most likely parameters, with a prior around the default ones

@@ -30,7 +30,7 @@ class Calibration:
 
     @classmethod
     def default(cls, hubs: Hubness | None) -> "Calibration":
-        """For an index that is too small to tell, and scores that are corrected or not."""
+        """Return the default for an index too small to fit one, for corrected scores or not."""
         shift = 0.5 * float(np.mean(hubs.mean)) if hubs is not None and hubs.count else 0.0
         return cls(none_at=cls.none_at - shift)
 
@@ -67,7 +67,7 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Label of a clip, and what it rests on.
+    """Label of a clip, and the neighbours behind it.
 
     Attributes
     ----------

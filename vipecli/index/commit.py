@@ -1,4 +1,4 @@
-"""Changing an index: new files for what is new, then one step from the old state to the new."""
+"""Changes of an index: new files are written, then one atomic step replaces the old state."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -87,7 +87,7 @@ def _commit(
 
 
 def _roll_forward(index: Index) -> None:
-    """Finish what a killed process left, and refuse to build on a state that is no longer there."""
+    """Complete the change of a killed process, and refuse to build on an outdated state."""
     try:
         on_disk = read(index.folder)
     except FormatError:
@@ -98,7 +98,7 @@ def _roll_forward(index: Index) -> None:
 
 
 def _roll_back(index: Index) -> None:
-    """Delete what was written for a state that did not come about."""
+    """Delete the files of a change that failed."""
     folder = store(index.folder)
     if not exists(index.folder):
         settle(folder, ())

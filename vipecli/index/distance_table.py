@@ -1,4 +1,4 @@
-"""Distances of the clips of an index to each other, kept beside it and computed for what is new."""
+"""Distances of the clips of an index to each other, stored beside it and computed for new clips."""
 
 import io
 import zipfile
@@ -73,13 +73,13 @@ def _compute(
 
 
 def _id(facts: Facts, model: str) -> str:
-    """What the distances of a clip depend on: its content, its part, the model."""
+    """Return the identity of a clip for its distances: content, part and model."""
     text = f"{model} {facts.key} {facts.start_s} {facts.end_s}"
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _cached(path: Path) -> tuple[list[str], Table]:
-    """Identities and distances from the cache; none of either if it is not as it should be."""
+    """Identities and distances from the cache; none if it is invalid."""
     try:
         data = io.BytesIO(read_regular(path, most=_MOST_BYTES))
         with zipfile.ZipFile(data) as members:

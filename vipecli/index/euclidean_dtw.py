@@ -25,7 +25,7 @@ _ROUNDING = 4e-6  # relative to the squared norms; above what float32 rounds off
 
 
 class Series:
-    """Series laid out in memory for search: built once, asked many times."""
+    """Series laid out in memory for search: built once, queried many times."""
 
     def __init__(self, series: Sequence[NDArray[Any]]) -> None:
         """Lay out C series (T, D), none empty, without NaN."""
@@ -39,7 +39,7 @@ class Series:
         self._boxes = _side_by_side(frames, ends, self._grouped)
 
     def nearest(self, query: NDArray[Any]) -> tuple[int, float]:
-        """Place of the series nearest to a query (T, D), and its distance."""
+        """Return the index of the series nearest to a query (T, D), and its distance."""
         frames = _padded(query)
         bounds = np.empty(len(self._grouped), np.float32)
         found = _kernels.box_bounds(*_boxed(frames, _QUERY_IN_BOX), self._boxes)

@@ -69,7 +69,7 @@ class SideBySide:
 
 
 class NeighbourSearch:
-    """Labelled clips laid out in memory for search: built once, asked many times.
+    """Labelled clips laid out in memory for search: built once, queried many times.
 
     Attributes
     ----------

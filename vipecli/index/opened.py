@@ -1,4 +1,4 @@
-"""An index opened for search: its clips laid out, and what classification needs besides."""
+"""An index opened for search: its clips in memory or on disk, hubness and calibration."""
 
 import json
 import shutil
@@ -38,7 +38,7 @@ _WAY = 2  # of sampling: stored calibrations of another one are not used
 
 @dataclass(frozen=True)
 class OpenedIndex:
-    """An index that is loaded, and what classification takes from it.
+    """A loaded index with hubness and calibration.
 
     Attributes
     ----------
@@ -135,7 +135,7 @@ def _open_large(
 
 
 def _shortlist(index: Index, facts: list[Facts]) -> Shortlist:
-    """The shortlist of this state of an index, built unless it is there and as it should be."""
+    """The shortlist of this state of an index, built unless a valid one exists."""
     folder = store(index.folder) / f"{SHORTLISTS}{index.version}"
     names, labels = [one.name for one in facts], [one.label for one in facts]
     with suppress(FormatError):

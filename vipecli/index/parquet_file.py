@@ -1,7 +1,7 @@
 """One Parquet file of an index, read within bounds that its footer is checked against first.
 
-An index may come from somebody else: a few kilobytes of Parquet can stand for gigabytes, and a
-footer can declare any number of rows.
+An index may come from an untrusted source: a few kilobytes of Parquet can decode to gigabytes, and
+a footer can declare any number of rows.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ def limit_of(size: int) -> int:
 def read_table(
     data: bytes, columns: Sequence[str] | None, *, clips: int, limit: int
 ) -> pyarrow.Table:
-    """Columns of a file as a table, whose types and number of rows are as they should be.
+    """Return the columns of a file as a table, with types and number of rows checked.
 
     Parameters
     ----------

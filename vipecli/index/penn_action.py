@@ -18,7 +18,7 @@ FPS = 30.0
 """Frame rate taken for all clips: the labels do not say it."""
 
 INVISIBLE_SCORE = 0.5
-"""Score of a joint that is hidden but whose place the labellers guessed."""
+"""Score of an occluded joint whose position the labellers guessed."""
 
 MOSTLY_HIDDEN = "strum_guitar"
 """Action that the visible subset leaves out: the legs are out of the picture in most clips."""

@@ -54,7 +54,7 @@ class Writer:
     """Writes the files of a `Shortlist`, some clips at a time."""
 
     def __init__(self, folder: Path, like: Embeddings, *, clips: int, frames: int) -> None:
-        """Make room for so many clips, with so many frames in all, of the model of one of them."""
+        """Reserve space for clips and frames, embedded by the model of one given clip."""
         folder.mkdir(parents=True, exist_ok=True)
         dims = like.mean.shape[1]
         shapes = {
@@ -122,7 +122,7 @@ def _mapped(path: Path, kind: str) -> NDArray[Any]:
 
 
 def _belong_together(arrays: Mapping[str, NDArray[Any]]) -> bool:
-    """Whether shapes agree, and clips follow each other."""
+    """Return whether shapes agree and clips are contiguous."""
     pooled, frames, ends = arrays["pooled"], arrays["frames"], arrays["ends"]
     if (pooled.ndim, frames.ndim, ends.ndim) != (2, 3, 1) or not len(ends):
         return False
@@ -134,7 +134,7 @@ def _belong_together(arrays: Mapping[str, NDArray[Any]]) -> bool:
 
 @dataclass(frozen=True)
 class Shortlist:
-    """Clips on disk, C of them with F frames in all; asked like `NeighbourSearch`.
+    """Clips on disk, C of them with F frames in all; searched like `NeighbourSearch`.
 
     Attributes
     ----------
@@ -228,7 +228,7 @@ class Shortlist:
         hubs, member
             not used: so large an index is not corrected for hubs.
         exhaustive
-            look at all clips, some at a time.
+            search all clips, in blocks.
         count
             how many candidates.
 

@@ -4,8 +4,8 @@ An index lives in the folder `FOLDER/.vipe/index.parquet`. Every change writes n
 clips that it touches, `clips-HASH.parquet` with at most `BATCH` clips each, and then replaces
 `_manifest.json` in one step: whenever a process is killed, either the old or the new index is
 there. Files stay hidden until the manifest names them, so that pandas and DuckDB, which read the
-folder as one table, see the same; what a killed process left is tidied up by whoever opens the
-index next. An index from somebody else is read within bounds, and nothing in it can execute code.
+folder as one table, see the same; files left by a killed process are removed when the index
+is opened next. An untrusted index is read within bounds, and nothing in it can execute code.
 """
 
 import hashlib
@@ -204,12 +204,12 @@ class Index:
 
 
 def store(folder: Path) -> Path:
-    """Where the index of a folder lives."""
+    """Return the folder that holds the index of a folder."""
     return folder / STORE / FOLDER
 
 
 def exists(folder: Path) -> bool:
-    """Whether a folder has an index, be it damaged."""
+    """Return whether a folder has an index, even a damaged one."""
     path = store(folder) / MANIFEST
     return path.exists() or path.is_symlink()
 

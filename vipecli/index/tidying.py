@@ -21,7 +21,7 @@ def visible_file(folder: Path, file: str) -> Path:
 
 
 def is_untidy(folder: Path, batches: Collection[Batch]) -> bool:
-    """Whether there are files that the manifest does not name, or a named one is hidden."""
+    """Return whether there are files not in the manifest, or a file of it is hidden."""
     named = {batch.file for batch in batches}
     there = os.listdir(folder)
     stray = any(name.startswith("clips-") and name not in named for name in there)

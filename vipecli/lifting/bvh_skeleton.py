@@ -129,7 +129,7 @@ def _swing(rest: np.ndarray, to: np.ndarray) -> Rotation:
     """Shortest rotations that bring `rest` (3,) to unit vectors (T, 3)."""
     axis = np.cross(rest, to)
     sine, cosine = np.linalg.norm(axis, axis=1), to @ rest
-    fallback = np.cross(rest, [0.0, 0.0, 1.0])  # for the opposite direction any axis will do
+    fallback = np.cross(rest, [0.0, 0.0, 1.0])  # for the opposite direction any axis is right
     axis = np.where(sine[:, None] > 1e-9, axis / np.maximum(sine, 1e-12)[:, None], fallback)
     return Rotation.from_rotvec(axis * np.arctan2(sine, cosine)[:, None])
 

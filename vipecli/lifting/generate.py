@@ -1,4 +1,4 @@
-"""New 3D poses from V-VIPE's latent: around a pose, and between two."""
+"""Generation of 3D poses in V-VIPE's latent: around a pose, and between two."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from vipecli.poses.anatomy import LIMITS, bones, excess, put_together
 from vipecli.poses.canonical import canonical
 
 SPREAD = 0.5
-"""Noise on the latent, in units of its own spread over all poses, where nothing is said."""
+"""Default noise on the latent, in units of its spread over all poses."""
 
 _ATTEMPTS = 20  # draws of a pose until it is within the limits; then half the noise, and so on
 _ROUNDS = 6

@@ -1,4 +1,4 @@
-"""What a person will do next: 3D poses predicted from those known so far."""
+"""Prediction of 3D poses from those known so far."""
 
 import functools
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ LONGEST_S = 1.0
 """Farthest ahead that is predicted, seconds."""
 
 LONGEST_GAP_S = 0.5
-"""A longer time without the person makes what was before it count for nothing."""
+"""Motion before a longer time without the person is not used."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def predict(
     samples
         futures to draw beside the middle one.
     unseen
-        shape (3,), a direction along which the camera cannot see the body move through the room;
+        shape (3,), a direction along which the camera cannot see the body move in the world;
         None = the whole way is known.
     seed
         fixes what is drawn.

@@ -1,4 +1,4 @@
-"""A film with the skeleton that was predicted drawn over the person: a ghost ahead of its time."""
+"""A film with the predicted skeleton drawn over the person, as a translucent ghost."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -101,7 +101,7 @@ def write_ghost(
                 picture = np.round(_HELD * picture).astype(np.uint8)
             elif abs(times[nearest] - time_s) < 1 / fps:
                 draw_skeleton(picture, poses.xy[nearest] * scale, poses.score[nearest])
-            _haunt(picture, ghost, time_s, scale)
+            _draw_ghost(picture, ghost, time_s, scale)
             writer.write(picture)
             if progress:
                 progress(done)
@@ -123,8 +123,8 @@ def _pictures(
         yield time_s, last.copy(), True
 
 
-def _haunt(picture: np.ndarray, ghost: Ghost, time_s: float, scale: float) -> None:
-    """Draw the ghost of a moment, and how far ahead it is."""
+def _draw_ghost(picture: np.ndarray, ghost: Ghost, time_s: float, scale: float) -> None:
+    """Draw the ghost at a time, and how far ahead it is."""
     ahead = time_s - ghost.times[0]
     if ahead < 1e-6:
         return
@@ -151,7 +151,7 @@ def _blended(picture: np.ndarray, xy: np.ndarray, score: np.ndarray, opacity: fl
 
 
 def _discs(picture: np.ndarray, centres: np.ndarray, radii: np.ndarray) -> None:
-    """Soft discs, where they touch the picture; where several lie it is no darker."""
+    """Return a mask of soft discs; overlapping ones are no darker."""
     layer = picture.copy()
     side = np.array([picture.shape[1], picture.shape[0]])
     for centre, radius in zip(centres, radii, strict=True):

@@ -75,7 +75,7 @@ def tiled(
         of every picture, of those of one area that of the tallest; None = that of the tallest
         clip, and of more than two clips so much that the video is no larger than `WALL`.
     captions
-        leave room for captions and the graph.
+        leave space for captions and the graph.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def shared(
     height
         of the canvas; None = that of the reference.
     captions
-        leave room for captions and the graph.
+        leave space for captions and the graph.
 
     Raises
     ------

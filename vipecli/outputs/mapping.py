@@ -80,7 +80,7 @@ def _of_pair(session: Session) -> dict[str, Any]:
 
 
 def _of_match(match: Match) -> dict[str, Any]:
-    """Everything but the steps."""
+    """Return the match without its steps."""
     more = _distance(match.alignment)
     if match.shift:
         more["offset_s"] = round(match.shift.shift_s, 6)
@@ -103,7 +103,7 @@ def _distance(alignment: Alignment) -> dict[str, Any]:
 
 
 def _steps(alignment: Alignment, a: str, b: str) -> dict[str, Any]:
-    """Return the steps of the path, and what is not on it."""
+    """Return the steps of the path, and the unmatched frames."""
     names = {"a": a, "b": b}
     return {
         "unmatched": [

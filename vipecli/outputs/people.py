@@ -1,4 +1,4 @@
-"""People in a clip: facts about each, and a contact sheet with a picture of each."""
+"""Summaries of the people in a clip, and a contact sheet with a picture of each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class PersonSummary:
 
 
 def person_summaries(scene: Scene) -> list[PersonSummary]:
-    """What is known of each person, from left to right; empty if nobody is there."""
+    """Return a summary of each person, from left to right; empty without people."""
     tracks = present(scene.tracks.tracks)
     found = []
     for number, (track, poses) in enumerate(zip(tracks, scene.everyone(), strict=True), start=1):

@@ -91,7 +91,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Words:
-    """What a page shows besides the alignment.
+    """Texts and figures of a page besides the alignment.
 
     Attributes
     ----------

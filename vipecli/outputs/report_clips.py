@@ -31,7 +31,7 @@ MOST_FPS = 60.0
 KEY_FRAME_S = 0.25
 """Between key frames: what a player decodes at most after seeking."""
 
-_CRF = "25"  # x264's quality; pictures of this size are looked at beside curves
+_CRF = "25"  # x264's quality; small pictures beside curves
 _SMALL = ((1_000_000, 360), (400_000, 240))  # below this bit rate, this height
 
 

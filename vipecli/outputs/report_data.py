@@ -19,7 +19,7 @@ CLEAR = 0.8
 """A pose is unclear where two draws from its Gaussian match each other less surely.
 
 Of the clips of `examples/` and of real footage nearly all frames lie between 0.84 and 0.94; below
-are people half out of the picture and poses with most joints hidden. Unlike the variance it means
+are people half out of the picture and poses with most joints occluded. Unlike the variance it means
 the same for every model.
 """
 
@@ -58,7 +58,7 @@ def packed_poses(poses: Poses) -> dict[str, Any]:
     }
 
 
-def clearness(clip: Embeddings) -> np.ndarray:
+def clarity(clip: Embeddings) -> np.ndarray:
     """Probability that a pose drawn from a frame's Gaussian matches another draw of it.
 
     Returns
@@ -76,7 +76,7 @@ def clip_states(
     poses: Poses, clip: Embeddings
 ) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
     """Stretches in which the pose is unclear, and in which nobody is seen, in seconds."""
-    clear = clearness(clip)
+    clear = clarity(clip)
     edges = np.append(poses.times, poses.times[-1] + 1e-3)
     unsure = _spans(clear < CLEAR, edges)
     missing = _spans(np.isnan(clear), edges)
@@ -150,7 +150,7 @@ def _thinned(clip: Embeddings) -> Embeddings:
 
 
 def events(alignment: Alignment) -> list[tuple[str, float, str]]:
-    """Clip, moment in its seconds, and what happens there: changes of speed, what is left out."""
+    """Return clip, time and text of events: changes of speed, unmatched parts."""
     found = [("a", part.start_s, _says(part.ratio)) for part in speed(alignment)]
     for span in alignment.unmatched:
         if span.end_s - span.start_s >= SHORT_S:

@@ -1,4 +1,4 @@
-"""What the functions of `vipecli` return: results of files, each of which saves itself."""
+"""Results returned by the functions of `vipecli`; each can be saved to a file."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -98,7 +98,7 @@ class Aligned:
     def save(
         self, out: PathLike, *, onto: str = "a", labels: Sequence[str] = (), **options: Any
     ) -> Path:
-        """Write the result; the extension of the file says as what.
+        """Write the result; the extension of the file selects the format.
 
         Parameters
         ----------
@@ -157,7 +157,7 @@ class Embedded(Clip):
 
 @dataclass(frozen=True, repr=False)
 class Compared:
-    """What differs between two performances of one movement.
+    """Differences between two performances of one movement.
 
     Attributes
     ----------
@@ -218,7 +218,7 @@ class Compared:
 
 
 def comparison_facts(a: Clip, match: Match, pose: str) -> dict[str, Any]:
-    """What is said of a comparison besides the angles."""
+    """Return the facts of a comparison besides the angles."""
     return {
         "inputs": [str(a.path), str(match.clip.path)],
         "model": match.aligned.model,
@@ -254,7 +254,7 @@ class LiftedClip:
         Parameters
         ----------
         torso_m
-            from mid-hip to mid-shoulder, metres: one camera cannot see how tall somebody is.
+            from mid-hip to mid-shoulder, metres: one camera cannot see how tall a person is.
         camera
             in the axes of the camera instead of the body's own frame.
 
@@ -277,7 +277,7 @@ class LiftedClip:
 
 @dataclass(frozen=True, repr=False)
 class Labelled(Ranking):
-    """Label of a clip, and what it rests on.
+    """Label of a clip, and the neighbours behind it.
 
     Attributes
     ----------

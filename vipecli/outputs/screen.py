@@ -121,7 +121,7 @@ def _pose_at(
 
 
 class Follower:
-    """A clip that is read forward, and re-opened where times fall back.
+    """A clip that is read forward, and re-opened if times fall back.
 
     Parameters
     ----------

@@ -154,11 +154,11 @@ def _curve(image: np.ndarray, columns: np.ndarray, strength: float) -> None:
 
 
 def _times(image: np.ndarray, seconds: float, place: tuple[int, int, float], font: float) -> None:
-    """Write times below the graph, as many as there is room for."""
+    """Write times below the graph, as many as fit."""
     left, width, y = place
     small = max(_TICK_FONT * font, _SMALLEST_TICK_FONT)
-    room = max(1.0, width / (_TICK_GAP * small))
-    step = next((t for t in _TICKS_S if seconds / t <= room), seconds)
+    space = max(1.0, width / (_TICK_GAP * small))
+    step = next((t for t in _TICKS_S if seconds / t <= space), seconds)
     digits = 0 if step >= 1 else 1
     for time_s in np.arange(0, seconds + 1e-6, step) if step > 0 else [0.0]:
         x = left + width * time_s / max(seconds, 1e-9)

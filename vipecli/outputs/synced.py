@@ -318,9 +318,9 @@ class _Caption:
         draw_box(image, box, BADGES[number % len(BADGES)], radius=round(0.3 * font))
         letter = chr(ord("A") + number)
         draw_text(image, letter, (left + side / 2, middle), font, BRIGHT, anchor="middle")
-        room = width - side - 2.2 * font - text_width(self._clock(0), 0.9 * font, tabular=True)
+        space = width - side - 2.2 * font - text_width(self._clock(0), 0.9 * font, tabular=True)
         title = self._take.title + (" (mirrored)" if self._take.mirrored else "")
-        label = elide(title, font, room)
+        label = elide(title, font, space)
         draw_text(image, label, (left + side + 0.5 * font, middle), font, BRIGHT)
 
     def picture(self, frame: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Trials of one movement as files: figures, table, picture, wall in step, a film of each."""
+"""Trials of one movement as files: figures, table, picture, grid video, a video of each."""
 
 import csv
 import math

@@ -1,4 +1,4 @@
-"""3D skeletons in pictures: a view from any side, a turning one beside the video, a sheet."""
+"""Pictures of 3D skeletons: a view from any side, a turntable beside the video, a sheet."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How a synchronised video looks: style, resampling, what is drawn, whose sound."""
+"""Options of a synchronised video: style, resampling, captions, skeletons, sound."""
 
 from dataclasses import dataclass
 from enum import Enum

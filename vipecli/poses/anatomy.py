@@ -1,4 +1,4 @@
-"""Bones and joint angles of 3D poses, and how far human joints go."""
+"""Bones, joint angles and the anatomical limits of 3D poses."""
 
 import numpy as np
 
@@ -40,7 +40,7 @@ LIMITS = {
     "hip_abduction": (-50, 85),
 }
 """Range of every angle of `joint_angles`, degrees. The spine counts as one straight bone, so that
-what is a bend of the lower back shows in the hips. 99.5 % of motion-captured frames lie within."""
+a bend of the lower back appears in the hips. 99.5 % of motion-captured frames lie within."""
 
 
 def bones(poses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Pairs of people that may be the same, without looking at every pair closely."""
+"""Bounding boxes of people: a cheap test of which pairs may be the same person."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ _MOST_VALUES = 2_000_000  # coordinates that are compared at a time
 
 
 class Boxes:
-    """Boxes around the landmarks of N people, and their middles.
+    """Bounding boxes of the landmarks of N people, with their centres.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class Boxes:
         self.middle = self.xy.mean(axis=1)
 
     def may_be_near(self, other: "Boxes", reach: np.ndarray | float) -> np.ndarray:
-        """Shape (N, M) bool: False where the mean distance of the landmarks exceeds a reach.
+        """Return (N, M) bool: False where the mean landmark distance surely exceeds a reach.
 
         The distance of the means is no larger than the mean of the distances. `reach` is in body
         sizes, one number or one per person of `self`.
@@ -36,7 +36,7 @@ class Boxes:
         return np.hypot(apart[..., 0], apart[..., 1]) <= limit
 
     def shared(self, other: "Boxes") -> np.ndarray:
-        """Share of the smaller of two boxes that lies in the other one, shape (N, M)."""
+        """Return the share of the smaller of two boxes that the other one covers, shape (N, M)."""
         low = np.maximum(self.low[:, None], other.low)
         high = np.minimum(self.high[:, None], other.high)
         overlap = np.clip(high - low, 0, None).prod(axis=-1)
@@ -44,7 +44,7 @@ class Boxes:
         return overlap / (np.minimum.outer(*areas) + 1e-6)
 
     def distances(self, other: "Boxes", rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Mean distance of the landmarks, in body sizes, of some pairs (n,) and (n,)."""
+        """Return the mean landmark distance of pairs (n,), (n,) of indices, in body sizes."""
         step = max(1, _MOST_VALUES // self.xy[0].size)
         out = np.empty(len(rows))
         for first in range(0, len(rows), step):

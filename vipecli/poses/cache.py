@@ -1,4 +1,4 @@
-"""Poses that were found before, by the content of the clip, the detector and its settings.
+"""Cache of detected poses, by the content of the clip, the detector and its settings.
 
 One `.npz` per clip in a folder that several processes share: files appear whole, and what is
 damaged or gone counts as not there. The clips asked for least recently go first when the folder
@@ -33,7 +33,7 @@ _BLOCK_FRAMES = 1024  # of a person, written at a time
 
 @dataclass(frozen=True)
 class Usage:
-    """What the cache holds.
+    """Number and size of the cached clips.
 
     Attributes
     ----------
@@ -69,14 +69,14 @@ def limit_bytes() -> int:
 
 
 def key_of(path: Path, settings: str) -> str | None:
-    """Key of a clip: a hash of its content and of what its poses depend on besides.
+    """Return the key of a clip: a hash of its content and of the settings of its detection.
 
     Parameters
     ----------
     path
         video, or folder of frames.
     settings
-        detector, models, and the part looked at.
+        detector, models, and the part of the clip.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def key_of(path: Path, settings: str) -> str | None:
 
 
 def load(key: str, *, source: str) -> tuple[Scene, tuple[str, ...]] | None:
-    """People of a clip that was seen before, and what was remarked on it; None if there are none.
+    """Return the cached people of a clip and the warnings about it; None if it is not cached.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def load(key: str, *, source: str) -> tuple[Scene, tuple[str, ...]] | None:
         os.utime(path)  # used just now
     except FileNotFoundError:
         return None
-    except Exception:  # whatever is wrong with the file: it is made again
+    except Exception:  # whatever is wrong with the file, it is rebuilt
         with contextlib.suppress(OSError):
             path.unlink()
         return None
@@ -137,7 +137,7 @@ def _scene(data: "np.lib.npyio.NpzFile", source: str) -> Scene:
 
 
 def save(key: str, scene: Scene, remarks: tuple[str, ...] = ()) -> bool:
-    """Keep the people of a clip; return whether that was possible."""
+    """Store the people of a clip; return whether that was possible."""
     where = folder()
     limit = limit_bytes()
     if where is None or limit <= 0:
@@ -182,7 +182,7 @@ def _files(where: Path) -> Iterator[tuple[Path, os.stat_result]]:
 
 
 def _evict(where: Path, limit: int) -> None:
-    """Remove what was used least recently until there is room, and what killed processes left."""
+    """Remove the least recently used files until there is space, and those of killed processes."""
     kept, now = [], time.time()
     for path, stat in _files(where):
         if not path.name.startswith("."):
@@ -209,7 +209,7 @@ def _remove(path: Path) -> bool:
 
 
 def usage() -> Usage:
-    """What the cache holds right now."""
+    """Return the current number and size of the cached clips."""
     where = folder()
     sizes = [
         stat.st_size
@@ -220,7 +220,7 @@ def usage() -> Usage:
 
 
 def clear() -> Usage:
-    """Remove all of it; return what was there."""
+    """Remove all cached poses; return their number and size."""
     before, where = usage(), folder()
     for path, _ in list(_files(where)) if where else ():
         _remove(path)

@@ -25,7 +25,7 @@ def detect(
     end_s: float | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> Poses:
-    """Joints of one person in every frame of a video, found by MediaPipe.
+    """Detect one person in every frame of a video; return their poses.
 
     Everybody in view is followed, and the choice is made at the end, so that a passer-by in the
     first frames is not taken for the subject. Frames are read one at a time and dropped.
@@ -41,7 +41,7 @@ def detect(
     model
         pose landmarker bundle; None = see `vipecli.poses.detection.model_file.model_path`.
     start_s, end_s
-        part of the video to look at, seconds; None = from its start, to its end.
+        part of the video to use, seconds; None = from its start, to its end.
     progress
         called with the number of frames done, after each frame.
 
@@ -82,7 +82,7 @@ def detect_everyone(
     fps: float | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> Scene:
-    """Everyone in a video, followed from frame to frame; nobody at all is no error here.
+    """Detect and track everyone in a video; a scene without people is no error here.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def detect_everyone(
     detector
         as in `detectors.open_detector`.
     fps
-        frames per second to look at, at most; of a folder of frames: the rate at which they were
+        frames per second to use, at most; of a folder of frames: the rate at which they were
         taken. None = every frame.
 
     Raises
@@ -123,6 +123,6 @@ def detect_everyone(
 def _prepared(
     frames: Iterator[tuple[float, np.ndarray]],
 ) -> Iterator[tuple[float, np.ndarray, tuple[int, int]]]:
-    """Time, picture as the landmarker wants it, and the frame's own width and height."""
+    """Yield time, picture prepared for the detector, and the frame's own width and height."""
     for time_s, rgb in frames:
         yield time_s, prepare(rgb), (rgb.shape[1], rgb.shape[0])

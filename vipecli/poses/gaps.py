@@ -1,4 +1,4 @@
-"""Frames in which somebody is missing: short gaps filled, long ones told."""
+"""Gaps in the poses of a person: short ones are filled, long ones reported."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -8,13 +8,13 @@ import numpy as np
 from vipecli.poses.poses import Poses
 
 MAX_GAP_S = 0.5
-"""Longest gap that is filled, unless told otherwise."""
+"""Default of the longest gap that is filled."""
 
 _FILLED_SCORE = 0.5  # share of the lower score at the ends of a gap that a filled joint gets
 
 
 def fill_gaps(poses: Poses, *, max_gap_s: float = MAX_GAP_S) -> Poses:
-    """Poses with short gaps filled by straight lines; long ones stay missing.
+    """Return poses with short gaps interpolated linearly; long ones stay missing.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def _filled(
 
 
 def missing_spans(poses: Poses, *, min_s: float = 0.0) -> list[tuple[float, float]]:
-    """Stretches without a person, to be reported.
+    """Return the stretches without a person.
 
     Parameters
     ----------

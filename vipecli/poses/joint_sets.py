@@ -1,4 +1,4 @@
-"""Joint sets of other tools, and which of their points make the model's joints."""
+"""Joint sets of other tools, and their mapping to the model's joints."""
 
 import re
 from collections.abc import Sequence
@@ -73,7 +73,7 @@ UNSEEN = -1.0
 
 _LEAST_SCORE = 1e-4  # of a joint that has coordinates
 
-# What the head may be made of, best first: the model's head is the middle of the ears.
+# Alternatives for the head, best first: the model's head is the middle of the ears.
 _HEAD = (
     ("left_ear", "right_ear"),
     ("nose", "head"),
@@ -94,7 +94,7 @@ Sources = tuple[tuple[tuple[int, ...], ...], ...]
 
 @dataclass(frozen=True)
 class JointMap:
-    """What a ``--joints`` file says.
+    """Content of a ``--joints`` file.
 
     Attributes
     ----------
@@ -158,7 +158,7 @@ def _size_and_rate(path: Path, table: dict) -> tuple[tuple[int, int] | None, flo
 def sources(
     path: Path, count: int, names: Sequence[str] | None = None, joint_map: JointMap | None = None
 ) -> tuple[Sources, bool]:
-    """Which points make which joint.
+    """Return the points whose mean is each joint.
 
     Parameters
     ----------
@@ -235,7 +235,7 @@ def _by_names(names: Sequence[str]) -> Sources:
 
 
 def is_complete(names: Sequence[str]) -> bool:
-    """Whether points of these names make shoulders and hips, which a pose needs."""
+    """Return whether points of these names give shoulders and hips, which a pose needs."""
     return _complete(_by_names([str(name) for name in names]))
 
 
@@ -291,7 +291,7 @@ def to_joints(points: np.ndarray, wanted: Sources) -> np.ndarray:
 
 
 def marked(points: np.ndarray) -> np.ndarray:
-    """People as `vipecli.poses.tracking` follows them, from rows with NaN where a joint is missing.
+    """Return people as `vipecli.poses.tracking` takes them, from rows with NaN for missing joints.
 
     Parameters
     ----------

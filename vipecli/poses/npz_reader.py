@@ -1,4 +1,4 @@
-"""Reading `.npz` archives that nobody vouches for: sizes are checked before memory is reserved."""
+"""Reading of untrusted `.npz` archives: sizes are checked before memory is reserved."""
 
 import math
 import zipfile
@@ -95,7 +95,7 @@ class NpzReader:
 
 @contextmanager
 def open_npz(path: Path, *, what: str = "a readable .npz") -> Iterator[NpzReader]:
-    """Open an archive; whatever is wrong with it becomes one line.
+    """Open an archive; any damage becomes an error of one line.
 
     Parameters
     ----------

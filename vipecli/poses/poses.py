@@ -226,7 +226,7 @@ def _people_of(track: Track, first: int, count: int) -> np.ndarray:
 
 
 def _has_world(track: Track) -> bool:
-    """Whether a track tells in any frame where somebody is in space."""
+    """Return whether any frame of a track has landmarks in metres."""
     return any(np.isfinite(person[person[:, SEEN] >= 0, WORLD]).any() for person in track.people)
 
 

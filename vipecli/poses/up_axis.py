@@ -1,4 +1,4 @@
-"""Which axis of recorded 3D motion points up: y by convention, z or x in many exports."""
+"""Up axis of recorded 3D motion: y by convention, z or x in many exports."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ def up_axis(points: np.ndarray, *, feet: Sequence[int], shoulders: Sequence[int]
     """Axis that points up: 0, 1 or 2.
 
     People stand, walk or sit in most recordings, so that the way from their feet to their
-    shoulders goes up. Somebody who lies on the floor all the time, y up, is told apart by the
+    shoulders goes up. Someone who lies on the floor all the time, y up, is recognised by the
     floor: there the lowest y is about 0, and the lowest value along the body is not.
 
     Parameters

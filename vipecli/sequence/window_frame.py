@@ -1,4 +1,4 @@
-"""The axes in which Pose-GPT sees a body: those of the person at the last frame that is known."""
+"""Body-centred axes of Pose-GPT's input: those of the person at the last known frame."""
 
 from dataclasses import dataclass
 
@@ -34,7 +34,7 @@ class WindowFrame:
         """Frame of known poses (B, T, 13, 3), y up, right-handed; no NaN.
 
         The person's left is the mean of the lines of hips and shoulders over the last frames,
-        without its part along y. Of somebody whose line is upright it is x.
+        without its part along y. If that line is upright it is x.
         """
         last = seen[:, -_FACING_FRAMES:]
         left = last[:, :, sk.LEFT_HIP] - last[:, :, sk.RIGHT_HIP]
@@ -68,7 +68,7 @@ class WindowFrame:
 
 
 def without_depth(poses: np.ndarray, unseen: np.ndarray) -> np.ndarray:
-    """Poses whose way through the room has no part along what a camera cannot see.
+    """Return poses without their translation along a direction that the camera cannot see.
 
     Parameters
     ----------

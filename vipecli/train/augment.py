@@ -1,4 +1,4 @@
-"""New 3D poses from mocap poses, and what a camera and a detector make of them."""
+"""Augmentation of mocap poses, and simulated cameras and detections."""
 
 import math
 from dataclasses import dataclass, replace

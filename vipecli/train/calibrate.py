@@ -1,4 +1,4 @@
-"""The sigmoid of the matching probability, fitted anew once the embedding stands still."""
+"""The sigmoid of the matching probability, refitted once the embedding is trained."""
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ RANDOM = 5  # and pairs that nobody would show, which should stay improbable
 def calibrate(net: PrVipe, poses: Tensor, augmenter: Augmenter) -> list[tuple[float, float]]:
     """Fit a and b of equation 5 so that a probability says how often such pairs match in 3D.
 
-    The triplets of training are never told how often a near pair is a wrong one, so the sigmoid
+    Triplets do not measure how often a near pair is wrong, so the sigmoid
     that training leaves is far too sure. Here each pose is filmed twice, each picture is compared
     with its nearest from the other view and with random ones, and the cross-entropy with
     NP-MPJPE <= 0.1 is minimised over a and b alone.

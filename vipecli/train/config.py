@@ -1,4 +1,4 @@
-"""What fixes a training run, as a TOML file says it."""
+"""Configuration of a training run, from a TOML file."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Config:
-    """All that fixes a training run. The defaults are the paper's (section 3.6), but for steps."""
+    """Settings of a training run. The defaults are the paper's (section 3.6), but for steps."""
 
     name: str = "prvipe"
     kind: str = "prvipe"  # or "vipe", "l2vipe", "lifting": the paper's baselines
@@ -40,7 +40,7 @@ class Config:
     warmup: int = 500
     schedule: str = "cosine"  # or "constant", or "decay": constant, then straight down to 0
     decay_from: int = 0  # step from which it goes down
-    restarts: tuple[int, ...] = ()  # steps at which the cosine begins anew, `restart_rate` as high
+    restarts: tuple[int, ...] = ()  # steps at which the cosine restarts, `restart_rate` as high
     restart_rate: float = 0.6
     average_cycles: bool = False  # the result is the mean of the weights at the end of each cosine
     blend: float = 1.0  # the result lies so far on the way from the weights given to those learnt

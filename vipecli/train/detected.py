@@ -1,4 +1,4 @@
-"""What a real detector said about poses that are known, and the network that learns from it."""
+"""Detections of known poses by a real detector, and the refiner that learns from them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +14,12 @@ from vipecli.train.vvipe_model import Mapper, PoseDecoder, canonical
 
 EPOCHS, BATCH, RATE = 40, 256, 1e-3
 _ROLL_DEG = 12.0  # std of the rotation in the picture's plane that varies the film, for lifting
-_JITTER = 0.01  # std of the noise on what is found, torso units
+_JITTER = 0.01  # std of the noise on detections, torso units
 
 
 @dataclass(frozen=True)
 class Detections:
-    """Frames with what was found and what is true.
+    """Frames with detected and true joints.
 
     Attributes
     ----------
@@ -220,7 +220,7 @@ def spread(
 def inputs(
     detections: Detections, mapper: Mapper, decoder: PoseDecoder
 ) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor], Tensor]:
-    """What a refiner is given for every frame, and the true canonical poses."""
+    """Return the inputs of a refiner for every frame, and the true canonical poses."""
     mean, _, rotation = mapper.eval()(detections.joints, detections.visibility)
     pose, _ = decoder.eval()(mean)
     unit = detections.world.norm(dim=-1).mean(1)[:, None, None].clamp_min(1e-6)

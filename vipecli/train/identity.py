@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 UNKNOWN = -1
-"""Label of a pose of which nobody says whose it is."""
+"""Label of a pose of an unknown person."""
 
 _SUBJECT = re.compile(r"(uiprmd)/.*_(s\d+)_|(amc|cmu)/(\d+)_")
 _WIDTH = 64
 
 
 def subjects(names: tuple[str, ...]) -> np.ndarray:
-    """Numbers (len(names),) of who moves in each clip, from 0; `UNKNOWN` where that is not known.
+    """Return the number of the person in each clip (len(names),), from 0; `UNKNOWN` if not known.
 
     ``uiprmd/ok/m01_s03_e05``, ``amc/13_29`` and ``cmu/60_01`` tell; ``amc`` and ``cmu`` are the
     same people.
@@ -33,7 +33,7 @@ def subjects(names: tuple[str, ...]) -> np.ndarray:
 
 
 class _Reversal(torch.autograd.Function):
-    """Identity whose gradient is turned round (Ganin and Lempitsky 2015)."""
+    """Identity whose gradient is reversed (Ganin and Lempitsky 2015)."""
 
     @staticmethod
     def forward(ctx: object, x: Tensor, scale: float) -> Tensor:
@@ -45,8 +45,8 @@ class _Reversal(torch.autograd.Function):
         return -ctx.scale * gradient, None
 
 
-class Judge(nn.Module):
-    """Who moves, from the latent.
+class Discriminator(nn.Module):
+    """Classifier of the person from the latent.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Judge(nn.Module):
         return self.net(latent)
 
     def loss(self, latent: Tensor, who: Tensor, *, reversal: float) -> Tensor:
-        """Cross-entropy of the judge, whose gradient reaches the latent turned round.
+        """Return the cross-entropy; its gradient reaches the latent reversed.
 
         Parameters
         ----------
@@ -113,16 +113,16 @@ def subject_recognised(
         taught |= (who == person).numpy() & np.isin(clip.numpy(), some)
     rows = [torch.from_numpy(np.flatnonzero(part)) for part in (taught, ~taught)]
     torch.manual_seed(seed)
-    judge = Judge(latent.shape[1], int(who.max()) + 1)
-    optimizer = torch.optim.AdamW(judge.parameters(), lr=3e-3, weight_decay=1e-3)
+    discriminator = Discriminator(latent.shape[1], int(who.max()) + 1)
+    optimizer = torch.optim.AdamW(discriminator.parameters(), lr=3e-3, weight_decay=1e-3)
     for _ in range(steps):
         batch = rows[0][torch.from_numpy(rng.integers(len(rows[0]), size=256))]
-        loss = judge.loss(latent[batch].detach(), who[batch], reversal=0.0)
+        loss = discriminator.loss(latent[batch].detach(), who[batch], reversal=0.0)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     with torch.no_grad():
-        answer = judge.eval()(latent[rows[1]]).argmax(1)
+        answer = discriminator.eval()(latent[rows[1]]).argmax(1)
     asked = who[rows[1]]
     most = who[rows[0]].bincount().argmax()
     return float((answer == asked).float().mean()), float((asked == most).float().mean())

@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from vipecli.train.augment import Augmenter
 from vipecli.train.data import Mocap
-from vipecli.train.identity import Judge, subjects
+from vipecli.train.identity import Discriminator, subjects
 from vipecli.train.vvipe_model import Mapper, PoseDecoder
 
 RIG = 4
@@ -28,7 +28,7 @@ _SUBJECT = re.compile(r".*_(s\d+)_|.*/(\d+)_")
 
 @dataclass(frozen=True)
 class Film:
-    """P moments that were filmed once, by `RIG` cameras each.
+    """P poses, each filmed once by `RIG` synchronised cameras.
 
     Attributes
     ----------
@@ -119,7 +119,7 @@ def labelled(
 
 
 def _subject(name: str) -> str:
-    """Who moves in ``uiprmd/ok/m01_s03_e05`` or ``amc/13_29``; else the source counts as one."""
+    """Return the person in ``uiprmd/ok/m01_s03_e05`` or ``amc/13_29``; else the source."""
     source, found = name.split("/")[0], _SUBJECT.match(name)
     return f"{source}/{found[1] or found[2]}" if found else source
 
@@ -131,7 +131,7 @@ def terms(
     visibility: Tensor,
     who: Tensor,
     *,
-    judge: Judge | None = None,
+    judge: Discriminator | None = None,
     reversal: float = 0.0,
 ) -> dict[str, Tensor]:
     """Losses of synchronised pictures, without 3D.
@@ -153,7 +153,7 @@ def terms(
     ``own``
         the same with the joints of the picture itself; this one needs no second camera.
     ``subject``
-        where there is a judge: its loss, see `Judge.loss`.
+        with a discriminator: its loss, see `Discriminator.loss`.
     """
     means, _, turns = mapper(joints.flatten(0, 1), visibility.flatten(0, 1))
     poses = decoder(means)[0].unflatten(0, joints.shape[:2])

@@ -29,7 +29,7 @@ from vipecli.train.warm_start import settle, start_from
 CHECKPOINT = "checkpoint.pt"
 CALIBRATION_POSES = 3000
 START_POSES = 8192  # that tell the batch statistics of a model to start from
-FILM_AGAIN = 50  # steps after which film is mirrored and rolled anew
+FILM_AGAIN = 50  # steps between new random mirrors and rolls of film
 FILM_ROLL_DEG = 5.0  # std of the rotation in the picture's plane that varies it
 FILM_JITTER = 0.006  # std of the noise on found joints, widths of the person
 

@@ -114,8 +114,8 @@ class MotionClips:
         clip = rng.choice(len(weights), count, p=weights)
         factor = np.exp(rng.uniform(*np.log(speed), size=count))
         at = np.arange(frames) / fps * factor[:, None]
-        room = ((self.length[clip] - 1) / self.fps[clip] - at[:, -1]).clip(0)
-        start = rng.random(count) * room
+        span = ((self.length[clip] - 1) / self.fps[clip] - at[:, -1]).clip(0)
+        start = rng.random(count) * span
         if speed == (1.0, 1.0):  # on the frames that were recorded
             start = np.floor(start * self.fps[clip] + 1e-6) / self.fps[clip]
         out = self.windows(clip, start, at)

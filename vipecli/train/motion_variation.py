@@ -62,7 +62,7 @@ class Variation:
 def _taken(
     windows: np.ndarray, chosen: np.ndarray, joints: tuple[int, ...], rng: np.random.Generator
 ) -> np.ndarray:
-    """Some joints of other windows, one for every chosen window."""
+    """Return joints of another window for each chosen window."""
     return windows[rng.integers(len(windows), size=chosen.sum())][:, :, list(joints)]
 
 

@@ -111,7 +111,7 @@ class Trainer:
 
     @property
     def own(self) -> float:
-        """Probability that the model goes on from its own prediction, at this step."""
+        """Return the probability of scheduled sampling at this step."""
         config, done = self.config, self.step / self.config.steps
         if not config.sampled:
             return 0.0
@@ -173,7 +173,7 @@ class Trainer:
     def extra(
         self, known: Tensor | None, seen: Tensor, future: Tensor, *, drawn: bool = False
     ) -> Tensor | None:
-        """What the tokens get beside the poses: `known`, and noise, which is 0 unless `drawn`."""
+        """Return the inputs of tokens besides poses: `known`, and noise, 0 unless `drawn`."""
         sizes, chunk = self.config.network, self.config.network.chunk
         if known is None and not sizes.noise:
             return None
@@ -185,8 +185,8 @@ class Trainer:
         return torch.cat(parts, -1)
 
     def _energy(self, seen: Tensor, future: Tensor, known: Tensor | None) -> Tensor:
-        """Energy score of two drawn futures: near what came, and apart from each other."""
-        half = len(seen) // 2  # of the batch: this term costs the most
+        """Return the energy score of two sampled futures."""
+        half = len(seen) // 2  # of the batch: the most expensive term
         seen, future = seen[:half], future[:half]
         known = None if known is None else known[:half]
         twice = [None if x is None else torch.cat([x, x]) for x in (seen, future, known)]

@@ -1,4 +1,4 @@
-"""Windows of 13 joints as Pose-GPT takes them: sized, filmed, and known as well as lifting does."""
+"""Training windows of 13 joints for Pose-GPT: body sizes, cameras, and errors of lifting."""
 
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ _QUICK = 0.3  # share of the error that is another one in every frame
 
 
 class Bodies:
-    """Draws what is seen and what comes of mocap windows (B, seen + future, 13, 3)."""
+    """Sampler of seen and future frames from mocap windows (B, seen + future, 13, 3)."""
 
     def __init__(self, config: "Config") -> None:
         self.seen, self.noise = config.seen, config.input_noise
@@ -39,7 +39,7 @@ class Bodies:
         unseen = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
         unseen[rng.random(len(windows)) >= _FILMED] = 0
         seen, future = frame.enter(noisy), frame.enter(windows[:, self.seen :])
-        # what comes is told from where the mid-hip truly was
+        # the future is relative to the true position of the mid-hip
         truly = frame.enter(windows[:, self.seen - 1 : self.seen])
         future = future - mid_hip(truly)[:, :, None]
         parts = [without_depth(x, unseen) for x in (seen, future)]

@@ -1,4 +1,4 @@
-"""What fixes a training of a model that predicts poses."""
+"""Configuration of the training of a predictor."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Config:
-    """All that fixes a training.
+    """Settings of a training.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Config:
     data
         ``cmu-prediction``: a folder with the benchmark's files, 25 joints, root held;
         ``cmu-prediction-angles``: their exponential maps, root left out. ``mocap``: any mocap,
-        13 joints, and the way of the body through the room.
+        13 joints, and the translation of the body.
     fps, seen, future
         frames per second, frames that are known (at most), frames to predict.
     least

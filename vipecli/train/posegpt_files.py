@@ -1,4 +1,4 @@
-"""What a training of a predictor ends in: one ONNX file."""
+"""Export of a trained predictor to an ONNX file."""
 
 import dataclasses
 from pathlib import Path
@@ -14,7 +14,7 @@ _TOLERANCE = 2e-3  # float16 has 11 bits
 
 
 class _Places(nn.Module):
-    """The network as it is run: from frames, and what the tokens get beside, to what follows."""
+    """The network as it is run: from frames and further inputs to future frames."""
 
     def __init__(self, net: nn.Module, kind: str) -> None:
         super().__init__()

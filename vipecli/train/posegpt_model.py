@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Scales:
-    """What inputs are divided by, so that they are about 1.
+    """Scales by which inputs are divided, so that they are about 1.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Block(nn.Module):
 
 
 class PoseGpt(nn.Module):
-    """The next few frames after every few frames: a causal transformer over short pieces of motion.
+    """The next few frames after every few frames: a causal transformer over chunks of motion.
 
     A token is `chunk` frames. What comes out is added to the last pose of its token, and is zero at
     the start of training: a person who stands still.
@@ -79,7 +79,7 @@ class PoseGpt(nn.Module):
     noise
         numbers drawn per token, for a model of several futures; 0 = one future.
     reach
-        farthest distance of tokens that is told from farther ones.
+        largest relative position of tokens; farther ones share its bias.
     """
 
     def __init__(
@@ -108,15 +108,15 @@ class PoseGpt(nn.Module):
         self.register_buffer("scale", torch.ones(2))
 
     def fit(self, scales: Scales) -> None:
-        """Take the scales of the data over."""
+        """Set the scales of the data."""
         self.middle.copy_(scales.middle)
         self.scale.copy_(torch.tensor([scales.pose, scales.motion]))
 
     def tokens(self, frames: Tensor, extra: Tensor | None = None) -> Tensor:
         """Tokens (B, N, W) of frames (B, N * chunk, C), with `extra` (B, N, context + noise)."""
-        pieces = frames.unflatten(1, (-1, self.chunk))
-        last = pieces[:, :, -1]
-        steps = (pieces[:, :, :-1] - last[:, :, None]).flatten(2) / self.scale[1]
+        chunks = frames.unflatten(1, (-1, self.chunk))
+        last = chunks[:, :, -1]
+        steps = (chunks[:, :, :-1] - last[:, :, None]).flatten(2) / self.scale[1]
         parts = [steps, (last - self.middle) / self.scale[0]]
         return self.enter(torch.cat(parts if extra is None else [*parts, extra], -1))
 
@@ -212,7 +212,7 @@ class DctMlp(nn.Module):
         self.register_buffer("scale", torch.ones(2))
 
     def fit(self, scales: Scales) -> None:
-        """Take the scales of the data over."""
+        """Set the scales of the data."""
         self.middle.copy_(scales.middle)
         self.scale.copy_(torch.tensor([scales.pose, scales.motion]))
 

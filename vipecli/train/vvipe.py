@@ -205,7 +205,7 @@ class Trainer:
         return terms | self._unlabelled_terms()
 
     def _unlabelled_terms(self) -> dict[str, Tensor]:
-        """What pictures tell without 3D: the terms of `limited` that have a weight."""
+        """Return loss terms of pictures without 3D: those of `limited` that have a weight."""
         names = [name for name in ("own", "views", "across") if getattr(self.config, name)]
         judge = self.nets["judge"] if self.config.identity else None
         if not names and judge is None:
@@ -293,12 +293,12 @@ class Trainer:
 
 
 def networks(config: Config, *, people: int = 0) -> dict[str, nn.Module]:
-    """What a config trains, by name; `people` are those that a judge tells apart."""
+    """What a config trains, by name; `people` is the number of classes of the discriminator."""
     size = config.network
     if config.kind == "direct":
         return {"lifter": Lifter(width=size.width, blocks=size.blocks, dropout=size.dropout)}
     pose = {"dims": size.dims, "width": size.pose_width, "blocks": size.pose_blocks}
-    judge = {"judge": identity.Judge(size.dims, people)} if config.identity else {}
+    judge = {"judge": identity.Discriminator(size.dims, people)} if config.identity else {}
     return {
         "encoder": PoseEncoder(**pose),
         "decoder": PoseDecoder(**pose, realign=config.realign),

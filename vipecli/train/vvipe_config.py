@@ -1,4 +1,4 @@
-"""What fixes a training of V-VIPE."""
+"""Configuration of the training of V-VIPE."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Config:
-    """All that fixes a training of V-VIPE, or of the baseline that lifts directly.
+    """Settings of a training of V-VIPE, or of the baseline that lifts directly.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Config:
         of the two stages.
     filmed
         poses that are filmed once, by `limited.RIG` synchronised cameras each, as a real recording
-        is; 0 = every pose is varied and filmed anew each time.
+        is; 0 = every pose is varied and projected at each use.
     labels, own, views, across
         limited supervision (Mitra et al.), of what is `filmed` and with ``pretrain = false``: the
         share of the poses whose 3D is used; and the weights of `limited.terms`, which see pictures

@@ -1,4 +1,4 @@
-"""What a training of V-VIPE ends in: ONNX files that belong together."""
+"""Export of a trained V-VIPE to a set of ONNX files."""
 
 import dataclasses
 import hashlib
@@ -57,7 +57,7 @@ def finish(trainer: Trainer, out: Path, *, detections: Detections | None = None)
         example = {name: x[:64].numpy() for name, x in zip(names, feed, strict=True)}
         paths.append(out / f"{config.name}_refiner.onnx")
         write(refiner, paths[-1], example, ("refined",), about | {"kind": "refiner"} | found)
-    else:  # one of an earlier run would not fit
+    else:  # a file of an earlier run would not fit
         (out / f"{config.name}_refiner.onnx").unlink(missing_ok=True)
     outputs = "mean", "std", "rotation"
     write(mapper, paths[0], views(), outputs, about_map, tolerance=_ROTATION_TOLERANCE)

@@ -86,7 +86,7 @@ def _undo_normalisation(net: PrVipe, views: tuple[Tensor, Tensor]) -> None:
 
 @torch.no_grad()
 def settle(net: PrVipe, views: tuple[Tensor, Tensor], *, batch: int = 1024) -> None:
-    """Measure the batch statistics of a network anew, which weights between others have none of."""
+    """Re-estimate the batch statistics of a network, which interpolated weights lack."""
     for norm in (m for m in net.modules() if isinstance(m, nn.BatchNorm1d)):
         norm.reset_running_stats()
         norm.momentum = None  # the mean of all batches

@@ -1,4 +1,4 @@
-"""One frame of a clip, and whether its background may show somebody new."""
+"""Frames, and background subtraction that shows whether a new person may be in view."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from vipecli.poses.tracking import XY, body_size
 
-_REST_S = 20.0  # after which an unchanged background is searched all the same
+_REST_S = 20.0  # after which even an unchanged background is searched
 _SCENE_PX = 128  # longer side of the picture in which changes are measured
 _CHANGE = 8.0  # levels of grey; noise leaves 1 or 2 in so small a picture
 _AROUND = 0.25  # body sizes around a person in which the picture may change
@@ -24,14 +24,14 @@ class Frame:
 
 @dataclass(frozen=True)
 class Background:
-    """What a picture shows besides the people found in it.
+    """The background of a picture, without the people detected in it.
 
     Attributes
     ----------
     grey
         the picture, small, (h, w) float32.
     people
-        where somebody is, (h, w) bool.
+        mask of the people, (h, w) bool.
     alone
         whether that is one person.
     time_s
@@ -45,7 +45,7 @@ class Background:
 
     @classmethod
     def of(cls, frame: Frame, found: list[np.ndarray]) -> "Background":
-        """Scene of a picture and the people in it."""
+        """Return the background of a picture and the people in it."""
         import cv2
 
         scale = _SCENE_PX / max(frame.rgb.shape[:2])
@@ -61,7 +61,7 @@ class Background:
         return cls(grey, people, len(found) == 1, frame.time_s)
 
     def may_show_others(self, before: "Background") -> bool:
-        """Whether somebody may be in view who was not when one person was seen before."""
+        """Return whether someone may have come into view since an earlier background."""
         import cv2
 
         if not self.alone or self.time_s - before.time_s >= _REST_S:

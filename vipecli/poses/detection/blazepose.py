@@ -1,4 +1,4 @@
-"""Everyone in each frame of a clip, by MediaPipe's pose landmarker.
+"""Detection of everyone in each frame of a clip with MediaPipe's pose landmarker.
 
 With one person to follow MediaPipe runs its detector only where it lost them, twice as fast as
 with several, and smooths; with several it drops some of them in many frames. So it follows one
@@ -27,7 +27,7 @@ from vipecli.poses.tracking import (
 )
 
 MEASURES = frozenset(["again", "turn", "small"])
-"""What `BlazePose` does for people who are hard to find."""
+"""Extra steps of `BlazePose` for people who are hard to detect."""
 
 _SURVEY_S = 0.5  # between surveys; twice that after each that found nobody new, up to:
 _LONGEST_SURVEY_S = 2.0  # with one person in view:
@@ -41,15 +41,13 @@ _STEADY = 0.05  # body sizes from what is expected
 _AGREE = 0.12  # body sizes between two detections of one person that agree
 _REMEMBERED_S = 2.0  # of a track, more than what is expected of it depends on
 _PATCH = 0.01  # half a side of the square whose colour a landmark has, body sizes
-_OBLONG = (
-    1.2  # ratio of the sides of a frame that is searched in parts even where somebody is found
-)
+_OBLONG = 1.2  # ratio of the sides of a frame that is searched in parts even where someone is found
 _TILES = (1.0, 0.5)  # windows in which small people are searched, by the frame's shorter side
 _LARGEST_SIDE = 1920  # pixels; larger pictures only cost time, MediaPipe shrinks them itself
 
 
 class BlazePose:
-    """People in the frames of one clip, given in order; a context manager.
+    """Detector of the people in the frames of one clip, given in order; a context manager.
 
     Parameters
     ----------
@@ -78,11 +76,11 @@ class BlazePose:
 
     @property
     def name(self) -> str:
-        """Detector and version, for the record."""
+        """Name and version of the detector."""
         return f"mediapipe-{importlib.metadata.version('mediapipe')}-full"
 
     def people(self, rgb: np.ndarray, time_s: float, size: tuple[int, int]) -> list[np.ndarray]:
-        """Everyone found in the next frame, as arrays that `vipecli.poses.tracking` describes.
+        """Detect everyone in the next frame; arrays as `vipecli.poses.tracking` describes.
 
         Parameters
         ----------
@@ -109,7 +107,7 @@ class BlazePose:
         return found
 
     def _surveyed(self, frame: Frame, found: list[np.ndarray]) -> list[np.ndarray]:
-        """The same people, and new ones where a survey is due and the background has changed."""
+        """Return the people, plus new ones if a survey is due and the background has changed."""
         earliest_s, earliest_frame = self._next_survey
         due = frame.time_s >= earliest_s and self._frames >= earliest_frame
         if not due or not self._budget.allows():
@@ -126,9 +124,9 @@ class BlazePose:
         return found
 
     def _survey(self, frame: Frame, found: list[np.ndarray]) -> list[np.ndarray]:
-        """The same people, and the others in view.
+        """Return the people, plus the others in view.
 
-        Whoever is followed keeps the joints that following gives: those of the single picture lie
+        A tracked person keeps the joints of the tracker: those of the single picture lie
         10 to 18 pixels beside them on real film, and would make them leap for one frame.
         """
         self._surveys += 1
@@ -136,26 +134,26 @@ class BlazePose:
         return self._in_parts(frame, found) if "small" in self._measures else found
 
     def _in_parts(self, frame: Frame, found: list[np.ndarray]) -> list[np.ndarray]:
-        """The same people, and those whom parts of the frame show, smaller ones if need be."""
+        """Return the people, plus those found in parts of the frame, smaller parts if need be."""
         for share in _TILES:
             if share == 1 and max(frame.size) < _OBLONG * min(frame.size):
                 continue
             if share < 1 and (found or self._recent(frame)):
                 break
             windows = list(tiles(frame.size, share))
-            if found and self._surveys > 1:  # one at a time, in turn: others are known by now
+            if found and self._surveys > 1:  # one part at a time, in turn: others are known by now
                 windows = [windows[self._surveys % len(windows)]]
             parts = [self._detect_in(frame, window) for window in windows]
             found = with_others(found, [person for part in parts for person in part])
         return found
 
     def _recent(self, frame: Frame) -> list[int]:
-        """Tracks of the people who should be in view."""
+        """Return the tracks of the people who should be in view."""
         tracks = self._tracks.tracks
         return [i for i, one in enumerate(tracks) if frame.time_s - one.last_s <= _SEARCH_S]
 
     def _lost(self, frame: Frame, found: list[np.ndarray]) -> list[int]:
-        """Tracks of people who should be in view and were not found, those due for a search."""
+        """Return the lost tracks of people who should be in view and are due for a search."""
         there = set(self._tracks.match(frame.time_s, found).values())
         absent = {}
         for t in self._recent(frame):
@@ -165,7 +163,7 @@ class BlazePose:
         return self._searches.due(absent, frame.time_s)
 
     def _redetected(self, frame: Frame, lost: list[int]) -> list[np.ndarray]:
-        """People of lost tracks, found where they should be, as many as the budget allows."""
+        """Return the people of lost tracks re-detected where predicted, within the budget."""
         out: list[np.ndarray] = []
         for t in lost:
             if not self._budget.allows():
@@ -178,7 +176,7 @@ class BlazePose:
         return out
 
     def _verified(self, frame: Frame, found: list[np.ndarray]) -> list[np.ndarray]:
-        """The same people; those who are not upright as two out of three detections see them."""
+        """Return the people; those not upright as two of three detections agree."""
         if "turn" not in self._measures:
             return found
         owners = self._tracks.match(frame.time_s, found)
@@ -188,7 +186,7 @@ class BlazePose:
         ]
 
     def _second_opinion(self, frame: Frame, person: np.ndarray, number: int) -> np.ndarray:
-        """The same person of a track, or as two out of three detections see them."""
+        """Return the person of a track, or the pose on which two of three detections agree."""
         if not self._is_doubtful(frame, person, number):
             return person
         expected = self._tracks.tracks[number].expected(frame.time_s)
@@ -207,7 +205,7 @@ class BlazePose:
         return second[0]
 
     def _is_doubtful(self, frame: Frame, person: np.ndarray, number: int) -> bool:
-        """Whether a person of a track is not upright, and not verified lately."""
+        """Return whether a person is not upright and has not been verified recently."""
         track = self._tracks.tracks[number]
         if max(abs(torso_angle(person)), abs(torso_angle(track.people[-1]))) < _UPRIGHT_DEG:
             return False
@@ -217,20 +215,20 @@ class BlazePose:
         return self._budget.allows()
 
     def _near(self, frame: Frame, person: np.ndarray, turn_deg: float = 0.0) -> list[np.ndarray]:
-        """People found where somebody should be, upright there; the likeliest first."""
+        """Detect people around a predicted one, turned upright there; the likeliest first."""
         angle = torso_angle(person) if "turn" in self._measures else 0.0
         found = self._detect_in(frame, Window.around(person, angle + turn_deg))
         return sorted(found, key=lambda one: distance(one, person))
 
     def _detect_in(self, frame: Frame, window: Window) -> list[np.ndarray]:
-        """Everyone in a part of a frame."""
+        """Detect everyone in a part of a frame."""
         scale = frame.rgb.shape[1] / frame.size[0]
         part = window.cut(frame.rgb, scale)
         found = self._detect(part, part.shape[1::-1])
         return [window.back(person, scale) for person in found]
 
     def _detect(self, rgb: np.ndarray, size: tuple[int, int]) -> list[np.ndarray]:
-        """Everyone in a single picture; the budget pays."""
+        """Detect everyone in a single picture, charged to the budget."""
         if self._still is None:
             self._still = still(self._model)
         found = self._still.people(rgb, size)
@@ -250,7 +248,7 @@ class BlazePose:
 
 
 def prepare(rgb: np.ndarray) -> np.ndarray:
-    """Picture for `BlazePose.people`, at most 1920 pixels on its longer side."""
+    """Return a picture for `BlazePose.people`, at most 1920 pixels on its longer side."""
     scale = _LARGEST_SIDE / max(rgb.shape[:2])
     if scale >= 1:
         return rgb
@@ -260,7 +258,7 @@ def prepare(rgb: np.ndarray) -> np.ndarray:
 
 
 def _coloured(frame: Frame, person: np.ndarray) -> np.ndarray:
-    """Add the colours of the clothes, each the mean of a small square; black outside."""
+    """Append the colours of the clothes, each the mean of a small square; black outside."""
     import cv2
 
     scale = frame.rgb.shape[1] / frame.size[0]

@@ -1,14 +1,14 @@
-"""How often a frame may be searched once more: the cost of a clip stays near that of MediaPipe."""
+"""Budget of extra detections: the cost of a clip stays near that of plain MediaPipe."""
 
 # In units of what following one person costs per frame (14 ms here): a single picture in which
 # nobody is found takes a half, each person found in it one more.
 _PICTURE, _PERSON = 0.5, 1.05
-_PER_FRAME = 0.34  # earned per frame in which MediaPipe follows somebody
+_PER_FRAME = 0.34  # earned per frame in which MediaPipe tracks someone
 _PER_EMPTY_FRAME = 0.9  # where it does not, and takes a half itself
 _START, _MOST = 8.0, 20.0  # credit: at the start of a clip, and what can be saved up
 _LEAST = -2.0  # what a search of all parts of a frame, which is rare, leaves at least
 _STEADY_WAIT_S = 0.06  # after a search that found the person: the frames between are filled in
-_PATIENCE = 6  # searches in vain of somebody close to another person
+_PATIENCE = 6  # failed searches for someone close to another person
 _FIRST_WAIT_S = 0.07  # after a search that failed, twice that after the next one, ...
 _LONGEST_WAIT_S = 2.0
 
@@ -23,28 +23,28 @@ class Budget:
         self._credit = _START
 
     def earn(self, *, followed: bool) -> None:
-        """Add what a frame earns, by whether somebody was followed in it."""
+        """Add the credit of a frame, by whether someone was tracked in it."""
         earned = _PER_FRAME if followed else _PER_EMPTY_FRAME
         self._credit = min(_MOST, self._credit + earned)
 
     def spend(self, people: int) -> None:
-        """Pay for a picture in which so many people were found."""
+        """Charge a detection in which so many people were found."""
         self._credit = max(_LEAST, self._credit - _PICTURE - _PERSON * people)
 
     def allows(self) -> bool:
-        """Whether one more picture may be searched."""
+        """Return whether the credit allows another detection."""
         return self._credit > 0
 
 
 class Searches:
-    """When each lost track was searched, and how often in vain: ever more rarely after that."""
+    """Schedule of the searches for each lost track, with growing pauses after failures."""
 
     def __init__(self) -> None:
         self._last_s: dict[int, float] = {}
         self._failures: dict[int, int] = {}
 
     def due(self, tracks: dict[int, bool], time_s: float) -> list[int]:
-        """Those of some tracks that may be searched again, the one searched longest ago first.
+        """Return the tracks that are due for a search, the one searched longest ago first.
 
         Of each track: whether the person is close to another one, where they are easily mixed up;
         they are searched in every frame, unless that was in vain several times.
@@ -58,7 +58,7 @@ class Searches:
         return sorted(ready, key=lambda t: self._last_s.get(t, -1e9))
 
     def note(self, track: int, time_s: float, *, found: bool) -> None:
-        """Remember a search and whether it found the person."""
+        """Record a search and whether it found the person."""
         self._last_s[track] = time_s
         self._failures[track] = 0 if found else self._failures.get(track, 0) + 1
 

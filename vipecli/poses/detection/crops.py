@@ -1,4 +1,4 @@
-"""Square parts of a picture, turned: where to look again for somebody, and the way back."""
+"""Rotated square crops of a picture for re-detection, and the mapping back."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,13 +32,13 @@ class Window:
 
     @classmethod
     def around(cls, person: np.ndarray, angle_deg: float = 0.0) -> "Window":
-        """Window around somebody, turned by an angle."""
+        """Return the window around a person, turned by an angle."""
         side = _MARGIN * float(np.ptp(person[:, XY], axis=0).max())
         x, y = middle(person)
         return cls(float(x), float(y), side, angle_deg)
 
     def cut(self, rgb: np.ndarray, scale: float = 1.0) -> np.ndarray:
-        """What the window shows, (384, 384, 3), or smaller where the picture has less.
+        """Return the picture in the window, (384, 384, 3), or smaller where the picture is.
 
         `scale` is that of the picture in the window's pixels: 0.5 for one of half the size.
         """
@@ -49,7 +49,7 @@ class Window:
         return cv2.warpAffine(rgb, way[:2], (out, out), flags=cv2.INTER_LINEAR)
 
     def back(self, person: np.ndarray, scale: float = 1.0) -> np.ndarray:
-        """Somebody seen in what `cut` gave, in the pixels of the whole picture."""
+        """Return a person detected in the result of `cut` in pixels of the whole picture."""
         out = self._out(scale)
         inverse = np.linalg.inv(self._way(out))
         turned = person.copy()
@@ -71,7 +71,7 @@ class Window:
 
 
 def tiles(size: tuple[int, int], share: float) -> Iterator[Window]:
-    """Windows that cover a picture, each overlapping the next by half.
+    """Yield windows that cover a picture, each overlapping the next by half.
 
     Parameters
     ----------

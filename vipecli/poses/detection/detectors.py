@@ -1,4 +1,4 @@
-"""Which detector finds the people: MediaPipe's, or a pose model that the user names."""
+"""Choice of the detector: MediaPipe's, or a pose model named by the user."""
 
 import functools
 import hashlib
@@ -17,7 +17,7 @@ _ONNX = "onnx:"
 
 
 def open_detector(name: str = DEFAULT, *, model: str | Path | None = None) -> BlazePose | OnnxPose:
-    """Detector that is ready to use, a context manager.
+    """Return a detector that is ready to use, a context manager.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def open_detector(name: str = DEFAULT, *, model: str | Path | None = None) -> Bl
 
 
 def identity(name: str = DEFAULT, *, model: str | Path | None = None) -> str:
-    """What the poses of a detector depend on: its version and the content of its models.
+    """Return the identity of a detector: its version and checksums of its models.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def identity(name: str = DEFAULT, *, model: str | Path | None = None) -> str:
 
 
 def onnx_file(name: str) -> Path | None:
-    """File of an ``onnx:FILE``; None for MediaPipe.
+    """Return the file of ``onnx:FILE``; None for MediaPipe.
 
     Raises
     ------

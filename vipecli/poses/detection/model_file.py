@@ -1,4 +1,4 @@
-"""Where the pose model's file is: built from the installed mediapipe, or in the cache."""
+"""Path of the pose model: built from the installed mediapipe, or in the cache."""
 
 import atexit
 import functools
@@ -86,7 +86,7 @@ def built_path(folder: Path, version: str = WHEEL_VERSION) -> Path:
 
 
 def cache_folder() -> Path:
-    """Folder of files that vipe can make again; it need not exist yet.
+    """Return the folder of files that vipe can rebuild; it need not exist yet.
 
     The environment variable VIPE_CACHE names another one than the user's cache folder; where it
     switches the cache of poses off, the model is still kept in the latter.
@@ -100,7 +100,7 @@ def cache_folder() -> Path:
 
 
 def carries_model() -> bool:
-    """Whether the installed mediapipe carries the pose models."""
+    """Return whether the installed mediapipe includes the pose models."""
     return _wheel_folder() is not None
 
 

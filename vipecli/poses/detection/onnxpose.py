@@ -1,4 +1,4 @@
-"""A pose model of the user's own, as plain ONNX: SimCC heads (RTMPose) and MoveNet's.
+"""Pose detection with an ONNX model of the user: SimCC heads (RTMPose) and MoveNet.
 
 SimCC (Li et al., ECCV 2022; RTMPose, Jiang et al. 2023): input (N, 3, H, W), normalised RGB of one
 person; outputs (N, K, W * s) and (N, K, H * s), a score for every s-th of a pixel in x and in y.
@@ -23,7 +23,7 @@ _MEAN = np.float32([123.675, 116.28, 103.53])  # RGB, as MMPose's models are tra
 _STD = np.float32([58.395, 57.12, 57.375])
 _PADDING = 1.25  # of the box around a person, as in training
 _JOINT_SCORE = 0.05  # below, a joint is missing
-_PERSON_SCORE = 0.2  # mean over the joints, below which nobody is there
+_PERSON_SCORE = 0.2  # mean over the joints, below which there is no person
 _LARGEST_SIDE = 2048  # of a picture that a model takes, pixels
 _SAME_BOX = 0.5  # share of the smaller box above which two are of one person
 _SIZES = {"simcc": (256, 192), "movenet": (192, 192), "movenet-multi": (256, 256)}
@@ -41,22 +41,22 @@ _DTYPES["tensor(float16)"] = np.float16
 
 
 class OnnxPose:
-    """People in the pictures of one clip, given in order; a context manager.
+    """Detector of the people in the pictures of one clip, given in order; a context manager.
 
-    A model that looks at one person at a time is given those whom MediaPipe finds, and those seen
-    in the last picture; without MediaPipe's model, the whole picture.
+    A top-down model gets the boxes that MediaPipe finds and those of the last picture; without
+    MediaPipe's model, the whole picture.
 
     Parameters
     ----------
     path
         the model.
     boxes
-        makes a detector that finds people, `blazepose.BlazePose`; called if it is needed.
+        makes the detector of people, `blazepose.BlazePose`; called if needed.
 
     Raises
     ------
     WeightsError
-        if it is not an ONNX file, or its inputs and outputs are of neither kind.
+        if it is not an ONNX file, or its inputs and outputs are of neither kind of model.
     """
 
     def __init__(self, path: Path, *, boxes: Callable[[], Any]) -> None:
@@ -73,11 +73,11 @@ class OnnxPose:
 
     @property
     def name(self) -> str:
-        """Detector, for the record."""
+        """Name of the detector."""
         return f"onnx-{self._path.stem}"
 
     def people(self, rgb: np.ndarray, time_s: float, size: tuple[int, int]) -> list[np.ndarray]:
-        """Everyone in the next picture, as arrays (13, 7) that `vipecli.poses.tracking` describes.
+        """Detect everyone in the next picture: arrays (13, 7), see `vipecli.poses.tracking`.
 
         Parameters
         ----------
@@ -103,7 +103,7 @@ class OnnxPose:
         return distinct(found)
 
     def _person(self, points: np.ndarray) -> np.ndarray | None:
-        """Array (13, 7) of points (K, 3) of x, y, score; None if that is nobody."""
+        """Return a person (13, 7) from points (K, 3) of x, y, score; None if there is none."""
         seven = np.full((1, len(points), 7), np.nan, np.float32)
         seven[0][:, [0, 1, SEEN]] = points
         seven[0][~(np.isfinite(points).all(axis=1) & (points[:, 2] > _JOINT_SCORE))] = np.nan
@@ -131,7 +131,7 @@ class OnnxPose:
             raise WeightsError(f"{self._path}: gives arrays of another shape than it says")
 
     def _picture_size(self) -> tuple[int, int]:
-        """Height and width of the model's input."""
+        """Return height and width of the model's input."""
         shape = self._input.shape[2:] if self._kind == "simcc" else self._input.shape[1:3]
         height, width = (side if isinstance(side, int) and side > 0 else 0 for side in shape)
         if max(height, width) > _LARGEST_SIDE:
@@ -142,7 +142,7 @@ class OnnxPose:
         return (height, width) if height and width else _SIZES[self._kind]
 
     def _simcc(self, rgb: np.ndarray, box: np.ndarray) -> np.ndarray:
-        """Points (K, 3) of the person in a box."""
+        """Run a SimCC model on a box; return points (K, 3)."""
         height, width = self._picture_size()
         matrix = _crop(box, (width, height))
         crop = cv2.warpAffine(rgb, matrix, (width, height), flags=cv2.INTER_LINEAR)
@@ -155,7 +155,7 @@ class OnnxPose:
         return np.column_stack([_back(matrix, at.T), score])
 
     def _movenet(self, rgb: np.ndarray, box: np.ndarray) -> np.ndarray:
-        """Points (17, 3) of the person in a box."""
+        """Run MoveNet on a box; return points (17, 3)."""
         height, width = self._picture_size()
         matrix = _crop(box, (width, height))
         crop = cv2.warpAffine(rgb, matrix, (width, height), flags=cv2.INTER_LINEAR)
@@ -164,7 +164,7 @@ class OnnxPose:
         return np.column_stack([_back(matrix, at), points[:, 2]])
 
     def _everyone(self, rgb: np.ndarray) -> list[np.ndarray]:
-        """Points (17, 3) of each of up to six people."""
+        """Run MoveNet MultiPose; return points (17, 3) of up to six people."""
         height, width = self._picture_size()
         matrix = _crop(np.array([0.0, 0, *rgb.shape[1::-1]]), (width, height), padding=1.0)
         crop = cv2.warpAffine(rgb, matrix, (width, height), flags=cv2.INTER_LINEAR)
@@ -187,7 +187,7 @@ class OnnxPose:
 
 
 def _kind_of(path: Path, session: Any) -> tuple[str, int]:
-    """Kind of the model's heads, and the number of its points."""
+    """Return the kind of the model's heads, and the number of its points."""
     inputs, outputs = session.get_inputs(), session.get_outputs()
     shapes = [list(one.shape) for one in outputs]
     good = len(inputs) == 1 and len(inputs[0].shape) == 4 and inputs[0].type in _DTYPES
@@ -213,7 +213,7 @@ def _kind_of(path: Path, session: Any) -> tuple[str, int]:
 
 
 def _crop(box: np.ndarray, size: tuple[int, int], *, padding: float = _PADDING) -> np.ndarray:
-    """Affine map (2, 3) of a box, padded, into a picture (width, height), without distortion."""
+    """Return the affine map (2, 3) of a padded box to a picture (width, height), undistorted."""
     low, high = box[:2], box[2:]
     extent = np.maximum(high - low, 1.0) * padding
     scale = float(np.min(np.divide(size, extent)))
@@ -222,16 +222,16 @@ def _crop(box: np.ndarray, size: tuple[int, int], *, padding: float = _PADDING) 
 
 
 def _back(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Points (K, 2) of the cropped picture in the whole one."""
+    """Map points (K, 2) of the crop back to the whole picture."""
     return (points - matrix[:, 2]) / matrix[0, 0]
 
 
 def _box_of(points: np.ndarray) -> np.ndarray:
-    """Left, top, right, bottom of points (K, 2)."""
+    """Return left, top, right, bottom of points (K, 2)."""
     return np.concatenate([points.min(axis=0), points.max(axis=0)])
 
 
 def _shared(a: np.ndarray, b: np.ndarray) -> float:
-    """Share of the smaller of two boxes that lies in the other one."""
+    """Return the share of the smaller of two boxes that the other one covers."""
     overlap = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
     return float(overlap / (min((a[2:] - a[:2]).prod(), (b[2:] - b[:2]).prod()) + 1e-6))

@@ -11,7 +11,7 @@ from vipecli.poses.formats.keypoint_table import KeypointTable
 from vipecli.poses.formats.text import numbers, picture_size, short_text, triples, whole
 from vipecli.poses.joint_sets import is_complete
 
-_FLAG_SCORES = {0: 0.0, 1: 0.5, 2: 1.0}  # of COCO's v: not labelled, hidden, visible
+_FLAG_SCORES = {0: 0.0, 1: 0.5, 2: 1.0}  # of COCO's v: not labelled, occluded, visible
 
 
 def is_coco(data: Any) -> bool:
@@ -142,7 +142,7 @@ def read_results(data: list[dict], kind: str) -> KeypointTable:
 
 
 def identity(one: dict, *keys: str) -> object:
-    """Who a row is: the first key that holds a number; a list of numbers gives its first."""
+    """Return the identity of a row: of the first key that holds a number, or a list of them."""
     for key in keys:
         value = one.get(key)
         while isinstance(value, list) and value:

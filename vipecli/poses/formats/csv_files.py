@@ -111,13 +111,13 @@ def _read_wide(header: list[str], rows: Iterator[list[str]]) -> KeypointTable:
 
 
 def _key(row: list[str], meta: dict[str, int], place: int) -> str:
-    """What tells the frame of a row: its number, the name of its picture, or its place."""
+    """Return the key of a row's frame: its number, the name of its picture, or its position."""
     named = next((name for name in (*_FRAME, *_IMAGE) if name in meta), None)
     return str(place) if named is None else row[meta[named]].strip()
 
 
 def _number_rows(table: KeypointTable, keys: list[str]) -> None:
-    """Give rows the frame numbers that their keys tell."""
+    """Set the frame numbers of rows from their keys."""
     found = [number(key) for key in keys]
     if any(value != value for value in found):
         named = number_frames(keys)
@@ -146,7 +146,7 @@ def _add_row(
     meta: dict[str, int],
     points: np.ndarray,
 ) -> None:
-    """Append a row, with the time, person and picture that its other columns tell."""
+    """Append a row, with the time, person and picture of its other columns."""
     frame = keys.setdefault(key, len(keys))
     person = next((row[meta[name]].strip()[:64] for name in _PERSON if name in meta), None)
     for name, unit in _TIME.items():

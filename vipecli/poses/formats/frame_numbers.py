@@ -44,7 +44,7 @@ def number_frames(names: Iterable[str]) -> dict[str, int]:
 
 
 def _counted(numbers: list[int]) -> list[int]:
-    """Numbers as they are, or their ranks where they are too far apart to count frames."""
+    """Return the numbers, or their ranks if they are too far apart to be frame numbers."""
     if max(numbers) - min(numbers) <= _SPARSE * len(numbers) + _FREE:
         return numbers
     ranks = {number: rank for rank, number in enumerate(sorted(numbers))}

@@ -1,4 +1,4 @@
-"""Readers of keypoints in JSON: each knows its own kind by the content."""
+"""Readers of keypoints in JSON: each recognises its own kind by the content."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -194,7 +194,7 @@ def _is_mediapipe(data: Any) -> bool:
 
 
 def _mediapipe_frames(data: Any) -> Iterator[Any]:
-    """Frames, whatever they stand under, of a file or of one frame alone."""
+    """Return the frames of a file, whatever their key, or of a single frame."""
     if isinstance(data, dict):
         inner = next((data[key] for key in _FRAMES if isinstance(data.get(key), list)), None)
         yield from [data] if inner is None else inner

@@ -1,4 +1,4 @@
-"""What a keypoint file lists, and how that becomes the people of a clip."""
+"""Rows of a keypoint file, and their conversion to the people of a clip."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,14 +13,17 @@ from vipecli.poses.poses import Poses, Scene
 from vipecli.poses.tracking import SEEN, WORLD, XY, XYZ, Track, Tracks
 
 DEFAULT_FPS = 30.0
-"""Frame rate where neither the file nor the user tells it."""
+"""Frame rate where neither the file nor the user states one."""
 
 _SHARE_LIMIT = 2.0  # coordinates that all stay below are shares of the picture, not pixels
 _CENTRED_SHARE = 0.2  # of coordinates below 0, from which shares run from -1 to 1
 _OUTSIDE = 0.05  # how far below 0 they then reach in x and y
 _FARTHEST_PX = 1e6  # a joint beyond is no joint
-_SPARSE, _FREE_FRAMES = 50, 100_000  # frames per frame that lists somebody, and those for nothing
-_MOST_FRAMES = 500_000  # and ten times the frames that list somebody
+_SPARSE, _FREE_FRAMES = (
+    50,
+    100_000,
+)  # largest ratio of frames to frames with people, and frames always allowed
+_MOST_FRAMES = 500_000  # and ten times the frames with people
 _MOST_POINTS = 10_000_000  # of everyone in every frame; one takes 28 bytes, three times
 _ASPECT_LIMIT = 4.0  # of a picture whose size is guessed
 
@@ -47,7 +50,7 @@ class KeypointTable:
     fps, size, source, detector
         where the file tells them.
     all_frames
-        numbers of frames that the file has, whether or not they show somebody.
+        numbers of all frames of the file, with or without people.
     first_frame
         number of the first frame of the clip; None = the lowest number in the file.
     """
@@ -146,7 +149,7 @@ def _seven_columns(points: np.ndarray) -> np.ndarray:
 def _in_pixels(
     path: Path, points: np.ndarray, size: tuple[int, int] | None, kind: str
 ) -> tuple[np.ndarray, tuple[int, int]]:
-    """Points in pixels, and the size of the picture, guessed where nothing tells it."""
+    """Points in pixels, and the size of the picture, guessed where it is not stated."""
     known = points[np.isfinite(points[..., 0])][:, XY]
     if not len(known):
         raise FormatError(f"{path}: lists nobody: every point is missing")
@@ -163,7 +166,7 @@ def _in_pixels(
         points[..., :3] *= np.float32([size[0], size[1], size[0]])
         return points, size
     if size is None:
-        # As much room on the right as on the left, and below as above.
+        # The same margin on the right as on the left, and below as above.
         least, most = np.percentile(known, [0.1, 99.9], axis=0)
         most = np.maximum(np.ceil(most + np.clip(least, 0, most)), 2)
         width, height = np.maximum(most, most[::-1] / _ASPECT_LIMIT).astype(int).tolist()
@@ -209,7 +212,7 @@ def _rows(path: Path, table: KeypointTable, fps: float | None) -> tuple[np.ndarr
 def _tracks(
     table: KeypointTable, rows: np.ndarray, times: np.ndarray, people: np.ndarray
 ) -> Tracks:
-    """Everyone over time: as the file identifies them, or by where they are."""
+    """Return the tracks: by the identities of the file, or by position."""
     tracks, order = Tracks(), np.argsort(rows, kind="stable").tolist()
     order = [row for row in order if (people[row, :, SEEN] > 0).any()]
     if _identified(table, rows):
@@ -228,7 +231,7 @@ def _tracks(
 
 
 def _identified(table: KeypointTable, rows: np.ndarray) -> bool:
-    """Whether every row tells who it is, once per frame."""
+    """Return whether every row has an identity, unique per frame."""
     if any(person is None for person in table.people):
         return False
     return len(set(zip(rows.tolist(), table.people, strict=True))) == len(rows)

@@ -18,7 +18,7 @@ from vipecli.poses.joint_sets import JointMap
 from vipecli.poses.poses import Poses, Scene
 from vipecli.poses.tracking import Person
 
-# What a reader may come across in a damaged file, besides a FormatError of its own.
+# Exceptions of readers on a damaged file, besides FormatError.
 _DAMAGED = (
     ArithmeticError,
     AttributeError,
@@ -41,7 +41,7 @@ def load_poses(
     joint_map: JointMap | None = None,
     fps: float | None = None,
 ) -> Poses:
-    """Poses of one person from a file of any format that is known.
+    """Return the poses of one person from a file of any known format.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def load_poses(
 def load_scene(
     path: str | os.PathLike[str], *, joint_map: JointMap | None = None, fps: float | None = None
 ) -> Scene:
-    """Everyone in a file of any format that is known.
+    """Return everyone in a file of any known format.
 
     People are followed by the numbers that the file gives them, or else by where they are.
 

@@ -30,7 +30,7 @@ _COMPLEX = 0x800  # flag
 
 
 def load_mat(path: Path) -> dict[str, np.ndarray | str]:
-    """Arrays of numbers, by name, and texts; what else the file holds is left out.
+    """Arrays of numbers, by name, and texts; other contents are ignored.
 
     Raises
     ------
@@ -56,14 +56,14 @@ def load_mat(path: Path) -> dict[str, np.ndarray | str]:
 
 def _arrays(data: bytes, order: str) -> Iterator[tuple[str, np.ndarray | str]]:
     limit = min(_MOST_BYTES, max(_FREE_BYTES, _MOST_RATIO * len(data)))
-    room = limit
+    space = limit
     for count, (kind, content) in enumerate(_elements(data, order)):
         if count >= _MOST_ARRAYS:
             raise ValueError(f"more than {_MOST_ARRAYS} arrays, the limit")
         if kind == _COMPRESSED:
-            unpacked = zlib.decompressobj().decompress(content, room + 1)
-            room -= len(unpacked)
-            if room < 0:
+            unpacked = zlib.decompressobj().decompress(content, space + 1)
+            space -= len(unpacked)
+            if space < 0:
                 raise FormatError(f"unpacks to more than {limit >> 20} MB, the limit for its size")
             kind, content = next(_elements(unpacked, order), (0, b""))
         if kind == _MATRIX and (found := _array(content, order)):

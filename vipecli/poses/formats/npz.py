@@ -2,7 +2,7 @@
 
 It is an ordinary NumPy archive without pickled objects: ``numpy.load("clip.npz")["xy"]``. It holds
 the fields of `Poses` under their own names, the names of the joints, and `format_version`. Arrays
-that belong to a later stage, such as embeddings, may stand beside them; whoever reads those
+of a later stage, such as embeddings, may stand beside them; the reader of those
 passes their specification.
 """
 
@@ -77,7 +77,7 @@ def write_npz(
     path
         the file.
     key
-        what the poses were made from; None = not told.
+        source of the poses; None = unknown.
     specs
         of all arrays; those of T frames are extended by every block.
     """
@@ -91,7 +91,7 @@ def write_npz(
 
 
 def _arrays(poses: Poses, more: Mapping[str, object], key: str | None) -> dict[str, object]:
-    """What an `.npz` holds, in its order."""
+    """Return the arrays of an `.npz`, in order."""
     arrays = {"format_version": FORMAT_VERSION, "joints": JOINTS}
     arrays |= {name: getattr(poses, name) for name in (*_POSES, *_LANDMARKS)}
     arrays |= {**more, "key": key}

@@ -1,4 +1,4 @@
-"""Which files and folders are poses."""
+"""Recognition of files and folders that hold poses."""
 
 import csv
 import mmap
@@ -19,7 +19,7 @@ _JSON_SIGN = re.compile(rb'"(pose_?)?(keypoints|keypoints_2d|joints|landmarks?)"
 
 
 def is_pose_file(path: str | os.PathLike[str]) -> bool:
-    """Whether a path is to be read as poses: by its extension, or as a folder of OpenPose."""
+    """Return whether a path is read as poses: by its extension, or as a folder of OpenPose."""
     path = Path(path)
     if path.is_dir():
         return is_openpose_folder(path)
@@ -27,7 +27,7 @@ def is_pose_file(path: str | os.PathLike[str]) -> bool:
 
 
 def looks_like_poses(path: Path) -> bool:
-    """Whether a file found in a folder is one of keypoints, by its content.
+    """Return whether a file found in a folder holds keypoints, by its content.
 
     Hidden files, among them the ``._`` files of macOS, are none, and neither is what has
     embeddings: `vipe embed` made it.

@@ -20,7 +20,7 @@ READERS: dict[str, Callable[[Path], KeypointTable]] = {
     ".mat": read_penn,
     ".trc": read_trc,
 }
-"""Readers of other tools' files by extension; JSON is told apart by its content. A folder of
+"""Readers of other tools' files by extension; JSON is recognised by its content. A folder of
 OpenPose has its own, and so has vipe's `.npz`, whose poses are chosen already."""
 
 

@@ -1,4 +1,4 @@
-"""Reading untrusted text, tables and JSON: sizes are checked before anything is held."""
+"""Reading of untrusted text, tables and JSON: sizes are checked before memory is reserved."""
 
 import codecs
 import csv
@@ -193,7 +193,7 @@ def last_number(name: str) -> int | None:
 
 
 def picture_size(width: Any, height: Any) -> tuple[int, int] | None:
-    """Size of a picture, None where it is not told.
+    """Return the size of a picture; None if it is not stated.
 
     Raises
     ------

@@ -75,7 +75,7 @@ def _table(lines: list[str], markers: int) -> tuple[list[float], np.ndarray]:
 def _sheet(
     path: Path, xyz: np.ndarray, times: list[float], names: list[str], unit: str
 ) -> KeypointTable:
-    """KeypointTable of markers (T, K, 3)."""
+    """Return the table of markers (T, K, 3)."""
     known = xyz[np.isfinite(xyz).all(axis=2)]
     table = KeypointTable("trc", names=names, times=dict(enumerate(times)))
     spread = np.ptp(known, axis=0)
@@ -112,7 +112,7 @@ def _into_picture(xy: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
 def _seen_from_front(
     path: Path, xyz: np.ndarray, names: list[str]
 ) -> tuple[np.ndarray, tuple[int, int]]:
-    """Picture of 3D markers by a camera that looks at the person's front."""
+    """Picture of 3D markers by a camera in front of the person."""
     places = {canonical_name(name): i for i, name in enumerate(names)}
     try:
         left, right = (places[f"{side}_hip"] for side in ("left", "right"))

@@ -25,7 +25,7 @@ from vipecli.poses.skeleton import (
     RIGHT_SHOULDER,
 )
 
-_VISIBLE = 0.5  # score from which a point is labelled as visible, not hidden
+_VISIBLE = 0.5  # score from which a point is labelled as visible, not occluded
 _MAT_HEADER = b"MATLAB 5.0 MAT-file, labels as of Penn Action"
 _MIDDLES = {
     "neck": (LEFT_SHOULDER, RIGHT_SHOULDER),
@@ -37,7 +37,7 @@ _TRC_NAMES = ["Head", *(f"{name[0].upper()}{name.split('_')[1].title()}" for nam
 
 
 def points_of(poses: Poses, names: Sequence[str]) -> np.ndarray:
-    """Points of another joint set, shape (T, K, 3): x, y, score; zeros where missing."""
+    """Return the points of another joint set, shape (T, K, 3): x, y, score; zeros where missing."""
     out = np.zeros((len(poses), len(names), 3), np.float64)
     for k, name in enumerate(names):
         found = _point(poses, name)
@@ -48,7 +48,7 @@ def points_of(poses: Poses, names: Sequence[str]) -> np.ndarray:
 
 
 def _point(poses: Poses, name: str) -> tuple[np.ndarray, np.ndarray] | None:
-    """Coordinates (T, 2) and score (T,) of a point by its name, as far as it is known."""
+    """Return coordinates (T, 2) and score (T,) of a named point; None if it is unknown."""
     if name in JOINTS[1:]:
         joint = JOINTS.index(name)
         return poses.xy[:, joint], poses.score[:, joint]
@@ -76,7 +76,7 @@ def _write_json(data: Any, path: Path) -> None:
 
 
 def _rows(people: Sequence[Poses], names: Sequence[str]) -> Iterable[tuple[int, int, np.ndarray]]:
-    """Frame, person and points (K, 3) of everyone, frame by frame."""
+    """Yield frame, person and points (K, 3) of everyone, frame by frame."""
     points = [points_of(poses, names) for poses in people]
     for frame in range(len(people[0])):
         for person, rows in enumerate(points):
@@ -85,14 +85,14 @@ def _rows(people: Sequence[Poses], names: Sequence[str]) -> Iterable[tuple[int, 
 
 
 def _box(points: np.ndarray) -> list[float]:
-    """Smallest box (x, y, width, height) around the known points."""
+    """Return the bounding box (x, y, width, height) of the known points."""
     known = points[points[:, 2] > 0, :2]
     low, high = known.min(axis=0), known.max(axis=0)
     return _rounded([*low, *(high - low)], 2)
 
 
 def write_coco(people: Sequence[Poses], path: Path) -> None:
-    """COCO's keypoint labels, with the scores and times that COCO has no place for."""
+    """Write COCO's keypoint labels, with scores and times in additional fields."""
     first = people[0]
     width, height = first.size
     images = [
@@ -133,7 +133,7 @@ def write_coco(people: Sequence[Poses], path: Path) -> None:
 
 
 def write_mmpose(people: Sequence[Poses], path: Path) -> None:
-    """Predictions as MMPose's demo keeps them, COCO's 17 points."""
+    """Write predictions as MMPose's demo does, COCO's 17 points."""
     first = people[0]
     frames = [
         {"frame_id": frame, "time_s": time_s, "instances": []}
@@ -163,7 +163,7 @@ def write_mmpose(people: Sequence[Poses], path: Path) -> None:
 
 
 def write_alphapose(people: Sequence[Poses], path: Path, *, names: Sequence[str] = COCO) -> None:
-    """AlphaPose's list of people; it tells neither times nor the size of the picture."""
+    """Write AlphaPose's list of people; it holds neither times nor the size of the picture."""
     data = [
         {
             "image_id": f"{frame}.jpg",
@@ -179,12 +179,12 @@ def write_alphapose(people: Sequence[Poses], path: Path, *, names: Sequence[str]
 
 
 def write_halpe26(people: Sequence[Poses], path: Path) -> None:
-    """AlphaPose's list with Halpe's 26 points."""
+    """Write AlphaPose's list with Halpe's 26 points."""
     write_alphapose(people, path, names=HALPE26)
 
 
 def write_openpose(people: Sequence[Poses], folder: Path) -> None:
-    """OpenPose's folder: one file per frame, BODY_25; it tells no times and no size."""
+    """Write OpenPose's folder: one file per frame, BODY_25; it holds no times and no size."""
     found: dict[int, list[dict]] = {}
     for frame, person, points in _rows(people, BODY25):
         one = {"person_id": [person], "pose_keypoints_2d": _rounded(points.ravel())}
@@ -197,7 +197,7 @@ def write_openpose(people: Sequence[Poses], folder: Path) -> None:
 
 
 def _landmarks(poses: Poses) -> np.ndarray:
-    """MediaPipe's landmarks (T, 33, 4): x and y as shares of the picture, z like x, visibility."""
+    """Return landmarks (T, 33, 4): x and y as shares of the picture, z like x, visibility."""
     width, height = poses.size
     out = np.zeros((len(poses), len(MEDIAPIPE), 4))
     if poses.landmarks is None:
@@ -211,7 +211,7 @@ def _landmarks(poses: Poses) -> np.ndarray:
 
 
 def write_mediapipe(people: Sequence[Poses], path: Path) -> None:
-    """MediaPipe's landmarks, with names as in its Python results."""
+    """Write MediaPipe's landmarks, with names as in its Python results."""
     poses = people[0]
     rows = _rounded(_landmarks(poses), 8)
     world = None if poses.world is None else _rounded(np.nan_to_num(poses.world), 6)
@@ -232,7 +232,7 @@ def write_mediapipe(people: Sequence[Poses], path: Path) -> None:
 
 
 def write_mediapipe_csv(people: Sequence[Poses], path: Path) -> None:
-    """MediaPipe's landmarks, a row per frame: x1, y1, z1, v1, ..., v33."""
+    """Write MediaPipe's landmarks, a row per frame: x1, y1, z1, v1, ..., v33."""
     poses = people[0]
     header = ["frame", "time_s", "width", "height"]
     header += [f"{axis}{i}" for i in range(1, 34) for axis in "xyzv"]
@@ -247,7 +247,7 @@ def write_mediapipe_csv(people: Sequence[Poses], path: Path) -> None:
 
 
 def write_penn(people: Sequence[Poses], path: Path) -> None:
-    """A label file as Penn Action's, left and right the viewer's; scores become 0 or 1."""
+    """Write a label file as of Penn Action: left and right the viewer's, scores 0 or 1."""
     from scipy.io import savemat
 
     poses = people[0]
@@ -276,7 +276,7 @@ def write_penn(people: Sequence[Poses], path: Path) -> None:
 
 
 def _boxes(poses: Poses) -> np.ndarray:
-    """Corners (T, 4) of the boxes around the people; ones where nobody is."""
+    """Return the corners (T, 4) of the bounding boxes; ones in frames without a person."""
     out = np.ones((len(poses), 4))
     found = np.isfinite(poses.xy).all(axis=-1).any(axis=1)
     xy = poses.xy[found]
@@ -286,7 +286,7 @@ def _boxes(poses: Poses) -> np.ndarray:
 
 
 def write_trc(people: Sequence[Poses], path: Path) -> None:
-    """OpenSim's markers, flat, in pixels with y down, as Sports2D writes them."""
+    """Write OpenSim markers, flat, in pixels with y down, as Sports2D does."""
     poses = people[0]
     steps = np.diff(poses.times)
     rate = round(float(1 / np.median(steps)), 4) if len(steps) else 30.0

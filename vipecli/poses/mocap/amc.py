@@ -1,4 +1,4 @@
-"""Acclaim motion files: bones in an ASF file, their angles frame by frame in an AMC file."""
+"""Reader of Acclaim motion: the skeleton in an ASF file, joint angles per frame in an AMC file."""
 
 from array import array
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ class _Bone:
     """A bone, or the root (no length), in the pose where all angles are 0."""
 
     name: str
-    reach: np.ndarray  # from its start to its end; of the root its position
-    axis: np.ndarray  # (3, 3), of the coordinate system that its angles turn about
+    offset: np.ndarray  # from its start to its end; the position of the root
+    axis: np.ndarray  # (3, 3), coordinate system of its rotations
     dof: tuple[str, ...]
     parent: int = -1
     first: int = 0  # column of its first value
@@ -43,7 +43,7 @@ class _Skeleton:
 
 
 def read_amc(path: str | Path, asf: str | Path) -> Motion:
-    """Positions of the bone ends of an AMC file.
+    """Return the positions of the bone ends of an AMC file.
 
     The angles of a bone turn about its own axes: its rotation is C M C^-1, with C from ``axis``
     and M = R_k ... R_2 R_1 from the values in the order of ``dof``, both about fixed axes.
@@ -104,7 +104,7 @@ def _skeleton(path: Path) -> _Skeleton:
 
 
 def _sections(path: Path) -> dict[str, list[list[str]]]:
-    """Lines of an ASF file as words, by section; words on the section's own line first."""
+    """Return the lines of an ASF file as words, by section."""
     sections: dict[str, list[list[str]]] = {}
     lines: list[list[str]] = []
     for line in read_text(path).splitlines():
@@ -120,7 +120,7 @@ def _sections(path: Path) -> dict[str, list[list[str]]]:
 
 
 def _blocks(lines: list[list[str]], path: Path) -> list[dict[str, list[str]]]:
-    """Fields of each ``begin`` ... ``end`` block."""
+    """Return the fields of each ``begin`` ... ``end`` block."""
     blocks: list[dict[str, list[str]]] = []
     inside = False
     for keyword, *words in lines:
@@ -148,7 +148,7 @@ def _root(lines: list[list[str]], unit: float, path: Path) -> _Bone:
     orientation = vector(fields.get("orientation", ["0"] * 3), path, "orientation of the root")
     return _Bone(
         name="root",
-        reach=vector(fields.get("position", ["0"] * 3), path, "position of the root"),
+        offset=vector(fields.get("position", ["0"] * 3), path, "position of the root"),
         axis=_axis(orientation, "".join(fields.get("axis", ["xyz"])), unit, path),
         dof=order,
     )
@@ -171,14 +171,14 @@ def _bone(fields: dict[str, list[str]], unit: float, path: Path) -> _Bone:
     size = np.linalg.norm(direction)
     return _Bone(
         name=name,
-        reach=direction * (length[0] / size) if size > 1e-9 else np.zeros(3),
+        offset=direction * (length[0] / size) if size > 1e-9 else np.zeros(3),
         axis=_axis(vector(angles, path, f"axis of {name}"), order, unit, path),
         dof=dof,
     )
 
 
 def _axis(angles: np.ndarray, order: str, unit: float, path: Path) -> np.ndarray:
-    """Rotation (3, 3) of an ``axis``: about fixed axes, the first letter's first."""
+    """Return the rotation (3, 3) of an ``axis``: about fixed axes, in the order of the letters."""
     order = order.lower()
     if sorted(order) != ["x", "y", "z"]:
         raise FormatError(f"{path}: axis order '{order}'; expected the letters x, y, z")
@@ -187,13 +187,13 @@ def _axis(angles: np.ndarray, order: str, unit: float, path: Path) -> np.ndarray
 
 
 def _ordered(bones: dict[str, _Bone], lines: list[list[str]], path: Path) -> list[_Bone]:
-    """Bones with parents set, the root first and parents before children."""
+    """Return the bones with parents set, the root first and parents before children."""
     children: dict[str, list[str]] = {}
     for parent, *names in (words for words in lines if words[0].lower() not in ("begin", "end")):
         children.setdefault(parent, []).extend(names)
     ordered, columns = [bones["root"]], 0
-    # The list grows while it is walked: breadth first. A name can only be taken once, so that
-    # a circle ends.
+    # Breadth first: the list is extended while it is traversed. Each name is used once, so that
+    # cycles end.
     waiting = {name: bone for name, bone in bones.items() if name != "root"}
     for index, bone in enumerate(ordered):
         bone.first, columns = columns, columns + len(bone.dof)
@@ -209,7 +209,7 @@ def _ordered(bones: dict[str, _Bone], lines: list[list[str]], path: Path) -> lis
 
 
 def _motion(path: Path, skeleton: _Skeleton, asf: Path) -> tuple[dict[str, list[str]], np.ndarray]:
-    """Header of an AMC file, and its values (T, C) in the order of the bones."""
+    """Return the header of an AMC file, and its values (T, C) in the order of the bones."""
     header: dict[str, list[str]] = {}
     moving = {bone.name: bone for bone in skeleton.bones if bone.dof}
     rows = {name: array("d") for name in moving}
@@ -243,7 +243,7 @@ def _motion(path: Path, skeleton: _Skeleton, asf: Path) -> tuple[dict[str, list[
 
 
 def _add_row(row: array, words: list[str], dof: int, frames: int, where: str) -> None:
-    """Append one line's values."""
+    """Append the values of one line."""
     if len(words) != dof:
         raise FormatError(f"{where}: {len(words)} values instead of {dof}")
     if len(row) != (frames - 1) * dof:
@@ -255,27 +255,27 @@ def _add_row(row: array, words: list[str], dof: int, frames: int, where: str) ->
 
 
 def _positions(bones: list[_Bone], values: np.ndarray, unit: float) -> np.ndarray:
-    """Ends of the bones (T, J, 3) from values (T, C): forward kinematics."""
+    """Return the ends of the bones (T, J, 3) from values (T, C): forward kinematics."""
     ends = np.empty((len(values), len(bones), 3))
     turned: list[np.ndarray] = []  # global rotation (T, 3, 3) per bone
     for j, bone in enumerate(bones):
         shift, rotation = _local(bone, values, unit)
         if bone.parent < 0:
             turned.append(rotation)
-            ends[:, j] = bone.reach + shift
+            ends[:, j] = bone.offset + shift
         else:
             turned.append(turned[bone.parent] @ rotation)
-            ends[:, j] = ends[:, bone.parent] + turned[j] @ bone.reach
+            ends[:, j] = ends[:, bone.parent] + turned[j] @ bone.offset
     return ends
 
 
 def _local(bone: _Bone, values: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray]:
-    """Shift (T, 3) and rotation (T, 3, 3) of a bone against its parent."""
+    """Return translation (T, 3) and rotation (T, 3, 3) of a bone relative to its parent."""
     shift = np.zeros((len(values), 3))
     axes, columns = "", []
     for column, (kind, axis) in enumerate(bone.dof, bone.first):
         if kind == "t":
             shift[:, "xyz".index(axis)] = values[:, column]
         else:
-            axes, columns = axis + axes, [column, *columns]  # the first one turns first
+            axes, columns = axis + axes, [column, *columns]  # the first one is applied first
     return shift, bone.axis @ euler(axes, unit * values[:, columns]) @ bone.axis.T

@@ -1,4 +1,4 @@
-"""Files of recorded motion as clips of the model's joints: one table of readers."""
+"""Files of recorded motion as clips of the model's joints."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator

@@ -1,4 +1,4 @@
-"""The model's 13 joints in skeletons whose joints are named by other programs."""
+"""The model's 13 joints from skeletons of motion capture, found by the names of the joints."""
 
 import re
 from pathlib import Path
@@ -9,8 +9,8 @@ from vipecli.errors import FormatError
 from vipecli.poses.mocap.motion import Motion
 from vipecli.poses.skeleton import JOINTS
 
-# What the joint at the top of a limb part is called, the surest name first: LeftShoulder is the
-# collar bone where there is a LeftArm too, and LeftFoot the toes where there is a LeftAnkle.
+# Names of the joint at the top of a limb segment, the least ambiguous first: LeftShoulder is the
+# collar bone if there is a LeftArm too, and LeftFoot the toes if there is a LeftAnkle.
 _NAMES = {
     "shoulder": ("upperarm", "uparm", "uarm", "humerus", "arm", "shldr", "shoulder"),
     "elbow": ("forearm", "lowerarm", "lowarm", "farm", "radius", "elbow"),
@@ -21,13 +21,13 @@ _NAMES = {
 }
 _HEAD = ("head", "chead", "skull")
 _HEAD_TOPS = ("headend", "headtopend", "headtop", "headnub", "headendsite")
-# A bone ends where the joint below it is: these are read off the far end of the bone above.
+# A bone ends at the joint below it: these joints are the far end of the bone above.
 _BONE_ABOVE = {"elbow": "shoulder", "wrist": "elbow", "knee": "hip", "ankle": "knee"}
 _PREFIX = re.compile(r"^(.*:|(j_?)?bip\d*|mixamorig\d*|character\d*|robot|def|org)[\W_]*", re.I)
 
 
 def joints_of_bvh(motion: Motion, path: Path) -> np.ndarray:
-    """The model's joints, shape (T, 13, 3) float32, from joints as BVH files hold them.
+    """Return the model's joints, shape (T, 13, 3) float32, from the joints of a BVH file.
 
     The head is the middle between the head joint and the point on top of it, where there is one.
 
@@ -36,7 +36,7 @@ def joints_of_bvh(motion: Motion, path: Path) -> np.ndarray:
     FormatError
         if a joint is missing; the text lists the names found.
     """
-    names = _plain(motion.names)
+    names = _normalised(motion.names)
     sources = {joint: _find(joint, names) for joint in JOINTS}
     if sources["head"]:
         sources["head"] += _head_top(sources["head"][0], names, motion.parents)
@@ -44,7 +44,7 @@ def joints_of_bvh(motion: Motion, path: Path) -> np.ndarray:
 
 
 def joints_of_amc(motion: Motion, path: Path) -> np.ndarray:
-    """The model's joints, shape (T, 13, 3) float32, from bone ends as AMC files give them.
+    """Return the model's joints, shape (T, 13, 3) float32, from the bone ends of an AMC file.
 
     Hips and shoulders are where thigh and upper arm start, the head is the middle of its bone.
 
@@ -53,7 +53,7 @@ def joints_of_amc(motion: Motion, path: Path) -> np.ndarray:
     FormatError
         if a bone is missing; the text lists the names found.
     """
-    names = _plain(motion.names)
+    names = _normalised(motion.names)
     sources = {}
     for joint in JOINTS:
         side, _, part = joint.rpartition("_")
@@ -66,8 +66,8 @@ def joints_of_amc(motion: Motion, path: Path) -> np.ndarray:
     return _means(motion, sources, path)
 
 
-def _plain(names: tuple[str, ...]) -> list[str]:
-    """Names as lower-case letters and digits, without the prefix of a program or person."""
+def _normalised(names: tuple[str, ...]) -> list[str]:
+    """Return names as lower-case letters and digits, without the prefix of a program or person."""
     word = re.match(r"[^\W_]+[\W_]+", names[0])
     if word and len(names) > 1 and all(name.startswith(word[0]) for name in names):
         names = tuple(name[word.end() :] for name in names)
@@ -75,7 +75,7 @@ def _plain(names: tuple[str, ...]) -> list[str]:
 
 
 def _find(joint: str, names: list[str]) -> tuple[int, ...]:
-    """Index of a joint by its surest name, as a tuple of one; empty if it has none of them."""
+    """Return the index of a joint by its least ambiguous name, a tuple of one; empty if missing."""
     side, _, part = joint.rpartition("_")
     if not side:
         wanted = _HEAD
@@ -91,13 +91,13 @@ def _find(joint: str, names: list[str]) -> tuple[int, ...]:
 
 
 def _head_top(head: int, names: list[str], parents: tuple[int, ...]) -> tuple[int, ...]:
-    """Index of the point on top of the head, as a tuple of one; empty if there is none."""
+    """Return the index of the point on top of the head, a tuple of one; empty if missing."""
     children = [index for index, parent in enumerate(parents) if parent == head]
     return tuple(index for index in children if names[index].endswith(_HEAD_TOPS))[:1]
 
 
 def _means(motion: Motion, sources: dict[str, tuple[int, ...]], path: Path) -> np.ndarray:
-    """Each joint as the mean of its points."""
+    """Return each joint as the mean of its points."""
     if missing := [joint for joint, points in sources.items() if not points]:
         raise FormatError(
             f"{path}: found no {', '.join(missing)} among its joints: "
@@ -108,6 +108,6 @@ def _means(motion: Motion, sources: dict[str, tuple[int, ...]], path: Path) -> n
 
 
 def _listed(names: tuple[str, ...], most: int = 60) -> str:
-    """Names of the joints, without end sites, in one line of bounded length."""
+    """Return the names of the joints, without end sites, in one line of bounded length."""
     shown = [name[:40] for name in names if not name.endswith(" end")]
     return ", ".join(shown[:most]) + (" and more" if len(shown) > most else "")

@@ -1,4 +1,4 @@
-"""Recorded motion of one skeleton, and what the readers of motion files share."""
+"""Recorded motion of one skeleton, and parsing shared by the readers of motion files."""
 
 import math
 import warnings
@@ -81,7 +81,7 @@ def numbers_in(text: str, path: Path, what: str) -> np.ndarray:
         return np.empty(0)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # how NumPy tells that it stopped early
+            warnings.simplefilter("error")  # how NumPy reports that it stopped early
             values = np.fromstring(text, np.float64, sep=" ")
     except (ValueError, Warning) as exc:
         raise FormatError(f"{path}: malformed numbers in {what}") from exc

@@ -1,4 +1,4 @@
-"""Length units and up axes of recorded motion, told by the size and the stance of the body."""
+"""Length units and up axes of recorded motion, inferred from size and stance of the body."""
 
 import numpy as np
 
