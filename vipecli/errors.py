@@ -18,7 +18,17 @@ class NoPoseError(VipeError):
 
 
 class UnsureError(VipeError):
-    """Evidence that is too weak, or that several answers share."""
+    """Evidence that is too weak, or that several answers share.
+
+    Attributes
+    ----------
+    shifts
+        the answers that fit equally, seconds.
+    """
+
+    def __init__(self, message: str, shifts: tuple[float, ...] = ()) -> None:
+        super().__init__(message)
+        self.shifts = shifts
 
 
 class WeightsError(VipeError):

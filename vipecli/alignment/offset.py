@@ -1,16 +1,16 @@
 """One constant shift between two recordings of one event, and the drift of their clocks."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vipecli.alignment.shift_score import WINDOW_S, ShiftScore, Table
-from vipecli.alignment.warping_path import Alignment, Span
-from vipecli.embedding.distance import FLOOR, atrous, frame_costs
+from vipecli.alignment.shift_between import Evidence, find_line, refined
+from vipecli.alignment.shift_score import ShiftScore, Table
+from vipecli.alignment.sound_shift import SoundShift
+from vipecli.alignment.warping_path import Alignment, Span, probability_along
+from vipecli.embedding.distance import WINDOW_S, window_distance
 from vipecli.embedding.model import Embeddings
 from vipecli.errors import UnsureError
 
@@ -23,16 +23,7 @@ SURE = 5.0
 SHORT_S = 1.0
 """With less overlap an answer comes with a warning, seconds."""
 
-LARGEST_DRIFT = 0.02
-"""Rates are searched within this of 1."""
-
-PART_S = 2.0
-"""Length of the parts of a whose shifts give the rate, seconds."""
-
-LEAST_PARTS = 4
-"""With fewer of them the rate is taken to be 1."""
-
-_REACH = 1.5  # frames from the best shift on the grid to the one between, at most
+_STEPS = 256  # of a path whose distances are computed at a time
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,7 +45,11 @@ class Offset:
     warning
         what makes the answer doubtful; empty if nothing does.
     score
-        evidence at every shift.
+        evidence of the poses at every shift.
+    by
+        what gave the shift: ``poses``, ``sound``, or ``both`` where they agree.
+    heard
+        evidence of the sound, where it was asked.
     """
 
     shift_s: float
@@ -64,6 +59,8 @@ class Offset:
     confidence: float = math.inf
     warning: str = ""
     score: ShiftScore | None = None
+    by: str = "poses"
+    heard: SoundShift | None = None
 
     def __repr__(self) -> str:
         """One line: shift, rate, overlap and confidence."""
@@ -78,9 +75,10 @@ def find_offset(a: Embeddings, b: Embeddings, *, drift: bool = False) -> Offset:
     """Shift of the clock of b against that of a, by the poses that both show.
 
     The shift with the strongest evidence, see `shift_score`; a parabola through the scores within
-    `WINDOW_S` then gives it between two frames. With `drift` the shifts of parts of a, `PART_S`
-    long, are found in the same way around the first, and a robust line through them (repeated
-    medians, then least squares over those within `WINDOW_S`) gives shift and rate.
+    `shift_score.WINDOW_S` then gives it between two frames. With `drift` the shifts of parts of a
+    are found in the same way around the first, and a robust line through them gives shift and
+    rate, see `shift_between.find_line`. Memory is bounded: of clips too long for one table
+    (`shift_between.LARGEST_TABLE`) an even choice of frames is searched first.
 
     Parameters
     ----------
@@ -88,7 +86,7 @@ def find_offset(a: Embeddings, b: Embeddings, *, drift: bool = False) -> Offset:
         two recordings of one event, embedded by the same model; frames without embedding are
         left out.
     drift
-        search for a rate, too; 1 where a is too short for `LEAST_PARTS` parts.
+        search for a rate, too; 1 where a is too short for one.
 
     Raises
     ------
@@ -110,25 +108,37 @@ def find_offset(a: Embeddings, b: Embeddings, *, drift: bool = False) -> Offset:
     """
     if min(len(a), len(b)) < 2:
         raise ValueError("a clip of a single frame has no offset")
-    table = Table.of(a, b)
-    score = table.scores()
+    evidence = Evidence.of(a, b)
+    score = evidence.table.scores()
     confidence, shift = score.best
-    if reason := _refusal(table, score):
-        raise UnsureError(reason)
+    if reason := _refusal(evidence.table, score):
+        raise UnsureError(reason, _equals(score))
     rate = 1.0
     if drift:
-        shift, rate = _find_line(table, shift)
+        shift, rate = find_line(evidence, shift)
+    table, shift = evidence.near(shift, rate)
     shift = refined(table, shift, rate)
-    inside = table.inside(shift, rate)
-    length = float(np.ptp(a.times[inside])) if inside.any() else 0.0
+    length = overlap_s(a, b, shift, rate)
     cost, doubt = table.mean_cost(shift, rate), _doubt(length, confidence)
     return Offset(shift, rate, cost, length, confidence, doubt, score)
 
 
+def overlap_s(a: Embeddings, b: Embeddings, shift: float, rate: float = 1.0) -> float:
+    """How much of a b shows at a shift, seconds of a."""
+    there = shift + rate * a.times
+    inside = a.times[(there >= b.times[0] - 1e-9) & (there <= b.times[-1] + 1e-9)]
+    return float(np.ptp(inside)) if len(inside) else 0.0
+
+
+def overlap_warning(overlap_s: float) -> str:
+    """Warning of an overlap too short to be sure; empty if it is not."""
+    return f"only {overlap_s:.2f} s overlap: the shift may be wrong" if overlap_s < SHORT_S else ""
+
+
 def _doubt(overlap_s: float, confidence: float) -> str:
     """Warning of an answer that may be wrong; empty if there is none."""
-    if overlap_s < SHORT_S:
-        return f"only {overlap_s:.2f} s overlap: the shift may be wrong"
+    if words := overlap_warning(overlap_s):
+        return words
     if confidence < SURE:
         return f"weak evidence (confidence {confidence:.1f}): check the shift"
     return ""
@@ -139,8 +149,8 @@ def _refusal(table: Table, score: ShiftScore) -> str:
     confidence, shift = score.best
     if not table.moves:
         return "nobody moves, so the poses say nothing about the shift"
-    if confidence * score.regularity >= LEAST_CONFIDENCE and (others := score.rivals()):
-        shifts = ", ".join(f"{one:+.2f} s" for one in (shift, *others))
+    if equals := _equals(score):
+        shifts = ", ".join(f"{one:+.2f} s" for one in equals)
         return f"the movement repeats itself, and several shifts fit as well: {shifts}"
     if confidence >= LEAST_CONFIDENCE:
         return ""
@@ -148,6 +158,26 @@ def _refusal(table: Table, score: ShiftScore) -> str:
         f"nothing that both show is found: the best shift, {shift:+.2f} s, has a confidence of "
         f"{max(confidence, 0):.1f} and {LEAST_CONFIDENCE:g} is needed; give clips with more overlap"
     )
+
+
+def _equals(score: ShiftScore) -> tuple[float, ...]:
+    """Shifts that fit about as well as each other; none where one alone is the best."""
+    confidence, shift = score.best
+    if confidence * score.regularity < LEAST_CONFIDENCE:
+        return ()
+    return (shift, *others) if (others := score.rivals()) else ()
+
+
+def mean_distance(a: Embeddings, b: Embeddings, shift: float, rate: float = 1.0) -> float:
+    """Mean frame distance of what both show at a shift.
+
+    Raises
+    ------
+    ValueError
+        if the clips do not overlap at this shift.
+    """
+    path, _, _ = _steps(a, b, shift, rate)
+    return float(_distance_along(a, b, path).mean(dtype=np.float64))
 
 
 def alignment_at(a: Embeddings, b: Embeddings, offset: Offset) -> Alignment:
@@ -162,21 +192,14 @@ def alignment_at(a: Embeddings, b: Embeddings, offset: Offset) -> Alignment:
     ValueError
         if the clips do not overlap at this offset.
     """
-    there = offset.shift_s + offset.rate * a.times
-    i = np.flatnonzero((there >= b.times[0]) & (there <= b.times[-1]))
-    if not len(i):
-        raise ValueError("the clips do not overlap at this offset")
-    right = np.searchsorted(b.times, there[i]).clip(1, len(b) - 1)
-    j = right - (there[i] - b.times[right - 1] < b.times[right] - there[i])
-    costs = frame_costs(a, b)
-    p = np.exp(-costs[i, j])
+    path, there, i = _steps(a, b, offset.shift_s, offset.rate)
     return Alignment(
-        path=np.stack([i, j], axis=1).astype(np.int32),
+        path=path,
         cost=offset.cost,
         times_a=a.times[i],
         times_b=there[i],
-        distance=atrous(costs, a.times, b.times)[i, j],
-        match_probability=np.where(np.isnan(p), np.float32(FLOOR), p),
+        distance=_distance_along(a, b, path),
+        match_probability=probability_along(a, b, path),
         model=a.model,
         unmatched=tuple(
             Span(clip, float(start), float(end))
@@ -187,66 +210,32 @@ def alignment_at(a: Embeddings, b: Embeddings, offset: Offset) -> Alignment:
     )
 
 
-def _find_line(table: Table, shift: float) -> tuple[float, float]:
-    """Shift and rate of a robust line through the shifts of short parts of a."""
-    from scipy import stats  # pyright: ignore[reportMissingTypeStubs]
-
-    library: Any = stats  # it has no types
-    reach = LARGEST_DRIFT * table.length + WINDOW_S
-    starts = np.arange(table.start, table.start + table.length - PART_S + 1e-9, PART_S / 2)
-    shifts = np.array([_part_shift(table, shift, float(start), reach) for start in starts])
-    found = np.isfinite(shifts)
-    if found.sum() < LEAST_PARTS:
-        return shift, 1.0
-    y, x = shifts[found], (starts + PART_S / 2)[found]
-    line = library.siegelslopes(y, x)
-    slope, level = float(line[0]), float(line[1])
-    near = np.abs(y - level - slope * x) <= WINDOW_S
-    if near.sum() >= LEAST_PARTS:
-        slope = float(_polyfit(x[near], y[near], 1)[0])
-    slope = min(max(slope, -LARGEST_DRIFT), LARGEST_DRIFT)
-    return float(np.median(y - slope * x)), 1 + slope
+def _steps(
+    a: Embeddings, b: Embeddings, shift: float, rate: float
+) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.int64]]:
+    """Path (L, 2) at a shift, moments in b (N,) of all frames of a, and those that b shows (L,)."""
+    there = shift + rate * a.times
+    i = np.flatnonzero((there >= b.times[0]) & (there <= b.times[-1]))
+    if not len(i):
+        raise ValueError("the clips do not overlap at this offset")
+    right = np.searchsorted(b.times, there[i]).clip(1, len(b) - 1)
+    j = right - (there[i] - b.times[right - 1] < b.times[right] - there[i])
+    return np.stack([i, j], axis=1).astype(np.int32), there, i
 
 
-def _part_shift(table: Table, shift: float, start: float, reach: float) -> float:
-    """Shift of a part of a that b shows wholly, near a given one; NaN where there is none."""
-    part = table.part(start, start + PART_S)
-    around = shift + np.arange(-reach, reach + table.step, table.step)
-    values = np.stack([part.at(float(s), 1.0) for s in around])
-    seen = np.isfinite(values)
-    whole = seen.sum(axis=1) >= max(2, 0.8 * seen.shape[1])
-    if not whole.any():
-        return math.nan
-    means = np.full(len(around), math.inf)
-    means[whole] = np.nanmean(values[whole], axis=1)
-    best = int(means.argmin())
-    if best in (0, len(around) - 1):
-        return math.nan
-    return refined(part, float(around[best]), 1.0)
+def _distance_along(a: Embeddings, b: Embeddings, path: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Atrous frame distance (L,) of each step of a path, a piece of the table at a time."""
+    parts = [np.zeros(0, np.float32)]
+    for start in range(0, len(path), _STEPS):
+        i, j = path[start : start + _STEPS].T
+        rows, columns = (_around(times, k) for times, k in ((a.times, i), (b.times, j)))
+        near = window_distance(a.part(rows), b.part(columns))
+        parts.append(near[i - rows.start, j - columns.start])
+    return np.concatenate(parts)
 
 
-def refined(table: Table, shift: float, rate: float) -> float:
-    """Shift between two frames: the bottom of a parabola through the mean scores around.
-
-    The shifts are whole frames apart, so that each falls between two frames in the same place, and
-    the smoothing of the interpolation is the same for all. Frames that b does not show at all
-    these shifts are left out, in a short overlap many.
-    """
-    steps = max(1, round(WINDOW_S / table.step))
-    around = np.arange(-steps, steps + 1) * table.step
-    values = np.stack([table.at(shift + float(x), rate) for x in around])
-    seen = np.isfinite(values).all(axis=0)
-    if not seen.any():
-        return shift
-    bend, slope, _ = _parabola(around, values[:, seen].mean(axis=1))
-    bottom = -slope / (2 * bend) if bend > 0 else 0.0
-    return shift + min(max(bottom, -_REACH * table.step), _REACH * table.step)
-
-
-_polyfit: Callable[..., NDArray[np.float64]] = np.polyfit
-
-
-def _parabola(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Coefficients of the parabola through points, that of x^2 first."""
-    bend, slope, level = (float(one) for one in _polyfit(x, y, 2))
-    return bend, slope, level
+def _around(times: NDArray[np.float64], frames: NDArray[np.int32]) -> slice:
+    """Frames of a clip that the distances of some of them, non-decreasing, depend on."""
+    ends = times[frames[0]] - 2 * WINDOW_S, times[frames[-1]] + 2 * WINDOW_S
+    first, last = np.searchsorted(times, ends)
+    return slice(int(first), int(last))

@@ -27,6 +27,14 @@ class Clock(str, Enum):
     DRIFT = "drift"
 
 
+class Witness(str, Enum):
+    """What tells the shift of two clocks."""
+
+    POSES = "poses"
+    SOUND = "sound"
+    BOTH = "both"
+
+
 class Estimator(str, Enum):
     """Ways to the matching probability, see `distance.matching_probability`."""
 
@@ -48,6 +56,8 @@ class Settings:
     clock
         None: the movement is warped; ``offset``: one constant shift, for several cameras of one
         event; ``drift``: and a difference in rate.
+    by
+        what tells that shift: ``poses``, ``sound``, or ``both``, as far as there is sound.
     every
         find every repetition of the reference in the other take.
     smooth_s
@@ -60,6 +70,7 @@ class Settings:
     ends: Ends = Ends.AUTO
     mirror: Mirror = Mirror.NO
     clock: Clock | None = None
+    by: Witness = Witness.BOTH
     every: bool = False
     smooth_s: float | None = None
     match: Estimator = Estimator.EXPECTED
@@ -72,7 +83,13 @@ class Settings:
         ValueError
             if one is not known, or two exclude each other.
         """
-        choices = {"ends": Ends, "mirror": Mirror, "clock": Clock, "match": Estimator}
+        choices = {
+            "ends": Ends,
+            "mirror": Mirror,
+            "clock": Clock,
+            "by": Witness,
+            "match": Estimator,
+        }
         for field, kind in choices.items():
             given = getattr(self, field)
             if given is None and field == "clock":

@@ -101,8 +101,8 @@ class Table:
         whether people move in both clips.
     """
 
-    values: NDArray[np.float64]
-    costs: NDArray[np.float64]
+    values: NDArray[np.float32]
+    costs: NDArray[np.float32]
     times_a: NDArray[np.float64]
     times_b: NDArray[np.float64]
     step: float
@@ -112,9 +112,10 @@ class Table:
     @classmethod
     def of(cls, a: Embeddings, b: Embeddings) -> "Table":
         """Table of two clips; errors as `distance.frame_costs`."""
-        costs = frame_costs(a, b).astype(np.float64)
-        heading_a, heading_b = (one.astype(np.float64) for one in Pair(a, b).headings)
-        turned = np.where(np.isnan(costs), np.nan, 1 - heading_a @ heading_b.T)
+        costs = frame_costs(a, b)
+        heading_a, heading_b = Pair(a, b).headings
+        turned = 1 - heading_a @ heading_b.T
+        turned[np.isnan(costs)] = np.nan
         values = _centred(costs) + _centred(turned)
         step = min(float(np.median(np.diff(times))) for times in (a.times, b.times))
         moves = min(_movement(a), _movement(b)) > _STILL
@@ -170,7 +171,7 @@ class Table:
         regularity = max(1.0, _spread(score) / chance)
         return ShiftScore(shifts, score / (chance * regularity), mean, regularity)
 
-    def _along(self, table: NDArray[np.float64], shift: float, rate: float) -> NDArray[np.float64]:
+    def _along(self, table: NDArray[np.float32], shift: float, rate: float) -> NDArray[np.float64]:
         there = shift + rate * self.times_a
         right = np.searchsorted(self.times_b, there).clip(1, len(self.times_b) - 1)
         before, behind = self.times_b[right - 1], self.times_b[right]
@@ -187,13 +188,15 @@ def _spread(score: NDArray[np.float64]) -> float:
     return 1.4826 * float(np.median(np.abs(known - np.median(known)))) if len(known) else 0.0
 
 
-def _centred(table: NDArray[np.float64]) -> NDArray[np.float64]:
+def _centred(table: NDArray[np.float32]) -> NDArray[np.float32]:
     """Table (N, M) without the means of its rows and columns, in standard deviations."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # rows without a person
-        rows, columns = np.nanmean(table, axis=1), np.nanmean(table, axis=0)
-        centred = table - rows[:, None] - columns + np.nanmean(table)
-        return centred / (np.nanstd(centred) + 1e-9)
+        rows, columns = (np.nanmean(table, axis=axis, keepdims=True) for axis in (1, 0))
+        centred = table - rows
+        centred -= columns - np.nanmean(rows)
+        centred /= np.nanstd(centred) + np.float32(1e-9)
+        return centred
 
 
 def _movement(clip: Embeddings) -> float:

@@ -1,23 +1,32 @@
 """Several takes of one movement, each matched with one of them, the reference."""
 
 import itertools
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from vipecli.alignment.align import align
-from vipecli.alignment.offset import Offset, alignment_at, find_offset
+from vipecli.alignment.cameras import OUTLIER_S, Clocks, Pairs, settle
+from vipecli.alignment.offset import (
+    Offset,
+    alignment_at,
+    mean_distance,
+    overlap_s,
+    overlap_warning,
+)
 from vipecli.alignment.repetitions import find_rated
 from vipecli.alignment.same_action import align_either_side, mirrored, same_action
-from vipecli.alignment.settings import Clock, Mirror, Settings
+from vipecli.alignment.settings import Clock, Mirror, Settings, Witness
 from vipecli.alignment.warping_path import Alignment
+from vipecli.alignment.witnesses import Recording, find_shift
 from vipecli.embedding.embed import embed
 from vipecli.embedding.model import Embeddings, Model
 from vipecli.errors import UnsureError
 from vipecli.poses.poses import Poses
+from vipecli.video.sound import SoundTrack, read_sound
 from vipecli.video.source import ClipSource
 
 MOST_CLIPS = 9
@@ -48,6 +57,13 @@ class Clip:
     def path(self) -> Path:
         """File or folder."""
         return self.source.path
+
+    @cached_property
+    def sound(self) -> SoundTrack | None:
+        """Sound of the part of the clip that was read; None if there is none."""
+        times = self.poses.times
+        frame = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+        return read_sound(self.source, float(times[0]), float(times[-1]) + frame)
 
     def mirror_image(self, model: Callable[[], Model]) -> Embeddings:
         """Embeddings of the take as a mirror shows it."""
@@ -128,11 +144,14 @@ class Session:
         number of the one whose time the others are matched with, from 0.
     matches
         one per clip, in their order; None for the reference itself.
+    remarks
+        what is doubtful of all of them together.
     """
 
     clips: tuple[Clip, ...]
     reference: int
     matches: tuple[Match | None, ...]
+    remarks: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """One line: the takes, the reference first."""
@@ -183,10 +202,13 @@ def match_clips(
         raise ValueError(f"{len(clips)} takes; 2 to {MOST_CLIPS} can be matched")
     if settings.every and len(clips) > 2:
         raise ValueError("repetitions are searched for in one other take")
+    if reference != "best" and reference not in range(len(clips)):
+        raise ValueError(f"reference is {reference!r}; use 'best' or 0 to {len(clips) - 1}")
+    if settings.clock:
+        return match_cameras(clips, reference, settings)
     if reference == "best":
         reference = best_reference(clips, model, settings)
-    if not isinstance(reference, int) or not 0 <= reference < len(clips):
-        raise ValueError(f"reference is {reference!r}; use 'best' or 0 to {len(clips) - 1}")
+    reference = int(reference)
     matches = [
         None if number == reference else match_pair(clips[reference], clip, model, settings)
         for number, clip in enumerate(clips)
@@ -194,19 +216,110 @@ def match_clips(
     return Session(tuple(clips), reference, tuple(matches))
 
 
+def match_cameras(clips: Sequence[Clip], reference: int | str, settings: Settings) -> Session:
+    """Put recordings of one event on one clock, by the shifts of all pairs.
+
+    Parameters
+    ----------
+    clips, reference
+        as in `match_clips`; ``best``: the recording whose pairs have the most confidence.
+    settings
+        with a `clock`.
+
+    Raises
+    ------
+    UnsureError
+        if a recording cannot be placed, or does not overlap with the reference.
+    """
+    pairs, refusals = _shifts_of_pairs(clips, settings)
+    if reference == "best":
+        reference = _best_known(pairs, len(clips))
+    reference = int(reference)
+    clocks = settle(pairs, len(clips), reference)
+    matches: list[Match | None] = []
+    for number, clip in enumerate(clips):
+        if number == reference:
+            matches.append(None)
+            continue
+        if not np.isfinite(clocks.shift_s[number]):
+            raise UnsureError(refusals[min(number, reference), max(number, reference)])
+        shift = _settled(clips[reference], clip, clocks, number, _known(pairs, reference, number))
+        alignment = alignment_at(clips[reference].embeddings, clip.embeddings, shift)
+        matches.append(Match(clip, clip.embeddings, _smoothed(alignment, settings), shift=shift))
+    remarks = tuple(
+        f"{clips[i].path.name} and {clips[j].path.name}: {off:+.2f} s off what the other pairs "
+        "say; left out"
+        for i, j, off in clocks.outliers
+    )
+    return Session(tuple(clips), reference, tuple(matches), remarks)
+
+
+def _shifts_of_pairs(
+    clips: Sequence[Clip], settings: Settings
+) -> tuple[dict[tuple[int, int], Offset], dict[tuple[int, int], str]]:
+    """Shifts of all pairs, and why some have none."""
+    pairs, refusals = dict[tuple[int, int], Offset](), dict[tuple[int, int], str]()
+    asked = settings.by is not Witness.POSES
+    ready = [Recording(clip.embeddings, clip.sound if asked else None) for clip in clips]
+    drift = settings.clock is Clock.DRIFT
+    for i, j in itertools.combinations(range(len(clips)), 2):
+        try:
+            pairs[i, j] = find_shift(ready[i], ready[j], by=settings.by, drift=drift)
+        except UnsureError as exc:
+            refusals[i, j] = f"{clips[i].path} and {clips[j].path}: {exc}"
+    return pairs, refusals
+
+
+def _best_known(pairs: Pairs, count: int) -> int:
+    """Recording whose pairs have the most confidence, the first of equals."""
+    total = np.zeros(count)
+    for pair, one in pairs.items():
+        total[list(pair)] += min(one.confidence, 1e6)
+    return int(total.argmax())
+
+
+def _known(pairs: Pairs, i: int, j: int) -> Offset | None:
+    """What is known of two recordings themselves, seen from the first."""
+    if (i, j) in pairs:
+        return pairs[i, j]
+    if (j, i) not in pairs:
+        return None
+    one = pairs[j, i]
+    return replace(one, shift_s=-one.shift_s / one.rate, rate=1 / one.rate, score=None, heard=None)
+
+
+def _settled(a: Clip, b: Clip, clocks: Clocks, number: int, known: Offset | None) -> Offset:
+    """Shift of a recording against the reference, as all pairs have it."""
+    shift, rate = float(clocks.shift_s[number]), float(clocks.rate[number])
+    overlap = overlap_s(a.embeddings, b.embeddings, shift, rate)
+    if not overlap:
+        raise UnsureError(
+            f"{a.path} and {b.path} show nothing at the same time: by the other clips the shift is "
+            f"{shift:+.2f} s; choose another --reference"
+        )
+    cost = mean_distance(a.embeddings, b.embeddings, shift, rate)
+    words = overlap_warning(overlap)
+    if known is None:
+        return Offset(shift, rate, cost, overlap, 0.0, words or "known through other clips only")
+    if abs(known.shift_s - shift) <= OUTLIER_S:
+        words = words or known.warning
+    return replace(known, shift_s=shift, rate=rate, cost=cost, overlap_s=overlap, warning=words)
+
+
 def best_reference(
     clips: Sequence[Clip], model: Callable[[], Model], settings: Settings | None = None
 ) -> int:
     """Number of the take with the least total distance to all others, the first of equals.
 
-    The distance of two takes is that of `Alignment.cost`; a pair without one counts as unrelated.
+    The distance of two takes is that of `Alignment.cost`, of warped takes; for those of one event
+    see `match_cameras`.
     """
-    settings = replace(settings or Settings(), every=False)
+    settings = replace(settings or Settings(), every=False, clock=None)
     if len(clips) == 2:
         return 0
     total = np.zeros(len(clips))
     for i, j in itertools.combinations(range(len(clips)), 2):
-        total[[i, j]] += _distance(clips[i], clips[j], model, settings)
+        total[[i, j]] += _warped(clips[i], clips[j], model, settings)[0].cost
     return int(total.argmin())
 
 
@@ -216,9 +329,7 @@ def match_pair(
     """Match one take, b, with another, a; see `match_clips`."""
     settings = settings or Settings()
     if settings.clock:
-        shift = _shift(a, b, drift=settings.clock is Clock.DRIFT)
-        alignment = alignment_at(a.embeddings, b.embeddings, shift)
-        return Match(b, b.embeddings, _smoothed(alignment, settings), shift=shift)
+        return match_cameras((a, b), 0, settings).others[0]
     alignment, side, flipped = _warped(a, b, model, settings)
     if settings.every:
         found, score = find_rated(a.embeddings, side)
@@ -227,14 +338,6 @@ def match_pair(
         return Match(b, side, best, flipped, score, every=True, repetitions=parts)
     score = same_action(a.embeddings, side)
     return Match(b, side, _smoothed(alignment, settings), flipped, score)
-
-
-def _shift(a: Clip, b: Clip, *, drift: bool) -> Offset:
-    """Shift of two takes; the message of a refusal names them."""
-    try:
-        return find_offset(a.embeddings, b.embeddings, drift=drift)
-    except UnsureError as exc:
-        raise UnsureError(f"{a.path} and {b.path}: {exc}") from exc
 
 
 def _warped(
@@ -250,16 +353,6 @@ def _warped(
         return align(own, other, ends=ends, match=match), other, True
     found, flipped = align_either_side(own, plain, other, ends=ends, match=match)
     return found, other if flipped else plain, flipped
-
-
-def _distance(a: Clip, b: Clip, model: Callable[[], Model], settings: Settings) -> float:
-    """Distance of two takes; a shift that leaves no overlap counts as infinite."""
-    if settings.clock:
-        try:
-            return find_offset(a.embeddings, b.embeddings).cost
-        except UnsureError:
-            return math.inf
-    return _warped(a, b, model, settings)[0].cost
 
 
 def _smoothed(alignment: Alignment, settings: Settings) -> Alignment:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vipecli.alignment.settings import Clock, Ends, Estimator, Mirror, Settings
+from vipecli.alignment.settings import Clock, Ends, Estimator, Mirror, Settings, Witness
 from vipecli.cli.align_files import Files
 from vipecli.cli.help import MATCHING, OUTPUTS, VIDEO
 from vipecli.cli.options import Json, MatchBy, with_recipe
@@ -117,6 +117,14 @@ def align(
             rich_help_panel=MATCHING,
         ),
     ] = False,
+    by: Annotated[
+        Witness,
+        typer.Option(
+            help="What gives the shift of --offset and --drift: the poses, the sound, or both, as "
+            "far as there is sound.",
+            rich_help_panel=MATCHING,
+        ),
+    ] = Witness.BOTH,
     every: Annotated[
         bool,
         typer.Option(
@@ -236,7 +244,7 @@ def align(
     infos = _check_inputs(clips, of_each)
     files = Files(out, json, csv, plot, otio, report).or_video(None if every else DEFAULT_OUT)
     files.check(clips)
-    settings = Settings(ends, mirror, clock, every, smooth, match)
+    settings = Settings(ends, mirror, clock, by, every, smooth, match)
     video = VideoOptions(
         style or default_style(len(clips)), resample, skeleton, captions, chapters,
         None if audio == "none" else ord(audio) - ord("a"), height,

@@ -8,7 +8,7 @@ from vipecli.alignment.same_action import DIFFERENT
 from vipecli.alignment.takes import Match, Session
 from vipecli.alignment.time_map import speed
 from vipecli.alignment.warping_path import SHORT_S
-from vipecli.outputs.text import speed_in_words
+from vipecli.outputs.text import BY, speed_in_words
 from vipecli.poses.gaps import missing_spans
 
 
@@ -26,7 +26,7 @@ def summary(session: Session, written: list[Path]) -> list[str]:
             if match:
                 lines.append(f"{match.clip.path} ({name}): {_match(match.alignment)}")
                 lines += _details(match, own, name)
-    return lines + _unseen(session)
+    return [*lines, *(f"  {remark}" for remark in session.remarks), *_unseen(session)]
 
 
 def _match(alignment: Alignment) -> str:
@@ -39,7 +39,10 @@ def _details(match: Match, a: str, b: str) -> list[str]:
     lines = []
     if match.shift:
         rate = "" if match.shift.rate == 1 else f"{match.shift.rate:.4f} x "
-        lines.append(f"  time in {b} = {rate}time in {a} {match.shift.shift_s:+.3f} s")
+        lines.append(
+            f"  time in {b} = {rate}time in {a} {match.shift.shift_s:+.3f} s "
+            f"(by {BY[match.shift.by]}, confidence {match.shift.confidence:.1f})"
+        )
         if match.shift.warning:
             lines.append(f"  {match.shift.warning}")
     if match.mirrored:

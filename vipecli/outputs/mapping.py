@@ -54,6 +54,7 @@ def as_json(session: Session, reel: Reel | None = None) -> dict[str, Any]:
         "inputs": [str(clip.path) for clip in session.clips],
         "reference": session.reference,
         "model": session.others[0].alignment.model,
+        **({"remarks": list(session.remarks)} if session.remarks else {}),
         "clips": [
             {"input": number, **_of_match(match), **_steps(match.alignment, "reference", "clip")}
             for number, match in enumerate(session.matches)
@@ -86,6 +87,7 @@ def _of_match(match: Match) -> dict[str, Any]:
         more["offset_s"] = round(match.shift.shift_s, 6)
         more["rate"] = round(match.shift.rate, 6)
         more["overlap_s"] = round(match.shift.overlap_s, 6)
+        more["by"] = match.shift.by
         if math.isfinite(match.shift.confidence):
             more["confidence"] = round(match.shift.confidence, 2)
         if match.shift.warning:

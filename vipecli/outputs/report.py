@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from vipecli import __version__
 from vipecli.alignment.align import Alignment
+from vipecli.alignment.offset import Offset
 from vipecli.alignment.warping_path import match_at
 from vipecli.embedding.embed import Embeddings
 from vipecli.errors import VipeError
@@ -28,6 +29,7 @@ from vipecli.outputs.report_data import (
     packed_poses,
     speed_of_b,
 )
+from vipecli.outputs.report_shift import shift_plot
 from vipecli.outputs.text import one_line
 from vipecli.poses.poses import Poses
 from vipecli.video.source import ClipSource
@@ -109,6 +111,8 @@ class Words:
         further curves, two beside each other.
     charts_note
         line above them.
+    shift
+        the shift of two clocks and its evidence, which is drawn.
     """
 
     title: str = ""
@@ -118,6 +122,7 @@ class Words:
     moments: tuple[tuple[float, str], ...] = ()
     charts: tuple[Chart, ...] = ()
     charts_note: str = ""
+    shift: Offset | None = None
 
 
 def write_report(
@@ -174,6 +179,7 @@ def write_report(
         "charts": _alignment_charts(alignment, moments_a, moments_b, fps, onto),
         "angles": [_chart(one, moments_a) for one in words.charts],
         "angles_note": words.charts_note,
+        "shift": shift_plot(words.shift),
         "matrix": matrix(a.embeddings, b.embeddings),
         "path": {"a": numbers(alignment.times_a, 3), "b": numbers(alignment.times_b, 3)},
     }

@@ -16,6 +16,7 @@ from vipecli.outputs.plot import write_plot
 from vipecli.outputs.reel import reel_of, turning_marks
 from vipecli.outputs.report import Side, Words, write_report
 from vipecli.outputs.synced import write_reel
+from vipecli.outputs.text import BY
 from vipecli.outputs.timeline import TIMELINES, write_timeline
 from vipecli.outputs.video_options import VideoOptions, default_style
 from vipecli.video.write import CONTAINERS
@@ -114,9 +115,10 @@ def page_words(match: Match) -> Words:
     if match.shift:
         facts += [("offset", f"{match.shift.shift_s:.6g} s"), ("rate", f"{match.shift.rate:.6g}")]
         facts.append(("overlap", f"{match.shift.overlap_s:.6g} s"))
+        facts.append(("found by", BY[match.shift.by]))
     if match.every:
         facts.append(("repetitions of A in B", str(len(match.repetitions))))
-    warnings = []
+    warnings = [match.shift.warning] if match.shift and match.shift.warning else []
     if match.same_action is not None:
         facts.append(("same action", f"{match.same_action:.0%}"))
         if match.same_action < DIFFERENT:
@@ -126,4 +128,5 @@ def page_words(match: Match) -> Words:
         summary=mean + (", B is taken mirrored" if match.mirrored else ""),
         warnings=tuple(warnings),
         facts=tuple(facts),
+        shift=match.shift,
     )

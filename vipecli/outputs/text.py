@@ -14,6 +14,10 @@ _ALIKE = 1.07  # ratios of speed up to this, and down to its inverse, count as e
 _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"  # part of words and of emoji
 
 
+BY = {"poses": "the poses", "sound": "the sound", "both": "poses and sound"}
+"""What gave a shift, `offset.Offset.by`, in words."""
+
+
 def one_line(name: str) -> str:
     """Name as one line of valid Unicode text.
 
