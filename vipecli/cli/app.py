@@ -20,6 +20,7 @@ COMMANDS = (
     "compare",
     "reps",
     "classify",
+    "snip",
     "index",
     "search",
     "embed",

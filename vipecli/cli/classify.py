@@ -1,13 +1,14 @@
 """`vipe classify`: the action in a clip, from labelled clips."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vipecli.cli.console import say, show, table
+from vipecli.cli.labelling import LabelledClip, LabelOptions, label_clip, step_seconds
 from vipecli.cli.options import (
     Detector,
     End,
@@ -23,28 +24,13 @@ from vipecli.cli.options import (
     Vertical,
     Weights,
 )
-from vipecli.cli.queries import Query, inputs, open_index, read_query
+from vipecli.cli.queries import inputs, open_index, read_query
 
 if TYPE_CHECKING:
-    from vipecli.embedding.embed import Embeddings
     from vipecli.index.classify import Ranking
     from vipecli.index.opened import OpenedIndex
-    from vipecli.index.timeline import Stretch
 
 HUBS = 50  # as in `vipe evaluate penn`
-
-
-def _seconds(text: str | None) -> float | None:
-    """Seconds from "2" or "2s"."""
-    if text is None:
-        return None
-    try:
-        value = float(text.removesuffix("s"))
-        if value >= 0.1:
-            return value
-    except ValueError:
-        pass
-    raise typer.BadParameter(f"{text!r} is no time of 0.1 s or more, such as 2 or 2.5s")
 
 
 def classify(
@@ -80,7 +66,7 @@ def classify(
     ] = False,
     every: Annotated[
         str | None,
-        typer.Option(metavar="SECONDS", callback=_seconds, help="Label the clip over time."),
+        typer.Option(metavar="SECONDS", callback=step_seconds, help="Label the clip over time."),
     ] = None,
     timeline: Annotated[
         list[Path] | None,
@@ -129,13 +115,13 @@ def classify(
     outputs = [*(timeline or ()), *([explain] if explain else ())]
     _check(paths, outputs, timeline, explain, every)
     check_json(json, *paths, *outputs)
-    results: list[_Result] = []
+    results: list[LabelledClip] = []
     if paths:
         library = open_index(index, recipe, jobs, exclude or [], hubs=hubs, k=k)
-        options = _Options(k, exact, float(every) if every else None, match.value)
+        options = LabelOptions(k, exact, float(every) if every else None, match.value)
         for path in paths:
             try:
-                results.append(_one(read_query(path, part, library), library, options))
+                results.append(label_clip(read_query(path, part, library), library, options))
             except Exception as exc:
                 if not several:
                     raise
@@ -181,88 +167,8 @@ def _check(
         check_output(path, *paths)
 
 
-# -- result ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Options:
-    """Options of `index.classify.classify`; with `every_s` clips are labelled over time."""
-
-    k: int
-    exact: bool
-    every_s: float | None
-    match: str
-
-
-@dataclass(frozen=True)
-class _Result:
-    """Result for one clip."""
-
-    query: Query
-    ranking: "Ranking"
-    stretches: "list[Stretch] | None" = None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as plain numbers and strings."""
-        data = {"clip": str(self.query.path)} | asdict(self.ranking)
-        if self.stretches is not None:
-            from vipecli.outputs.captions import as_rows
-
-            data["timeline"] = as_rows(self.stretches)
-        return data
-
-
-def _one(query: Query, library: "OpenedIndex", options: _Options) -> _Result:
-    """Label one clip, and over time if so asked."""
-    from vipecli.index.classify import classify as rank
-
-    left_out = query.copies if query.copies.any() else None
-    if library.left_out is not None:
-        left_out = query.copies | library.left_out
-
-    def label(part: "Embeddings") -> "Ranking":
-        return rank(
-            part,
-            library.packed,
-            k=options.k,
-            hubs=library.hubs,
-            calibration=library.calibration,
-            leave_out=left_out,
-            exhaustive=options.exact,
-            match=options.match,
-        )
-
-    ranking = label(query.embeddings)
-    if not options.every_s:
-        return _Result(query, ranking)
-    return _Result(query, ranking, _over_time(query, library, label, options.every_s))
-
-
-def _over_time(
-    query: Query, library: "OpenedIndex", label: "Callable[[Embeddings], Ranking]", every: float
-) -> "list[Stretch]":
-    from statistics import median
-
-    from vipecli.cli.console import progress_bars
-    from vipecli.index.timeline import label_over_time
-
-    some = [library.packed.clips[i] for i in range(min(len(library.packed.clips), 1000))]
-    window = median(float(clip.times[-1] - clip.times[0]) for clip in some)
-    times = query.embeddings.times
-    with progress_bars() as bars:
-        steps = int((times[-1] - times[0]) / every) + 1
-        bar = bars.add_task("timeline", total=steps, unit="moments")
-        return label_over_time(
-            query.embeddings,
-            label,
-            every_s=every,
-            window_s=window,
-            progress=lambda done: bars.advance(bar, done),
-        )
-
-
 def _write(
-    results: list[_Result], several: bool, timelines: Sequence[Path], json: Path | None
+    results: list[LabelledClip], several: bool, timelines: Sequence[Path], json: Path | None
 ) -> None:
     """Write the files that were asked for: timelines of the first result, JSON of all."""
     from vipecli.cli.console import write_json
@@ -276,7 +182,7 @@ def _write(
         write_json({"clips": rows} if several else rows[0], json)
 
 
-def _show(result: _Result, name: bool) -> None:
+def _show(result: LabelledClip, name: bool) -> None:
     """Print the label, its confidence, and the neighbours behind it."""
     from vipecli.outputs.captions import NONE
 
@@ -300,7 +206,7 @@ def _show(result: _Result, name: bool) -> None:
     show(table(("nearest clip", "label", "match", "distance"), rows, words=(0, 1)))
 
 
-def _explain(result: _Result, library: "OpenedIndex", out: Path) -> None:
+def _explain(result: LabelledClip, library: "OpenedIndex", out: Path) -> None:
     """Write the clip beside its nearest one, aligned."""
     from vipecli.alignment.align import align
     from vipecli.cli.console import progress_bars
