@@ -19,6 +19,7 @@ from vipecli.cli.evaluate_inputs import (
 )
 from vipecli.cli.evaluate_lift import lift
 from vipecli.cli.evaluate_predict import predict
+from vipecli.cli.evaluate_sequence import sequence
 from vipecli.cli.figures import show_alignment, show_calibration, show_penn, show_retrieval
 from vipecli.cli.help import App
 from vipecli.cli.options import Json, Person, PoseModel, Weights
@@ -301,3 +302,4 @@ def calibration(
 
 app.command()(lift)
 app.command()(predict)
+app.command()(sequence)

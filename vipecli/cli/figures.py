@@ -161,6 +161,31 @@ def show_benchmark(rows: list[dict[str, Any]], json: Path | None) -> None:
         _table(title, ("action", "method", *horizons), cells, json)
 
 
+def show_gaps(rows: list[dict[str, Any]], json: Path | None) -> None:
+    """Print the errors of hidden joints."""
+    cells = [
+        (
+            r["hidden"],
+            f"{r['hidden_s']:g}",
+            str(r["clips"]),
+            *(f"{r[key]:.1f}" for key in ("posebert", "lines")),
+            *(f"{r[key]:.2f}" for key in ("ratio", "expected")),
+        )
+        for r in rows
+    ]
+    heading = "hidden", "seconds", "clips", "PoseBERT", "straight lines", "ratio", "expected"
+    _table("Error of hidden joints in the picture, % of the torso", heading, cells, json)
+
+
+def show_nearest(rows: list[dict[str, Any]], json: Path | None) -> None:
+    """Print the 3D error of the poses found."""
+    if not rows:
+        return
+    cells = [(r["method"], f"{r['np_mpjpe']:.4f}", f"{r['mpjpe_mm']:.1f}") for r in rows]
+    title = f"Nearest frame of other people, {rows[0]['queries']} queries"
+    _table(title, ("method", "NP-MPJPE", "MPJPE mm"), cells, json)
+
+
 def _percent(value: float | None, plain: bool = False) -> str:
     if value is None:
         return "-"

@@ -10,7 +10,7 @@ from vipecli.cli.console import note, progress_bars, say
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from vipecli.train import loop, posegpt, vvipe
+    from vipecli.train import loop, posebert, posegpt, vvipe
 
 
 def train(
@@ -37,10 +37,13 @@ def train(
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A trained embedding (.onnx) to start from."),
+        typer.Option(
+            metavar="FILE",
+            help="A trained embedding (.onnx) to start from; of posebert: that it corrects.",
+        ),
     ] = None,
 ) -> None:
-    """Train an embedding, the lifting to 3D, or the prediction of motion, on motion capture.
+    """Train an embedding, the lifting to 3D, or a model of pose sequences, on motion capture.
 
     The config's `kind` says which. Writes the model as ONNX. A run that was killed goes on from
     its last checkpoint when the same command is given again. Needs the extra `train` (PyTorch).
@@ -52,6 +55,9 @@ def train(
 
         from vipecli.train import (
             loop,
+            posebert,
+            posebert_config,
+            posebert_files,
             posegpt,
             posegpt_config,
             posegpt_files,
@@ -78,6 +84,13 @@ def train(
         trainer = posegpt.start(prediction, mocap, out, device=device)
         _run(vvipe, trainer, out)
         return _say_written(posegpt_files.finish(trainer, out))
+    if kind_of(config) == posebert_config.KIND:
+        context = posebert_config.read_config(config, steps=steps)
+        trainer = posebert.start(
+            context, mocap, out, device=device, weights=weights, detected=detected
+        )
+        _run(vvipe, trainer, out)
+        return _say_written(posebert_files.finish(trainer, out))
     settings = load_config(config, steps=steps)
     trainer = loop.start(settings, mocap, out, device=device, film=film, weights=weights)
     _run(loop, trainer, out)
@@ -92,7 +105,7 @@ def _say_written(paths: "Iterable[Path]") -> None:
 
 def _run(
     module: "loop | vvipe",
-    trainer: "loop.Trainer | vvipe.Trainer | posegpt.Trainer",
+    trainer: "loop.Trainer | vvipe.Trainer | posegpt.Trainer | posebert.Trainer",
     out: Path,
 ) -> None:
     """Train with a bar that shows the loss terms and the running score."""

@@ -1,0 +1,361 @@
+"""Training of PoseBERT: the contrastive task, then poses in 2D and 3D and their embedding."""
+
+import copy
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vipecli.embedding.model import Model
+from vipecli.errors import FormatError
+from vipecli.evaluate.views import HELD_OUT
+from vipecli.sequence.posebert import single_frames
+from vipecli.train import checkpoint
+from vipecli.train.contrastive import Quantiser, contrast
+from vipecli.train.loop import CHECKPOINT
+from vipecli.train.motion_clips import MotionClips, load_clips
+from vipecli.train.posebert_config import Config
+from vipecli.train.posebert_film import Studio, Windows
+from vipecli.train.posebert_model import PoseBert, normalised
+from vipecli.train.posebert_score import Score
+from vipecli.train.posebert_takes import Takes
+
+_BEND = 0.4  # error of joints from which on it counts as such, not as its square
+_TARGETS = 12  # frames of a window whose embedding is learnt, per step
+_ERRORS = 0.02  # weight of how well errors are foreseen
+
+
+class Trainer:
+    """One run: networks, their averages, optimizer, data.
+
+    Parameters
+    ----------
+    config
+        what fixes the run.
+    clips
+        motions to train on.
+    held_out
+        motions for the running score.
+    single
+        the embedding of single frames.
+    takes
+        what a real detector found, for `Config.filmed`.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        clips: MotionClips,
+        held_out: MotionClips,
+        single: Model,
+        takes: Takes | None = None,
+    ) -> None:
+        if config.filmed and takes is None:
+            raise FormatError(
+                "the config takes a share of what a real detector found; give it with --detected "
+                "(from: python -m examples.make_detected), or set filmed = 0"
+            )
+        torch.manual_seed(config.seed)
+        self.config, self.clips, self.single, self.takes = config, clips, single, takes
+        self.trained_on = clips.summary()
+        self.rng = np.random.default_rng(config.seed)
+        self.studio = Studio(clips, config.augment, frames=config.frames, power=config.power)
+        size = config.network
+        self.net = PoseBert(
+            width=size.width,
+            layers=size.layers,
+            heads=size.heads,
+            dropout=size.dropout,
+            chunk=size.chunk,
+            dims=single.dims,
+        )
+        self.quantiser = Quantiser(self.net.guess.out_features)
+        self.averaged = copy.deepcopy(self.net).eval()
+        self.labelled = self._labelled()
+        self.scoring = Score(self.studio, held_out, single)
+        self.unit = self._unit()
+        self.step = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Set up the optimizer of a stage."""
+        self.optimizer = torch.optim.AdamW(
+            [*self.net.parameters(), *self.quantiser.parameters()],
+            lr=self.config.learning_rate,
+            weight_decay=self.config.weight_decay,
+            fused=True,
+        )
+
+    def _labelled(self) -> np.ndarray | None:
+        """Which clips' 3D is used, (clips,) bool."""
+        if self.config.labels >= 1:
+            return None
+        rng, usable = np.random.default_rng(self.config.seed), self.studio.weights > 0
+        order = rng.permutation(np.flatnonzero(usable))
+        length = np.cumsum(self.clips.length[order])
+        count = int(np.searchsorted(length, self.config.labels * length[-1])) + 1
+        return np.isin(np.arange(len(usable)), order[:count])
+
+    def _unit(self) -> float:
+        """How far the single-frame embedding of a detected pose is from that of another view."""
+        rng = np.random.default_rng(1)
+        motions, times = self.studio.motions(16, rng)
+        mean, _ = single_frames(self.single, *_seen(self.studio.film(motions, times, rng)))
+        _, truth = self.studio.exact(motions, rng)
+        target, _ = single_frames(self.single, truth, np.ones(truth.shape[:3], np.float32))
+        return float(np.linalg.norm(mean - target, axis=-1).mean())
+
+    # -- steps --------------------------------------------------------------------------------
+
+    @property
+    def last(self) -> int:
+        """Step at which training ends."""
+        return self.config.pretrain_steps + self.config.steps
+
+    @property
+    def pretraining(self) -> bool:
+        """Whether this step is one of the contrastive task."""
+        return self.step < self.config.pretrain_steps
+
+    def train_step(self) -> dict[str, float]:
+        """One batch; returns the loss terms, unweighted."""
+        if self.step == self.config.pretrain_steps and self.step:
+            self.net.load_state_dict(self.averaged.state_dict())
+            self._begin()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * self._rate()
+        self.net.train()
+        terms = self._contrastive() if self.pretraining else self._supervised()
+        config = self.config
+        weights = {"pose": config.pose, "embedding": config.embedding, "errors": _ERRORS}
+        weights |= {"std": _ERRORS, "codes": 0.1, "found": 0.0}
+        total = sum(weights.get(name, 1.0) * value for name, value in terms.items())
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        self.optimizer.step()
+        self._average()
+        self.step += 1
+        return {name: float(value.detach()) for name, value in terms.items()}
+
+    def _rate(self) -> float:
+        config, first = self.config, 0 if self.pretraining else self.config.pretrain_steps
+        steps = config.pretrain_steps if self.pretraining else config.steps
+        warm = (self.step - first + 1) / max(1, config.warmup)
+        left = (steps - self.step + first) / (config.decay * steps)
+        return min(1.0, warm, left)
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        first = 0 if self.pretraining else self.config.pretrain_steps
+        keep = min(self.config.average, (1 + self.step - first) / (10 + self.step - first))
+        for mine, theirs in zip(self.averaged.parameters(), self.net.parameters(), strict=True):
+            mine.lerp_(theirs, 1 - keep)
+
+    def _contrastive(self) -> dict[str, Tensor]:
+        """Latents of hidden tokens among distractors; of 3D only what negatives ask for."""
+        config = self.config
+        motions, times = self.studio.motions(config.batch, self.rng)
+        whole = self.studio.film(motions, times, self.rng, hide=False)
+        hidden, mask = self.studio.masked(whole, self.rng, chunk=config.network.chunk)
+        source = (
+            self.studio.film(motions, times, self.rng, hide=False) if config.other_view else whole
+        )
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
+            context = self.net.context(self._latent(hidden), hidden.times)
+            target = self.net.target(self._latent(source)[mask])
+            guess = self.net.guess(context[mask])
+        chunk = config.network.chunk
+        poses = whole.pose[:, chunk // 2 :: chunk]
+        terms, target = {}, target.float()
+        if config.quantised:
+            target, terms["codes"] = self.quantiser(target)
+        terms["contrast"], found = contrast(
+            guess.float(),
+            target,
+            poses[mask].flatten(1),
+            negatives=config.negatives,
+            count=config.distractors,
+            temperature=config.temperature,
+        )
+        return terms | {"found": torch.tensor(found)}
+
+    def _latent(self, filmed: Windows) -> Tensor:
+        """Latents of tokens by themselves, of their joints alone."""
+        known, _, _ = normalised(filmed.joints, filmed.visibility)
+        nothing = known.new_zeros(*known.shape[:2], self.net.dims)
+        inputs = self.net.inputs(known, filmed.visibility, filmed.away, nothing, nothing)
+        return self.net.latent(inputs)
+
+    def _supervised(self) -> dict[str, Tensor]:
+        """Errors of joints, poses and embeddings, and how well they are foreseen."""
+        config = self.config
+        filmed, motions, real = self._draw()
+        embedded = round(config.embedded * config.batch)
+        mean, std = self._single(filmed, embedded)
+        known, middle, size = normalised(filmed.joints, filmed.visibility)
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
+            inputs = self.net.inputs(known, filmed.visibility, filmed.away, mean, std)
+            out = self.net.heads_of(inputs, filmed.times)
+        truth = (filmed.truth - middle) / size
+        flat = _length(known + out["joints"] - truth)[real:]
+        weight = self._joint_weights(filmed)[real:]
+        deep = _length(out["pose"] - filmed.pose)
+        terms = {
+            "joints": (weight * _robust(flat)).sum() / weight.sum(),
+            "pose": deep.mean(),
+            "errors": _foreseen(out["joints_error"][real:], flat)
+            + _foreseen(out["pose_error"], deep),
+        }
+        if embedded and config.embedding:
+            out["mean"], out["std"] = mean + out["mean"], std * out["std"]
+            terms |= self._embedding_terms(out, filmed, motions, embedded)
+        return terms
+
+    def _draw(self) -> tuple[Windows, np.ndarray, int]:
+        """Windows, their motions, and how many of them, the first ones, are of a real detector."""
+        config = self.config
+        real = round(config.filmed * config.batch) if self.takes else 0
+        motions, times = self.studio.motions(config.batch - real, self.rng, self.labelled)
+        filmed = self.studio.film(motions, times, self.rng)
+        if not real:
+            return filmed, motions, 0
+        taken, own = self.takes.draw(real, self.rng)
+        names = filmed.__dataclass_fields__
+        both = (torch.cat([getattr(taken, n), getattr(filmed, n)]) for n in names)
+        return Windows(*both), np.concatenate([own, motions]), real
+
+    def _single(self, filmed: Windows, embedded: int) -> tuple[Tensor, Tensor]:
+        """Single-frame embeddings (B, T, D) of the first windows, 0 in the others."""
+        out = torch.zeros(2, *filmed.times.shape, self.net.dims)
+        if embedded:
+            found = single_frames(self.single, *(part[:embedded] for part in _seen(filmed)))
+            out[:, :embedded] = torch.from_numpy(np.stack(found))
+        return out[0], out[1]
+
+    def _joint_weights(self, filmed: Windows) -> Tensor:
+        """Weights (B, T, 13): hidden joints 1, less beyond the ends of what is known."""
+        hidden = filmed.visibility == 0
+        between = (filmed.away >= 0).all(-1)
+        return torch.where(hidden, torch.where(between, 1.0, 0.25), self.config.seen)
+
+    def _embedding_terms(
+        self, out: dict[str, Tensor], filmed: Windows, motions: np.ndarray, embedded: int
+    ) -> dict[str, Tensor]:
+        """Distance from the embedding of the exact pose in another view, and its spread."""
+        frames = np.sort(self.rng.permutation(motions.shape[1])[:_TARGETS])
+        _, truth = self.studio.exact(motions[:embedded], self.rng)
+        truth = truth[:, frames]
+        target, _ = single_frames(self.single, truth, np.ones(truth.shape[:3], np.float32))
+        target = torch.from_numpy(target)
+        known = (filmed.visibility[:embedded, frames] > 0).any(-1).float()
+        weight = (0.3 + 0.7 * known) / (0.3 + 0.7 * known).mean()
+        off = out["mean"][:embedded, frames] - target
+        std = out["std"][:embedded, frames]
+        spread = std.log() + 0.5 * (off.detach() / std).square()
+        return {
+            "embedding": (weight * _length(off)).mean() / self.unit,
+            "std": (weight[..., None] * spread).mean(),
+        }
+
+    # -- score, checkpoints -------------------------------------------------------------------
+
+    def score(self) -> dict[str, float]:
+        """Errors on held-out windows; see `posebert_score.Score`."""
+        return self.scoring(self.averaged)
+
+    def save(self, path: Path) -> None:
+        """Write all that `resume` needs, atomically."""
+        state = {
+            "step": self.step,
+            "net": self.net.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "quantiser": self.quantiser.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "torch_rng": torch.get_rng_state(),
+            "numpy_rng": json.dumps(self.rng.bit_generator.state),
+            "config": repr((self.config, self.single.id)),
+        }
+        checkpoint.save(state, path)
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint of the same config.
+
+        Raises
+        ------
+        FormatError
+            if the checkpoint is of another config or damaged.
+        """
+        state = checkpoint.load(path, (self.config, self.single.id))
+        self.step = state["step"]
+        for name in ("net", "averaged", "quantiser", "optimizer"):
+            getattr(self, name).load_state_dict(state[name])
+        torch.set_rng_state(state["torch_rng"])
+        self.rng.bit_generator.state = json.loads(state["numpy_rng"])
+
+
+def _length(gap: Tensor) -> Tensor:
+    return gap.square().sum(-1).add(1e-10).sqrt()
+
+
+def _robust(gap: Tensor) -> Tensor:
+    """Squares of small errors, absolute values of large ones.
+
+    Most joints hardly move: absolute errors alone hold the network to the straight lines.
+    """
+    return torch.where(gap < _BEND, gap.square() / _BEND, 2 * gap - _BEND)
+
+
+def _foreseen(error: Tensor, gap: Tensor) -> Tensor:
+    """Likelihood of errors under what is expected of them, in which the mean error is best."""
+    return (error.log() + gap.detach() / error).mean()
+
+
+def _seen(filmed: Windows) -> tuple[np.ndarray, np.ndarray]:
+    """Joints and scores as `single_frames` takes them."""
+    return filmed.joints.numpy(), filmed.visibility.numpy()
+
+
+def start(
+    config: Config,
+    paths: list[Path],
+    out: Path,
+    *,
+    device: str = "cpu",
+    weights: Path | None = None,
+    detected: list[Path] | None = None,
+) -> Trainer:
+    """Trainer on mocap files, resumed from the checkpoint in `out` if there is one.
+
+    Parameters
+    ----------
+    paths
+        see `motion_clips.load_clips`.
+    out
+        folder of the run; made if missing.
+    device
+        ``cpu``.
+    weights
+        the single-frame embedding; None = the one that comes with vipe.
+    detected
+        files of ``python -m examples.make_detected``.
+
+    Raises
+    ------
+    FormatError
+        if mocap or checkpoint cannot be used.
+    WeightsError
+        if the embedding cannot be read.
+    """
+    if device != "cpu":
+        raise FormatError(f"--device {device}: PoseBERT is trained on the cpu")
+    held_out = load_clips(paths, include=HELD_OUT)
+    takes = Takes.load(detected, frames=config.frames) if detected else None
+    out.mkdir(parents=True, exist_ok=True)
+    clips = load_clips(paths, exclude=config.exclude)
+    trainer = Trainer(config, clips, held_out, Model.load(weights), takes)
+    if (out / CHECKPOINT).exists():
+        trainer.resume(out / CHECKPOINT)
+    return trainer

@@ -1,0 +1,89 @@
+"""The running score of PoseBERT: hidden joints, lifting and retrieval of held-out windows."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vipecli.embedding.model import Model
+from vipecli.evaluate.metrics import np_mpjpe_pairs
+from vipecli.sequence.posebert import single_frames
+from vipecli.train.motion_clips import MotionClips
+from vipecli.train.posebert_film import Studio, Windows
+from vipecli.train.posebert_model import PoseBert, normalised
+
+_SCORED, _INDEXED = 96, 256  # held-out windows, and training windows that are searched
+_EVERY = 4  # frames of which one is looked for
+_LONG_S = 0.5  # gaps from which on their error is shown by itself
+
+
+class Score:
+    """Held-out windows, and training windows, each by a camera of its own.
+
+    Parameters
+    ----------
+    studio
+        films the training clips.
+    held_out
+        other clips.
+    single
+        the single-frame embedding.
+    """
+
+    def __init__(self, studio: Studio, held_out: MotionClips, single: Model) -> None:
+        rng = np.random.default_rng(0)
+        other = Studio(held_out, studio.filming, frames=studio.frames, power=1.0)
+        motions, times = other.motions(_SCORED, rng)
+        self.hidden = other.film(motions, times, rng)
+        self.whole = other.film(motions, times, rng, hide=False)
+        self.index = studio.film(*studio.motions(_INDEXED, rng), rng, hide=False)
+        self.single = single
+
+    @torch.no_grad()
+    def __call__(self, net: PoseBert) -> dict[str, float]:
+        """Errors of a network.
+
+        Returns
+        -------
+        `gap_ratio` and `gap_ratio_long`: error of a hidden person between known frames over that
+        of straight lines, of all gaps and of those of half a second and more, from joints alone;
+        `lifted_mpjpe`, torso units; `nearest` and `nearest_single`: NP-MPJPE of the training frame
+        with the nearest embedding, in context and by single frames.
+        """
+        net.eval()
+        alone, _ = self._run(net, self.hidden, embedded=False)
+        found, single = self._run(net, self.whole)
+        index, index_single = self._run(net, self.index)
+        gap = (found["pose"] - self.whole.pose).norm(dim=-1).mean()
+        return {
+            "gap_ratio": self._ratio(alone["joints"], 0.0),
+            "gap_ratio_long": self._ratio(alone["joints"], _LONG_S),
+            "lifted_mpjpe": float(gap),
+            "nearest": self._nearest(found["mean"], index["mean"]),
+            "nearest_single": self._nearest(single, index_single),
+        }
+
+    def _run(
+        self, net: PoseBert, filmed: Windows, *, embedded: bool = True
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        known, _, _ = normalised(filmed.joints, filmed.visibility)
+        found = single_frames(self.single, filmed.joints.numpy(), filmed.visibility.numpy())
+        mean, std = (torch.from_numpy(x) * embedded for x in found)
+        inputs = net.inputs(known, filmed.visibility, filmed.away, mean, std)
+        out = net.heads_of(inputs, filmed.times)
+        return out | {"joints": known + out["joints"], "mean": mean + out["mean"]}, mean
+
+    def _ratio(self, joints: Tensor, least_s: float) -> float:
+        filmed = self.hidden
+        known, middle, size = normalised(filmed.joints, filmed.visibility)
+        truth = (filmed.truth - middle) / size
+        between = (filmed.away >= 0).all(-1) & (filmed.visibility == 0).all(-1, keepdim=True)
+        chosen = between & (filmed.away.sum(-1) >= least_s)
+        ours, lines = ((x - truth).norm(dim=-1)[chosen].mean() for x in (joints, known))
+        return float(ours / lines)
+
+    def _nearest(self, queries: Tensor, index: Tensor) -> float:
+        a, b = (x[:, ::_EVERY].flatten(0, 1) for x in (queries, index))
+        found = torch.cdist(a, b).argmin(1).numpy()
+        poses = [w.pose[:, ::_EVERY].flatten(0, 1).numpy() for w in (self.whole, self.index)]
+        pairs = np.stack([np.arange(len(found)), found], axis=1)
+        return float(np_mpjpe_pairs(poses[0], poses[1], pairs).mean())
