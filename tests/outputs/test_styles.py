@@ -207,6 +207,18 @@ def test_a_person_who_is_out_of_sight_is_not_laid_over(clip, tmp_path):
     assert number(frames(tmp_path / "out.mp4")[0]) == 0
 
 
+def test_mirrored_clips_are_shown_as_filmed_where_asked(tmp_path):
+    path = make_video(tmp_path / "c.mkv", (0, 40), size=(96, 64), images=[corner()] * 2)
+    take = Take(ClipSource(path), np.zeros(2), person(), mirrored=True)
+    lit = []
+    for flip in (True, False):
+        video = VideoOptions(captions=False, skeleton=False, height=64, flip=flip)
+        write_reel(reel(take), tmp_path / "out.mp4", video)
+        image = frames(tmp_path / "out.mp4")[0]
+        lit.append((image[5:20, 4:20, 2].mean() > 150, image[5:20, -20:-4, 2].mean() > 150))
+    assert lit == [(False, True), (True, False)]
+
+
 def test_the_edge_of_a_wipe_moves(clip, tmp_path):
     times = np.arange(50) / 50 * 0.01
     takes = [Take(ClipSource(clip), times, person()), Take(ClipSource(clip), times + 0.3, person())]

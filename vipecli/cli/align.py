@@ -11,7 +11,7 @@ import typer
 from vipecli.alignment.settings import Clock, Ends, Estimator, Mirror, Settings, Witness
 from vipecli.cli.align_files import Files
 from vipecli.cli.help import MATCHING, OUTPUTS, VIDEO
-from vipecli.cli.options import Json, MatchBy, with_recipe
+from vipecli.cli.options import Flip, Json, MatchBy, with_recipe
 from vipecli.outputs.video_options import Resample, Style, VideoOptions, default_style
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ def align(
             rich_help_panel=MATCHING,
         ),
     ] = Mirror.NO,
+    flip: Flip = True,
     match: MatchBy = Estimator.EXPECTED,
     smooth: Annotated[
         float | None,
@@ -247,7 +248,7 @@ def align(
     settings = Settings(ends, mirror, clock, by, every, smooth, match)
     video = VideoOptions(
         style or default_style(len(clips)), resample, skeleton, captions, chapters,
-        None if audio == "none" else ord(audio) - ord("a"), height,
+        None if audio == "none" else ord(audio) - ord("a"), height, flip,
     )  # fmt: skip
     with progress_bars() as bars:
         session = _read_and_match(clips, infos, of_each, settings, reference, bars)

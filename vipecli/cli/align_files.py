@@ -83,7 +83,8 @@ class Files:
         if self.otio:
             write_timeline(reel, self.otio)
         if self.report:
-            write_page(session, self.report, onto=onto, progress=bar(self.report))
+            page = self.report
+            write_page(session, page, onto=onto, flip=video.flip, progress=bar(page))
 
     def report_results(self, session: "Session", reel: "Reel") -> None:
         """Print the summary, and write the JSON."""

@@ -71,6 +71,14 @@ def _for_each(times: tuple[float, ...] | None, option: str, count: int) -> tuple
     return times
 
 
+Flip = Annotated[
+    bool,
+    typer.Option(
+        "--flip/--no-flip",
+        rich_help_panel=OUTPUTS,
+        help="Show the clip that was taken mirrored (--mirror) as a mirror does, or as filmed.",
+    ),
+]
 Person = Annotated[
     str,
     typer.Option(

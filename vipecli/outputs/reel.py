@@ -130,6 +130,10 @@ class Reel:
         ends = [*(mark.frame for mark in marks[1:]), len(self)][: len(marks)]
         return [(mark.frame, end, mark.title) for mark, end in zip(marks, ends, strict=True)]
 
+    def as_filmed(self) -> "Reel":
+        """Return the reel with no take shown mirrored."""
+        return replace(self, takes=tuple(replace(take, mirrored=False) for take in self.takes))
+
     def labelled(self, labels: Sequence[str]) -> "Reel":
         """Return the reel with other names above its takes; fewer of them leave the rest."""
         filled = [*labels, *[""] * len(self.takes)]

@@ -75,9 +75,12 @@ def write_page(
     out: Path,
     *,
     onto: str = "a",
+    flip: bool = True,
     progress: Callable[[int, int], object] | None = None,
 ) -> None:
     """Write the page of two takes, with the angles of both in space, see `report.write_report`.
+
+    Without `flip` a take that was matched mirrored is shown as filmed.
 
     Raises
     ------
@@ -103,7 +106,7 @@ def write_page(
         Side(b.source, b.poses, match.seen),
         out,
         onto=onto,
-        mirrored=match.mirrored,
+        mirrored=match.mirrored and flip,
         words=words,
         progress=progress,
     )

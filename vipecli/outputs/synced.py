@@ -134,6 +134,7 @@ def write_reel(
     """
     video = video or VideoOptions()
     _check(reel, video)
+    reel = reel if video.flip else reel.as_filmed()
     sizes = [(info.width, info.height) for info in map(probe, [t.source for t in reel.takes])]
     if video.style in (Style.OVERLAY, Style.WIPE):
         layout = shared(reel.takes, sizes, reel.reference, video.height, captions=video.captions)

@@ -45,6 +45,8 @@ class VideoOptions:
         number of the clip whose sound is kept, in step with its pictures; None = silent.
     height
         of the pictures in pixels; None = as filmed, see `layout.tiled`.
+    flip
+        show a clip that was taken mirrored as a mirror shows it; else as filmed.
     """
 
     style: Style = Style.SIDE
@@ -54,6 +56,7 @@ class VideoOptions:
     chapters: bool = False
     audio: int | None = 0
     height: int | None = None
+    flip: bool = True
 
     def __post_init__(self) -> None:
         """Turn names into members.
