@@ -297,3 +297,20 @@ def golf_swing(s: Stage) -> np.ndarray:
 def bat_swing(s: Stage) -> np.ndarray:
     """A bat in a flat plane."""
     return swing(s, 28.0, 14.0, 0.75, 112.0)
+
+
+def toe_touch(s: Stage) -> np.ndarray:
+    """The trunk bends down over straight legs until the hands are near the feet, and back."""
+    b, y = s.body, s.style
+    down = s.keys((0, 0), (0.06, 0), (0.44, 1), (0.54, 1), (0.94, 0), (1, 0)) * y.amplitude
+    half = 0.11 * y.stance
+    pelvis = vec(0, standing(b, half, 0.01), -0.10 * down) + 0.006 * s.noise(2)
+    joints = trunk(s, pelvis, turned(X, 3 + (96 + y.lean_deg) * down, Y), X, nod=12 * down)
+    legs(s, joints, feet(s, half), [Z, Z])
+    drop = b.arm * (0.985 - 0.02 * y.bend)
+    wrists = [
+        joints[:, 1 + k] + drop * unit(vec(0.06 * sign, -1.0, 0.10 - 0.05 * down))
+        for k, sign in ((0, 1), (1, -1))
+    ]
+    arms(s, joints, [w + 0.01 * s.noise(3) for w in wrists], [X - Z, -X - Z])
+    return joints

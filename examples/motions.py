@@ -43,6 +43,7 @@ ACTIONS: dict[str, Callable[[Stage], np.ndarray]] = {
     "tennis_forehand": sports.tennis_forehand,
     "tennis_serve": sports.tennis_serve,
     "baseball_pitch": sports.baseball_pitch,
+    "toe_touch": exercises.toe_touch,
 }
 """Actions by name."""
 
