@@ -26,6 +26,10 @@ CLEO, DAN = (
     CLIPS / "toe_touch" / "toetouch_120_dan.mp4",
 )
 GINA, HUGO = (CLIPS / "golf_swing" / f"golfswing_{name}.mp4" for name in ("060_gina", "300_hugo"))
+EVA, FINN = (
+    CLIPS / "jumping_jack" / "jumpingjack_000_eva.mp4",
+    CLIPS / "jumping_jack" / "jumpingjack_120_finn.mp4",
+)
 
 SET, SET_SEED = "squats.npz", 1016  # squats made by rule
 
@@ -38,6 +42,11 @@ COMMANDS = {
     "path": ("out.png", ["align", ADA, BEN, "--plot"], None),
     "compare": ("out.png", ["compare", ADA, BEN, "--plot"], None),
     "reps": ("out.png", ["reps", "SET", "--plot"], None),
+    "live": (
+        "out.mp4",
+        ["live", "--reference", EVA, "--source", FINN, "--no-window", "--record"],
+        0.6,
+    ),
     "explain": (
         "out.mp4",
         ["classify", BEN, "--index", "CLIPS", "--exclude", "*_120_*", "--explain"],

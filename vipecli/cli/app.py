@@ -19,6 +19,7 @@ COMMANDS = (
     "align",
     "compare",
     "reps",
+    "live",
     "classify",
     "snip",
     "index",
