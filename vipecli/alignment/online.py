@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vipecli.embedding.distance import MISSING_COST, frame_costs
+from vipecli.embedding.distance import MISSING_COST, frame_costs, match_of
 from vipecli.embedding.embed import Embeddings
 from vipecli.errors import NoPoseError
 
@@ -69,6 +69,11 @@ class Place:
     surety: float
     repetitions: int
     restarted: bool
+
+    @property
+    def match(self) -> float:
+        """How well the person matches that moment, in [0, 1], see `distance.match_of`."""
+        return float(match_of(np.float32(self.distance)))
 
 
 class Follower:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vipecli.embedding.embed import Embeddings, Model, embed
-from vipecli.poses.detection.mediapipe_session import Following
+from vipecli.poses.detection.mediapipe_session import VideoLandmarker
 from vipecli.poses.detection.model_file import model_path
 from vipecli.poses.poses import Poses, Scene
 from vipecli.poses.skeleton import JOINTS
@@ -39,7 +39,7 @@ class PoseStream:
 
     def __init__(self, model: Model, pose_model: Path | None = None) -> None:
         self._model = model
-        self._person = Following(model_path(pose_model))
+        self._person = VideoLandmarker(model_path(pose_model))
         self._person.people(np.zeros((64, 64, 3), np.uint8), 0.0, (64, 64))  # loads it
 
     def step(self, time_s: float, image: NDArray[np.uint8]) -> Seen:

@@ -15,7 +15,7 @@ from vipecli.alignment.online import Follower, Place
 from vipecli.embedding.embed import Embeddings
 from vipecli.embedding.stream import PoseStream
 from vipecli.errors import VideoError
-from vipecli.outputs.live_view import Status, View, similarity
+from vipecli.outputs.live_view import Status, View
 from vipecli.video.camera import Feed, Frame
 from vipecli.video.write import VideoWriter
 
@@ -87,7 +87,7 @@ class Log:
 def _of_place(place: Place) -> dict[str, Any]:
     return {
         "reference_s": round(place.reference_s, 4),
-        "match": _plain(similarity(place), 4),
+        "match": _plain(place.match, 4),
         "surety": round(place.surety, 4),
         "repetitions": place.repetitions,
         "restarted": place.restarted,

@@ -21,7 +21,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from vipecli.errors import VipeError
-from vipecli.outputs.live_view import Status, similarity
+from vipecli.outputs.live_view import Status
 
 HOST = "127.0.0.1"
 _QUALITY = 80  # of the pictures, JPEG
@@ -123,7 +123,7 @@ class Page:
 
 def _facts(status: Status) -> dict[str, Any]:
     place = status.place
-    match = math.nan if place is None else similarity(place)
+    match = math.nan if place is None else place.match
     return {
         "match": None if math.isnan(match) else round(match, 3),
         "repetitions": None if place is None else place.repetitions,

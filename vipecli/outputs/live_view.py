@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from vipecli.alignment.online import Place
 from vipecli.alignment.same_action import mirrored
-from vipecli.embedding.distance import MISSING_COST
 from vipecli.outputs.draw import draw_box, draw_skeleton, draw_text, elide, text_width
 from vipecli.outputs.strip import BACKGROUND, BRIGHT, DIM, GRAPH, match_colour
 from vipecli.poses.poses import Poses
@@ -157,7 +156,7 @@ def _bar(width: int, status: Status) -> NDArray[np.uint8]:
     middle, left = _BAR_PX / 2, 16.0
     place = status.place
     if place is not None:
-        share = similarity(place)
+        share = place.match
         text = "nobody seen" if np.isnan(share) else f"{share:.0%}"
         colour = DIM if np.isnan(share) else tuple(match_colour(np.float32(share)).tolist())
         draw_box(bar, (16, 22, 120, 20), GRAPH, radius=6)
@@ -176,8 +175,3 @@ def _bar(width: int, status: Status) -> NDArray[np.uint8]:
         draw_text(bar, elide(status.label, 1.1 * _FONT_PX, room - left - 20), (left, middle),
                   1.1 * _FONT_PX, BRIGHT)  # fmt: skip
     return bar
-
-
-def similarity(place: Place) -> float:
-    """How well person and reference match, in [0, 1], as `Alignment.similarity`; NaN: not seen."""
-    return float(np.clip(1 - place.distance / MISSING_COST, 0, 1))
