@@ -18,6 +18,7 @@ import numpy as np
 
 import vipecli.embedding.embedded_folder
 from vipecli.cli.app import main
+from vipecli.embedding.done_list import DONE
 from vipecli.poses.detection.blazepose import BlazePose
 from vipecli.poses.detection.model_file import model_path
 from vipecli.poses.tracking import SEEN, XY
@@ -57,10 +58,9 @@ def finish(pid: int) -> int:
 
 
 def content(store: Path) -> dict[str, bytes]:
-    """Every file of a store."""
-    return {
-        p.relative_to(store).as_posix(): p.read_bytes() for p in store.rglob("*") if p.is_file()
-    }
+    """Every file of a store but the list of what is done, whose order may differ."""
+    files = (p for p in store.rglob("*") if p.is_file() and p.name != DONE)
+    return {p.relative_to(store).as_posix(): p.read_bytes() for p in files}
 
 
 def run(folder: Path, scratch: Path, moments: int) -> None:

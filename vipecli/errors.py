@@ -39,5 +39,9 @@ class FormatError(VipeError):
     """A data file that is not what its name promises."""
 
 
+class UnfinishedError(VipeError):
+    """An item on which the work did not end: its process died every time, or its time ran out."""
+
+
 class MissingExtraError(VipeError):
     """A feature whose optional packages are not installed."""

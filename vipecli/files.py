@@ -2,8 +2,10 @@
 
 import errno
 import functools
+import hashlib
 import json
 import os
+import platform
 import re
 import stat
 import sys
@@ -16,7 +18,7 @@ from typing import Any
 
 from vipecli.errors import FormatError, VipeError
 
-_LEFTOVER = re.compile(r"\..*-(\d+)-[a-z0-9_]+\.part(\.\w+)?")
+_LEFTOVER = re.compile(r"\..*-([0-9a-f]{8})-(\d+)-[a-z0-9_]+\.part(\.\w+)?")
 _STALE_S = 3600.0  # age from which any temporary file counts as left over
 _TOML_BYTES = 64 << 10  # of a configuration
 _TOML_LINE = 1000  # characters
@@ -38,7 +40,7 @@ def replacing(target: Path) -> Iterator[Path]:
     _sweep_once(target.parent)
     handle, name = tempfile.mkstemp(
         dir=target.parent,
-        prefix=f".{target.stem[:_LONGEST]}-{os.getpid()}-",
+        prefix=f".{target.stem[:_LONGEST]}-{_machine()}-{os.getpid()}-",
         suffix=f".part{target.suffix}",
     )
     os.close(handle)
@@ -68,8 +70,15 @@ def sweep(folder: Path, *, below: bool = True) -> None:
         if (match := _LEFTOVER.fullmatch(path.name)) is None:
             continue
         with suppress(OSError):  # another process may have finished it, or swept it, meanwhile
-            if not _lives(int(match[1])) or time.time() - path.stat().st_mtime > _STALE_S:
+            left = match[1] == _machine() and not _lives(int(match[2]))
+            if left or time.time() - path.stat().st_mtime > _STALE_S:
                 path.unlink()
+
+
+@functools.cache
+def _machine() -> str:
+    """Short hash of this machine's name: a folder may be shared, and a process number is not."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 
 def _lives(pid: int) -> bool:

@@ -1,6 +1,8 @@
+import hashlib
 import itertools
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -85,9 +87,11 @@ def test_pace_is_told_where_there_is_no_terminal(folder, vipe, monkeypatch):
 def test_what_killed_processes_left_is_swept(tmp_path):
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
+    here = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
     names = {
-        f".a.mp4-{dead.pid}-abc_1.part.npz": False,
-        f".a.mp4-{os.getpid()}-abc_1.part.npz": True,
+        f".a.mp4-{here}-{dead.pid}-abc_1.part.npz": False,
+        f".a.mp4-{here}-{os.getpid()}-abc_1.part.npz": True,
+        f".a.mp4-0123abcd-{dead.pid}-abc_1.part.npz": True,
         "a.mp4.npz": True,
         ".hidden.part.npz": True,
     }
@@ -97,7 +101,7 @@ def test_what_killed_processes_left_is_swept(tmp_path):
     sweep(tmp_path)
     left = {path.name for path in (tmp_path / "walk").iterdir()}
     assert left == {name for name, stays in names.items() if stays}
-    old = tmp_path / "walk" / f".a.mp4-{os.getpid()}-abc_1.part.npz"
+    old = tmp_path / "walk" / f".a.mp4-{here}-{os.getpid()}-abc_1.part.npz"
     os.utime(old, (0, 0))
     sweep(tmp_path)
     assert not old.exists()
@@ -210,8 +214,8 @@ def test_a_file_that_does_not_fit_costs_no_other(labelled, vipe, large, jobs):
 
 def test_a_batch_that_lost_a_clip_says_so(takes, vipe, monkeypatch):
     folder, _ = takes(())
-    run = engine.run
-    monkeypatch.setattr(engine, "run", lambda *a, **k: itertools.islice(run(*a, **k), 4))
+    run = engine.Local.run
+    monkeypatch.setattr(engine.Local, "run", lambda *a, **k: itertools.islice(run(*a, **k), 4))
     code, _, err = vipe("embed", folder)
     assert code == 1
     assert "4.mp4: 4 of 5 clips have an outcome" in err

@@ -220,7 +220,7 @@ def test_embed_each_person_as_a_track_of_its_own(vipe, two, tmp_path):
     two.rename(tmp_path / "in" / "two.json")
     args = ("embed", tmp_path / "in", "--out", tmp_path / "emb", "--all-people")
     assert "1 embedded, 0 were done" in vipe(*args)[1]
-    names = sorted(path.name for path in (tmp_path / "emb").iterdir())
+    names = sorted(path.name for path in (tmp_path / "emb").glob("[!.]*"))
     assert names == ["two.json.1.npz", "two.json.2.npz"]
     for name, count, x in zip(names, (60, 40), (150, 450), strict=True):
         with np.load(tmp_path / "emb" / name) as file:

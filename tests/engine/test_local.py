@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import ROOT
 from vipecli import engine
-from vipecli.errors import VideoError, VipeError
+from vipecli.errors import UnfinishedError, VideoError
 
 
 def square(item, tick):
@@ -46,7 +46,7 @@ def test_a_pool_gives_what_one_process_gives():
     results = {}
     for jobs in ticks:
 
-        def count(steps, jobs=jobs):
+        def count(steps, *, ahead=0, jobs=jobs):
             ticks[jobs] += steps
 
         results[jobs] = outcomes(square, range(12), jobs=jobs, tick=count)
@@ -57,7 +57,7 @@ def test_a_pool_gives_what_one_process_gives():
 def test_a_process_that_dies_takes_only_its_item_along():
     done = outcomes(die_at_two, range(8), jobs=2)
     assert sorted(done) == list(range(8))
-    assert done[2] == (None, VipeError)
+    assert done[2] == (None, UnfinishedError)
     assert done[3] == (None, VideoError)
     assert [done[i][0] for i in (0, 1, 4, 6, 7)] == [0, 1, 16, 36, 49]
 
@@ -88,6 +88,43 @@ def test_leaving_a_pool_early_does_not_wait_for_what_was_queued():
 
 def slow(seconds, tick):
     time.sleep(seconds)
+    return seconds
+
+
+def kill_now_and_then(item, tick):
+    """End the process for an item that has tries left, as its file counts them."""
+    path, tries = item
+    with open(path, "a") as file:
+        file.write("x")
+    if os.path.getsize(path) <= tries:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return tries
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_an_item_whose_process_dies_is_tried_twice_more_after_the_others(tmp_path):
+    items = [(str(tmp_path / str(i)), tries) for i, tries in enumerate((9, 0, 1, 2, 0))]
+    done = [(o.item[1], type(o.error)) for o in engine.run(kill_now_and_then, items, jobs=2)]
+    none = type(None)
+    assert sorted(done[:2]) == [(0, none), (0, none)]
+    assert done[2:] == [(1, none), (2, none), (9, UnfinishedError)]
+    assert [os.path.getsize(path) for path, _ in items] == [3, 1, 2, 3, 1]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_item_that_takes_too_long_is_given_up(jobs):
+    done = list(engine.Local(jobs, limit_s=1.0).run(slow, [0.01, 60.0, 0.02, 0.03]))
+    assert {o.item: o.result for o in done} == {0.01: 0.01, 60.0: None, 0.02: 0.02, 0.03: 0.03}
+    (given_up,) = (o for o in done if o.item == 60.0)
+    assert isinstance(given_up.error, UnfinishedError)
+    assert "60.0: not done after 1 s" in str(given_up.error)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_outcomes_in_the_order_of_the_items(jobs):
+    naps = [0.3, 0.0, 0.2, 0.0, 0.1]
+    done = [(o.item, o.result) for o in engine.in_order(engine.Local(jobs), slow, naps)]
+    assert done == [(nap, nap) for nap in naps]
 
 
 def test_no_jobs_is_refused():

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TextIO
 
 from vipecli.cli.console import debugging, note, progress_bars
+from vipecli.embedding.batch import embed_all
 from vipecli.embedding.clip import Recipe
-from vipecli.embedding.embedded_folder import Entry, Slot, embed_all
-from vipecli.engine import Outcome
+from vipecli.embedding.embedded_folder import Entry, Slot
+from vipecli.engine import Executor, Outcome
 from vipecli.errors import VipeError
 from vipecli.files import check_output, check_writable, sweep, writable
 
@@ -23,7 +24,7 @@ def embed_with_progress(
     wanted: Sequence[Slot],
     recipe: Recipe,
     *,
-    jobs: int = 1,
+    executor: Executor | None = None,
     force: bool = False,
     moved: bool = True,
     log: Path | None = None,
@@ -32,8 +33,8 @@ def embed_with_progress(
 
     Parameters
     ----------
-    wanted, recipe, jobs, force, moved
-        as in `embedded_folder.embed_all`.
+    wanted, recipe, executor, force, moved
+        as in `embedding.batch.embed_all`.
     log
         receives each failure and each damaged video as it comes, a JSON object per line; None =
         no file.
@@ -56,17 +57,18 @@ def embed_with_progress(
         files = bars.add_task("clips", total=len(wanted), unit="files")
         frames = bars.add_task("poses", total=0, unit="frames", visible=False)
 
-        def planned(count: int) -> None:
-            bars.update(frames, total=bars.tasks[frames].total + count, visible=True)
+        def tick(steps: int, *, ahead: int = 0) -> None:
+            if ahead:
+                bars.update(frames, total=bars.tasks[frames].total + ahead, visible=True)
+            bars.advance(frames, steps)
 
         for outcome in embed_all(
             wanted,
             recipe,
-            jobs=jobs,
+            executor=executor,
             force=force,
             moved=moved,
-            planned=planned,
-            tick=lambda steps: bars.advance(frames, steps),
+            tick=tick,
         ):
             bars.advance(files)
             pace.advance()

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vipecli.cli.console import say, show, table
-from vipecli.cli.labelling import LabelledClip, LabelOptions, label_clip, step_seconds
+from vipecli.cli.engines import with_executor
+from vipecli.cli.label_many import ClipLabeller, label_many
+from vipecli.cli.labelling import LabelledClip, LabelOptions, step_seconds
 from vipecli.cli.options import (
     Detector,
     End,
     Estimator,
-    Jobs,
     Joints,
     Json,
     MatchBy,
@@ -24,15 +25,17 @@ from vipecli.cli.options import (
     Vertical,
     Weights,
 )
-from vipecli.cli.queries import inputs, open_index, read_query
+from vipecli.cli.queries import Lookup, inputs, open_index
 
 if TYPE_CHECKING:
+    from vipecli.engine import Executor
     from vipecli.index.classify import Ranking
     from vipecli.index.opened import OpenedIndex
 
 HUBS = 50  # as in `vipe evaluate penn`
 
 
+@with_executor
 def classify(
     clips: Annotated[
         list[Path],
@@ -83,13 +86,14 @@ def classify(
     end: End = None,
     fps: Rate = None,
     joints: Joints = None,
-    jobs: Jobs = 1,
     json: Json = None,
     person: Person = "largest",
     detector: Detector = "mediapipe",
     pose_model: PoseModel = None,
     weights: Weights = None,
     vertical: Vertical = True,
+    *,
+    executor: "Executor",
 ) -> None:
     """Label clips by the labelled clips that are nearest to them, or say "none of these".
 
@@ -99,7 +103,6 @@ def classify(
     from vipecli.cli.batch import list_failures
     from vipecli.cli.console import check_json
     from vipecli.embedding.clip import Recipe
-    from vipecli.engine import Outcome
 
     recipe = Recipe(
         person=person,
@@ -117,16 +120,16 @@ def classify(
     check_json(json, *paths, *outputs)
     results: list[LabelledClip] = []
     if paths:
-        library = open_index(index, recipe, jobs, exclude or [], hubs=hubs, k=k)
+        lookup = Lookup(index, tuple(exclude or ()), hubs, k)
+        library = open_index(lookup, recipe, executor)
         options = LabelOptions(k, exact, float(every) if every else None, match.value)
-        for path in paths:
-            try:
-                results.append(label_clip(read_query(path, part, library), library, options))
-            except Exception as exc:
+        for outcome in label_many(paths, ClipLabeller(lookup, part, options), library, executor):
+            if outcome.error:
                 if not several:
-                    raise
-                failed.append(Outcome(path, error=exc))
+                    raise outcome.error
+                failed.append(outcome)
                 continue
+            results.append(outcome.result)
             if json != Path("-"):
                 _show(results[-1], several)
         if explain and results:

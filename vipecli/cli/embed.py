@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vipecli.cli.console import say
-from vipecli.cli.options import Jobs, with_recipe
+from vipecli.cli.engines import with_executor
+from vipecli.cli.options import with_recipe
 
 if TYPE_CHECKING:
     from vipecli.embedding.clip import Recipe
+    from vipecli.engine import Executor
 
 
 @with_recipe()
+@with_executor
 def embed(
     inputs: Annotated[
         list[Path], typer.Argument(metavar="FOLDER...", help="Folders of videos, or videos.")
@@ -27,7 +30,6 @@ def embed(
             help="Where to put the files.  [default: .vipe inside each folder]",
         ),
     ] = None,
-    jobs: Jobs = 1,
     force: Annotated[bool, typer.Option("--force", help="Make again what is there.")] = False,
     log: Annotated[
         Path | None,
@@ -39,6 +41,7 @@ def embed(
     ] = False,
     *,
     recipe: "Recipe",
+    executor: "Executor",
 ) -> None:
     """Embed every video below a folder, once.
 
@@ -54,7 +57,7 @@ def embed(
 
     recipe = replace(recipe, person="all") if all_people else recipe
     wanted = [replace(slot, everyone=all_people) for slot in slots(inputs, out)]
-    entries, failures = embed_with_progress(wanted, recipe, jobs=jobs, force=force, log=log)
+    entries, failures = embed_with_progress(wanted, recipe, executor=executor, force=force, log=log)
     fresh = sum(entry.fresh for entry in entries)
     stores = ", ".join(sorted({str(slot.store) for slot in wanted}))
     say(f"{fresh} embedded, {len(entries) - fresh} were done already, in {stores}")

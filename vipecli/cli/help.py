@@ -13,8 +13,8 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 OPTIONS = "Options"
 """Group of an option that names none (`rich_help_panel`)."""
 
-GROUPS = MATCHING, VIDEO, OUTPUTS, READING = (
-    "Matching", "Video", "Outputs", "Reading the clips"
+GROUPS = MATCHING, VIDEO, OUTPUTS, READING, MANY = (
+    "Matching", "Video", "Outputs", "Reading the clips", "Many clips"
 )  # fmt: skip
 """Groups of options that several commands share, in the order of the help."""
 

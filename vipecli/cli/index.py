@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vipecli.cli.console import say
+from vipecli.cli.engines import with_executor
 from vipecli.cli.help import App
-from vipecli.cli.options import Detector, Jobs, Joints, Json, Person, PoseModel, Vertical, Weights
+from vipecli.cli.options import Detector, Joints, Json, Person, PoseModel, Vertical, Weights
 
 if TYPE_CHECKING:
     from vipecli.embedding.clip import Recipe
-    from vipecli.engine import Outcome
+    from vipecli.engine import Executor, Outcome
     from vipecli.index.sources import Item
     from vipecli.index.store import Index
 
@@ -45,6 +46,7 @@ class Split(str, Enum):
 
 
 @app.command()
+@with_executor
 def build(
     source: Annotated[
         Path,
@@ -69,13 +71,14 @@ def build(
     force: Annotated[
         bool, typer.Option("--force", help="Rebuild the index, also if it is damaged.")
     ] = False,
-    jobs: Jobs = 1,
     person: Person = "largest",
     joints: Joints = None,
     detector: Detector = "mediapipe",
     pose_model: PoseModel = None,
     weights: Weights = None,
     vertical: Vertical = True,
+    *,
+    executor: "Executor",
 ) -> None:
     """Build the index of a folder, or update it.
 
@@ -104,7 +107,7 @@ def build(
         index,
         items,
         recipe,
-        jobs=jobs,
+        executor=executor,
         present={item.name for item in items},
         force=force,
         source=origin,
@@ -114,6 +117,7 @@ def build(
 
 
 @app.command()
+@with_executor
 def add(
     folder: Folder,
     clips: Annotated[
@@ -127,13 +131,14 @@ def add(
         typer.Option(help="What the clips show.  [default: their folder, or as for build]"),
     ] = None,
     viewpoint: Annotated[str, typer.Option(help="Where they were filmed from.")] = "",
-    jobs: Jobs = 1,
     person: Person = "largest",
     joints: Joints = None,
     detector: Detector = "mediapipe",
     pose_model: PoseModel = None,
     weights: Weights = None,
     vertical: Vertical = True,
+    *,
+    executor: "Executor",
 ) -> None:
     """Add clips to an index; one that is in it already is updated if it has changed."""
     from vipecli.embedding.clip import Recipe
@@ -150,7 +155,7 @@ def add(
     index = load(folder, model=recipe.load_model().id)
     items = [item for clip in clips for item in _to_add(clip, folder, label, viewpoint)]
     excluded = tuple(set(index.excluded) - {item.name for item in items})
-    after, failures = update(index, items, recipe, jobs=jobs, excluded=excluded)
+    after, failures = update(index, items, recipe, executor=executor, excluded=excluded)
     _finish(after, failures)
 
 
@@ -241,7 +246,7 @@ def update(
     items: "Sequence[Item]",
     recipe: "Recipe",
     *,
-    jobs: int = 1,
+    executor: "Executor | None" = None,
     present: Collection[str] | None = None,
     force: bool = False,
     **changes: Any,
@@ -263,7 +268,7 @@ def update(
     entries, failures = [], []
     if wanted:
         moved = force or bool(todo.removed) or not index.batches
-        entries, failures = embed_with_progress(wanted, recipe, jobs=jobs, moved=moved)
+        entries, failures = embed_with_progress(wanted, recipe, executor=executor, moved=moved)
     unchanged = not todo.new and not todo.removed and index.batches
     if unchanged and all(getattr(index, name) == value for name, value in changes.items()):
         return index, failures
@@ -277,6 +282,7 @@ def update(
             recipe,
             index.folder,
             failed=failed,
+            executor=executor,
             done=lambda steps: bars.advance(bar, steps),
         )
         records = without_copies(records, unchanged_clips(index, todo), copies)

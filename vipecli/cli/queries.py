@@ -1,5 +1,6 @@
 """Queries of `classify` and `search`, and the index that they search."""
 
+import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
 
     from vipecli.embedding.clip import Recipe
     from vipecli.embedding.embed import Embeddings
-    from vipecli.engine import Outcome
+    from vipecli.engine import Executor, Outcome, Tick
     from vipecli.index.opened import OpenedIndex
     from vipecli.index.records import Facts
     from vipecli.index.store import Index
@@ -62,28 +63,47 @@ def inputs(clips: list[Path], part: "Recipe") -> "tuple[list[Path], list[Outcome
     return out, failed
 
 
-def open_index(
-    folder: Path, recipe: "Recipe", jobs: int, exclude: list[str], *, hubs: int, k: int
-) -> "OpenedIndex":
+@dataclass(frozen=True)
+class Lookup:
+    """The index to search, what to leave out of it, hubs to correct for, neighbours that vote."""
+
+    folder: Path
+    exclude: tuple[str, ...]
+    hubs: int
+    k: int
+
+
+def open_index(lookup: Lookup, recipe: "Recipe", executor: "Executor") -> "OpenedIndex":
     """Return the index of a folder, updated if it was built from sub-folders of videos."""
+    return _open(lookup, up_to_date(lookup.folder, recipe, executor, list(lookup.exclude)))
+
+
+@functools.lru_cache(maxsize=1)
+def open_unchanged(lookup: Lookup) -> "OpenedIndex":
+    """Return the index of a folder as it is, kept for the next clip: for worker processes."""
+    from vipecli.index.store import load
+
+    return _open(lookup, load(lookup.folder))
+
+
+def _open(lookup: Lookup, index: "Index") -> "OpenedIndex":
     from fnmatch import fnmatchcase
 
     from vipecli.cli.console import progress_bars
     from vipecli.index.opened import open_for_search
 
-    index = up_to_date(folder, recipe, jobs, exclude)
     with progress_bars() as bars:
         bar = bars.add_task("distances", total=None, unit="pairs", visible=False)
         return open_for_search(
             index,
-            hubs=hubs,
-            k=k,
-            leave_out=lambda facts: any(fnmatchcase(facts.name, p) for p in exclude),
+            hubs=lookup.hubs,
+            k=lookup.k,
+            leave_out=lambda facts: any(fnmatchcase(facts.name, p) for p in lookup.exclude),
             progress=lambda done, total: bars.update(bar, advance=done, total=total, visible=True),
         )
 
 
-def up_to_date(folder: Path, recipe: "Recipe", jobs: int, exclude: list[str]) -> "Index":
+def up_to_date(folder: Path, recipe: "Recipe", executor: "Executor", exclude: list[str]) -> "Index":
     """Return the index of a folder; one of sub-folders with videos is built or updated first."""
     from vipecli.cli.console import note
     from vipecli.cli.index import check_place, is_writable, update
@@ -109,27 +129,32 @@ def up_to_date(folder: Path, recipe: "Recipe", jobs: int, exclude: list[str]) ->
     items = sources.find(folder, exclude=[*exclude, *kept])
     present = {item.name for item in sources.find(folder, exclude=kept)}
     items = [item for item in items if item.name not in index.excluded]
-    return update(index, items, recipe, jobs=jobs, present=present, source=origin)[0]
+    return update(index, items, recipe, executor=executor, present=present, source=origin)[0]
 
 
-def read_query(path: Path, part: "Recipe", library: "OpenedIndex") -> Query:
-    """Return the query of a clip, or of a part of it; poses come from the index if it is in it."""
+def read_query(
+    path: Path, part: "Recipe", library: "OpenedIndex", tick: "Tick | None" = None
+) -> Query:
+    """Return the query of a clip, or of a part of it; poses come from the index if it is in it.
+
+    Progress goes to `tick`, or is shown if there is none.
+    """
     import numpy as np
 
-    from vipecli.cli.console import note, progress_bars
+    from vipecli.cli.console import progress_bars
     from vipecli.embedding.clip import check_clip, clip_source, read_clip
     from vipecli.embedding.embedded_folder import content_key, detector_key
 
     complete = replace(part, start_s=None, end_s=None, fps=None)
     key = content_key(path, detector_key(complete))
     copies = np.array([facts.key == key for facts in library.facts])
-    for place in np.flatnonzero(copies):
-        note(f"{library.facts[place].name} is the clip itself and does not vote")
     whole = [i for i in np.flatnonzero(copies) if _is_whole(library.facts[i])]
     if whole and part == complete:
         poses = library.poses(whole[0])
         return Query(clip_source(path, part), poses, library.packed.clips[whole[0]], copies)
     info = check_clip(path, part)
+    if tick:
+        return Query(info.source, *read_clip(path, part, tick), copies)
     with progress_bars() as bars:
         bar = bars.add_task(f"poses of {path.name}", total=info.frames, unit="frames")
         poses, embeddings = read_clip(path, part, lambda steps: bars.advance(bar, steps))

@@ -76,6 +76,7 @@ def search(
     from vipecli.cli.console import check_json, note, write_json
     from vipecli.cli.queries import up_to_date
     from vipecli.embedding.clip import Recipe, read_moment
+    from vipecli.engine import Local
     from vipecli.index.search import search as find
 
     path, time_s = _where(query)
@@ -89,7 +90,7 @@ def search(
     _check(path, sheet)
     check_json(json, path, *([sheet] if sheet else []))
     poses, frame = read_moment(path, recipe, time_s)
-    library = up_to_date(index, recipe, jobs, exclude or [])
+    library = up_to_date(index, recipe, Local(jobs), exclude or [])
     facts, clips = library.facts(), library.embeddings()
     if space is Space.LATENT:
         from vipecli.lifting.lift import in_latent

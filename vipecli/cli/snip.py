@@ -105,13 +105,14 @@ def _stretches(
     from dataclasses import replace
 
     from vipecli.cli.labelling import LabelOptions, label_clip
-    from vipecli.cli.queries import open_index, read_query
+    from vipecli.cli.queries import Lookup, open_index, read_query
+    from vipecli.engine import Local
     from vipecli.outputs.captions_file import load_stretches
 
     if timeline is not None or index is None:
         return load_stretches(timeline or Path())
     complete = replace(recipe, start_s=None, end_s=None, fps=None)
-    library = open_index(index, complete, jobs, [], hubs=HUBS, k=VOTES)
+    library = open_index(Lookup(index, (), HUBS, VOTES), complete, Local(jobs))
     options = LabelOptions(VOTES, False, every_s, "expected")
     return label_clip(read_query(clip, recipe, library), library, options).stretches or []
 

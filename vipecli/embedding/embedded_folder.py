@@ -8,22 +8,14 @@ video keeps its poses, a changed one loses them, and a new embedding model only 
 import functools
 import hashlib
 import os
-import warnings
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from vipecli import engine
-from vipecli.embedding.clip import POSES_FORMAT, Recipe, check_clip, read_pieces
-from vipecli.embedding.clip_file import read_key, save_clip
-from vipecli.embedding.embed import Embeddings, embed
-from vipecli.errors import FormatError, VideoError, VideoWarning, VipeError
+from vipecli.embedding.clip import POSES_FORMAT, Recipe
+from vipecli.errors import VideoError
 from vipecli.files import is_sidecar
-from vipecli.poses.detection.mediapipe_session import ImageLandmarker, still
-from vipecli.poses.detection.model_file import model_path
-from vipecli.poses.formats import is_pose_file, load_poses, looks_like_poses
-from vipecli.poses.poses import Poses
+from vipecli.poses.formats import is_pose_file, looks_like_poses
 from vipecli.video.container import check_input
 from vipecli.video.image_sequence import IMAGE_SUFFIXES
 from vipecli.video.read import VIDEO_SUFFIXES
@@ -88,20 +80,6 @@ class Entry:
     key: str
     fresh: bool
     remarks: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Job:
-    """The task of a process: one slot to fill."""
-
-    slot: Slot
-    key: str
-    recipe: Recipe
-    stored: Path | None  # a file with the same key, whose poses can be used
-    stored_is_stale: bool  # its video is gone: the file moves rather than being copied
-
-    def __str__(self) -> str:
-        return str(self.slot.video)
 
 
 def find_videos(folder: Path) -> list[Path]:
@@ -179,165 +157,6 @@ def slots(inputs: Sequence[Path], out: Path | None = None) -> list[Slot]:
                     "embed them one after the other into different folders"
                 )
     return list(found.values())
-
-
-def embed_all(
-    wanted: Sequence[Slot],
-    recipe: Recipe,
-    *,
-    jobs: int = 1,
-    force: bool = False,
-    moved: bool = True,
-    planned: Callable[[int], object] = int,
-    tick: engine.Tick | None = None,
-) -> Iterator[engine.Outcome]:
-    """Make the missing files, and yield the outcome of every slot.
-
-    Parameters
-    ----------
-    wanted
-        videos and their files.
-    recipe
-        person and models.
-    jobs
-        processes.
-    force
-        make them all again.
-    moved
-        search the whole store for the poses of renamed videos.
-    planned
-        called with the number of frames of each clip to be processed, 0 if unknown.
-    tick
-        called with the number of frames done since its last call.
-
-    Returns
-    -------
-    Outcomes whose item is a slot, and whose result is an `Entry`.
-
-    Raises
-    ------
-    WeightsError
-        if a model cannot be read.
-    """
-    detector, model = detector_key(recipe), recipe.load_model().id
-    known = {} if force else _known(wanted, everywhere=moved)
-    settled: deque[engine.Outcome] = deque()
-
-    def plan() -> Iterator[_Job]:
-        for slot in wanted:
-            try:
-                key = content_key(slot.video, detector)
-                stored = known.get(key, {}).get(slot.target) or next(
-                    iter(known.get(key, {}).values()), None
-                )
-                if stored and stored == (slot.target, model):
-                    settled.append(engine.Outcome(slot, Entry(slot, key, fresh=False)))
-                    continue
-                if not stored:
-                    planned(check_clip(slot.video, recipe).frames or 0)
-            except VipeError as exc:
-                settled.append(engine.Outcome(slot, error=exc))
-                continue
-            path = stored[0] if stored else None
-            yield _Job(slot, key, recipe, path, bool(path) and _is_stale(path, slot))
-
-    try:
-        for outcome in engine.run(_fill_one, plan(), jobs=jobs, tick=tick):
-            yield from _taken(settled)
-            yield engine.Outcome(outcome.item.slot, outcome.result, outcome.error)
-        yield from _taken(settled)
-    finally:
-        _release(recipe)
-
-
-def _taken(queue: deque) -> Iterator:
-    while queue:
-        yield queue.popleft()
-
-
-def _fill_one(job: _Job, tick: engine.Tick) -> Entry:
-    """Make the file of one slot, from stored poses where there are some."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", VideoWarning)
-        if job.stored:
-            stored = _siblings(job.stored) if job.slot.everyone else [job.stored]
-            people = [load_poses(path) for path in stored]
-            found = [[(poses, embed(poses, job.recipe.load_model()))] for poses in people]
-        else:
-            recipe = replace(job.recipe, cached=False)
-            _kept(model_path(recipe.pose_model))
-            found = read_pieces(job.slot.video, recipe, tick, everyone=job.slot.everyone)
-    remarks = tuple(str(w.message) for w in caught if issubclass(w.category, VideoWarning))
-    target = job.slot.target
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _save(job, found)
-        if job.stored_is_stale and job.stored != target:
-            for path in stored:
-                path.unlink(missing_ok=True)
-    except OSError as exc:
-        raise VipeError(
-            f"{target}: cannot be written ({exc.strerror}); choose another folder with --out"
-        ) from exc
-    return Entry(job.slot, job.key, fresh=True, remarks=remarks)
-
-
-@functools.cache
-def _kept(model: Path) -> ImageLandmarker:
-    """Keep the landmarker of single pictures from clip to clip: a new one takes 0.15 s."""
-    return still(model)
-
-
-def _release(recipe: Recipe) -> None:
-    """Close the landmarker that was kept; one that is open when Python ends prints a trace."""
-    if _kept.cache_info().currsize:
-        _kept(model_path(recipe.pose_model)).close()
-        _kept.cache_clear()
-
-
-def _save(job: _Job, found: Sequence[Iterable[tuple[Poses, Embeddings]]]) -> None:
-    """Write the files of a slot: its target, by which it counts as done, at last."""
-    slot = job.slot
-    if slot.everyone:
-        for number in range(len(found), 1, -1):
-            key = f"{job.key} person {number}"
-            save_clip(found[number - 1], slot.of_person(number), key=key)
-        for path in _siblings(slot.target)[len(found) :]:
-            path.unlink()  # of a video that showed more people
-    save_clip(found[0], slot.target, key=job.key)
-
-
-def _siblings(first: Path) -> list[Path]:
-    """Files of all people of a video, from that of the first."""
-    paths = []
-    path = first
-    while path.is_file():
-        paths.append(path)
-        path = first.with_name(f"{first.name.removesuffix('1.npz')}{len(paths) + 1}.npz")
-    return paths
-
-
-def _known(wanted: Sequence[Slot], *, everywhere: bool) -> dict[str, dict[Path, tuple[Path, str]]]:
-    """Files by key, each with its path and its embedding model: of the slots, or of the stores."""
-    known: dict[str, dict[Path, tuple[Path, str]]] = {}
-    paths = {slot.target for slot in wanted if slot.target.exists()}
-    if everywhere:
-        paths |= {path for store in {s.store for s in wanted} for path in store.rglob("*.npz")}
-    for path in sorted(paths):
-        try:
-            key, model = read_key(path)
-        except FormatError:
-            continue  # of another program, or damaged: it is rebuilt
-        known.setdefault(key, {})[path] = (path, model)
-    return known
-
-
-def _is_stale(stored: Path, slot: Slot) -> bool:
-    """Return whether the video of a file in the slot's store no longer exists."""
-    name = stored.relative_to(slot.store).as_posix()
-    name = name.removesuffix(".1.npz" if slot.everyone else ".npz")
-    root = Path(str(slot.video).removesuffix(slot.name.replace("/", os.sep)))
-    return not (root / name).exists()
 
 
 def content_key(video: Path, detector: str) -> str:

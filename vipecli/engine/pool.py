@@ -4,32 +4,37 @@
 Python 3.14; the processes of `loky` outlive a parent that is killed.
 """
 
+import math
 import multiprocessing
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import wait
 from typing import Any
 
 from vipecli.engine.outcome import Outcome, Task, Tick
+from vipecli.engine.retries import overran, with_retries
 from vipecli.engine.worker import ENDING_S, Answer, work
 from vipecli.errors import VipeError
 
 
-def run_pool(task: Task, items: Iterator[Any], jobs: int, tick: Tick) -> Iterator[Outcome]:
-    """Yield outcomes as `vipecli.engine.run` does, from several processes."""
-    pool = _Pool(task, items, jobs)
-    try:
-        while True:
-            yield from pool.dispatch()
-            if not (busy := pool.busy()):
-                return
-            more = pool.prefetch()
-            for pipe in wait(list(busy), timeout=0 if more else None):
-                yield from pool.receive(busy[pipe], tick)
-    finally:
-        pool.end()
+def run_pool(
+    task: Task, items: Iterable[Any], jobs: int, tick: Tick, limit_s: float | None = None
+) -> Iterator[Outcome]:
+    """Yield outcomes as `Local.run` does, from several processes."""
+
+    def one_pass(items: Iterable[Any], alone: bool, aside: list[Any]) -> Iterator[Outcome]:
+        pool = _Pool(task, iter(items), 1 if alone else jobs, limit_s, aside)
+        try:
+            yield from pool.run(tick)
+        finally:
+            pool.end()
+
+    return with_retries(one_pass, items)
+
+
+_GRACE_S = 0.01  # beyond a limit, so that one waiting is enough
 
 
 class WorkerTracebackError(Exception):
@@ -43,6 +48,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
         self.pipe, theirs = context.Pipe()
         self.busy, self.started, self.item = False, False, None
+        self.deadline_s = math.inf
         self.process = context.Process(target=work, args=(theirs,), daemon=True)
         self.process.start()
         theirs.close()
@@ -57,10 +63,29 @@ class _Worker:
 class _Pool:
     """Processes that are started as items arrive."""
 
-    def __init__(self, task: Task, items: Iterator[Any], jobs: int) -> None:
+    def __init__(
+        self,
+        task: Task,
+        items: Iterator[Any],
+        jobs: int,
+        limit_s: float | None,
+        aside: list[Any],
+    ) -> None:
         self._task, self._items, self._jobs = task, items, jobs
+        self._limit_s, self._aside = limit_s, aside
         self._next: deque[Any] = deque()  # items prefetched, at most one per process
         self._workers: list[_Worker] = []
+
+    def run(self, tick: Tick) -> Iterator[Outcome]:
+        """Yield the outcome of every item, except those that are put aside."""
+        while True:
+            yield from self.dispatch()
+            if not (busy := self.busy()):
+                return
+            more = self.prefetch()
+            for pipe in wait(list(busy), timeout=0 if more else self._patience_s()):
+                yield from self.receive(busy[pipe], tick)
+            yield from self.give_up()
 
     def dispatch(self) -> Iterator[Outcome]:
         """Send an item to every idle process; yield the outcomes of items that cannot be sent."""
@@ -74,6 +99,7 @@ class _Pool:
                 yield Outcome(item, error=exc)
             else:
                 worker.item, worker.busy = item, True
+                worker.deadline_s = self._deadline_s() if worker.started else math.inf
 
     def prefetch(self) -> bool:
         """Take one more item, unless enough are waiting; return whether one was taken."""
@@ -93,15 +119,35 @@ class _Pool:
         try:
             answer: Answer = worker.pipe.recv()
         except (EOFError, OSError):
-            yield self._lost(worker)
+            self._lost(worker)
             return
-        worker.started = True
-        tick(answer.steps)
+        if not worker.started:
+            worker.started, worker.deadline_s = True, self._deadline_s()
+        tick(answer.steps, ahead=answer.ahead)
         if answer.done:
             worker.busy = False
             if answer.error:
                 answer.error.__cause__ = WorkerTracebackError(answer.trace)
             yield Outcome(worker.item, answer.result, answer.error)
+
+    def give_up(self) -> Iterator[Outcome]:
+        """End processes whose item has taken too long; yields those items."""
+        for worker in list(self._workers):
+            if worker.busy and time.monotonic() > worker.deadline_s:
+                worker.process.kill()
+                self._drop(worker)
+                yield Outcome(worker.item, error=overran(worker.item, self._limit_s))
+
+    def _deadline_s(self) -> float:
+        """When an item that is begun now has taken too long."""
+        return time.monotonic() + (self._limit_s or math.inf)
+
+    def _patience_s(self) -> float | None:
+        """Time until an item has taken too long; None = for ever."""
+        if self._limit_s is None:
+            return None
+        first = min(worker.deadline_s for worker in self._workers if worker.busy)
+        return None if first == math.inf else max(0.0, first - time.monotonic()) + _GRACE_S
 
     def end(self) -> None:
         """End all processes: idle ones when the pipe closes, the others by SIGTERM."""
@@ -124,20 +170,18 @@ class _Pool:
         self._workers.append(_Worker(self._task))
         return self._workers[-1]
 
-    def _lost(self, worker: _Worker) -> Outcome:
-        """Drop a process that has ended; outcome of the item that it worked on."""
+    def _drop(self, worker: _Worker) -> None:
+        """Forget a process that has ended."""
         self._workers.remove(worker)
         worker.pipe.close()
         worker.process.join()
+
+    def _lost(self, worker: _Worker) -> None:
+        """Put the item of a process that has ended aside."""
+        self._drop(worker)
         if not worker.started:
             raise VipeError(
                 "a process to work in ended before it began (out of memory?); a script that uses "
                 'several jobs needs `if __name__ == "__main__":` around its calls, or try --jobs 1'
             )
-        return Outcome(
-            worker.item,
-            error=VipeError(
-                f"{worker.item}: the process that worked on it died (out of memory, or a damaged "
-                "file); leave it out, or convert it"
-            ),
-        )
+        self._aside.append(worker.item)

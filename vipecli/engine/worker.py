@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
@@ -27,8 +28,8 @@ class Answer:
 
     Attributes
     ----------
-    steps
-        as the task counted them.
+    steps, ahead
+        done and found ahead, as the task counted them.
     done
         whether the item is finished, and `result` or `error` says how.
     result, error
@@ -38,6 +39,7 @@ class Answer:
     """
 
     steps: int = 0
+    ahead: int = 0
     done: bool = False
     result: Any = None
     error: Exception | None = None
@@ -56,12 +58,15 @@ def work(pipe: Connection) -> None:
         pipe.send(Answer())
         signal.signal(signal.SIGTERM, _leave)  # from here on there may be files to clean up
         while True:
-            pipe.send(_answer(task, pipe.recv(), pipe))
+            pipe.send(answer_to(task, pipe.recv(), pipe.send))
 
 
-def _answer(task: Task, item: Any, pipe: Connection) -> Answer:
-    """Run the task; a result that cannot be pickled counts as an error."""
-    steps = _Steps(pipe)
+def answer_to(task: Task, item: Any, report: Callable[[Answer], object]) -> Answer:
+    """Run the task; a result that cannot be pickled counts as an error.
+
+    `report` is called at intervals with the steps so far.
+    """
+    steps = _Steps(report)
     try:
         answer = Answer(done=True, result=task(item, steps))
         pickle.dumps(answer)
@@ -72,22 +77,23 @@ def _answer(task: Task, item: Any, pipe: Connection) -> Answer:
         except Exception:  # some classes of errors cannot be pickled, or not rebuilt
             error = RuntimeError(f"{type(exc).__name__}: {exc}")
             answer = replace(answer, error=error)
-    return replace(answer, steps=steps.count)
+    return replace(answer, steps=steps.count, ahead=steps.ahead)
 
 
 class _Steps:
     """Counts steps, and reports them at intervals."""
 
-    def __init__(self, pipe: Connection) -> None:
-        self.count = 0
-        self._pipe, self._due_s = pipe, time.monotonic() + _REPORT_S
+    def __init__(self, report: Callable[[Answer], object]) -> None:
+        self.count = self.ahead = 0
+        self._report, self._due_s = report, time.monotonic() + _REPORT_S
 
-    def __call__(self, steps: int) -> None:
+    def __call__(self, steps: int, *, ahead: int = 0) -> None:
         """Count further steps."""
         self.count += steps
+        self.ahead += ahead
         if time.monotonic() >= self._due_s:
-            self._pipe.send(Answer(self.count))
-            self.count, self._due_s = 0, time.monotonic() + _REPORT_S
+            self._report(Answer(self.count, self.ahead))
+            self.count, self.ahead, self._due_s = 0, 0, time.monotonic() + _REPORT_S
 
 
 def _leave(*_: object) -> NoReturn:

@@ -15,7 +15,7 @@ from vipecli.embedding.clip_file import (
 from vipecli.embedding.distance import known_frames
 from vipecli.embedding.embed import Embeddings, embed
 from vipecli.embedding.embedded_folder import Entry, Slot, content_key, detector_key, files_of
-from vipecli.engine import Outcome
+from vipecli.engine import Executor, Local, Outcome, Tick, in_order
 from vipecli.errors import FormatError, VipeError
 from vipecli.index.records import Facts, Record
 from vipecli.index.sources import Item
@@ -159,6 +159,7 @@ def make_records(
     folder: Path,
     *,
     failed: list[Outcome],
+    executor: Executor | None = None,
     done: Callable[[int], object] = int,
 ) -> Iterator[Record]:
     """Yield the record of every item, in order.
@@ -168,26 +169,48 @@ def make_records(
     items
         clips; a video that is not among the entries is passed over.
     entries
-        of the videos, from `embedded_folder.embed_all`.
+        of the videos, from `batch.embed_all`.
     recipe
         settings for clips that are not embedded yet.
     folder
         of the index.
     failed
         the outcomes of clips that cannot be used are appended to it.
+    executor
+        runs the work; None = this process.
     done
         called with 1 after each clip.
     """
-    by_path = {entry.slot.video: entry for entry in entries}
-    for item in items:
-        try:
-            made = _make(item, by_path, recipe)
-            if made is not None:
-                poses, embeddings, key = made
-                yield Record(_facts(item, folder, recipe, key), poses, embeddings)
-        except (VipeError, OSError) as exc:
-            failed.append(Outcome(item, error=exc))
+    by_path: dict[Path | None, Entry] = {entry.slot.video: entry for entry in entries}
+    work = (_Work(item, by_path.get(item.path), recipe, folder) for item in items)
+    for outcome in in_order(executor or Local(), _make_record, work):
+        if outcome.error:
+            failed.append(Outcome(outcome.item.item, error=outcome.error))
+        elif outcome.result is not None:
+            yield outcome.result
         done(1)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a process needs to know to make one record."""
+
+    item: Item
+    entry: Entry | None
+    recipe: Recipe
+    folder: Path
+
+    def __str__(self) -> str:
+        return self.item.name
+
+
+def _make_record(work: _Work, tick: Tick) -> Record | None:
+    """Return the record of one clip; None for a video that failed earlier."""
+    made = _make(work.item, work.entry, work.recipe)
+    if made is None:
+        return None
+    poses, embeddings, key = made
+    return Record(_facts(work.item, work.folder, work.recipe, key), poses, embeddings)
 
 
 def unchanged_clips(index: Index, todo: Plan) -> list[Facts]:
@@ -216,9 +239,7 @@ def without_copies(
             copies.append((record.facts.name, name))
 
 
-def _make(
-    item: Item, entries: dict[Path, Entry], recipe: Recipe
-) -> tuple[Poses, Embeddings, str] | None:
+def _make(item: Item, entry: Entry | None, recipe: Recipe) -> tuple[Poses, Embeddings, str] | None:
     """Return poses, embeddings and key of one clip; None for a video that failed earlier."""
     if item.poses is not None:
         poses, key = item.poses, poses_key(item.poses)
@@ -227,8 +248,7 @@ def _make(
         return None
     elif is_pose_file(item.path):
         poses, clip, key = read_keypoints(item.path, recipe)
-    elif item.path in entries:
-        entry = entries[item.path]
+    elif entry is not None:
         poses, clip = load_poses(entry.slot.target), load_embeddings(entry.slot.target)
         key = entry.key
     else:
