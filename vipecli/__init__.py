@@ -35,6 +35,7 @@ _PUBLIC = {
     "lift": "api",
     "search": "api",
     "speed": "alignment.time_map",
+    "to_pandas": "outputs.tables",
     "warp": "alignment.time_map",
 }
 

@@ -15,6 +15,7 @@ from vipecli.embedding.model import Model as Model
 from vipecli.errors import VipeError as VipeError
 from vipecli.index.classify import Ranking as Ranking
 from vipecli.outputs.results import Aligned as Aligned
+from vipecli.outputs.tables import to_pandas as to_pandas
 from vipecli.poses.detect import detect as detect
 from vipecli.poses.poses import Poses as Poses
 

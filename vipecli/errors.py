@@ -1,5 +1,8 @@
 """Exceptions whose text says what went wrong, with which file, and what to do next."""
 
+import importlib
+from typing import Any
+
 
 class VipeError(Exception):
     """A problem that the user can act on; the command line prints it as one line."""
@@ -45,3 +48,29 @@ class UnfinishedError(VipeError):
 
 class MissingExtraError(VipeError):
     """A feature whose optional packages are not installed."""
+
+
+def import_extra(package: str, extra: str, purpose: str) -> Any:
+    """Import a package that an extra brings.
+
+    Parameters
+    ----------
+    package
+        name of its module.
+    extra
+        of this distribution.
+    purpose
+        what it is needed for, as the beginning of the message.
+
+    Raises
+    ------
+    MissingExtraError
+        if it is not installed.
+    """
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as exc:
+        raise MissingExtraError(
+            f"{purpose} needs the package {exc.name}; install it with: "
+            f"pip install 'vipecli[{extra}]'"
+        ) from exc

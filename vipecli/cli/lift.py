@@ -36,7 +36,7 @@ def lift(
             "--out",
             "-o",
             metavar="FILE",
-            help="3D joints: .npz, .json, .trc (OpenSim) or .bvh.  [default: CLIP.npz in this "
+            help="3D joints: .npz, .json, .trc, .c3d or .bvh.  [default: CLIP.npz in this "
             "folder, none with --preview]",
             rich_help_panel=OUTPUTS,
         ),

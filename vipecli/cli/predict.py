@@ -67,7 +67,7 @@ def predict(
             "--out",
             "-o",
             metavar="FILE",
-            help="3D joints: .npz, .json, .trc (OpenSim) or .bvh.  [default: CLIP_future.npz in "
+            help="3D joints: .npz, .json, .trc, .c3d or .bvh.  [default: CLIP_future.npz in "
             "this folder, none with --preview]",
         ),
     ] = None,

@@ -1,14 +1,15 @@
-"""3D motion in files: `.npz`, `.json`, `.trc` (OpenSim) and `.bvh` (Blender and others)."""
+"""3D motion in files: `.npz`, `.json`, `.trc` and `.c3d` (biomechanics), `.bvh` (animation)."""
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from vipecli import __version__
-from vipecli.errors import FormatError
+from vipecli.errors import FormatError, import_extra
 from vipecli.files import replacing
 from vipecli.lifting.bvh_skeleton import skeleton_of
 from vipecli.lifting.lift import Lifted, where
@@ -133,6 +134,19 @@ def load_motion(path: str | Path) -> Motion:
 
 
 def even(motion: Motion) -> tuple[np.ndarray, float]:
+    """Joints at a constant rate and with bones of constant length: (F, 13, 3), frames per second.
+
+    See `interpolated`.
+    """
+    joints, fps = interpolated(motion)
+    directions, _ = bones(joints)
+    known = np.isfinite(motion.joints).all(axis=(1, 2))
+    lengths = np.median(bones(motion.joints[known])[1], axis=0)
+    middle = joints[:, [7, 8]].mean(axis=1, keepdims=True)
+    return middle + put_together(directions, np.broadcast_to(lengths, (len(joints), 8))), fps
+
+
+def interpolated(motion: Motion) -> tuple[np.ndarray, float]:
     """Joints at a constant rate, for formats that know no times: (F, 13, 3) and frames per second.
 
     The rate is the usual one of the clip (the median step); frames between two known ones are
@@ -145,11 +159,7 @@ def even(motion: Motion) -> tuple[np.ndarray, float]:
     at = times[0] + step * np.arange(count)
     flat = motion.joints[known].reshape(known.sum(), -1)
     columns = [np.interp(at, times[known], column) for column in flat.T]
-    joints = np.stack(columns, axis=1).reshape(count, 13, 3)
-    directions, _ = bones(joints)
-    lengths = np.median(bones(motion.joints[known])[1], axis=0)
-    middle = joints[:, [7, 8]].mean(axis=1, keepdims=True)
-    return middle + put_together(directions, np.broadcast_to(lengths, (count, 8))), 1 / step
+    return np.stack(columns, axis=1).reshape(count, 13, 3), 1 / step
 
 
 def _write_npz(motion: Motion, path: Path) -> None:
@@ -169,7 +179,9 @@ def _write_npz(motion: Motion, path: Path) -> None:
         np.savez_compressed(file, **arrays)
 
 
-def _write_json(motion: Motion, path: Path) -> None:
+def motion_data(motion: Motion) -> dict[str, Any]:
+    """Content of the `.json`: plain lists, None in frames without a person."""
+
     def rows(values: np.ndarray, digits: int) -> list:
         return [
             np.round(row.astype(np.float64), digits).tolist() if np.isfinite(row).all() else None
@@ -190,6 +202,11 @@ def _write_json(motion: Motion, path: Path) -> None:
     }
     if motion.samples is not None:
         head["samples"] = [rows(one, 4) for one in motion.samples]
+    return head
+
+
+def _write_json(motion: Motion, path: Path) -> None:
+    head = motion_data(motion)
     lines = [f"  {json.dumps(k)}: {json.dumps(v, allow_nan=False)}" for k, v in head.items()]
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
@@ -222,10 +239,33 @@ def _write_bvh(motion: Motion, path: Path) -> None:
     write_bvh(path, *skeleton_of(joints), fps)
 
 
+def _write_c3d(motion: Motion, path: Path) -> None:
+    """Markers in millimetres at a constant rate; frames in a gap have no markers."""
+    ezc3d = import_extra("ezc3d", "formats", f"{motion.source or path.name}: writing .c3d")
+    joints, fps = interpolated(motion)
+    at = motion.times[0] + np.arange(len(joints)) / fps
+    nearest = np.abs(motion.times[:, None] - at).argmin(axis=0)
+    joints[~np.isfinite(motion.joints[nearest]).all(axis=(1, 2))] = np.nan
+    points = np.ones((4, len(JOINTS), len(joints)))
+    points[:3] = 1000 * joints.transpose(2, 1, 0)
+    residuals = np.where(np.isfinite(points[:1]), 0.0, -1.0)  # below 0: not seen
+    file = ezc3d.c3d()
+    marks = file["parameters"]["POINT"]
+    for name, value in (("RATE", [fps]), ("UNITS", ["mm"]), ("LABELS", list(JOINTS))):
+        marks[name]["value"] = value
+    file.add_parameter("POINT", "X_SCREEN", ["+X"])
+    file.add_parameter("POINT", "Y_SCREEN", ["+Y"])
+    file["data"]["points"] = points
+    file["data"]["meta_points"]["residuals"] = residuals
+    file["data"]["meta_points"]["camera_masks"] = np.zeros((7, *points.shape[1:]), bool)
+    file.write(str(path))
+
+
 WRITERS: dict[str, Callable[[Motion, Path], None]] = {
     ".npz": _write_npz,
     ".json": _write_json,
     ".trc": _write_trc,
     ".bvh": _write_bvh,
+    ".c3d": _write_c3d,
 }
 """Writers by extension."""

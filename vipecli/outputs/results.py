@@ -18,7 +18,7 @@ from vipecli.files import check_output, write_json
 from vipecli.index.classify import Ranking
 from vipecli.index.search import Hit
 from vipecli.lifting.lift import Lifted
-from vipecli.lifting.motion_files import WRITERS, as_motion, save_motion
+from vipecli.lifting.motion_files import WRITERS, as_motion, motion_data, save_motion
 from vipecli.outputs.angles import PICTURES, as_data, caveat, write_csv, write_picture
 from vipecli.outputs.mapping import as_json
 from vipecli.outputs.reel import Reel, reel_of
@@ -248,8 +248,12 @@ class LiftedClip:
     poses: Poses
     lifted: Lifted
 
+    def as_dict(self) -> dict[str, Any]:
+        """The motion as plain lists and numbers, as ``vipe lift --out FILE.json`` writes it."""
+        return motion_data(as_motion(self.lifted, self.poses, source=self.path.name))
+
     def save(self, out: PathLike, *, torso_m: float = 0.5, camera: bool = False) -> Path:
-        """Write the motion as ``.npz``, ``.json``, ``.trc`` or ``.bvh``; return the file.
+        """Write the motion as ``.npz``, ``.json``, ``.trc``, ``.bvh`` or ``.c3d``; return the file.
 
         Parameters
         ----------

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vipecli.errors import FormatError, NoPoseError
+from vipecli.errors import FormatError, NoPoseError, import_extra
 from vipecli.poses.skeleton import JOINTS, from_mediapipe
 from vipecli.poses.tracking import (
     SEEN,
@@ -104,10 +104,129 @@ class Poses:
         """Shape (T,) bool: frames in which at least one joint is known."""
         return (self.score > 0).any(axis=1)
 
+    def to_xarray(self) -> Any:
+        """Joints as a dataset in the layout of `movement` (0.17 and later).
+
+        Needs the extra `tables`. Earlier versions of movement name two dimensions in the plural:
+        ``dataset.rename(keypoint="keypoints", individual="individuals")``.
+
+        Returns
+        -------
+        `xarray.Dataset` with position (time, space, keypoint, individual), pixels, and confidence
+        (time, keypoint, individual); NaN where a joint is missing. Time is in seconds.
+
+        Raises
+        ------
+        MissingExtraError
+            if xarray is not installed.
+        """
+        xarray = import_extra("xarray", "tables", "an xarray dataset")
+        step = float(np.median(np.diff(self.times))) if len(self) > 1 else np.nan
+        places = {
+            "time": self.times,
+            "space": ["x", "y"],
+            "keypoint": list(JOINTS),
+            "individual": ["person"],
+        }
+        attributes = {
+            "source_software": "vipe",
+            "source_file": self.source,
+            "ds_type": "poses",
+            "time_unit": "seconds",
+            **({"fps": 1 / step} if step > 0 else {}),
+            "width": self.size[0],
+            "height": self.size[1],
+            "detector": self.detector,
+        }
+        position = self.xy.transpose(0, 2, 1)[..., None]
+        values = {
+            "position": (tuple(places), position),
+            "confidence": (("time", "keypoint", "individual"), self.score[..., None]),
+        }
+        return xarray.Dataset(values, places, attributes)
+
+    @classmethod
+    def from_xarray(
+        cls,
+        dataset: Any,
+        *,
+        individual: str | None = None,
+        size: tuple[int, int] | None = None,
+        fps: float | None = None,
+    ) -> "Poses":
+        """Poses of a dataset in the layout of `movement`, old or new.
+
+        Parameters
+        ----------
+        dataset
+            with position, and perhaps confidence. Joints are known by the names of the keypoints;
+            a joint without confidence has score 1.
+        individual
+            whom to take; None = the only one.
+        size
+            width and height of the picture, pixels; None = as the attributes say.
+        fps
+            frames per second, where time is in frames; None = as the attributes say.
+
+        Raises
+        ------
+        FormatError
+            if it is no such dataset, the keypoints lack shoulders or hips, or size or rate are
+            not known.
+        """
+        from vipecli.poses.joint_sets import sources, to_joints
+
+        plural = {"keypoints": "keypoint", "individuals": "individual"}
+        dataset = dataset.rename({old: new for old, new in plural.items() if old in dataset.dims})
+        name = str(dataset.attrs.get("source_file") or "dataset")
+        dims = ("time", "space", "keypoint", "individual")
+        if "position" not in dataset or set(dataset["position"].dims) != set(dims):
+            raise FormatError(f"{name}: no dataset of poses, with position ({', '.join(dims)})")
+        people = [str(one) for one in dataset["individual"].values]
+        if individual is None and len(people) == 1:
+            individual = people[0]
+        if individual not in people:
+            raise FormatError(f"{name}: holds {', '.join(people[:6])}; name one of them")
+        one = dataset.isel(individual=people.index(individual)).sel(space=["x", "y"])
+        points = np.full((one.sizes["time"], one.sizes["keypoint"], 3), np.nan, np.float32)
+        points[..., :2] = one["position"].transpose("time", "keypoint", "space")
+        score = one["confidence"].transpose("time", "keypoint") if "confidence" in one else np.nan
+        points[..., 2] = np.where(np.isfinite(score), score, 1)
+        names = [str(point) for point in one["keypoint"].values]
+        joints = to_joints(points, sources(Path(name), len(names), names)[0])
+        known = np.isfinite(joints).all(axis=-1) & (joints[..., 2] > 0)
+        return cls(
+            np.where(known[..., None], joints[..., :2], np.float32(np.nan)),
+            np.where(known, joints[..., 2].clip(0, 1), np.float32(0)),
+            _seconds_of(one, name, fps),
+            size or _size_of(one, name),
+            name,
+            str(one.attrs.get("detector") or one.attrs.get("source_software") or ""),
+        )
+
     def part(self, frames: slice | NDArray[Any]) -> "Poses":
         """Some of the frames."""
         known = [name for name in _SHAPES if getattr(self, name) is not None]
         return replace(self, **{name: getattr(self, name)[frames] for name in known})
+
+
+def _seconds_of(dataset: Any, name: str, fps: float | None) -> NDArray[np.float64]:
+    """Times of a dataset of movement."""
+    times = np.asarray(dataset["time"].values, np.float64)
+    if dataset.attrs.get("time_unit") != "frames":
+        return times
+    rate = fps or dataset.attrs.get("fps")
+    if not rate:
+        raise FormatError(f"{name}: its times are frames; say how many there are per second (fps)")
+    return times / float(rate)
+
+
+def _size_of(dataset: Any, name: str) -> tuple[int, int]:
+    """Width and height that the attributes of a dataset state."""
+    sides = [dataset.attrs.get(side) for side in ("width", "height")]
+    if None in sides:
+        raise FormatError(f"{name}: does not say how large the picture is; give its size")
+    return int(sides[0]), int(sides[1])
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from vipecli.files import is_sidecar
 from vipecli.poses.formats.csv_files import kind_of_table
+from vipecli.poses.formats.hdf5 import SIGNATURE
 from vipecli.poses.formats.json_files import is_openpose_folder
 from vipecli.poses.formats.registry import READERS
 from vipecli.poses.formats.text import MOST_BYTES, decoded, rows_of
@@ -70,6 +71,11 @@ def _is_mat(path: Path) -> bool:
         return file.read(8) == b"MATLAB 5"
 
 
+def _is_hdf5(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(SIGNATURE)) == SIGNATURE
+
+
 def _head(path: Path) -> str:
     with path.open("rb") as file:
         data = file.read(_HEAD_BYTES)
@@ -78,8 +84,10 @@ def _head(path: Path) -> str:
 
 _SIGNS: dict[str, Callable[[Path], bool]] = {
     ".csv": _is_csv,
+    ".h5": _is_hdf5,
     ".json": _is_json,
     ".mat": _is_mat,
     ".npz": _is_npz,
+    ".slp": _is_hdf5,
     ".trc": _is_trc,
 }

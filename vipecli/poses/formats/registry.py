@@ -8,6 +8,7 @@ from pathlib import Path
 from vipecli.errors import FormatError
 from vipecli.poses.formats import writers
 from vipecli.poses.formats.csv_files import read_csv_poses
+from vipecli.poses.formats.hdf5 import read_h5, read_slp, write_slp
 from vipecli.poses.formats.json_files import read_json_poses
 from vipecli.poses.formats.keypoint_table import KeypointTable
 from vipecli.poses.formats.penn import read_penn
@@ -16,8 +17,10 @@ from vipecli.poses.poses import Poses
 
 READERS: dict[str, Callable[[Path], KeypointTable]] = {
     ".csv": read_csv_poses,
+    ".h5": read_h5,
     ".json": read_json_poses,
     ".mat": read_penn,
+    ".slp": read_slp,
     ".trc": read_trc,
 }
 """Readers of other tools' files by extension; JSON is recognised by its content. A folder of
@@ -56,6 +59,7 @@ FORMATS: dict[str, Format] = {
     "mediapipe": Format(".json", writers.write_mediapipe, False, "MediaPipe's 33 landmarks"),
     "mediapipe-csv": Format(".csv", writers.write_mediapipe_csv, False, "the same as a table"),
     "penn": Format(".mat", writers.write_penn, False, "labels of Penn Action, 13 points"),
+    "slp": Format(".slp", write_slp, True, "SLEAP's predictions, 13 points (extra formats)"),
     "trc": Format(".trc", writers.write_trc, False, "markers of Sports2D, flat, in pixels"),
 }
 """Formats by name; the first of an extension is what that extension stands for."""
