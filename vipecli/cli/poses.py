@@ -31,6 +31,7 @@ class PoseFormat(str, Enum):
     MEDIAPIPE = "mediapipe"
     MEDIAPIPE_CSV = "mediapipe-csv"
     PENN = "penn"
+    SLP = "slp"
     TRC = "trc"
 
 

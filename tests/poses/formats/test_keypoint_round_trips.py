@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -9,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vipecli.errors import FormatError, NoPoseError
+from vipecli.poses.formats import FORMATS as EVERY_FORMAT
 from vipecli.poses.formats import (
-    FORMATS,
     load_poses,
     load_scene,
     save_poses,
@@ -19,6 +20,8 @@ from vipecli.poses.poses import Poses
 from vipecli.poses.skeleton import from_mediapipe
 
 RNG = np.random.default_rng(7)
+HAS_SLEAP = find_spec("sleap_io") is not None
+FORMATS = {name: one for name, one in EVERY_FORMAT.items() if name != "slp" or HAS_SLEAP}
 
 
 def poses(frames=6, landmarks=False, shift=0.0):
