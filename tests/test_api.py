@@ -94,7 +94,7 @@ def test_a_missing_file_is_one_line(tmp_path):
 def test_no_repetition(aligned, monkeypatch):
     a, b = aligned.clips
     nothing = Session((a, b), 0, (None, Match(b, b.embeddings, None, every=True)))
-    monkeypatch.setattr(api, "_read", lambda *_: [a, b])
+    monkeypatch.setattr(api, "_people", lambda *_: [[a], [b]])
     monkeypatch.setattr(api, "match_clips", lambda *_, **__: nothing)
     with pytest.raises(NoPoseError, match="shows nothing like"):
         vipecli.align(a.path, b.path, every=True)

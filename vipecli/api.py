@@ -12,8 +12,10 @@ import numpy as np
 
 from vipecli.alignment.compare import SOURCES
 from vipecli.alignment.compare import compare as compare_poses
+from vipecli.alignment.people import choose_people
 from vipecli.alignment.settings import Settings
-from vipecli.alignment.takes import Clip, match_clips, match_pair
+from vipecli.alignment.takes import Clip, match_clips, match_pair, people_of
+from vipecli.embedding.candidates import MATCHING, read_everyone
 from vipecli.embedding.clip import Recipe, check_clip, read_clips, read_moment
 from vipecli.embedding.embedded_folder import content_key, detector_key
 from vipecli.errors import NoPoseError
@@ -75,8 +77,11 @@ def align(
     >>> both.save("synced.json").name
     'synced.json'
     """
-    settings, recipe = _settings(settings, options), _recipe(options)
-    clips = _read([a, b, *more], recipe)
+    settings, recipe = _settings(settings, options), _recipe({"person": MATCHING} | options)
+    own = reference if isinstance(reference, str) else int(reference)
+    clips = choose_people(
+        _people([a, b, *more], recipe), recipe.load_model, reference=own, settings=settings
+    )
     session = match_clips(clips, recipe.load_model, reference=reference, settings=settings)
     if session.others[0].alignment is None:
         raise NoPoseError(f"{b}: shows nothing like {a}")
@@ -123,8 +128,8 @@ def compare(
     """
     if pose not in SOURCES:
         raise ValueError(f"pose is {pose!r}; use one of {', '.join(SOURCES)}")
-    settings, recipe = _settings(settings, options), _recipe(options)
-    own, other = _read([a, b], recipe)
+    settings, recipe = _settings(settings, options), _recipe({"person": MATCHING} | options)
+    own, other = choose_people(_people([a, b], recipe), recipe.load_model, settings=settings)
     match = match_pair(own, other, recipe.load_model, settings)
     if match.alignment is None:
         raise NoPoseError(f"{b}: shows nothing like {a}")
@@ -321,6 +326,14 @@ def _recipe(reading: dict[str, Any]) -> Recipe:
         if name in ("pose_model", "weights", "joints") and value is not None
     }
     return Recipe(**(reading | files))
+
+
+def _people(paths: Sequence[PathLike], recipe: Recipe) -> list[list[Clip]]:
+    """People of each clip who come into question, see `candidates.read_people`."""
+    files = [Path(path) for path in paths]
+    infos = [check_clip(path, recipe) for path in files]
+    seen = read_everyone(files, recipe, lambda clip, steps: None)
+    return [people_of(info.source, found) for info, found in zip(infos, seen, strict=True)]
 
 
 def _read(paths: Sequence[PathLike], recipe: Recipe) -> list[Clip]:

@@ -9,7 +9,7 @@ import vipecli.alignment.takes
 from tests.movements import movement
 from vipecli.alignment.warping_path import SMOOTH_S
 from vipecli.cli.app import main
-from vipecli.embedding import clip
+from vipecli.embedding import candidates, clip
 from vipecli.poses.poses import Poses
 from vipecli.video.read import VideoInfo
 from vipecli.video.source import ClipSource
@@ -26,7 +26,7 @@ def align(capfd, monkeypatch, tmp_path):
         return Poses(xy, score, embeddings.times, (100, 100)), embeddings
 
     def run(a, b, *args, b_mirrored=None):
-        takes = [seen(a), seen(b)]
+        takes = [[candidates.Candidate(*seen(one))] for one in (a, b)]
         monkeypatch.setattr(vipecli.alignment.takes, "embed", lambda *_: b_mirrored or b)
         monkeypatch.setattr(clip.Recipe, "load_model", lambda _: None)
         monkeypatch.setattr(
@@ -34,7 +34,7 @@ def align(capfd, monkeypatch, tmp_path):
             "check_clip",
             lambda path, _=None: VideoInfo(ClipSource(path), 100, 100, 30.0, 9, 1.0, 0, False),
         )
-        monkeypatch.setattr(clip, "read_clips", lambda *_: takes)
+        monkeypatch.setattr(candidates, "read_everyone", lambda *_: takes)
         with pytest.raises(SystemExit) as left:
             main(["align", "a.mp4", "b.mp4", "--json", "-", *args])
         out, err = capfd.readouterr()

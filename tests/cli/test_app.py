@@ -177,12 +177,12 @@ def test_the_help_imports_nothing_heavy():
 
 def test_an_alignment_looks_at_the_clips_before_it_loads_what_matches_them():
     program = (
-        "import sys, vipecli.embedding.clip, vipecli.engine\n"
+        "import sys, vipecli.embedding.candidates, vipecli.engine\n"
         "from vipecli.cli.app import main\n"
-        "def read_clips(*_):\n"
+        "def read_everyone(*_):\n"
         "    print(sorted({'numba', 'scipy', 'PIL'} & set(sys.modules)))\n"
         "    raise KeyboardInterrupt\n"
-        "vipecli.embedding.clip.read_clips = read_clips\n"
+        "vipecli.embedding.candidates.read_everyone = read_everyone\n"
         "vipecli.engine.in_background = lambda *_: print('meanwhile')\n"
         "main(['align', *sys.argv[1:]])\n"
     )

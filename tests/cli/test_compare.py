@@ -9,7 +9,7 @@ from examples.motions import perform
 from tests.alignment.test_compare import bent_elbow, seen_from_the_side
 from tests.media import make_video
 from vipecli.cli.app import main
-from vipecli.embedding import clip
+from vipecli.embedding import candidates
 from vipecli.embedding.clip import Recipe
 from vipecli.embedding.embed import embed
 
@@ -21,7 +21,8 @@ def compare(capfd, monkeypatch, tmp_path):
     squat = seen_from_the_side(perform("squat", seconds=2.5, reps=1).joints)
     takes = [squat, bent_elbow(squat, 40, 1.5)]
     takes = [(poses, embed(poses, Recipe().load_model())) for poses in takes]
-    monkeypatch.setattr(clip, "read_clips", lambda *_: takes)
+    people = [[candidates.Candidate(*take)] for take in takes]
+    monkeypatch.setattr(candidates, "read_everyone", lambda *_: people)
     times = range(0, 200, 40)
     for name in "ab":
         make_video(tmp_path / f"{name}.mp4", times, images=[np.zeros((64, 64, 3), "u1")] * 5)

@@ -1,8 +1,8 @@
 """Evidence for a constant shift between two clips in their sound.
 
 Generalised cross-correlation with phase transform (Knapp & Carter 1976), of pieces of one clip with
-all of the other: every frequency has the same say, so that a clap is one through any microphone
-and in any room.
+all of the other: every frequency has the same say, so that a clap is one through any microphone.
+Before that onsets are raised above their echo, which is another one wherever a camera stands.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from scipy import fft, ndimage  # pyright: ignore[reportMissingTypeStubs]
 from vipecli.alignment.shift_score import ShiftScore
 from vipecli.video.sound import SoundTrack
 
-LEAST_SOUND = 9.0
+LEAST_SOUND = 8.0
 """Least score of an answer; unrelated recordings stay below, see `docs/alignment.md`."""
 
 PIECE_S = 20.0
@@ -28,6 +28,8 @@ _BAND_HZ = 150.0, 7000.0  # hum and wind lie below; above, most files hold nothi
 _SHORTEST_S = 0.1  # of a sound that is correlated
 _SILENT = 1e-4  # RMS below which there is none
 _FLOOR = 0.1  # of the median magnitude; frequencies far below have less say
+_ONSET_S, _BEFORE_S = 0.001, 0.04  # over which sound is compared with what came before
+_LOUDEST = 30.0  # times as loud an onset becomes, at most
 _SMEAR_S = 0.02  # by which the clocks of two pieces may differ
 _PEAKS = 16  # that are kept of each piece
 _ECHO_S = 0.05  # two peaks of a piece are this far apart
@@ -105,6 +107,7 @@ def sound_shift(a: SoundTrack | None, b: SoundTrack | None) -> SoundShift | None
     x, y = _resampled(a, rate), _resampled(b, rate)
     if not (_is_loud(x, rate) and _is_loud(y, rate)):
         return None
+    x, y = _onsets(x, rate), _onsets(y, rate)
     first = b.start_s - (a.start_s + len(x) / rate)
     shifts = first + BIN_S * np.arange(round((len(x) + len(y)) / rate / BIN_S) + 2)
     total, count, level = np.zeros(len(shifts), np.float32), 0, 0.0
@@ -139,6 +142,26 @@ def _resampled(sound: SoundTrack, rate: int) -> NDArray[np.float32]:
 def _is_loud(samples: NDArray[np.float32], rate: int) -> bool:
     loud = len(samples) and float(np.sqrt(np.mean(np.square(samples)))) > _SILENT
     return bool(loud) and len(samples) >= _SHORTEST_S * rate
+
+
+def _onsets(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
+    """Samples (S,), louder the more they exceed what was heard just before them.
+
+    The direct sound comes first and is the same in every microphone, the echo behind it is that of
+    where each stands: the precedence effect of hearing.
+    """
+    energy = np.square(samples, dtype=np.float64)
+    at, half = np.arange(len(samples)), max(1, round(_ONSET_S * rate / 2))
+    total = np.concatenate([[0.0], np.cumsum(energy)])
+
+    def mean(first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.float64]:
+        first, last = first.clip(0, len(samples)), last.clip(0, len(samples))
+        return (total[last] - total[first]) / np.maximum(last - first, 1)
+
+    now = mean(at - half, at + half)
+    before = mean(at - half - round(_BEFORE_S * rate), at - half)
+    gain = np.sqrt(now / (before + np.median(now) + 1e-12))
+    return samples * gain.clip(max=_LOUDEST).astype(np.float32)
 
 
 def _correlations(

@@ -22,6 +22,7 @@ from vipecli.alignment.same_action import align_either_side, mirrored, same_acti
 from vipecli.alignment.settings import Clock, Mirror, Settings, Witness
 from vipecli.alignment.warping_path import Alignment
 from vipecli.alignment.witnesses import Recording, find_shift
+from vipecli.embedding.candidates import Candidate
 from vipecli.embedding.embed import embed
 from vipecli.embedding.model import Embeddings, Model
 from vipecli.errors import UnsureError
@@ -47,16 +48,26 @@ class Clip:
         joints of the person, gaps filled.
     embeddings
         of these poses, frame by frame.
+    person, people
+        who of how many this is, counted from the left from 1; 0 where somebody was chosen.
     """
 
     source: ClipSource
     poses: Poses
     embeddings: Embeddings
+    person: int = 0
+    people: int = 1
 
     @property
     def path(self) -> Path:
         """File or folder."""
         return self.source.path
+
+    @property
+    def who(self) -> str:
+        """Who was taken, in words; empty where there is nobody else."""
+        known = self.person and self.people > 1
+        return f"person {self.person} of {self.people}, from the left" if known else ""
 
     @cached_property
     def sound(self) -> SoundTrack | None:
@@ -76,6 +87,11 @@ class Clip:
     def __repr__(self) -> str:
         """One line: file, frames and model."""
         return f"Clip({self.path.name!r}, {len(self)} frames, model {self.embeddings.model!r})"
+
+
+def people_of(source: ClipSource, people: Sequence[Candidate]) -> list[Clip]:
+    """Takes of one clip by each of its people who come into question."""
+    return [Clip(source, p.poses, p.embeddings, p.person, p.people) for p in people]
 
 
 @dataclass(frozen=True, repr=False)

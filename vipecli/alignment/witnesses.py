@@ -26,7 +26,7 @@ from vipecli.video.sound import SoundTrack
 AGREE_S = 0.15
 """Poses and sound agree where their shifts differ by no more than this, seconds."""
 
-SURE_SOUND = 14.0
+SURE_SOUND = 12.0
 """With a lower score of the sound alone an answer comes with a warning."""
 
 _LAG_S = 0.06  # by which sound and pictures may differ without a word

@@ -321,7 +321,7 @@ def _read_and_match(
     bars: Any,
 ) -> "Session":
     """Find the poses of all clips, and match them."""
-    from vipecli.embedding.clip import read_clips
+    from vipecli.embedding.candidates import read_everyone
     from vipecli.engine import in_background
     from vipecli.errors import NoPoseError
 
@@ -330,16 +330,14 @@ def _read_and_match(
         for info in infos
     ]
     in_background("vipecli.cli.align", "load_libraries")
-    seen = read_clips(clips, recipes, lambda clip, steps: bars.advance(tasks[clip], steps))
-    from vipecli.alignment.takes import Clip, match_clips  # loaded by now
+    seen = read_everyone(clips, recipes, lambda clip, steps: bars.advance(tasks[clip], steps))
+    from vipecli.alignment.people import choose_people  # loaded by now
+    from vipecli.alignment.takes import match_clips, people_of
 
-    takes = [Clip(info.source, *found) for info, found in zip(infos, seen, strict=True)]
-    session = match_clips(
-        takes,
-        recipes[0].load_model,
-        reference="best" if reference == "best" else int(reference) - 1,
-        settings=settings,
-    )
+    model, own = recipes[0].load_model, reference if reference == "best" else int(reference) - 1
+    people = [people_of(info.source, found) for info, found in zip(infos, seen, strict=True)]
+    takes = choose_people(people, model, reference=own, settings=settings)
+    session = match_clips(takes, model, reference=own, settings=settings)
     if session.others[0].alignment is None:
         raise NoPoseError(
             f"{clips[1]}: shows nothing like {clips[0]}; `vipe align` without --all shows more"

@@ -12,7 +12,7 @@ from vipecli.cli.help import OUTPUTS
 from vipecli.cli.options import Json, with_recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from vipecli.alignment.compare import Comparison
     from vipecli.alignment.takes import Clip, Match
@@ -78,6 +78,7 @@ def compare(
     from vipecli.cli.console import check_json, progress_bars, write_json
     from vipecli.outputs import angles
     from vipecli.outputs.results import comparison_facts
+    from vipecli.outputs.saving import page_words
 
     both = recipes(2)
     _check_outputs(a, b, csv=csv, plot=plot, report=report)
@@ -100,15 +101,18 @@ def compare(
         facts = comparison_facts(own, match, pose.value)
         write_json(facts | angles.as_data(found), json)
     written = [path for path in (csv, plot, report) if path]
-    _show(found, match, caveat, written, to_stderr=json == Path("-"))
+    clips, warnings = (own, match.clip), page_words(match).warnings
+    _show(found, clips, warnings, caveat, written, to_stderr=json == Path("-"))
 
 
 def _read_and_match(
     paths: tuple[Path, Path], recipes: "list[Recipe]", settings: "Settings", bars: Any
 ) -> "tuple[Clip, Match]":
     """Find the poses of both clips, and match them."""
-    from vipecli.alignment.takes import Clip, match_pair
-    from vipecli.embedding.clip import check_clip, read_clips
+    from vipecli.alignment.people import choose_people
+    from vipecli.alignment.takes import match_pair, people_of
+    from vipecli.embedding.candidates import read_everyone
+    from vipecli.embedding.clip import check_clip
     from vipecli.engine import in_background
 
     infos = [check_clip(*clip) for clip in zip(paths, recipes, strict=True)]
@@ -117,9 +121,11 @@ def _read_and_match(
         for info in infos
     ]
     in_background("vipecli.alignment.same_action", "warm_up")
-    seen = read_clips(paths, recipes, lambda clip, steps: bars.advance(tasks[clip], steps))
-    own, other = (Clip(info.source, *found) for info, found in zip(infos, seen, strict=True))
-    return own, match_pair(own, other, recipes[0].load_model, settings)
+    seen = read_everyone(paths, recipes, lambda clip, steps: bars.advance(tasks[clip], steps))
+    model = recipes[0].load_model
+    people = [people_of(info.source, found) for info, found in zip(infos, seen, strict=True)]
+    own, other = choose_people(people, model, settings=settings)
+    return own, match_pair(own, other, model, settings)
 
 
 def _check_outputs(
@@ -179,13 +185,19 @@ def _write_page(
 
 
 def _show(
-    found: "Comparison", match: "Match", caveat: str, written: list[Path], *, to_stderr: bool
+    found: "Comparison",
+    clips: "Sequence[Clip]",
+    warnings: "Sequence[str]",
+    caveat: str,
+    written: list[Path],
+    *,
+    to_stderr: bool,
 ) -> None:
     """Print ranges, largest differences, turning points, and caveats."""
     from vipecli.cli.console import show
-    from vipecli.outputs.saving import page_words
+    from vipecli.cli.summary import taken
 
-    lines = [*(f"Wrote {path}" for path in written), *page_words(match).warnings, _matched(found)]
+    lines = [*(f"Wrote {path}" for path in written), *warnings, _matched(found), *taken(clips)]
     tables = [_ranges_table(found), _moments_table(found)]
     if found.turns:
         tables.append(_turns_table(found))

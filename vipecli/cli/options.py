@@ -26,6 +26,11 @@ def _check_person(value: str) -> str:
     )
 
 
+def _check_matching(value: str) -> str:
+    """Refuse what is no choice of a person of several clips."""
+    return value if value == "matching" else _check_person(value)
+
+
 _PERSON = re.compile(r"0*[1-9]\d{0,8}|\d{1,6}(\.\d+)?,\d{1,6}(\.\d+)?")
 _CLOCK = re.compile(r"((?P<h>\d{1,3}):)?((?P<m>\d{1,4}):)?(?P<s>\d{1,9}(\.\d+)?)")
 
@@ -86,6 +91,17 @@ Person = Annotated[
         callback=_check_person,
         metavar="largest|center|longest|N|X,Y",
         help="Person to follow: N counts from the left, X,Y is a point on the person in pixels.",
+    ),
+]
+PersonOfEach = Annotated[
+    str,
+    typer.Option(
+        "--person",
+        rich_help_panel=READING,
+        callback=_check_matching,
+        metavar="matching|largest|center|longest|N|X,Y",
+        help="Person to follow: those who match each other best; N counts from the left, X,Y is a "
+        "point on the person in pixels.",
     ),
 ]
 Start = Annotated[
@@ -216,6 +232,7 @@ _OF_RECIPE = {  # option: its field of `clip.Recipe`, type and default
     "vertical": ("vertical", Vertical, True),
 }
 _OF_EACH = {"start": StartOfEach, "end": EndOfEach}
+_WHO_OF_EACH = PersonOfEach, "matching"
 
 
 def with_recipe(*, without: tuple[str, ...] = (), of_each: bool = False) -> Callable:
@@ -229,9 +246,11 @@ def with_recipe(*, without: tuple[str, ...] = (), of_each: bool = False) -> Call
     without
         options that the command does not have.
     of_each
-        --start and --end may name a time for each clip.
+        --start and --end may name a time for each clip; people may be chosen by who matches.
     """
     kinds = {name: kind for name, kind in _OF_RECIPE.items() if name not in without}
+    if of_each and "person" in kinds:
+        kinds["person"] = ("person", *_WHO_OF_EACH)
 
     def decorate(command: Callable) -> Callable:
         def run(**given: object) -> object:

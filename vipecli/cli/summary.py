@@ -1,11 +1,12 @@
 """Summary that `vipe align` prints."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from vipecli.alignment.align import Alignment
 from vipecli.alignment.repetitions import DOUBTFUL
 from vipecli.alignment.same_action import DIFFERENT
-from vipecli.alignment.takes import Match, Session
+from vipecli.alignment.takes import Clip, Match, Session
 from vipecli.alignment.time_map import speed
 from vipecli.alignment.warping_path import SHORT_S
 from vipecli.outputs.text import BY, speed_in_words
@@ -26,7 +27,17 @@ def summary(session: Session, written: list[Path]) -> list[str]:
             if match:
                 lines.append(f"{match.clip.path} ({name}): {_match(match.alignment)}")
                 lines += _details(match, own, name)
-    return [*lines, *(f"  {remark}" for remark in session.remarks), *_unseen(session)]
+    return [*lines, *taken(session.clips), *map("  {}".format, session.remarks), *_unseen(session)]
+
+
+def taken(clips: Sequence[Clip]) -> list[str]:
+    """Lines: who was taken of clips that show several people."""
+    return [
+        f"  {chr(ord('a') + i)} shows {clip.people} people: {clip.who} is taken "
+        "(--person: somebody else)"
+        for i, clip in enumerate(clips)
+        if clip.who
+    ]
 
 
 def _match(alignment: Alignment) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -31,6 +32,7 @@ POSES_FORMAT = 7
 
 _AROUND_S = 0.35  # on both sides of a moment, in which the person is tracked
 _PICTURES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
+_Read = TypeVar("_Read")
 _PIECE = 4 * BATCH  # frames that are embedded and written at a time
 
 
@@ -41,7 +43,7 @@ class Recipe:
     Attributes
     ----------
     person
-        whom to take, as in `people.choose`.
+        whom to take, as in `people.choose`; ``matching`` for `candidates.read_people`.
     pose_model
         MediaPipe bundle; None = as in `landmarker.model_path`.
     weights
@@ -120,7 +122,7 @@ def check_clip(path: Path, recipe: Recipe | None = None) -> VideoInfo:
     """
     info = probe(clip_source(path, recipe or Recipe()))
     if info.frames == 1:
-        raise _single_frame(path)
+        raise single_frame(path)
     return info
 
 
@@ -239,7 +241,7 @@ def read_clip(
     model = recipe.load_model()
     scene = read_scene(path, recipe, tick)
     if len(scene.times) < 2:
-        raise _single_frame(path)
+        raise single_frame(path)
     poses = fill_gaps(scene.choose(recipe.person, path=path))
     return poses, embed(poses, model)
 
@@ -322,7 +324,7 @@ def read_pieces(
     model = recipe.load_model()
     scene = read_scene(path, recipe, tick)
     if len(scene.times) < 2:
-        raise _single_frame(path)
+        raise single_frame(path)
     chosen = scene.track("largest" if everyone else recipe.person, path=path)
     tracks = present(scene.tracks.tracks) if everyone else [chosen]
     return [_pieces(scene, track, model) for track in tracks]
@@ -347,11 +349,13 @@ def read_clips(
     paths: Sequence[Path],
     recipe: Recipe | Sequence[Recipe],
     tick: Callable[[int, int], object],
-) -> list[tuple[Poses, Embeddings]]:
+    *,
+    read: Callable[[Path, Recipe, Callable[[int], object]], _Read] = read_clip,
+) -> list[_Read]:
     """Poses and embeddings of a few clips, read side by side.
 
-    Threads suffice: nearly all of the time goes into native code. The first clip that fails
-    stops the others, and so does an interrupt.
+    In threads, since nearly all of the time goes into native code. The first clip that fails stops
+    the others, and so does an interrupt.
 
     Parameters
     ----------
@@ -361,11 +365,8 @@ def read_clips(
         person and models, one for all or one for each.
     tick
         called with the number of the clip, from 0, and the frames done since its last call.
-
-    Raises
-    ------
-    VipeError
-        as `read_clip`, for the first clip that fails.
+    read
+        `read_clip` or `candidates.read_people`; errors are those of the first clip that fails.
     """
     recipes = [recipe] * len(paths) if isinstance(recipe, Recipe) else recipe
     for one in recipes:
@@ -379,7 +380,7 @@ def read_clips(
 
     with ThreadPoolExecutor(min(len(paths), max(2, os.cpu_count() or 2))) as pool:
         futures = [
-            pool.submit(read_clip, path, one, functools.partial(advance, clip))
+            pool.submit(read, path, one, functools.partial(advance, clip))
             for clip, (path, one) in enumerate(zip(paths, recipes, strict=True))
         ]
         try:
@@ -392,5 +393,6 @@ def read_clips(
     return [future.result() for future in futures]
 
 
-def _single_frame(path: Path) -> VideoError:
+def single_frame(path: Path) -> VideoError:
+    """Error of a clip that holds a single frame."""
     return VideoError(f"{path}: holds a single frame; a movement needs at least two")

@@ -54,6 +54,7 @@ def as_json(session: Session, reel: Reel | None = None) -> dict[str, Any]:
         "inputs": [str(clip.path) for clip in session.clips],
         "reference": session.reference,
         "model": session.others[0].alignment.model,
+        **_persons(session),
         **({"remarks": list(session.remarks)} if session.remarks else {}),
         "clips": [
             {"input": number, **_of_match(match), **_steps(match.alignment, "reference", "clip")}
@@ -70,6 +71,7 @@ def _of_pair(session: Session) -> dict[str, Any]:
     return {
         "inputs": [str(session.common.path), str(match.clip.path)],
         "model": alignment.model,
+        **_persons(session),
         **_of_match(match),
         **_steps(alignment, "a", "b"),
         **(
@@ -78,6 +80,16 @@ def _of_pair(session: Session) -> dict[str, Any]:
             else {}
         ),
     }
+
+
+def _persons(session: Session) -> dict[str, Any]:
+    """Return who was taken of clips that show several people."""
+    taken = [
+        {"input": number, "person": clip.person, "people": clip.people}
+        for number, clip in enumerate(session.clips)
+        if clip.who
+    ]
+    return {"persons": taken} if taken else {}
 
 
 def _of_match(match: Match) -> dict[str, Any]:
