@@ -2,14 +2,14 @@
 
     python -m benchmarks.fuzz [--cases 100000] [--seed 0] [--only GLOB]
 
-Each case is a small valid file (videos in many containers and codecs, folders of frames, keypoint
-files of every format, recorded motion, configurations) with a few random edits: bits, bytes, cuts,
-repeats, pieces of other files, and other numbers in texts. A case fails if anything but a
-`VipeError` comes out, if its process dies or needs more than 1 GB beyond what it has when it
-starts, or if it takes longer than 20 s. The same seed makes the same cases: ``--seed 1234
---cases 1`` is case 1234 again. ``--only "*.bvh"`` takes the kinds of file whose name matches. With
-``--coverage SECONDS`` atheris, if installed (``pip install atheris``), looks for cases in the
-keypoint readers by itself.
+Each case is a small valid file of `fuzz_seeds` (videos in many containers, codecs, sound, folders
+of frames, keypoint files of every format, recorded motion, tables of labels, configurations, each
+file of an index, models) with a few random edits: bits, bytes, cuts, repeats, pieces of other
+files, and other numbers in texts. A case fails if anything but a `VipeError` comes out, if its
+process dies or needs more than 1 GB beyond what it has when it starts, or if it takes longer than
+20 s. The same seed makes the same cases: ``--seed 1234 --cases 1`` is case 1234 again. ``--only
+"*.bvh"`` takes the kinds of file whose name matches. With ``--coverage SECONDS`` atheris, if
+installed (``pip install atheris``), looks for cases in the keypoint readers by itself.
 """
 
 import argparse
@@ -24,201 +24,24 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
-import av
 import numpy as np
-from PIL import Image
 
-from vipecli.embedding.clip_file import load_embeddings, read_key
+from benchmarks.fuzz_seeds import Seed, seeds
 from vipecli.errors import VipeError
-from vipecli.files import read_toml
-from vipecli.lifting.motion_files import Motion, load_motion, save_motion
-from vipecli.poses.formats import FORMATS, load_joint_map, load_scene
-from vipecli.poses.formats import save_poses as save
-from vipecli.poses.mocap.amc import read_amc
-from vipecli.poses.mocap.clips import clips
-from vipecli.poses.mocap.units import in_metres
-from vipecli.poses.poses import Poses
-from vipecli.poses.skeleton import JOINTS
-from vipecli.video.read import probe, read_frames
+from vipecli.poses.formats import FORMATS
 
 _HANG_S = 20
 _MEMORY = 1 << 30  # bytes
 _STACK = 2 << 20  # bytes per thread
 _BATCH = 2000  # cases per process
-_SIZE = (32, 24)
-_VIDEOS = {  # file name: codec, pixel format, options of the container
-    "a.mp4": ("libx264", "yuv420p", {}),
-    "fragments.mp4": ("libx264", "yuv420p", {"movflags": "frag_keyframe+empty_moov"}),
-    "a.mov": ("mjpeg", "yuvj420p", {}),
-    "a.mkv": ("libx264", "yuv420p", {}),
-    "a.webm": ("libvpx-vp9", "yuv420p", {}),
-    "a.avi": ("mpeg4", "yuv420p", {}),
-    "a.ts": ("libx264", "yuv420p", {}),
-    "a.flv": ("flv1", "yuv420p", {}),
-    "a.gif": ("gif", "rgb8", {}),
-    "a.apng": ("apng", "rgb24", {}),
-    "a.wmv": ("wmv2", "yuv420p", {}),
-    "a.h264": ("libx264", "yuv420p", {}),
-}
-_PICTURES = (".png", ".jpg", ".bmp", ".tif", ".webp")
-_ASF = """:units
-length 0.45
-angle deg
-:root
-order TX TY TZ RX RY RZ
-axis XYZ
-position 0 0 0
-orientation 0 0 0
-:bonedata
-begin
-name lhumerus
-direction 1 0 0
-length 3
-axis 10 20 30 XYZ
-dof rx ry
-end
-:hierarchy
-begin
-root lhumerus
-end
-"""
 _TOKENS = (
     *(b"0", b"-1", b"1e999", b"NaN", b"Infinity", b"99999999999999999999", b"1e-320", b"null"),
     *(b'""', b"[]", b"{}", b"[[[[", b"true", b"\xff\xfe", b"\x00", b"2147483648", b"-0.0"),
 )
-
-
-@dataclass(frozen=True)
-class Seed:
-    """A valid file, and what reads it."""
-
-    name: str
-    data: bytes
-    read: Callable[[Path], object]
-
-
-def seeds(folder: Path) -> list[Seed]:
-    """One valid file of every kind."""
-    found = [Seed(name, _video(folder / name, *how), _read_video) for name, how in _VIDEOS.items()]
-    for suffix in _PICTURES:
-        path = folder / f"1{suffix}"
-        Image.fromarray(_picture(3)).save(path)
-        found.append(Seed(f"frames/1{suffix}", path.read_bytes(), _read_frames))
-    for name, kind in FORMATS.items():
-        path = folder / f"{name}{kind.suffix}"
-        save([_poses()], path, format=name)
-        if path.is_dir():
-            inside = sorted(path.iterdir())[0]
-            found.append(Seed(f"poses/{inside.name}", inside.read_bytes(), _read_folder))
-        else:
-            found.append(Seed(path.name, path.read_bytes(), _read_poses))
-    joints = ", ".join(f"{joint} = {i}" for i, joint in enumerate(("head", "left_shoulder")))
-    text = f"fps = 30\nsize = [64, 48]\n[joints]\n{joints.replace(', ', chr(10))}\n"
-    found.append(Seed("map.toml", text.encode(), load_joint_map))
-    config = "name = 'a'\nsteps = 5\n[network]\ndims = 16\n"
-    found.append(Seed("train.toml", config.encode(), read_toml))
-    return found + _tables() + _motion(folder)
-
-
-def _tables() -> list[Seed]:
-    """Tables as people write them that vipe does not write."""
-    xy = _poses().xy
-    parts = [cell for name in JOINTS for cell in (name, name)]
-    lines = ["scorer" + ",Me" * 26, "bodyparts," + ",".join(parts), "coords" + ",x,y" * 13]
-    lines += [f"v/img{n}.png," + ",".join(f"{v:.1f}" for v in xy[n].ravel()) for n in range(3)]
-    head = "sep=;\nimage;" + ";".join(f"{name}_{axis}" for name in JOINTS for axis in "xy")
-    rows = [f"{n}.png;" + ";".join(f"{v:.1f}" for v in xy[n].ravel()) for n in range(3)]
-    excel = "\n".join([head, *rows]).replace(".", ",").replace(",png", ".png")
-    return [
-        Seed("labels.csv", "\n".join(lines).encode(), _read_poses),
-        Seed("excel.csv", excel.encode("utf-16"), _read_poses),
-    ]
-
-
-def _motion(folder: Path) -> list[Seed]:
-    """Recorded motion: what is written, and a skeleton of Acclaim with its motion."""
-    rng = np.random.default_rng(0)
-    joints = rng.normal(0, 0.05, (3, 13, 3)) + np.linspace(0, 1, 13)[:, None]
-    motion = Motion(joints, np.arange(3) / 30, np.zeros((3, 13)))
-    found = []
-    for name, read in (("m.bvh", _read_mocap), ("m.npz", load_motion), ("m.trc", _read_poses)):
-        save_motion(motion, folder / name)
-        found.append(Seed(name, (folder / name).read_bytes(), read))
-    np.savez_compressed(folder / "mocap.npz", **{"a/b": joints.astype(np.float32)})
-    found.append(Seed("mocap.npz", (folder / "mocap.npz").read_bytes(), _read_mocap))
-    (folder / "a.asf").write_text(_ASF)
-    amc = ":FULLY-SPECIFIED\n:DEGREES\n1\nroot 0 0 0 0 0 0\nlhumerus 1 2\n"
-    found.append(Seed("a.amc", amc.encode(), lambda path: read_amc(path, folder / "a.asf")))
-    found.append(Seed("b.asf", _ASF.encode(), lambda path: _read_skeleton(path, amc)))
-    return found
-
-
-def _read_mocap(path: Path) -> None:
-    for clip in clips([path]):
-        in_metres(clip.read()[0])
-
-
-def _read_skeleton(path: Path, amc: str) -> None:
-    path.with_suffix(".amc").write_text(amc)
-    read_amc(path.with_suffix(".amc"), path)
-
-
-def _picture(i: int) -> np.ndarray:
-    noise = np.random.default_rng(i).integers(0, 255, (_SIZE[1] // 4, _SIZE[0] // 4, 3))
-    return np.kron(noise, np.ones((4, 4, 1))).astype(np.uint8)
-
-
-def _video(path: Path, codec: str, pix_fmt: str, options: dict[str, str]) -> bytes:
-    with av.open(str(path), "w", options=options) as container:
-        stream = container.add_stream(codec, rate=25)
-        stream.width, stream.height, stream.pix_fmt = *_SIZE, pix_fmt
-        for i in range(4):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(_picture(i), "bgr24")))
-        container.mux(stream.encode(None))
-    return path.read_bytes()
-
-
-def _poses() -> Poses:
-    rng = np.random.default_rng(0)
-    points = rng.uniform(1, 60, (3, 33, 3)).astype(np.float32)
-    return Poses(
-        xy=points[:, :13, :2],
-        score=rng.uniform(0.5, 1, (3, 13)).astype(np.float32),
-        times=np.arange(3) / 30,
-        size=(64, 64),
-        source="a.mp4",
-        detector="test",
-        landmarks=points,
-        landmark_score=rng.uniform(0, 1, (3, 33)).astype(np.float32),
-        world=points / 60,
-    )
-
-
-def _read_video(path: Path) -> None:
-    probe(path)
-    for count, _ in enumerate(read_frames(path)):
-        if count > 300:  # edits make rates and durations up, but no more than that is asked for
-            return
-
-
-def _read_frames(path: Path) -> None:
-    _read_video(path.parent)
-
-
-def _read_poses(path: Path) -> None:
-    load_scene(path).choose()
-    if path.suffix == ".npz":
-        read_key(path)
-        load_embeddings(path)
-
-
-def _read_folder(path: Path) -> None:
-    load_scene(path.parent).choose()
 
 
 # --- edits ---------------------------------------------------------------------------------------
@@ -302,7 +125,16 @@ def cases(
     first: int, count: int, folder: Path, *, only: str = "*"
 ) -> Iterator[tuple[int, str, Exception | None]]:
     """Run cases, and yield number, file name and what came out of each: None, or an error."""
-    kinds = [seed for seed in seeds(folder) if fnmatch(seed.name, only)]
+    yield from _cases(first, count, folder, _chosen(folder, only))
+
+
+def _chosen(folder: Path, only: str) -> list[Seed]:
+    return [seed for seed in seeds(folder) if fnmatch(seed.name, only)]
+
+
+def _cases(
+    first: int, count: int, folder: Path, kinds: list[Seed]
+) -> Iterator[tuple[int, str, Exception | None]]:
     for case in range(first, first + count):
         rng = np.random.default_rng(case)
         seed = kinds[case % len(kinds)]
@@ -326,12 +158,13 @@ def _outcome(seed: Seed, path: Path) -> Exception | None:
 
 def _worker(first: int, count: int, only: str) -> None:
     """Run cases in this process; print failures, and the number of each case before it starts."""
-    limit = _MEMORY + _address_space()
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     faulthandler.enable()
     outcomes: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as name:
-        run = cases(first, count, Path(name), only=only)
+        kinds = _chosen(Path(name), only)  # loads all libraries
+        limit = _MEMORY + _address_space()
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        run = _cases(first, count, Path(name), kinds)
         for case in range(first, first + count):
             print(f"case {case}", flush=True)
             faulthandler.dump_traceback_later(_HANG_S, exit=True)

@@ -172,7 +172,7 @@ def read_regular(path: Path, *, most: int) -> bytes:
         problem = f"{facts.st_size} bytes, over the limit of {most}"
         raise OSError(errno.EFBIG, problem, str(path))
     with path.open("rb") as file:
-        return file.read(most + 1)[:most]
+        return file.read(min(facts.st_size, most))
 
 
 _SIDECARS = frozenset(["thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"])

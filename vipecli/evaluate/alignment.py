@@ -16,6 +16,7 @@ from vipecli.embedding.distance import frame_costs, order_distance
 from vipecli.embedding.embed import Model, embed
 from vipecli.errors import FormatError
 from vipecli.evaluate.metrics import kendall_tau, np_mpjpe
+from vipecli.files import read_regular
 from vipecli.poses.poses import Poses
 from vipecli.poses.skeleton import (
     LEFT_ANKLE,
@@ -38,6 +39,8 @@ SPEEDS = 0.5, 2.0
 
 KNOT_S = 1.0
 """A planted warp draws a speed about this often."""
+
+_MOST_BYTES = 64 << 20  # of truth.json
 
 LONGEST_CUT = 0.15
 """Share of the clip that a planted warp cuts off at most at each end."""
@@ -164,7 +167,7 @@ def read_truth(folder: Path) -> list[tuple[Path, str, np.ndarray]]:
     """
     path = Path(folder) / "truth.json"
     try:
-        truth = json.loads(path.read_text(encoding="utf-8"))
+        truth = json.loads(read_regular(path, most=_MOST_BYTES))
         return [
             (Path(folder) / name, str(clip["label"]), np.asarray(clip["source_s"], np.float64))
             for name, clip in sorted(truth.items())
@@ -174,7 +177,7 @@ def read_truth(folder: Path) -> list[tuple[Path, str, np.ndarray]]:
             f"{path}: cannot be read ({exc.strerror}); give a folder of clips with their truth, or "
             "two synchronised videos or more"
         ) from exc
-    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise FormatError(f"{path}: not the truth of rendered clips ({exc})") from exc
 
 
