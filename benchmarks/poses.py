@@ -19,7 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from examples.film import Camera, Look, film
+from examples.film import Camera, Look, Shot, film
+from examples.gym import SCENES, film_gym
 from examples.motions import perform
 from vipecli.evaluate.metrics import pck
 from vipecli.poses.detection.blazepose import MEASURES, BlazePose, prepare
@@ -47,6 +48,8 @@ class Take:
         the camera.
     upended
         everyone stands on their head.
+    scene
+        of `examples.gym`, by the number in `motions`; empty = a studio.
     """
 
     kind: str
@@ -57,10 +60,13 @@ class Take:
     size: tuple[int, int] = (480, 360)
     distance_m: float | None = None
     upended: bool = False
+    scene: str = ""
 
     @property
     def name(self) -> str:
         """File name without extension."""
+        if self.scene:
+            return "-".join(("gym", self.scene, *self.motions))
         parts = (self.kind, *self.motions, f"{self.azimuth_deg:g}", f"{self.roll_deg:g}")
         return "-".join(parts).replace("/", "_")
 
@@ -72,6 +78,7 @@ _TUNE = {  # motions by what the clips are about
         ("amc/07_07", "amc/16_21"),
         ("amc/35_05", "amc/08_03"),
         ("amc/39_03", "amc/02_02"),
+        ("amc/39_07", "amc/08_09"),
     ],
     "lying": ["push_up:1", "sit_up:2", "deepmimic/getup_facedown"],
     "upended": ["arm_raise:4", "amc/13_29"],
@@ -84,6 +91,8 @@ _JUDGE = {  # other motions and performers
         ("amc/35_01", "amc/39_01"),
         ("amc/07_06", "amc/05_01"),
         ("amc/38_01", "bvh/007_01"),
+        ("amc/16_22", "amc/07_03"),
+        ("amc/35_12", "amc/43_01"),
     ],
     "lying": [
         *("push_up:11", "sit_up:12", "bench_press:13"),
@@ -96,10 +105,17 @@ _JUDGE = {  # other motions and performers
 }
 
 
+_GYM_SEEDS = {"tune": (1,), "judge": (11,)}
+_GYM_S = 4.0
+
+
 def takes() -> Iterator[Take]:
     """Every clip; those of `judge` show other motions and performers from other directions."""
     yield from _takes("tune", _TUNE, (75, 310), sideways=90)
     yield from _takes("judge", _JUDGE, (50, 100, 285), sideways=270)
+    for scene, (split, seeds) in itertools.product(SCENES, _GYM_SEEDS.items()):
+        for seed in seeds:
+            yield Take(f"gym, {scene}", split, (str(seed),), scene=scene)
 
 
 def _takes(split: str, motions: dict, angles: tuple[int, ...], *, sideways: int) -> Iterator[Take]:
@@ -123,32 +139,51 @@ def _takes(split: str, motions: dict, angles: tuple[int, ...], *, sideways: int)
 
 @dataclass(frozen=True)
 class Clip:
-    """A take as drawn: the file, true joints (P, T, 13, 2) and torsos (P, T), pixels."""
+    """A take as drawn: the file, true joints (P, T, 13, 2) and torsos (P, T), pixels.
+
+    `inside` (P, T): whether most of a person is in the picture; other frames do not count.
+    """
 
     take: Take
     path: Path
     xy: np.ndarray
     torso: np.ndarray
+    inside: np.ndarray
 
 
 def draw(take: Take, mocap: dict[str, np.ndarray], folder: Path) -> Clip:
     """Film a take, unless it is there."""
     path, truth = folder / f"{take.name}.mp4", folder / f"{take.name}.npz"
     if not truth.exists():
-        rng = np.random.default_rng(list(take.name.encode()))
-        people = [_motion(name, mocap) for name in take.motions]
-        if len(people) == 2:
-            people = _crossing(*people)
-        if take.upended:
-            people = [_upended(person) for person in people]
-        camera = Camera(take.azimuth_deg, 8, roll_deg=take.roll_deg, distance_m=take.distance_m)
-        looks = [Look().random(rng) for _ in people]
-        shot = film(people, path, camera=camera, size=take.size, look=looks)
+        shot = _film_gym(take, path) if take.scene else _film(take, path, mocap)
         metres = np.linalg.norm(shot.joints[:, :, 1] - shot.joints[:, :, 8], axis=-1)
         depth = shot.view.to_camera(shot.joints[:, :, 7:9].mean(2))[..., 2]
         np.savez(truth, xy=shot.xy, torso=metres * shot.view.focal_px / depth)
     known = np.load(truth)
-    return Clip(take, path, known["xy"], known["torso"])
+    return Clip(take, path, known["xy"], known["torso"], _in_view(known["xy"], take.size))
+
+
+def _film(take: Take, path: Path, mocap: dict[str, np.ndarray]) -> Shot:
+    rng = np.random.default_rng(list(take.name.encode()))
+    people = [_motion(name, mocap) for name in take.motions]
+    if len(people) == 2:
+        people = _crossing(*people)
+    if take.upended:
+        people = [_upended(person) for person in people]
+    camera = Camera(take.azimuth_deg, 8, roll_deg=take.roll_deg, distance_m=take.distance_m)
+    looks = [Look().random(rng) for _ in people]
+    return film(people, path, camera=camera, size=take.size, look=looks)
+
+
+def _film_gym(take: Take, path: Path) -> Shot:
+    rng = np.random.default_rng(int(take.motions[0]))
+    return film_gym(take.scene, path, rng=rng, seconds=_GYM_S, size=take.size)
+
+
+def _in_view(xy: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Frames (P, T) in which most of a person is in the picture."""
+    inside = ((xy >= 0) & (xy < size)).all(axis=-1)
+    return inside.mean(axis=-1) > 0.5
 
 
 def _motion(name: str, mocap: dict[str, np.ndarray]) -> np.ndarray:
@@ -227,16 +262,18 @@ def measure(clip: Clip, tracks: Tracks, times: np.ndarray, size: tuple[int, int]
     at_home = apart.argmin(axis=1)[:, None] == np.arange(len(clip.xy))[:, None]
     on = (apart < _ON_TORSOS) & at_home
     rows = []
+    on &= clip.inside
     for p, true in enumerate(clip.xy):
         first = np.where(on[:, p].any(-1), on[:, p].argmax(-1), len(times)).argmin()
-        xy, torso = people[first], clip.torso[p]
+        there = clip.inside[p]
+        xy, true, torso = people[first][there], true[there], clip.torso[p][there]
         off = np.linalg.norm(xy - true, axis=-1) / torso[:, None]
         rows.append(
             (
                 np.isfinite(off).all(-1).mean(),
                 pck(xy, true, torso, within=WITHIN),
-                np.nanmean(off),
-                on[first, p].mean(),
+                np.nanmean(off) if np.isfinite(off).any() else np.nan,
+                on[first, p][there].mean(),
             )
         )
     return Figures(*np.mean(rows, axis=0))

@@ -4,6 +4,7 @@ Each row makes its input, says what is right, and what the code gave before the 
 """
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -200,8 +201,34 @@ def test_11_two_videos_in_one_file_are_refused(tmp_path, names):
         for n, image in enumerate(data["images"]):
             image["file_name"] = names[n % 2].format(n // 2)
 
-    with pytest.raises(FormatError, match=r"a\.json: holds frames of 2 videos \(\S+, \S+\)"):
-        load_poses(coco(tmp_path / "a.json", change=change))
+    path = coco(tmp_path / "a.json", change=change)
+    with pytest.raises(FormatError, match=r"a\.json: holds frames of 2 videos \(\S+, \S+\)") as no:
+        load_poses(path)
+    assert "--video NAME" in str(no.value)
+    for n, name in enumerate(re.findall(r"(\w+)[,)]", str(no.value))):
+        found = load_scene(path, joint_map=SIZE, fps=FPS / 2, video=name).choose()
+        np.testing.assert_allclose(found.xy, XY[n::2], atol=0.02)
+    with pytest.raises(FormatError, match=r"no video gone, but 2 videos \("):
+        load_scene(path, video="gone")
+
+
+def test_11_a_video_of_several_is_chosen_in_every_list(tmp_path, vipe):
+    """AlphaPose's two forms, results of a detector; and by a command."""
+    body = [0.0] * 51
+    rows = [{"image_id": f"v{n % 2}/{n // 2}.jpg", "keypoints": body} for n in range(8)]
+    for row in rows:
+        n = int(row["image_id"].split("/")[1][0])
+        row["keypoints"] = [v for j in range(17) for v in (10.0 * j + n, 20.0 + j * j, 1.0)]
+    tree = {row["image_id"]: {"people": [{"pose_keypoints_2d": row["keypoints"]}]} for row in rows}
+    for name, data in (("list", rows), ("tree", tree)):
+        path = write(tmp_path / f"{name}.json", data)
+        assert len(load_scene(path, video="v1").times) == 4
+        code, _, err = vipe("poses", path, "--out", tmp_path / "a.npz")
+        assert code == 1 and "2 videos (v0, v1); choose one of them with --video NAME" in err
+        assert vipe("poses", path, "--video", "v0", "--out", tmp_path / "a.npz")[0] == 0
+        assert vipe("poses", path, "--video", "v7", "--out", tmp_path / "a.npz")[0] == 1
+    code, _, err = vipe("poses", tmp_path / "a.npz", "--video", "v0", "--out", tmp_path / "b.npz")
+    assert code == 1 and "leave --video out" in err
 
 
 def test_11_videos_by_their_ids_are_refused(tmp_path):

@@ -18,6 +18,7 @@ from vipecli.cli.options import (
     Joints,
     Json,
     MatchBy,
+    OneVideo,
     Person,
     PoseModel,
     Rate,
@@ -86,6 +87,7 @@ def classify(
     end: End = None,
     fps: Rate = None,
     joints: Joints = None,
+    video: OneVideo = None,
     json: Json = None,
     person: Person = "largest",
     detector: Detector = "mediapipe",
@@ -112,7 +114,7 @@ def classify(
         vertical=vertical,
         joints=joints,
     )
-    part = replace(recipe, start_s=start, end_s=end, fps=fps)
+    part = replace(recipe, start_s=start, end_s=end, fps=fps, video=video)
     paths, failed = inputs(clips, part)
     several = len(paths) + len(failed) > 1
     outputs = [*(timeline or ()), *([explain] if explain else ())]

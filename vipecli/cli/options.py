@@ -163,6 +163,15 @@ Joints = Annotated[
         help="Meaning of the points of a keypoint file with an unknown joint set.",
     ),
 ]
+OneVideo = Annotated[
+    str | None,
+    typer.Option(
+        "--video",
+        rich_help_panel=READING,
+        metavar="NAME",
+        help="Which one of a keypoint file (COCO) that holds several videos.",
+    ),
+]
 Detector = Annotated[
     str,
     typer.Option(
@@ -226,6 +235,7 @@ _OF_RECIPE = {  # option: its field of `clip.Recipe`, type and default
     "end": ("end_s", End, None),
     "fps": ("fps", Rate, None),
     "joints": ("joints", Joints, None),
+    "video": ("video", OneVideo, None),
     "detector": ("detector", Detector, "mediapipe"),
     "pose_model": ("pose_model", PoseModel, None),
     "weights": ("weights", Weights, None),

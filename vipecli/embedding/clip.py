@@ -53,6 +53,8 @@ class Recipe:
     joints
         what the points of a keypoint file are, as in `formats.load_joint_map`; None = the file
         tells.
+    video
+        name of the one to take of a keypoint file that holds several; None = it holds one.
     start_s, end_s
         part of the clip, seconds; None = from its start, to its end.
     fps
@@ -69,6 +71,7 @@ class Recipe:
     weights: Path | None = None
     vertical: bool = True
     joints: Path | None = None
+    video: str | None = None
     start_s: float | None = None
     end_s: float | None = None
     fps: float | None = None
@@ -93,6 +96,8 @@ class Recipe:
         words = [f"{name}={value!r}" for name, value in limits.items() if value is not None]
         if self.joints is not None:
             words.append(f"joints={hashlib.sha256(self.joints.read_bytes()).hexdigest()}")
+        if self.video is not None:
+            words.append(f"video={self.video!r}")
         return " ".join(words)
 
     def load_model(self) -> Model:
@@ -203,14 +208,18 @@ def _keypoints(path: Path, recipe: Recipe) -> Scene:
         stamp = tuple((file.stat().st_size, file.stat().st_mtime_ns) for file in files)
     except OSError as exc:
         raise FormatError(f"{path}: cannot be read ({exc.strerror or exc})") from exc
-    return _load_scene(path, stamp, joint_map, recipe.fps)
+    return _load_scene(path, stamp, joint_map, recipe.fps, recipe.video)
 
 
 @functools.lru_cache(maxsize=4)
 def _load_scene(
-    path: Path, stamp: tuple[tuple[int, int], ...], joint_map: JointMap | None, fps: float | None
+    path: Path,
+    stamp: tuple[tuple[int, int], ...],
+    joint_map: JointMap | None,
+    fps: float | None,
+    video: str | None,
 ) -> Scene:
-    return load_scene(path, joint_map=joint_map, fps=fps)
+    return load_scene(path, joint_map=joint_map, fps=fps, video=video)
 
 
 def read_clip(

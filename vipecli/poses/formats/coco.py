@@ -6,7 +6,13 @@ from typing import Any
 import numpy as np
 
 from vipecli.errors import FormatError
-from vipecli.poses.formats.frame_numbers import number_frames, refuse_several
+from vipecli.poses.formats.frame_numbers import (
+    CHOOSE_ONE,
+    named,
+    number_frames,
+    refuse_several,
+    videos_of,
+)
 from vipecli.poses.formats.keypoint_table import KeypointTable
 from vipecli.poses.formats.text import numbers, picture_size, short_text, triples, whole
 from vipecli.poses.joint_sets import is_complete
@@ -40,15 +46,50 @@ def read_coco(data: Any) -> KeypointTable:
     return table
 
 
+def of_video(data: Any, video: str) -> Any:
+    """The same labels or results, but only those of one video; `data` may be of several.
+
+    Raises
+    ------
+    FormatError
+        if it is not of several videos, or of none of that name.
+    """
+    images = data["images"] if isinstance(data, dict) else data
+    key, videos = ("id", data.get("videos")) if isinstance(data, dict) else ("image_id", None)
+    owners = _titles(images, videos) if key == "id" else {}
+    if len(set(owners.values())) < 2:
+        names = {_id(one[key]): str(one.get("file_name") or one[key]) for one in images}
+        by_name = videos_of(names.values())
+        owners = {i: by_name[name] for i, name in names.items()} if by_name else {}
+    if not owners:
+        raise FormatError("holds one video only; leave --video out")
+    chosen = {i for i, owner in owners.items() if owner == video}
+    if not chosen:
+        raise FormatError(f"holds no video {video[:60]}, but {named(owners.values())}")
+    kept = [one for one in images if _id(one[key]) in chosen]
+    if isinstance(data, list):
+        return kept
+    rows = [one for one in data["annotations"] if _id(one["image_id"]) in chosen]
+    return data | {"images": kept, "annotations": rows}
+
+
+def _titles(images: list[dict], videos: Any) -> dict[str, str]:
+    """Video that each image says that it is of, by the id of the image."""
+    listed = [one for one in videos or () if isinstance(one, dict) and "id" in one]
+    titles = {_id(one["id"]): str(one.get("name") or one.get("file_name")) for one in listed}
+    owners = [_id(image.get("video_id", "")) for image in images]
+    return {_id(i["id"]): titles.get(o, o) for i, o in zip(images, owners, strict=True)}
+
+
 def _image_frames(images: list[dict], videos: Any, table: KeypointTable) -> dict[str, int]:
     """Frame number by id of the image; fills in times and size."""
     if not images:
         raise FormatError("no images")
     table.size = picture_size(images[0].get("width"), images[0].get("height"))
     ids = [_id(image["id"]) for image in images]
-    _refuse_several_videos(images, videos, ids)
+    refuse_several(_titles(images, videos), CHOOSE_ONE)
     names = [str(image.get("file_name") or image["id"]) for image in images]
-    numbered = number_frames(names)
+    numbered = number_frames(names, remedy=CHOOSE_ONE)
     if all("frame_id" in image for image in images):
         frames = [whole(image["frame_id"]) for image in images]
     else:
@@ -57,14 +98,6 @@ def _image_frames(images: list[dict], videos: Any, table: KeypointTable) -> dict
         times = [float(image["time_s"]) for image in images]
         table.times = dict(zip(frames, times, strict=True))
     return dict(zip(ids, frames, strict=True))
-
-
-def _refuse_several_videos(images: list[dict], videos: Any, ids: list[str]) -> None:
-    """Refuse images that say that they are of several videos."""
-    listed = [one for one in videos or () if isinstance(one, dict) and "id" in one]
-    titles = {_id(one["id"]): str(one.get("name") or one.get("file_name")) for one in listed}
-    owners = [_id(image.get("video_id", "")) for image in images]
-    refuse_several({i: titles.get(o, o) for i, o in zip(ids, owners, strict=True)})
 
 
 def _id(value: object) -> str:
@@ -133,7 +166,7 @@ def read_results(data: list[dict], kind: str) -> KeypointTable:
     table = KeypointTable(kind)
     _, rows = _of_people(data, None)
     names = [str(one["image_id"]) for one in data]
-    frames = number_frames(names)
+    frames = number_frames(names, remedy=CHOOSE_ONE)
     table.all_frames = [frames[name] for name in names]
     for one, points in zip(rows, _points_of(rows, flags=False), strict=True):
         person = identity(one, "idx", "track_id", "person_id")

@@ -8,8 +8,15 @@ from typing import Any
 import numpy as np
 
 from vipecli.errors import FormatError
-from vipecli.poses.formats.coco import identity, is_coco, is_list_of, read_coco, read_results
-from vipecli.poses.formats.frame_numbers import number_frames
+from vipecli.poses.formats.coco import (
+    identity,
+    is_coco,
+    is_list_of,
+    of_video,
+    read_coco,
+    read_results,
+)
+from vipecli.poses.formats.frame_numbers import CHOOSE_ONE, number_frames, videos_of
 from vipecli.poses.formats.keypoint_table import KeypointTable
 from vipecli.poses.formats.text import (
     MOST_BYTES,
@@ -33,8 +40,15 @@ _TIMES = {"time_s": 1.0, "time": 1.0, "timestamp_s": 1.0, "timestamp_ms": 1e-3, 
 _FRAMES = ("frames", "poses", "results", "data")
 
 
-def read_json_poses(path: Path) -> KeypointTable:
+def read_json_poses(path: Path, video: str | None = None) -> KeypointTable:
     """Rows of a JSON file of any kind that is known.
+
+    Parameters
+    ----------
+    path
+        the file.
+    video
+        the one to take of a file that holds several; None = it holds one.
 
     Raises
     ------
@@ -48,11 +62,20 @@ def read_json_poses(path: Path) -> KeypointTable:
         raise FormatError(f"{path}: lists nobody")
     for knows, read in JSON_KINDS.values():
         if knows(data):
-            return read(data)
+            return read(data if video is None else _part(data, read, video))
     raise FormatError(
         f"{path}: JSON, but not of a kind that is known ({', '.join(JSON_KINDS)}); convert it to "
         "one of them"
     )
+
+
+def _part(data: Any, read: Callable[[Any], KeypointTable], video: str) -> Any:
+    if read is read_coco or (read is _read_alphapose and isinstance(data, list)):
+        return of_video(data, video)
+    if read is _read_alphapose:
+        chosen = {n for n, owner in videos_of(data).items() if owner == video}
+        return {name: data[name] for name in data if name in chosen} or of_video([], video)
+    raise FormatError("holds one video only; leave --video out")
 
 
 # --- AlphaPose ---------------------------------------------------------------------------------
@@ -70,7 +93,7 @@ def _read_alphapose(data: Any) -> KeypointTable:
     if isinstance(data, list):
         return read_results(data, "alphapose")
     table = KeypointTable("alphapose")
-    numbered = number_frames(data)
+    numbered = number_frames(data, remedy=CHOOSE_ONE)
     table.all_frames = list(numbered.values())
     for name, frame in numbered.items():
         for one in data[name].get("people", data[name].get("bodies", ())):

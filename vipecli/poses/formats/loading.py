@@ -1,6 +1,7 @@
 """Loading poses from a file of any known format."""
 
 import csv
+import functools
 import os
 import zipfile
 import zlib
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from vipecli.errors import FormatError
-from vipecli.poses.formats.json_files import read_openpose_folder
+from vipecli.poses.formats.json_files import read_json_poses, read_openpose_folder
 from vipecli.poses.formats.keypoint_table import KeypointTable, scene_of, scene_of_one
 from vipecli.poses.formats.npz import read_npz
 from vipecli.poses.formats.registry import READERS
@@ -73,7 +74,11 @@ def load_poses(
 
 
 def load_scene(
-    path: str | os.PathLike[str], *, joint_map: JointMap | None = None, fps: float | None = None
+    path: str | os.PathLike[str],
+    *,
+    joint_map: JointMap | None = None,
+    fps: float | None = None,
+    video: str | None = None,
 ) -> Scene:
     """Return everyone in a file of any known format.
 
@@ -83,17 +88,23 @@ def load_scene(
     ----------
     path, joint_map, fps
         as in `load_poses`.
+    video
+        the one to take of a JSON file that holds several; None = it holds one.
 
     Raises
     ------
     FormatError
-        as `load_poses`.
+        as `load_poses`; if there is no such video.
     """
     path = Path(path)
     try:
+        if video is not None and (path.is_dir() or path.suffix.lower() != ".json"):
+            raise FormatError("holds one video only; leave --video out")
         if path.suffix.lower() == ".npz" and not path.is_dir():
             return scene_of_one(read_npz(path))
         read = read_openpose_folder if path.is_dir() else _reader(path)
+        if video is not None:
+            read = functools.partial(read_json_poses, video=video)
         with np.errstate(all="ignore"):
             return scene_of(read(path), path, joint_map=joint_map, fps=fps)
     except FormatError as exc:
