@@ -177,11 +177,12 @@ def _frames(source: Path | None, camera: int) -> "Frames":
 def _naming(folder: Path, recipe: "Recipe") -> "Naming":
     from statistics import median
 
-    from vipecli.cli.queries import open_index
+    from vipecli.cli.queries import Lookup, open_index
+    from vipecli.engine import Local
     from vipecli.index.classify import classify
     from vipecli.index.naming import Naming
 
-    library = open_index(folder, recipe, 1, [], hubs=0, k=5)
+    library = open_index(Lookup(folder, (), 0, 5), recipe, Local())
     some = [library.packed.clips[i] for i in range(min(len(library.packed.clips), 1000))]
     window = median(float(clip.times[-1] - clip.times[0]) for clip in some)
 
