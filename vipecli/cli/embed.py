@@ -10,6 +10,8 @@ from vipecli.cli.console import say
 from vipecli.cli.engines import with_executor
 from vipecli.cli.options import with_recipe
 
+_NAMED = 3  # files that a note names
+
 if TYPE_CHECKING:
     from vipecli.embedding.clip import Recipe
     from vipecli.engine import Executor
@@ -53,10 +55,19 @@ def embed(
     are listed at the end, with exit code 1, and in the --log as they come.
     """
     from vipecli.cli.batch import embed_with_progress
-    from vipecli.embedding.embedded_folder import slots
+    from vipecli.cli.console import note
+    from vipecli.embedding.embedded_folder import passed_over, slots
 
     recipe = replace(recipe, person="all") if all_people else recipe
     wanted = [replace(slot, everyone=all_people) for slot in slots(inputs, out)]
+    for folder in (path for path in inputs if path.is_dir()):
+        if beside := passed_over(folder):
+            names = ", ".join(path.name for path in beside[:_NAMED])
+            more = f" and {len(beside) - _NAMED} more" if len(beside) > _NAMED else ""
+            note(
+                f"{folder}: keypoint files beside videos are passed over ({names}{more}); name "
+                "them, or a folder without videos, to embed them"
+            )
     entries, failures = embed_with_progress(wanted, recipe, executor=executor, force=force, log=log)
     fresh = sum(entry.fresh for entry in entries)
     stores = ", ".join(sorted({str(slot.store) for slot in wanted}))

@@ -259,6 +259,7 @@ def update(
     """
     from vipecli.cli.batch import embed_with_progress, list_failures
     from vipecli.cli.console import note, progress_bars
+    from vipecli.embedding.batch import made_otherwise
     from vipecli.errors import VipeError
     from vipecli.index.build import make_records, plan, slots, unchanged_clips, without_copies
     from vipecli.index.commit import commit
@@ -266,6 +267,11 @@ def update(
     todo = plan(index, items, recipe, present=present)
     wanted = list(slots(todo.new, index.folder).values())
     entries, failures = [], []
+    if others := made_otherwise(wanted, recipe):
+        note(
+            f"{_clips(len(others))} of {index.folder}, embedded with other settings, such as "
+            "--fps or --person, are embedded again"
+        )
     if wanted:
         moved = force or bool(todo.removed) or not index.batches
         entries, failures = embed_with_progress(wanted, recipe, executor=executor, moved=moved)

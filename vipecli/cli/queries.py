@@ -1,6 +1,7 @@
 """Queries of `classify` and `search`, and the index that they search."""
 
 import functools
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,7 +110,9 @@ def up_to_date(folder: Path, recipe: "Recipe", executor: "Executor", exclude: li
     from vipecli.cli.index import check_place, is_writable, update
     from vipecli.errors import VideoError
     from vipecli.index import sources
-    from vipecli.index.store import Index, exists, load
+    from vipecli.index.build import stamp_of
+    from vipecli.index.failures import failed_names, load_failures, save_failures
+    from vipecli.index.store import STORE, Index, exists, load
 
     there = exists(folder)
     if not there and folder.is_dir():
@@ -129,7 +132,24 @@ def up_to_date(folder: Path, recipe: "Recipe", executor: "Executor", exclude: li
     items = sources.find(folder, exclude=[*exclude, *kept])
     present = {item.name for item in sources.find(folder, exclude=kept)}
     items = [item for item in items if item.name not in index.excluded]
-    return update(index, items, recipe, executor=executor, present=present, source=origin)[0]
+    known = load_failures(folder / STORE)
+    have = {facts.name for facts in index.facts()}
+    stamps = {one.name: stamp_of(one, recipe) for one in items if one.name not in have}
+    still = {name: stamp for name, stamp in stamps.items() if stamp and known.get(name) == stamp}
+    if still:
+        count = "1 clip" if len(still) == 1 else f"{len(still)} clips"
+        note(
+            f"{folder}: without {count} that could not be used before and have not changed; "
+            f"`vipe index build {shlex.quote(str(folder))}` tries again"
+        )
+    items = [item for item in items if item.name not in still]
+    index, failures = update(
+        index, items, recipe, executor=executor, present=present, source=origin
+    )
+    new = {name: stamps[name] for name in failed_names(failures, items) if name in stamps}
+    if {**still, **new} != known:
+        save_failures(folder / STORE, {**still, **new})
+    return index
 
 
 def read_query(

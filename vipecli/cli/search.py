@@ -1,5 +1,6 @@
 """`vipe search`: frames of an index that show a pose, from any side."""
 
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,7 @@ from vipecli.cli.options import (
     MatchBy,
     Person,
     PoseModel,
+    Rate,
     Weights,
     seconds,
 )
@@ -61,6 +63,7 @@ def search(
         typer.Option(metavar="FILE.png", help="Contact sheet: pose and hits with their joints."),
     ] = None,
     match: MatchBy = Estimator.EXPECTED,
+    fps: Rate = None,
     json: Json = None,
     joints: Joints = None,
     jobs: Jobs = 1,
@@ -71,7 +74,8 @@ def search(
 ) -> None:
     """Find the moments in an index at which people hold a pose, whatever the camera.
 
-    At most one hit per clip by default; a clip that is the query itself is left out.
+    At most one hit per clip by default; a clip that is the query itself is left out. --fps is for
+    the query, such as a folder of frames; the index stays as it is.
     """
     from vipecli.cli.console import check_json, note, write_json
     from vipecli.cli.queries import up_to_date
@@ -89,7 +93,7 @@ def search(
     )
     _check(path, sheet)
     check_json(json, path, *([sheet] if sheet else []))
-    poses, frame = read_moment(path, recipe, time_s)
+    poses, frame = read_moment(path, replace(recipe, fps=fps), time_s)
     library = up_to_date(index, recipe, Local(jobs), exclude or [])
     facts, clips = library.facts(), library.embeddings()
     if space is Space.LATENT:

@@ -154,6 +154,20 @@ def _sorted_out(
             yield _Job(slot, recipe, kept.candidates(slot, stamp))
 
 
+def made_otherwise(wanted: Sequence[Slot], recipe: Recipe) -> list[Slot]:
+    """Slots whose file was made from the same clip with other settings, such as another rate."""
+    detector, marks = _short(recipe), {}
+    found = []
+    for slot in wanted:
+        if slot.store not in marks:
+            marks[slot.store] = load_marks(slot.store)
+        mark = marks[slot.store].get(slot.target.relative_to(slot.store).as_posix())
+        now = os.path.abspath(slot.video), stamp_of(slot.video)
+        if mark and (mark.video, mark.stamp) == now and mark.detector != detector:
+            found.append(slot)
+    return found
+
+
 def _short(recipe: Recipe) -> str:
     return hashlib.sha256(detector_key(recipe).encode()).hexdigest()[:16]
 

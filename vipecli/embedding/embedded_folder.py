@@ -113,6 +113,18 @@ def find_videos(folder: Path) -> list[Path]:
     return sorted(found)
 
 
+def passed_over(folder: Path) -> list[Path]:
+    """Keypoint files that `find_videos` leaves out, because videos lie beside them; sorted."""
+    found: list[Path] = []
+    for where, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not is_sidecar(name)]
+        if is_pose_file(where):
+            folders.clear()
+        elif any(_has_suffix(name, VIDEO_SUFFIXES) for name in files):
+            found += [Path(where, name) for name in files if _is_keypoints(Path(where, name))]
+    return sorted(found)
+
+
 def _is_keypoints(path: Path) -> bool:
     return not is_sidecar(path.name) and looks_like_poses(path)
 

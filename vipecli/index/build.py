@@ -88,7 +88,7 @@ def _facts(item: Item, folder: Path, recipe: Recipe, key: str) -> Facts:
         viewpoint=item.viewpoint,
         path=_stored_path(item.path, folder),
         key=key,
-        stamp=_stamp(item, recipe),
+        stamp=stamp_of(item, recipe),
         start_s=item.start_s,
         end_s=item.end_s,
     )
@@ -111,7 +111,7 @@ def clip_path(facts: Facts, folder: Path) -> Path | None:
         return None
 
 
-def _stamp(item: Item, recipe: Recipe) -> str:
+def stamp_of(item: Item, recipe: Recipe) -> str:
     """Return a stamp that changes with the clip: of its poses, or of its files' size and time."""
     if item.poses is not None:
         return f"given {poses_key(item.poses)[:16]}"
