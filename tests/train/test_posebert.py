@@ -102,12 +102,14 @@ def test_context_is_that_of_times_not_of_numbers():
     assert not torch.allclose(net.context(latent, 3 * times), base, atol=1e-2)
 
 
-def test_an_untrained_network_says_straight_lines_and_single_frames():
+def test_an_untrained_network_says_paths_and_single_frames():
     net = Network(width=32, layers=1, heads=2, dropout=0.0).eval()
     joints, visible, times = torch.randn(2, 8, 13, 2), torch.ones(2, 8, 13), torch.rand(2, 8)
     mean, std = torch.randn(2, 8, 19), torch.rand(2, 8, 19)
-    out = net(joints, visible, torch.zeros(2, 8, 13, 2), times, mean, std)
-    assert torch.allclose(out[0], joints, atol=1e-5)
+    smooth = joints + 0.1 * torch.randn(2, 8, 13, 2)
+    out = net(joints, smooth, visible, torch.zeros(2, 8, 13, 2), times, mean, std)
+    share = (out[0] - joints) / (smooth - joints)
+    assert torch.allclose(share, torch.tensor(1.0).sigmoid(), atol=1e-2)
     assert torch.equal(out[4], mean) and torch.allclose(out[5], std)
 
 
@@ -150,7 +152,6 @@ def test_variants_of_the_contrastive_task_train(changes, single):
 def test_it_learns_poses(single):
     one = trainer(single, pretrain_steps=0, steps=100)
     before = one.score()
-    assert before["gap_ratio"] == pytest.approx(1, abs=1e-4)
     assert before["nearest"] == before["nearest_single"]
     for _ in range(100):
         one.train_step()

@@ -12,7 +12,7 @@ from vipecli.embedding.model import Model, checked_name
 from vipecli.errors import WeightsError
 from vipecli.onnx_file import Network, open_network
 from vipecli.poses.poses import Poses
-from vipecli.sequence.lines import straight
+from vipecli.sequence.paths import smooth, straight
 
 Array = NDArray[np.floating[Any]]
 
@@ -20,11 +20,11 @@ MODEL_FORMAT = 1
 OUTPUTS = "joints_placed", "joints_error", "pose", "pose_error", "mean_placed", "std_placed"
 _BATCH = 32  # windows per call of the network
 _MOST = 1000  # frames, dimensions or frames per second
-_GUESSED = 0.5  # visibility, for the single-frame embedding, of joints on straight lines
+_GUESSED = 0.5  # visibility, for the single-frame embedding, of joints that are only expected
 
 
 def single_frames(model: Model, joints: Array, score: Array) -> tuple[Array, Array]:
-    """Single-frame mean and std (..., D) of joints (..., 13, 2), hidden ones on straight lines.
+    """Single-frame mean and std (..., D) of joints (..., 13, 2), hidden ones where expected.
 
     Those of score 0 (..., 13) count half.
     """
@@ -33,6 +33,11 @@ def single_frames(model: Model, joints: Array, score: Array) -> tuple[Array, Arr
     found = [model.run(flat[i : i + 512], seen[i : i + 512]) for i in range(0, len(flat), 512)]
     mean, std = (np.concatenate(column) for column in zip(*found, strict=True))
     return mean.reshape(*score.shape[:-1], -1), std.reshape(*score.shape[:-1], -1)
+
+
+def expected(joints: Array, path: Array, score: Array) -> Array:
+    """Seen joints (..., 13, 2) where they are, those of score 0 on their smooth path."""
+    return np.where(score[..., None] > 0, joints, path)
 
 
 @dataclass(frozen=True)
@@ -151,15 +156,17 @@ class PoseBert:
         feed = _feed(xy, score, times)
         mean = std = np.zeros((*times.shape, self.dims), np.float32)
         if single:
-            mean, std = single_frames(single, feed["joints"], score)
+            mean, std = single_frames(
+                single, expected(feed["joints"], feed["smooth"], score), score
+            )
         return self.session.run(list(OUTPUTS), feed | {"mean": mean, "std": std})
 
 
 def _feed(xy: Array, score: Array, times: Array) -> dict[str, NDArray[np.float32]]:
     """What the network takes of joints."""
     joints, away = straight(xy, score, times)
-    times = times - times.mean(axis=1, keepdims=True)
-    feed = {"joints": joints, "visibility": score, "away": away, "times": times}
+    feed = {"joints": joints, "smooth": smooth(xy, score, times), "visibility": score}
+    feed |= {"away": away, "times": times - times.mean(axis=1, keepdims=True)}
     return {name: np.ascontiguousarray(values, np.float32) for name, values in feed.items()}
 
 

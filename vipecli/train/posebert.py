@@ -11,19 +11,20 @@ from torch import Tensor, nn
 from vipecli.embedding.model import Model
 from vipecli.errors import FormatError
 from vipecli.evaluate.views import HELD_OUT
-from vipecli.sequence.posebert import single_frames
+from vipecli.sequence.posebert import expected, single_frames
 from vipecli.train import checkpoint
 from vipecli.train.contrastive import Quantiser, contrast
 from vipecli.train.loop import CHECKPOINT
 from vipecli.train.motion_clips import MotionClips, load_clips
 from vipecli.train.posebert_config import Config
 from vipecli.train.posebert_film import Studio, Windows
-from vipecli.train.posebert_model import PoseBert, normalised
+from vipecli.train.posebert_model import PoseBert, normalised, placed
 from vipecli.train.posebert_score import Score
 from vipecli.train.posebert_takes import Takes
 
 _BEND = 0.4  # error of joints from which on it counts as such, not as its square
 _TARGETS = 12  # frames of a window whose embedding is learnt, per step
+_LEAST_STD = 0.1  # of the embedding: a std next to nothing would outweigh all else
 _ERRORS = 0.02  # weight of how well errors are foreseen
 
 
@@ -184,9 +185,12 @@ class Trainer:
 
     def _latent(self, filmed: Windows) -> Tensor:
         """Latents of tokens by themselves, of their joints alone."""
-        known, _, _ = normalised(filmed.joints, filmed.visibility)
-        nothing = known.new_zeros(*known.shape[:2], self.net.dims)
-        inputs = self.net.inputs(known, filmed.visibility, filmed.away, nothing, nothing)
+        known, middle, size = normalised(filmed.joints, filmed.visibility)
+        path, nothing = (
+            (filmed.smooth - middle) / size,
+            known.new_zeros(*known.shape[:2], self.net.dims),
+        )
+        inputs = self.net.inputs(known, path, filmed.visibility, filmed.away, nothing, nothing)
         return self.net.latent(inputs)
 
     def _supervised(self) -> dict[str, Tensor]:
@@ -196,11 +200,12 @@ class Trainer:
         embedded = round(config.embedded * config.batch)
         mean, std = self._single(filmed, embedded)
         known, middle, size = normalised(filmed.joints, filmed.visibility)
+        path = (filmed.smooth - middle) / size
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
-            inputs = self.net.inputs(known, filmed.visibility, filmed.away, mean, std)
+            inputs = self.net.inputs(known, path, filmed.visibility, filmed.away, mean, std)
             out = self.net.heads_of(inputs, filmed.times)
         truth = (filmed.truth - middle) / size
-        flat = _length(known + out["joints"] - truth)[real:]
+        flat = _length(placed(known, path, out) - truth)[real:]
         weight = self._joint_weights(filmed)[real:]
         deep = _length(out["pose"] - filmed.pose)
         terms = {
@@ -253,7 +258,7 @@ class Trainer:
         known = (filmed.visibility[:embedded, frames] > 0).any(-1).float()
         weight = (0.3 + 0.7 * known) / (0.3 + 0.7 * known).mean()
         off = out["mean"][:embedded, frames] - target
-        std = out["std"][:embedded, frames]
+        std = out["std"][:embedded, frames].clamp_min(_LEAST_STD)
         spread = std.log() + 0.5 * (off.detach() / std).square()
         return {
             "embedding": (weight * _length(off)).mean() / self.unit,
@@ -315,7 +320,8 @@ def _foreseen(error: Tensor, gap: Tensor) -> Tensor:
 
 def _seen(filmed: Windows) -> tuple[np.ndarray, np.ndarray]:
     """Joints and scores as `single_frames` takes them."""
-    return filmed.joints.numpy(), filmed.visibility.numpy()
+    joints, path, score = (x.numpy() for x in (filmed.joints, filmed.smooth, filmed.visibility))
+    return expected(joints, path, score), score
 
 
 def start(

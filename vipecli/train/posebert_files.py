@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vipecli.sequence.posebert import OUTPUTS, single_frames
+from vipecli.sequence.posebert import OUTPUTS, expected, single_frames
 from vipecli.train.export import write
 from vipecli.train.posebert import Trainer
 
@@ -23,9 +23,11 @@ def finish(trainer: Trainer, out: Path) -> list[Path]:
     config = trainer.config
     rng = np.random.default_rng(config.seed)
     filmed = trainer.studio.film(*trainer.studio.motions(_EXAMPLES, rng), rng)
-    mean, std = single_frames(trainer.single, filmed.joints.numpy(), filmed.visibility.numpy())
+    joints, path, score = (x.numpy() for x in (filmed.joints, filmed.smooth, filmed.visibility))
+    mean, std = single_frames(trainer.single, expected(joints, path, score), score)
     feed = {
-        "joints": 200 * filmed.joints.numpy() + 500,
+        "joints": 200 * joints + 500,
+        "smooth": 200 * path + 500,
         "visibility": filmed.visibility.numpy(),
         "away": filmed.away.numpy(),
         "times": filmed.times.numpy(),

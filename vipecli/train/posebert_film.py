@@ -9,7 +9,7 @@ from torch import Tensor
 from vipecli.poses.anatomy import bones, put_together
 from vipecli.poses.canonical import mid_hip, torso
 from vipecli.poses.skeleton import LEFT_HIP, LEFT_SHOULDER, MIRROR
-from vipecli.sequence.lines import straight
+from vipecli.sequence.paths import smooth, straight
 from vipecli.train.motion_clips import MotionClips
 
 _LIMBS = ((3, 5), (4, 6), (9, 11), (10, 12), (3, 4, 5, 6), (9, 10, 11, 12), (0,), (5,), (6,))
@@ -81,8 +81,8 @@ class Windows:
         shape (B, T, 13, 2) without noise.
     pose
         shape (B, T, 13, 3): right, down, forward about the mid-hip, torso units.
-    away
-        shape (B, T, 13, 2), as `sequence.lines.straight` gives it.
+    away, smooth
+        shapes (B, T, 13, 2), as `sequence.paths` gives them.
     """
 
     joints: Tensor
@@ -91,6 +91,7 @@ class Windows:
     truth: Tensor
     pose: Tensor
     away: Tensor
+    smooth: Tensor
 
 
 class Studio:
@@ -279,5 +280,7 @@ def windows(
     """Filmed windows, hidden joints on straight lines; arrays as the attributes of `Windows`."""
     joints, away = straight(found, score, times)
     pose = seen - mid_hip(seen)[:, :, None]
-    arrays = joints, score, times - times.mean(axis=1, keepdims=True), truth, pose, away
+    path = smooth(found, score, times)
+    times = times - times.mean(axis=1, keepdims=True)
+    arrays = joints, score, times, truth, pose, away, path
     return Windows(*(torch.from_numpy(np.ascontiguousarray(a, np.float32)) for a in arrays))

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 _KNOTS = 25  # of the bias by time, from -_FARTHEST_S to +_FARTHEST_S, closer together near 0
 _FARTHEST_S = 4.0
-_OF_JOINTS = 13 * 7  # numbers that tell of the joints of a frame
+_OF_JOINTS = 13 * 9  # numbers that tell of the joints of a frame
+_TO_SMOOTH = 1.0  # logit of how far from the line to the smooth path joints are at first
 _TINY = 1e-6
 
 
@@ -65,7 +66,7 @@ class PoseBert(nn.Module):
     """Context of every frame of a window; the pose in 2D and 3D from it, and its embedding.
 
     A few frames together are a token, as wav2vec 2.0 shortens sound. Hidden joints enter where
-    straight lines in time put them, with visibility 0.
+    straight lines in time put them, with visibility 0, and smooth paths beside them.
 
     Parameters
     ----------
@@ -106,7 +107,7 @@ class PoseBert(nn.Module):
         self.spread = nn.Linear(width, chunk * narrow) if layers else None
         self.single = nn.Linear(_OF_JOINTS + 2 * dims, narrow)
         self.both = nn.LayerNorm(narrow)
-        self.flat = _head(narrow, 26 + 13)
+        self.flat = _head(narrow, 26 + 13 + 13)
         self.deep = _head(narrow, 39 + 13)
         self.embedding = _head(narrow, 2 * dims)
         self.guess = nn.Linear(width, guess)
@@ -116,22 +117,31 @@ class PoseBert(nn.Module):
             nn.init.zeros_(head[-1].bias)
 
     def inputs(
-        self, joints: Tensor, visibility: Tensor, away: Tensor, mean: Tensor, std: Tensor
+        self,
+        joints: Tensor,
+        smooth: Tensor,
+        visibility: Tensor,
+        away: Tensor,
+        mean: Tensor,
+        std: Tensor,
     ) -> Tensor:
         """What is known of every frame by itself (B, T, features).
 
         Parameters
         ----------
-        joints, visibility
-            normalised, shapes (B, T, 13, 2) and (B, T, 13).
+        joints, smooth
+            shapes (B, T, 13, 2): on straight lines, and on smooth paths (`sequence.paths`), in
+            units of `normalised`.
+        visibility
+            shape (B, T, 13).
         away
-            shape (B, T, 13, 2), as `sequence.lines.straight` gives it.
+            shape (B, T, 13, 2), as `sequence.paths.straight` gives it.
         mean, std
             of the single-frame embedding, shape (B, T, D); 0 = not known.
         """
         middle = joints[:, :, 7:9].mean(2, keepdim=True)
-        about = (joints - middle).flatten(2)
-        parts = joints.flatten(2), about, visibility, away.flatten(2), mean, std
+        wide = joints, joints - middle, smooth - joints, away
+        parts = *(part.flatten(2) for part in wide), visibility, mean, std
         return torch.cat(parts, -1)
 
     def latent(self, inputs: Tensor) -> Tensor:
@@ -153,7 +163,8 @@ class PoseBert(nn.Module):
     def heads_of(self, inputs: Tensor, times: Tensor) -> dict[str, Tensor]:
         """What each frame's context says, in units of `normalised`.
 
-        ``joints`` (B, T, 13, 2), beside those of `inputs`, and ``joints_error`` (B, T, 13);
+        ``joints`` (B, T, 13, 2), beside a place between the line and the smooth path, which
+        ``smooth`` (B, T, 13, 1) says, and ``joints_error`` (B, T, 13);
         ``pose`` (B, T, 13, 3) in axes right, down, forward about the mid-hip, torso units, and
         ``pose_error``; ``mean`` and ``std`` (B, T, D): what to add to the mean of the embedding,
         and what to multiply its std with.
@@ -163,12 +174,13 @@ class PoseBert(nn.Module):
             context = self.context(self.latent(inputs), times)
             frames = frames + self.spread(context).unflatten(2, (self.chunk, -1)).flatten(1, 2)
         frames = self.both(frames)
-        moved, error = self.flat(frames).float().split([26, 13], -1)
+        moved, error, between = self.flat(frames).float().split([26, 13, 13], -1)
         pose, depth_error = self.deep(frames).float().split([39, 13], -1)
         more, wider = self.embedding(frames).float().chunk(2, -1)
         pose = pose.unflatten(-1, (13, 3))
         return {
             "joints": moved.unflatten(-1, (13, 2)),
+            "smooth": (between[..., None] + _TO_SMOOTH).sigmoid(),
             "joints_error": (error - 2).clamp(-8, 4).exp(),
             "pose": pose - pose[:, :, 7:9].mean(2, keepdim=True),
             "pose_error": (depth_error - 1).clamp(-8, 4).exp(),
@@ -179,6 +191,7 @@ class PoseBert(nn.Module):
     def forward(
         self,
         joints: Tensor,
+        smooth: Tensor,
         visibility: Tensor,
         away: Tensor,
         times: Tensor,
@@ -187,15 +200,21 @@ class PoseBert(nn.Module):
     ) -> tuple[Tensor, ...]:
         """Of pixels: joints and their errors in pixels, pose and its errors, mean and std."""
         known, middle, size = normalised(joints, visibility)
-        out = self.heads_of(self.inputs(known, visibility, away, mean, std), times)
+        path = (smooth - middle) / size
+        out = self.heads_of(self.inputs(known, path, visibility, away, mean, std), times)
         return (
-            middle + size * (known + out["joints"]),
+            middle + size * placed(known, path, out),
             size[..., 0] * out["joints_error"],
             out["pose"],
             out["pose_error"],
             mean + out["mean"],
             std * out["std"],
         )
+
+
+def placed(joints: Tensor, smooth: Tensor, out: dict[str, Tensor]) -> Tensor:
+    """Where joints are, of straight lines, smooth paths and what `PoseBert.heads_of` gave."""
+    return joints + out["smooth"] * (smooth - joints) + out["joints"]
 
 
 def _head(width: int, outputs: int) -> nn.Sequential:

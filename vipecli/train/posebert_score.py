@@ -6,10 +6,10 @@ from torch import Tensor
 
 from vipecli.embedding.model import Model
 from vipecli.evaluate.metrics import np_mpjpe_pairs
-from vipecli.sequence.posebert import single_frames
+from vipecli.sequence.posebert import expected, single_frames
 from vipecli.train.motion_clips import MotionClips
 from vipecli.train.posebert_film import Studio, Windows
-from vipecli.train.posebert_model import PoseBert, normalised
+from vipecli.train.posebert_model import PoseBert, normalised, placed
 
 _SCORED, _INDEXED = 96, 256  # held-out windows, and training windows that are searched
 _EVERY = 4  # frames of which one is looked for
@@ -65,12 +65,15 @@ class Score:
     def _run(
         self, net: PoseBert, filmed: Windows, *, embedded: bool = True
     ) -> tuple[dict[str, Tensor], Tensor]:
-        known, _, _ = normalised(filmed.joints, filmed.visibility)
-        found = single_frames(self.single, filmed.joints.numpy(), filmed.visibility.numpy())
+        known, middle, size = normalised(filmed.joints, filmed.visibility)
+        path = (filmed.smooth - middle) / size
+        arrays = (x.numpy() for x in (filmed.joints, filmed.smooth, filmed.visibility))
+        joints, smooth, score = arrays
+        found = single_frames(self.single, expected(joints, smooth, score), score)
         mean, std = (torch.from_numpy(x) * embedded for x in found)
-        inputs = net.inputs(known, filmed.visibility, filmed.away, mean, std)
+        inputs = net.inputs(known, path, filmed.visibility, filmed.away, mean, std)
         out = net.heads_of(inputs, filmed.times)
-        return out | {"joints": known + out["joints"], "mean": mean + out["mean"]}, mean
+        return out | {"joints": placed(known, path, out), "mean": mean + out["mean"]}, mean
 
     def _ratio(self, joints: Tensor, least_s: float) -> float:
         filmed = self.hidden
