@@ -49,7 +49,8 @@ def test_plain_numpy_reads_it(tmp_path):
     with np.load(tmp_path / "a.npz") as file:
         assert file.files == [
             *("format_version", "joints", "xy", "score", "times", "size", "source", "detector"),
-            *("landmarks", "landmark_score", "world", "mean", "std", "model", "sigmoid", "key"),
+            *("landmarks", "landmark_score", "world", "filled"),
+            *("mean", "std", "model", "sigmoid", "key"),
         ]
         assert tuple(file["joints"]) == JOINTS
         assert file["xy"].shape == (T, 13, 2)

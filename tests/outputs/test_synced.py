@@ -8,6 +8,7 @@ from vipecli.alignment.align import Alignment
 from vipecli.errors import VideoError, VipeError
 from vipecli.outputs.draw import (
     LEFT,
+    MIDDLE,
     RIGHT,
     _font,
     _missing,
@@ -212,7 +213,7 @@ def test_a_clip_that_went_away_leaves_nothing(clips, tmp_path):
 
 
 def test_interrupted(clips, tmp_path, monkeypatch):
-    def interrupt(*_args):
+    def interrupt(*_args, **_named):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("vipecli.outputs.screen.draw_skeleton", interrupt)
@@ -260,6 +261,19 @@ def test_missing_joints_are_left_out(missing):
     nobody = np.full((200, 200, 3), 90, np.uint8)
     draw_skeleton(nobody, np.full((13, 2), missing), np.zeros(13))
     assert (nobody == 90).all()
+
+
+def test_filled_joints_are_hollow():
+    filled = np.arange(13) == 5
+    x, y = (4 * person()[5]).astype(int)
+    seen, image = (np.full((800, 800, 3), 90, np.uint8) for _ in range(2))
+    draw_skeleton(seen, 4 * person(), np.ones(13))
+    assert np.abs(seen[y, x].astype(int) - MIDDLE).max() <= 2
+    draw_skeleton(image, 4 * person(), np.ones(13), filled=filled)
+    assert (image[y - 2 : y + 3, x - 2 : x + 3] == 90).all()
+    ring = np.abs(image[y - 12 : y + 13, x - 12 : x + 13].astype(int) - LEFT).max(axis=2) <= 2
+    assert ring.sum() > 20
+    draw_skeleton(image, 4 * person() - (640, 430), np.ones(13), filled=filled)  # over the edge
 
 
 def test_drawing_stays_inside_its_part_of_a_picture():

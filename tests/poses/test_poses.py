@@ -302,3 +302,14 @@ def test_clips_read_side_by_side_are_as_if_read_alone():
         alone, embedded_alone = read_clip(path, recipe)
         np.testing.assert_array_equal(seen.landmarks, alone.landmarks)
         np.testing.assert_array_equal(embedded.mean, embedded_alone.mean)
+
+
+def test_what_was_filled_is_marked():
+    before = poses(missing=[4, 5, 9, 10, 11, 12, 13, 19])
+    after = fill_gaps(before, max_gap_s=0.5)
+    assert before.filled is None and np.flatnonzero(after.filled.any(axis=1)).tolist() == [4, 5]
+    again = fill_gaps(after, max_gap_s=2.0)
+    assert np.flatnonzero(again.filled.all(axis=1)).tolist() == [4, 5, 9, 10, 11, 12, 13]
+    assert again.part(slice(9, 12)).filled.all()
+    assert after.part(slice(0, 4)).filled is None
+    assert fill_gaps(before, max_gap_s=0).filled is None

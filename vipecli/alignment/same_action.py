@@ -91,6 +91,7 @@ def mirrored(poses: Poses) -> Poses:
         score=poses.score[:, list(MIRROR)],
         landmarks=None,
         landmark_score=None,
+        filled=None if poses.filled is None else poses.filled[:, list(MIRROR)],
         world=None if poses.world is None else poses.world[:, _MIRROR_LANDMARKS] * _FLIP,
     )
 

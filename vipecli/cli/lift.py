@@ -115,7 +115,7 @@ def read_2d(clip: Path, recipe: "Recipe", bars: object) -> "Poses":
 
     task = bars.add_task(f"poses of {clip.name}", total=None, unit="frames")
     scene = read_scene(clip, recipe, lambda steps: bars.advance(task, steps))
-    return fill_gaps(scene.choose(recipe.person, path=clip))
+    return fill_gaps(scene.choose(recipe.person, path=clip), max_gap_s=recipe.fill_s)
 
 
 def _preview(lifted: "Lifted", poses: "Poses", clip: "ClipSource", out: Path, bars: object) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _SHORTEST_WINDOW_S, _LONGEST_WINDOW_S = 1.0, 10.0  # of the movement that is named
 
 
-@with_recipe(without=("person", "start", "end", "fps", "joints", "detector"))
+@with_recipe(without=("person", "start", "end", "fps", "joints", "detector", "fill"))
 def live(
     reference: Annotated[
         Path | None,

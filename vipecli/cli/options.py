@@ -155,6 +155,17 @@ Rate = Annotated[
         help="Read at most N frames per second; the rate of image sequences and files without one.",
     ),
 ]
+Fill = Annotated[
+    float,
+    typer.Option(
+        "--fill",
+        rich_help_panel=READING,
+        min=0,
+        metavar="SECONDS",
+        help="Longest gap that is filled, by straight lines; 0 fills none. Filled joints are drawn "
+        "hollow.",
+    ),
+]
 Joints = Annotated[
     Path | None,
     typer.Option(
@@ -234,6 +245,7 @@ _OF_RECIPE = {  # option: its field of `clip.Recipe`, type and default
     "start": ("start_s", Start, None),
     "end": ("end_s", End, None),
     "fps": ("fps", Rate, None),
+    "fill": ("fill_s", Fill, 0.5),
     "joints": ("joints", Joints, None),
     "video": ("video", OneVideo, None),
     "detector": ("detector", Detector, "mediapipe"),

@@ -158,7 +158,9 @@ def _read(
     scene = read_scene(clip, recipe, lambda steps: bars.advance(task, steps))
     poses = scene.choose(recipe.person, path=clip)
     count = _frames_until(poses.times, at, clip)
-    seen, poses = fill_gaps(poses.part(slice(count))), fill_gaps(poses)
+    seen, poses = (
+        fill_gaps(part, max_gap_s=recipe.fill_s) for part in (poses.part(slice(count)), poses)
+    )
     lifted = lift(seen, lifter)
     how = {"source": clip.name, "torso_m": torso, "camera": True}
     before = as_motion(lifted, seen, **how)

@@ -74,7 +74,7 @@ def read_people(
     others.sort(key=lambda track: -track.covered())
     found = list[Candidate]()
     for track in [largest, *others][:MOST_PEOPLE]:
-        poses = fill_gaps(scene.poses_of(track))
+        poses = fill_gaps(scene.poses_of(track), max_gap_s=recipe.fill_s)
         number = next(i for i, one in enumerate(people, start=1) if one is track)
         one = Candidate(poses, embed(poses, model), number, len(people))
         if track is largest or np.isfinite(one.embeddings.mean).all(axis=1).sum() > 1:

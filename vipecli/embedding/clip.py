@@ -62,6 +62,8 @@ class Recipe:
         times: the rate at which it was taken.
     detector
         as in `detectors.open_detector`.
+    fill_s
+        longest gap that is filled, seconds; 0 = none.
     cached
         take poses found before from the cache, and put new ones there.
     """
@@ -76,6 +78,7 @@ class Recipe:
     end_s: float | None = None
     fps: float | None = None
     detector: str = DEFAULT
+    fill_s: float = MAX_GAP_S
     cached: bool = True
 
     @property
@@ -251,7 +254,7 @@ def read_clip(
     scene = read_scene(path, recipe, tick)
     if len(scene.times) < 2:
         raise single_frame(path)
-    poses = fill_gaps(scene.choose(recipe.person, path=path))
+    poses = fill_gaps(scene.choose(recipe.person, path=path), max_gap_s=recipe.fill_s)
     return poses, embed(poses, model)
 
 
@@ -287,7 +290,7 @@ def read_moment(
     scene = read_scene(path, part)
     if not len(scene.times):
         raise VideoError(f"{path}: no frame at {time_s or 0:g} s")
-    poses = fill_gaps(scene.choose(recipe.person, path=path))
+    poses = fill_gaps(scene.choose(recipe.person, path=path), max_gap_s=recipe.fill_s)
     seen = np.flatnonzero(poses.found)
     if not len(seen):
         raise NoPoseError(f"{path}: nobody is seen there; choose another moment")
@@ -336,17 +339,20 @@ def read_pieces(
         raise single_frame(path)
     chosen = scene.track("largest" if everyone else recipe.person, path=path)
     tracks = present(scene.tracks.tracks) if everyone else [chosen]
-    return [_pieces(scene, track, model) for track in tracks]
+    return [_pieces(scene, track, model, recipe.fill_s) for track in tracks]
 
 
-def _pieces(scene: Scene, track: Track, model: Model) -> Iterator[tuple[Poses, Embeddings]]:
+def _pieces(
+    scene: Scene, track: Track, model: Model, fill_s: float
+) -> Iterator[tuple[Poses, Embeddings]]:
     """Yield poses and embeddings of a track in pieces, equal to those of the whole."""
-    times, reach = scene.times, MAX_GAP_S + 1e-3  # beyond which no gap is filled
+    times, reach = scene.times, fill_s + 1e-3  # beyond which no gap is filled
     for first in range(0, len(times), _PIECE):
         last = min(first + _PIECE, len(times))
         low = bisect_left(times, times[first] - reach)
         high = bisect_right(times, times[last - 1] + reach)
-        poses = fill_gaps(scene.poses_of(track, low, high)).part(slice(first - low, last - low))
+        poses = fill_gaps(scene.poses_of(track, low, high), max_gap_s=fill_s)
+        poses = poses.part(slice(first - low, last - low))
         yield poses, embed(poses, model)
 
 

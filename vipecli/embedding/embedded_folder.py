@@ -16,6 +16,7 @@ from vipecli.embedding.clip import POSES_FORMAT, Recipe
 from vipecli.errors import VideoError
 from vipecli.files import is_sidecar
 from vipecli.poses.formats import is_pose_file, looks_like_poses
+from vipecli.poses.gaps import MAX_GAP_S
 from vipecli.video.container import check_input
 from vipecli.video.image_sequence import IMAGE_SUFFIXES
 from vipecli.video.read import VIDEO_SUFFIXES
@@ -205,4 +206,6 @@ def files_of(video: Path) -> list[Path]:
 def detector_key(recipe: Recipe) -> str:
     """Return the settings that poses depend on besides the clip: person, detector, its model."""
     part = f" {recipe.part}" if recipe.part else ""
+    if recipe.fill_s != MAX_GAP_S:
+        part += f" fill={recipe.fill_s!r}"
     return f"{POSES_FORMAT} {recipe.person} {recipe.finder}{part}\n"

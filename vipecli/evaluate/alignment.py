@@ -220,6 +220,7 @@ def _at(take: Take, old: np.ndarray, new: np.ndarray) -> Take:
         times=new,
         landmarks=None,
         landmark_score=None,
+        filled=None,
         world=None if poses.world is None else between(poses.world),
     )
     return replace(take, poses=moved, moment=np.interp(old, poses.times, take.moment))

@@ -27,6 +27,7 @@ HIDDEN_SCORE = 0.5
 _THICKNESS = 1 / 85  # of a bone, of the person's height in the picture
 _THINNEST_PX, _THICKEST_PX = 1.5, 24.0
 _HEAD_RADIUS = 1.7  # in thicknesses of a bone
+_HOLLOW_RADIUS = 1.2  # likewise, of a joint that nobody saw
 _LONGEST = 1000  # characters of a line; the longest is far wider than a picture
 SHIFT = 4  # sub-pixel bits of cv2's drawing functions
 _FARTHEST_PX = 1 << 14  # a joint beyond overflows them
@@ -42,7 +43,12 @@ _FALLBACK_FONTS = (  # for names that Pillow's own font cannot write, which has 
 
 
 def draw_skeleton(
-    image: np.ndarray, xy: np.ndarray, score: np.ndarray, colour: Colour | None = None
+    image: np.ndarray,
+    xy: np.ndarray,
+    score: np.ndarray,
+    colour: Colour | None = None,
+    *,
+    filled: np.ndarray | None = None,
 ) -> None:
     """Draw one person's joints and bones into a picture.
 
@@ -56,12 +62,17 @@ def draw_skeleton(
         shape (13,); joints below `HIDDEN_SCORE` are drawn thin.
     colour
         of all of it; None = one for each of the person's sides.
+    filled
+        shape (13,) bool: joints that nobody saw, drawn hollow, their bones thin; None = none.
     """
     known = known_joints(xy)
     if not known.any():
         return
     thick = _bone_thickness(xy[known])
+    hollow = np.zeros(len(xy), bool) if filled is None else filled
+    score = np.where(hollow, 0, score)
     bones = bones_of(xy, score, known)
+    behind = image.copy() if (hollow & known).any() else image
     for outline in (True, False):
         for start, end, seen, own in bones:
             tint = OUTLINE if outline else colour or own
@@ -69,11 +80,33 @@ def draw_skeleton(
     joints = np.flatnonzero(known)
     radii = thick * np.where(joints == sk.HEAD, _HEAD_RADIUS, 0.95)
     radii = radii * np.where(score[joints] >= HIDDEN_SCORE, 1.0, 0.6)
+    radii = np.where(hollow[joints], _HOLLOW_RADIUS * thick, radii)
     rings = _rings(xy[joints], np.stack([radii + max(1.0, 0.3 * thick), radii, 0.5 * radii], 1))
     for joint, corners in zip(joints.tolist(), rings, strict=True):
         tints = OUTLINE, colour or _colour(joint), MIDDLE
+        if hollow[joint]:
+            _hollow(image, behind, corners[1], thick, tints[:2])
+            continue
         for ring, tint in zip(corners, tints, strict=True):
             cv2.fillConvexPoly(image, ring, tint, cv2.LINE_AA, SHIFT)
+
+
+def _hollow(
+    image: np.ndarray,
+    behind: np.ndarray,
+    corners: np.ndarray,
+    thick: float,
+    tints: tuple[Colour, Colour],
+) -> None:
+    """Draw a circle (24, 2) that what is behind is seen through, with an outline."""
+    low = np.maximum(corners.min(axis=0) >> SHIFT, 0)
+    high = (corners.max(axis=0) >> SHIFT) + 1
+    part = slice(low[1], max(high[1], 0)), slice(low[0], max(high[0], 0))
+    mask = np.zeros(image[part].shape[:2], np.uint8)
+    cv2.fillConvexPoly(mask, corners - (low << SHIFT), 1, cv2.LINE_8, SHIFT)
+    np.copyto(image[part], behind[part], where=mask[..., None] > 0)
+    for width, tint in zip((0.4 * thick + 2, 0.4 * thick), tints, strict=True):
+        cv2.polylines(image, [corners], True, tint, max(1, round(width)), cv2.LINE_AA, SHIFT)
 
 
 def skeleton_box(xy: np.ndarray) -> Box:

@@ -100,7 +100,10 @@ def write_ghost(
             if held:
                 picture = np.round(_HELD * picture).astype(np.uint8)
             elif abs(times[nearest] - time_s) < 1 / fps:
-                draw_skeleton(picture, poses.xy[nearest] * scale, poses.score[nearest])
+                filled = None if poses.filled is None else poses.filled[nearest]
+                draw_skeleton(
+                    picture, poses.xy[nearest] * scale, poses.score[nearest], filled=filled
+                )
             _draw_ghost(picture, ghost, time_s, scale)
             writer.write(picture)
             if progress:

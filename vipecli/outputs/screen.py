@@ -94,7 +94,7 @@ class Screen:
             return
         xy = pose[0] + corner
         with image.drawn(skeleton_box(xy)) as (part, start):
-            draw_skeleton(part, xy - start, pose[1], colour)
+            draw_skeleton(part, xy - start, pose[1], colour, filled=self._filled())
 
     def joints(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Joints (13, 2) in pixels of the picture that was given last, and scores (13,)."""
@@ -103,6 +103,13 @@ class Screen:
             return None
         xy, score = _pose_at(poses.times, poses.xy, poses.score, self._shown_s, self._blend)
         return xy * np.divide(self.size, poses.size), score
+
+    def _filled(self) -> np.ndarray | None:
+        """Which joints (13,) nobody saw in the frame nearest to the picture given last."""
+        poses = self._poses
+        if poses is None or poses.filled is None:
+            return None
+        return poses.filled[int(np.abs(poses.times - self._shown_s).argmin())]
 
 
 def _pose_at(

@@ -165,7 +165,8 @@ def write_preview(
                 continue
             done = i
             picture[:, :width], picture[:, width:] = image, BACKGROUND
-            draw_skeleton(picture[:, :width], poses.xy[i] * scale, poses.score[i])
+            filled = None if poses.filled is None else poses.filled[i]
+            draw_skeleton(picture[:, :width], poses.xy[i] * scale, poses.score[i], filled=filled)
             panel = picture[:, width:]
             azimuth = 360 * (time_s - times[0]) / _TURN_S
             draw_pose(

@@ -27,13 +27,17 @@ def fill_gaps(poses: Poses, *, max_gap_s: float = MAX_GAP_S) -> Poses:
 
     Returns
     -------
-    Filled joints have half the lower score of the two ends. Landmarks and world landmarks are
-    filled in the same way. The input itself is returned if nothing is missing.
+    Filled joints have half the lower score of the two ends and are marked in `Poses.filled`.
+    Landmarks and world landmarks are filled in the same way. The input itself is returned if
+    nothing is missing.
     """
     if not (poses.score == 0).any():
         return poses
     changed = {}
     xy, score = _filled(poses.xy, poses.score, poses.times, max_gap_s)
+    filled = (score > 0) & (poses.score == 0)
+    if poses.filled is not None:
+        filled |= poses.filled
     if poses.landmark_score is not None:
         before = poses.landmark_score
         for name in ("landmarks", "world"):
@@ -41,6 +45,7 @@ def fill_gaps(poses: Poses, *, max_gap_s: float = MAX_GAP_S) -> Poses:
                 changed[name], changed["landmark_score"] = _filled(
                     points, before, poses.times, max_gap_s
                 )
+    changed["filled"] = filled if filled.any() else None
     return replace(poses, xy=xy, score=score, **changed)
 
 

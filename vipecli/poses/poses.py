@@ -24,7 +24,7 @@ from vipecli.poses.tracking import (
 )
 
 _LEAST_SCORE = 1e-4  # of a joint that has coordinates
-_OPTIONAL = {"landmarks": (33, 3), "landmark_score": (33,), "world": (33, 3)}
+_OPTIONAL = {"landmarks": (33, 3), "landmark_score": (33,), "world": (33, 3), "filled": (13,)}
 _SHAPES = {"times": (), "xy": (13, 2), "score": (13,)} | _OPTIONAL  # per frame
 
 _Item = TypeVar("_Item")
@@ -56,6 +56,9 @@ class Poses:
         shape (T, 33) float32 or None: their visibility, 0 where missing.
     world
         shape (T, 33, 3) float32 or None: MediaPipe's 3D landmarks, metres from the mid-hip.
+    filled
+        shape (T, 13) bool or None: joints that nobody saw, put there by `gaps.fill_gaps`; None =
+        none of them.
     """
 
     xy: NDArray[np.float32]
@@ -67,6 +70,7 @@ class Poses:
     landmarks: NDArray[np.float32] | None = None
     landmark_score: NDArray[np.float32] | None = None
     world: NDArray[np.float32] | None = None
+    filled: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         """Check the shapes once, so that no later stage has to.
@@ -207,7 +211,10 @@ class Poses:
     def part(self, frames: slice | NDArray[Any]) -> "Poses":
         """Some of the frames."""
         known = [name for name in _SHAPES if getattr(self, name) is not None]
-        return replace(self, **{name: getattr(self, name)[frames] for name in known})
+        parts = {name: getattr(self, name)[frames] for name in known}
+        if self.filled is not None and not parts["filled"].any():
+            parts["filled"] = None
+        return replace(self, **parts)
 
 
 def _seconds_of(dataset: Any, name: str, fps: float | None) -> NDArray[np.float64]:

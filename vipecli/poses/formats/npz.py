@@ -33,13 +33,14 @@ SPECS: dict[str, Spec] = {
     "landmarks": ("f", ("T", 33, 3)),
     "landmark_score": ("f", ("T", 33)),
     "world": ("f", ("T", 33, 3)),
+    "filled": ("b", ("T", 13)),
     "key": ("U", ()),
 }
 """Arrays of a pose file."""
 
 _POSES = ("xy", "score", "times", "size", "source", "detector")
 _LANDMARKS = ("landmarks", "landmark_score", "world")
-_KIND_NAMES = {"i": "whole numbers", "f": "numbers", "U": "text"}
+_KIND_NAMES = {"b": "true or false", "i": "whole numbers", "f": "numbers", "U": "text"}
 
 
 def read_npz(path: Path) -> Poses:
@@ -50,8 +51,10 @@ def read_npz(path: Path) -> Poses:
     FormatError
         if it cannot be read, is damaged, or has an unknown version.
     """
-    found = read_arrays(path, _POSES, optional=_LANDMARKS)
+    found = read_arrays(path, _POSES, optional=(*_LANDMARKS, "filled"))
     check_times(path, found["times"])
+    if not found.get("filled", np.zeros(0)).any():
+        found.pop("filled", None)
     width, height = (int(side) for side in found["size"])
     texts = {name: str(found[name]) for name in ("source", "detector")}
     try:
@@ -94,7 +97,8 @@ def _arrays(poses: Poses, more: Mapping[str, object], key: str | None) -> dict[s
     """Return the arrays of an `.npz`, in order."""
     arrays = {"format_version": FORMAT_VERSION, "joints": JOINTS}
     arrays |= {name: getattr(poses, name) for name in (*_POSES, *_LANDMARKS)}
-    arrays |= {**more, "key": key}
+    filled = np.zeros(poses.score.shape, bool) if poses.filled is None else poses.filled
+    arrays |= {"filled": filled, **more, "key": key}
     return {name: value for name, value in arrays.items() if value is not None}
 
 
