@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from vipecli.cli.app import COMMANDS
-from vipecli.cli.manual import manual_pages
+from vipecli.cli.help import OUTPUTS, groups
+from vipecli.cli.manual import contexts, manual_pages
 
 PAGES = manual_pages("1.2.3")
 
@@ -64,3 +65,16 @@ def _completed(program, words):
 )
 def test_completion_knows_commands_options_and_values(program, words, found):
     assert _completed(program, words) == found
+
+
+def test_what_is_written_stands_under_outputs_and_values_have_names():
+    types = r"INTEGER|FLOAT|RANGE|<|\bPATH\b|\bVALUE\b"
+    for context in contexts():
+        found = groups(context.command, context)
+        for title, rows in found.items():
+            for what, _ in rows:
+                assert not re.search(types, what), f"{context.command_path} {what}"
+                written = what.startswith(
+                    ("--out", "--json", "--csv", "--plot", "--report", "--log")
+                )
+                assert not written or title == OUTPUTS, f"{context.command_path} {what}"

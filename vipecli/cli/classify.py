@@ -9,6 +9,7 @@ import typer
 
 from vipecli.cli.console import say, show, table
 from vipecli.cli.engines import with_executor
+from vipecli.cli.help import MATCHING, OUTPUTS
 from vipecli.cli.label_many import ClipLabeller, label_many
 from vipecli.cli.labelling import LabelledClip, LabelOptions, step_seconds
 from vipecli.cli.options import (
@@ -49,7 +50,12 @@ def classify(
             help="Folder with an index, or with one sub-folder of videos per label.",
         ),
     ],
-    k: Annotated[int, typer.Option("-k", min=1, help="How many of the nearest clips vote.")] = 5,
+    k: Annotated[
+        int,
+        typer.Option(
+            "-k", min=1, help="How many of the nearest clips vote.", rich_help_panel=MATCHING
+        ),
+    ] = 5,
     exclude: Annotated[
         list[str] | None,
         typer.Option(
@@ -59,13 +65,18 @@ def classify(
     ] = None,
     hubs: Annotated[
         int,
-        typer.Option(min=0, help="Correct for hubs by the N nearest index clips (CSLS); 0 = no."),
+        typer.Option(
+            min=0,
+            help="Correct for hubs by the N nearest index clips (CSLS); 0 = no.",
+            rich_help_panel=MATCHING,
+        ),
     ] = HUBS,
     exact: Annotated[
         bool,
         typer.Option(
             "--exact",
             help="Compute every distance, also in an index so large that a shortlist comes first.",
+            rich_help_panel=MATCHING,
         ),
     ] = False,
     every: Annotated[
@@ -75,12 +86,18 @@ def classify(
     timeline: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="FILE", help="With --every, .json, .csv, .srt or .vtt; may be repeated."
+            metavar="FILE",
+            help="With --every, .json, .csv, .srt or .vtt; may be repeated.",
+            rich_help_panel=OUTPUTS,
         ),
     ] = None,
     explain: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Show the clip beside its nearest: .mp4 or .html."),
+        typer.Option(
+            metavar="FILE",
+            help="Show the clip beside its nearest: .mp4 or .html.",
+            rich_help_panel=OUTPUTS,
+        ),
     ] = None,
     match: MatchBy = Estimator.EXPECTED,
     start: Start = None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vipecli.alignment.settings import Ends, Mirror, Settings
-from vipecli.cli.help import OUTPUTS
+from vipecli.cli.help import MATCHING, OUTPUTS
 from vipecli.cli.options import Json, with_recipe
 
 if TYPE_CHECKING:
@@ -40,9 +40,13 @@ def compare(
             "(world), or the picture (2d)."
         ),
     ] = Pose.LIFTED,
-    ends: Annotated[Ends, typer.Option(help="As for align.")] = Ends.AUTO,
+    ends: Annotated[Ends, typer.Option(help="As for align.", rich_help_panel=MATCHING)] = Ends.AUTO,
     mirror: Annotated[
-        Mirror, typer.Option(help="Compare b's left with a's right; auto: if that fits better.")
+        Mirror,
+        typer.Option(
+            help="Compare b's left with a's right; auto: if that fits better.",
+            rich_help_panel=MATCHING,
+        ),
     ] = Mirror.NO,
     csv: Annotated[
         Path | None,

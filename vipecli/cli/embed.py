@@ -8,6 +8,7 @@ import typer
 
 from vipecli.cli.console import say
 from vipecli.cli.engines import with_executor
+from vipecli.cli.help import OUTPUTS
 from vipecli.cli.options import with_recipe
 
 _NAMED = 3  # files that a note names
@@ -30,12 +31,18 @@ def embed(
             "-o",
             metavar="FOLDER",
             help="Where to put the files.  [default: .vipe inside each folder]",
+            rich_help_panel=OUTPUTS,
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Make again what is there.")] = False,
     log: Annotated[
         Path | None,
-        typer.Option("--log", metavar="FILE", help="List what failed there, as JSON lines."),
+        typer.Option(
+            "--log",
+            metavar="FILE",
+            help="List what failed there, as JSON lines.",
+            rich_help_panel=OUTPUTS,
+        ),
     ] = None,
     all_people: Annotated[
         bool,

@@ -11,7 +11,7 @@ import typer
 
 from vipecli.cli.console import say
 from vipecli.cli.engines import with_executor
-from vipecli.cli.help import App
+from vipecli.cli.help import OUTPUTS, App
 from vipecli.cli.options import Detector, Joints, Json, Person, PoseModel, Vertical, Weights
 
 if TYPE_CHECKING:
@@ -59,7 +59,11 @@ def build(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", metavar="FOLDER", help="Put the index there.  [default: into DIR]"
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="Put the index there.  [default: into DIR]",
+            rich_help_panel=OUTPUTS,
         ),
     ] = None,
     poses: Annotated[

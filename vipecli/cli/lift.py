@@ -25,7 +25,7 @@ LiftModel = Annotated[
 ]
 
 
-@with_recipe(without=("weights",))
+@with_recipe(without=("weights", "vertical"))
 def lift(
     clip: Annotated[
         Path, typer.Argument(metavar="CLIP", help="Video, folder of frames, or file of 2D poses.")

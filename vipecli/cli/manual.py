@@ -21,11 +21,11 @@ _DASH = re.compile(r"-(?=[-\w])")  # of an option: to be copied, not a hyphen
 
 def manual_pages(version: str) -> dict[str, str]:
     """Manual page in roff of each command by file name: ``vipe.1``, ``vipe-index-build.1``."""
-    pages = {f"{_dashed(context)}.1": _page(context, version) for context in _commands()}
+    pages = {f"{_dashed(context)}.1": _page(context, version) for context in contexts()}
     return pages | {"vipecli.1": ".so man1/vipe.1\n"}
 
 
-def _commands() -> Iterator[typer.Context]:
+def contexts() -> Iterator[typer.Context]:
     """Context of the command and of each below it."""
     waiting = [typer.Context(get_command(app), info_name="vipe")]
     while waiting:

@@ -35,7 +35,7 @@ class PoseFormat(str, Enum):
     TRC = "trc"
 
 
-@with_recipe(without=("weights", "fill"))
+@with_recipe(without=("weights", "vertical", "fill"))
 def poses(
     clip: Annotated[Path, typer.Argument(metavar="CLIP", help="Video, frames or keypoint file.")],
     out: Annotated[

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vipecli.cli.console import say
+from vipecli.cli.help import OUTPUTS
 from vipecli.cli.lift import LiftModel
 from vipecli.cli.options import Json, with_recipe
 
@@ -38,7 +39,7 @@ class _Known:
     lifted: "Lifted | None" = None
 
 
-@with_recipe(without=("weights",))
+@with_recipe(without=("weights", "vertical"))
 def predict(
     clip: Annotated[
         Path,
@@ -69,11 +70,16 @@ def predict(
             metavar="FILE",
             help="3D joints: .npz, .json, .trc, .c3d or .bvh.  [default: CLIP_future.npz in "
             "this folder, none with --preview]",
+            rich_help_panel=OUTPUTS,
         ),
     ] = None,
     preview: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Film with the predicted skeleton as a ghost."),
+        typer.Option(
+            metavar="FILE",
+            help="Film with the predicted skeleton as a ghost.",
+            rich_help_panel=OUTPUTS,
+        ),
     ] = None,
     torso: Annotated[
         float, typer.Option(min=0.01, metavar="METRES", help="From mid-hip to mid-shoulder.")

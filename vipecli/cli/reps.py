@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vipecli.cli.compare import Pose
+from vipecli.cli.help import OUTPUTS
 from vipecli.cli.options import Json, with_recipe
 
 if TYPE_CHECKING:
@@ -37,17 +38,33 @@ def reps(
     ),
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="Film of all repetitions in step."),
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="Film of all repetitions in step.",
+            rich_help_panel=OUTPUTS,
+        ),
     ] = None,
     snip: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Cut each repetition into a film there.")
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Cut each repetition into a film there.", rich_help_panel=OUTPUTS
+        ),
     ] = None,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Mean and spread of each angle: .png, .svg or .pdf."),
+        typer.Option(
+            metavar="FILE",
+            help="Mean and spread of each angle: .png, .svg or .pdf.",
+            rich_help_panel=OUTPUTS,
+        ),
     ] = None,
     csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="All angles, one row per phase and trial.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="All angles, one row per phase and trial.", rich_help_panel=OUTPUTS
+        ),
     ] = None,
     json: Json = None,
     *,

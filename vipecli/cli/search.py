@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vipecli.cli.console import say, show, table
+from vipecli.cli.help import MATCHING, OUTPUTS
 from vipecli.cli.options import (
     Detector,
     Estimator,
@@ -52,7 +53,11 @@ def search(
     top: Annotated[int, typer.Option("--top", "-n", min=1, help="Number of hits.")] = 12,
     per_clip: Annotated[int, typer.Option(min=1, help="Largest number of hits of one clip.")] = 1,
     space: Annotated[
-        Space, typer.Option(help="Compare embeddings of the pictures, or the poses lifted to 3D.")
+        Space,
+        typer.Option(
+            help="Compare embeddings of the pictures, or the poses lifted to 3D.",
+            rich_help_panel=MATCHING,
+        ),
     ] = Space.EMBEDDING,
     exclude: Annotated[
         list[str] | None,
@@ -60,7 +65,11 @@ def search(
     ] = None,
     sheet: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.png", help="Contact sheet: pose and hits with their joints."),
+        typer.Option(
+            metavar="FILE.png",
+            help="Contact sheet: pose and hits with their joints.",
+            rich_help_panel=OUTPUTS,
+        ),
     ] = None,
     match: MatchBy = Estimator.EXPECTED,
     fps: Rate = None,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vipecli.cli.console import note, progress_bars, say
+from vipecli.cli.help import OUTPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +21,10 @@ def train(
         typer.Argument(metavar="MOCAP...", help="Mocap: .npz, .bvh or .amc files, or folders."),
     ],
     out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Checkpoint, log and model go here.")
+        Path,
+        typer.Option(
+            metavar="FOLDER", help="Checkpoint, log and model go here.", rich_help_panel=OUTPUTS
+        ),
     ] = Path("runs/prvipe"),
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 lets torch decide.")] = 0,
