@@ -196,19 +196,19 @@ def test_every_clip_of_a_folder_is_labelled(labelled, vipe, bad, tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize("large", [0, 2, 4])
-def test_a_file_that_does_not_fit_costs_no_other(labelled, vipe, large, jobs):
-    import resource
-
+def test_a_file_that_does_not_fit_costs_no_other(labelled, large, jobs):
     folder, names = labelled(())
     save_poses([seen(waving(4000))], folder / "squat" / f"{large}.json", format="mmpose")
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))
-    try:
-        code, out, err = vipe("embed", folder, "--jobs", jobs)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert (code, out.split(",")[0]) == (1, "4 embedded")
-    assert f"{large}.json.npz: cannot be written" in err
+    # a process of its own, since a fork server keeps the limits that it was started with
+    limited = (
+        "import resource, sys\nfrom vipecli.cli.app import main\n"
+        "hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))\nmain(sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", limited, "embed", str(folder), "--jobs", str(jobs)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.split(",")[0]) == (1, "4 embedded")
+    assert f"{large}.json.npz: cannot be written" in done.stderr
     assert _done(folder) == [name for name in names if name != f"{large}.json"]
 
 

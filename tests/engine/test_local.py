@@ -1,3 +1,4 @@
+import importlib.util
 import itertools
 import multiprocessing
 import os
@@ -11,6 +12,7 @@ import pytest
 
 from tests.conftest import ROOT
 from vipecli import engine
+from vipecli.cli.engines import LIBRARIES
 from vipecli.errors import UnfinishedError, VideoError
 
 
@@ -189,7 +191,10 @@ def run_script(folder, text):
         capture_output=True,
         text=True,
         timeout=60,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder), *filter(None, sys.path)]),
+        },
     )
 
 
@@ -261,3 +266,33 @@ def test_a_process_that_does_not_listen_is_killed():
     next(results)
     results.close()
     assert multiprocessing.active_children() == []
+
+
+def environment_of(name, tick):
+    return os.environ.get(name)
+
+
+def test_processes_have_the_environment_of_the_moment(monkeypatch):
+    for value in ("a", "b", None):
+        monkeypatch.setenv("VIPE_TEST", value) if value else monkeypatch.delenv("VIPE_TEST")
+        assert outcomes(environment_of, ["VIPE_TEST"], jobs=2) == {"VIPE_TEST": (value, type(None))}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes start one by one")
+def test_modules_are_imported_once_for_all_processes(tmp_path):
+    (tmp_path / "costly.py").write_text("import os\nprint('imported', flush=True)\n")
+    done = run_script(
+        tmp_path,
+        "if __name__ == '__main__':\n"
+        "    list(engine.run(test_local.import_costly, [1, 2, 3], jobs=3, preload=['costly']))\n",
+    )
+    assert done.stdout.count("imported") == 1, done.stderr
+
+
+def import_costly(item, tick):
+    time.sleep(0.5)
+    importlib.import_module("costly")
+
+
+def test_the_modules_that_commands_share_exist():
+    assert all(importlib.util.find_spec(name) for name in LIBRARIES)

@@ -12,6 +12,9 @@ from vipecli.cli.help import MANY
 if TYPE_CHECKING:
     from vipecli.engine import Executor
 
+LIBRARIES = ("vipecli.embedding.batch", "onnxruntime", "mediapipe.tasks.python.vision")
+"""Modules that detection and embedding import, the last one in half a second."""
+
 
 class Engine(str, Enum):
     """What runs the work."""
@@ -107,7 +110,7 @@ def _executor(
 
         if address is not None:
             raise typer.BadParameter("--address needs --engine ray")
-        return Local(jobs or 1, time_limit)
+        return Local(jobs or 1, time_limit, preload=LIBRARIES)
     from vipecli.engine.ray import Ray
 
     if address is not None and address != "auto" and not address.startswith("ray://"):

@@ -1,7 +1,7 @@
 """Run one task over many items, on this machine."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from vipecli.engine.outcome import Outcome, Task, Tick, ignore
@@ -19,10 +19,14 @@ class Local:
         the guard ``if __name__ == "__main__":``, since each process imports the script.
     limit_s
         time for one item, seconds; then its process is ended. None = any.
+    preload
+        modules that tasks import: on Linux imported once for all processes, by the fork server of
+        `multiprocessing`.
     """
 
     jobs: int = 1
     limit_s: float | None = None
+    preload: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         """Refuse what could not work.
@@ -50,11 +54,16 @@ class Local:
         tick = tick or ignore
         if self.jobs == 1 and self.limit_s is None:
             return _run_here(task, items, tick)
-        return run_pool(task, items, self.jobs, tick, self.limit_s)
+        return run_pool(task, items, self.jobs, tick, limit_s=self.limit_s, preload=self.preload)
 
 
 def run(
-    task: Task, items: Iterable[Any], *, jobs: int = 1, tick: Tick | None = None
+    task: Task,
+    items: Iterable[Any],
+    *,
+    jobs: int = 1,
+    tick: Tick | None = None,
+    preload: tuple[str, ...] = (),
 ) -> Iterator[Outcome]:
     """Yield the outcome of the task for every item, as `Local.run` does.
 
@@ -65,7 +74,7 @@ def run(
     VipeError
         if the processes cannot start.
     """
-    return Local(jobs).run(task, items, tick=tick)
+    return Local(jobs, preload=preload).run(task, items, tick=tick)
 
 
 def _run_here(task: Task, items: Iterable[Any], tick: Tick) -> Iterator[Outcome]:

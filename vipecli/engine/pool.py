@@ -6,11 +6,14 @@ Python 3.14; the processes of `loky` outlive a parent that is killed.
 
 import math
 import multiprocessing
+import os
+import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import wait
+from multiprocessing.context import BaseContext
 from typing import Any
 
 from vipecli.engine.outcome import Outcome, Task, Tick
@@ -20,12 +23,21 @@ from vipecli.errors import VipeError
 
 
 def run_pool(
-    task: Task, items: Iterable[Any], jobs: int, tick: Tick, limit_s: float | None = None
+    task: Task,
+    items: Iterable[Any],
+    jobs: int,
+    tick: Tick,
+    *,
+    limit_s: float | None = None,
+    preload: Sequence[str] = (),
 ) -> Iterator[Outcome]:
     """Yield outcomes as `Local.run` does, from several processes."""
+    context = _context(preload)
 
     def one_pass(items: Iterable[Any], alone: bool, aside: list[Any]) -> Iterator[Outcome]:
-        pool = _Pool(task, iter(items), 1 if alone else jobs, limit_s, aside)
+        pool = _Pool(
+            lambda: _Worker(task, context), iter(items), 1 if alone else jobs, limit_s, aside
+        )
         try:
             yield from pool.run(tick)
         finally:
@@ -37,6 +49,19 @@ def run_pool(
 _GRACE_S = 0.01  # beyond a limit, so that one waiting is enough
 
 
+def _context(preload: Sequence[str]) -> BaseContext:
+    """Return how processes start: new ones, or on Linux forks of one that has imported modules.
+
+    Windows cannot fork, and frameworks of macOS do not survive it. A fork of this process, which
+    has threads, may hang.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(preload))
+    return context
+
+
 class WorkerTracebackError(Exception):
     """Traceback of an error raised in another process, as text; set as its cause."""
 
@@ -44,18 +69,17 @@ class WorkerTracebackError(Exception):
 class _Worker:
     """A process, the pipe to it, and its current item."""
 
-    def __init__(self, task: Task) -> None:
-        context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
+    def __init__(self, task: Task, context: BaseContext) -> None:
         self.pipe, theirs = context.Pipe()
         self.busy, self.started, self.item = False, False, None
         self.deadline_s = math.inf
         self.process = context.Process(target=work, args=(theirs,), daemon=True)
         self.process.start()
         theirs.close()
-        self.send(task)
+        self.send((dict(os.environ), task))
 
     def send(self, what: object) -> None:
-        """Send the task, or an item; to a process that has ended, nothing."""
+        """Send environment and task, or an item; to a process that has ended, nothing."""
         with suppress(BrokenPipeError, ConnectionResetError):  # noticed when its answer is awaited
             self.pipe.send(what)
 
@@ -65,13 +89,13 @@ class _Pool:
 
     def __init__(
         self,
-        task: Task,
+        start: Callable[[], _Worker],
         items: Iterator[Any],
         jobs: int,
         limit_s: float | None,
         aside: list[Any],
     ) -> None:
-        self._task, self._items, self._jobs = task, items, jobs
+        self._start, self._items, self._jobs = start, items, jobs
         self._limit_s, self._aside = limit_s, aside
         self._next: deque[Any] = deque()  # items prefetched, at most one per process
         self._workers: list[_Worker] = []
@@ -167,7 +191,7 @@ class _Pool:
         for worker in self._workers:
             if not worker.busy:
                 return worker
-        self._workers.append(_Worker(self._task))
+        self._workers.append(self._start())
         return self._workers[-1]
 
     def _drop(self, worker: _Worker) -> None:

@@ -47,14 +47,16 @@ class Answer:
 
 
 def work(pipe: Connection) -> None:
-    """Take a task from the pipe, then do it for one item after another, until the pipe is closed.
+    """Take environment and task from a pipe, and run it for every item until the pipe is closed.
 
     Ends with the parent process, however that ends; Ctrl-C is left to the parent.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        task = pipe.recv()
+        environment, task = pipe.recv()
+        os.environ.clear()  # that of a fork server may be older
+        os.environ.update(environment)
         pipe.send(Answer())
         signal.signal(signal.SIGTERM, _leave)  # from here on there may be files to clean up
         while True:
