@@ -46,7 +46,7 @@ def start(folder: Path, store: Path) -> int:
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
         try:
-            main(["embed", str(folder), "--out", str(store), "--log", str(store) + ".log"])
+            main(["embed", str(folder), "-j", "1", "--out", str(store), "--log", f"{store}.log"])
         except SystemExit as left:
             os._exit(left.code)
     return pid
@@ -84,6 +84,8 @@ def run(folder: Path, scratch: Path, moments: int) -> None:
             raise SystemExit(f"moment {moment}: exit code {code}, {sorted(content(store))}")
         if any(path.stat().st_mtime_ns != made for path, made in kept.items()):
             raise SystemExit(f"moment {moment}: what was done was done again")
+        if left := [p for p in Path(f"{store}.cache").rglob("*") if ".part" in p.name]:
+            raise SystemExit(f"moment {moment}: left in the cache: {left}")
         shutil.rmtree(store)
     sys.stdout.write(f"{early} of {moments} killed before their end\n")
 

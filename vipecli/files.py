@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import stat
 import sys
 import tempfile
@@ -18,11 +19,11 @@ from typing import Any
 
 from vipecli.errors import FormatError, VipeError
 
-_LEFTOVER = re.compile(r"\..*-([0-9a-f]{8})-(\d+)-[a-z0-9_]+\.part(\.\w+)?")
+_LEFTOVER = re.compile(r"\..*-([0-9a-f]{8})-(\d+)-[a-z0-9_]+\.part(\..*)?", re.DOTALL)
 _STALE_S = 3600.0  # age from which any temporary file counts as left over
 _TOML_BYTES = 64 << 10  # of a configuration
 _TOML_LINE = 1000  # characters
-_LONGEST = 150  # characters of a name that a temporary one repeats
+_LONGEST = 150  # bytes of a name that a temporary one repeats
 
 
 @contextmanager
@@ -39,9 +40,7 @@ def replacing(target: Path) -> Iterator[Path]:
     """
     _sweep_once(target.parent)
     handle, name = tempfile.mkstemp(
-        dir=target.parent,
-        prefix=f".{target.stem[:_LONGEST]}-{_machine()}-{os.getpid()}-",
-        suffix=f".part{target.suffix}",
+        dir=target.parent, prefix=_prefix(target.stem), suffix=f".part{target.suffix}"
     )
     os.close(handle)
     part = Path(name)
@@ -55,6 +54,30 @@ def replacing(target: Path) -> Iterator[Path]:
         raise
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(target: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside the target, which takes its place on success.
+
+    The target is an empty folder, or is not there; else as `replacing`.
+    """
+    _sweep_once(target.parent)
+    part = Path(tempfile.mkdtemp(dir=target.parent, prefix=_prefix(target.name), suffix=".part"))
+    try:
+        yield part
+        part.chmod(0o777 & ~_umask())
+        if target.exists():
+            target.rmdir()
+        part.rename(target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _prefix(name: str) -> str:
+    """Start of a temporary name: whose it is, and as much of a name as fits in any case."""
+    shown = os.fsencode(name)[:_LONGEST].decode("utf-8", "ignore")
+    return f".{shown}-{_machine()}-{os.getpid()}-"
 
 
 @functools.cache
@@ -72,7 +95,14 @@ def sweep(folder: Path, *, below: bool = True) -> None:
         with suppress(OSError):  # another process may have finished it, or swept it, meanwhile
             left = match[1] == _machine() and not _lives(int(match[2]))
             if left or time.time() - path.stat().st_mtime > _STALE_S:
-                path.unlink()
+                _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 @functools.cache

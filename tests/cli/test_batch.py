@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
 
@@ -13,10 +14,9 @@ import pytest
 from tests.bodies import seen, waving
 from tests.conftest import ROOT
 from tests.media import make_video
-from vipecli import engine
+from vipecli import engine, files
 from vipecli.cli import batch
 from vipecli.cli.app import main
-from vipecli.files import sweep
 from vipecli.index.store import load
 from vipecli.poses.detection.blazepose import BlazePose
 from vipecli.poses.formats import save_poses
@@ -98,13 +98,33 @@ def test_what_killed_processes_left_is_swept(tmp_path):
     (tmp_path / "walk").mkdir()
     for name in names:
         (tmp_path / "walk" / name).touch()
-    sweep(tmp_path)
+    files.sweep(tmp_path)
     left = {path.name for path in (tmp_path / "walk").iterdir()}
     assert left == {name for name, stays in names.items() if stays}
     old = tmp_path / "walk" / f".a.mp4-{here}-{os.getpid()}-abc_1.part.npz"
     os.utime(old, (0, 0))
-    sweep(tmp_path)
+    files.sweep(tmp_path)
     assert not old.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["a.npz", "a.json", "frames", "line\nbreak.npz", "a.x-y", "ü" * 120]
+)
+def test_the_next_run_sweeps_whatever_it_is_called(tmp_path, name):
+    """Before: folders of OpenPose and odd names stayed; a long name could not be written."""
+    write = "replacing" if "." in name else "replacing_folder"
+    code = (
+        "import os, signal, sys; from pathlib import Path\n"
+        f"from vipecli.files import {write}\n"
+        f"with {write}(Path(sys.argv[1])) as part:\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, tmp_path / name], cwd=ROOT)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 1
+    with files.replacing(tmp_path / "next.txt") as part:
+        part.write_text("")
+    assert [path.name for path in tmp_path.iterdir()] == ["next.txt"]
 
 
 BAD = [(0,), (2,), (4,), (0, 2, 4)]  # places of the clips without anybody, among five
@@ -222,7 +242,7 @@ def test_a_batch_that_lost_a_clip_says_so(takes, vipe, monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-@pytest.mark.parametrize("moments", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("moments", [3, pytest.param(30, marks=pytest.mark.slow)])
 def test_a_killed_run_goes_on_where_it_was(folder, tmp_path, moments):
     command = [sys.executable, "-m", "tests.killed", folder, tmp_path / "out", moments]
     (tmp_path / "out").mkdir()

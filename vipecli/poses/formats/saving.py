@@ -1,15 +1,13 @@
 """Saving poses in any format that can be written."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from vipecli.errors import FormatError
-from vipecli.files import replacing
+from vipecli.files import replacing, replacing_folder
 from vipecli.poses.formats.npz import write_npz
 from vipecli.poses.formats.registry import FORMATS, Format, format_of
 from vipecli.poses.poses import Poses
@@ -60,18 +58,5 @@ def _write_folder(chosen: Format, people: Sequence[Poses], path: Path) -> None:
     """Write a folder beside its place, and move it there when it is complete."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise FormatError(f"{path}: exists and is not an empty folder; choose another name")
-    part = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part"))
-    try:
+    with replacing_folder(path) as part:
         chosen.write(people, part)
-        part.chmod(0o777 & ~_umask())
-        if path.exists():
-            path.rmdir()
-        part.rename(path)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
