@@ -77,6 +77,23 @@ def test_a_log_must_not_replace_a_clip(folder, vipe):
     assert clip.read_bytes() == before
 
 
+OF_FILES = [
+    "poses",
+    *(pytest.param(n, marks=pytest.mark.slow) for n in ("align", "openpose", "lift")),
+]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.parametrize("moments", [2, pytest.param(30, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("command", OF_FILES)
+def test_a_killed_command_loses_nothing_and_the_next_run_sweeps(folder, tmp_path, command, moments):
+    """Before: `.synced-PID-*.part.mp4` for ever."""
+    program = [sys.executable, "-m", "tests.killed_files", folder, tmp_path / "out", moments]
+    done = subprocess.run([*map(str, program), command], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split(" of ")[0]) >= moments / 2, done.stdout
+
+
 def test_pace_is_told_where_there_is_no_terminal(folder, vipe, monkeypatch):
     monkeypatch.setattr(batch, "_REPORT_S", 0.0)
     err = vipe("embed", folder)[2]
