@@ -12,6 +12,7 @@ import numpy as np
 
 from vipecli.alignment.align import align
 from vipecli.alignment.offset import find_offset
+from vipecli.alignment.rises import rises
 from vipecli.alignment.time_map import warp
 from vipecli.embedding.clip import Recipe, read_clips
 from vipecli.errors import UnsureError
@@ -27,7 +28,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--frames", type=int, nargs=2, default=(20, 100))
     args = parser.parse_args()
-    (_, a), (_, b) = read_clips(args.clips, Recipe(), lambda *_: None)
+    (poses_a, a), (poses_b, b) = read_clips(args.clips, Recipe(), lambda *_: None)
     rng, rate = np.random.default_rng(args.seed), (len(b) - 1) / float(np.ptp(b.times))
     warps, long, short, refused = [], [], [], 0
     for _ in range(args.cuts):
@@ -38,7 +39,8 @@ def main() -> None:
         warps += (rate * np.abs(there - cut.times)).tolist()
         is_long = np.ptp(cut.times) >= LONG_S - 1.5 / rate
         try:
-            got = find_offset(cut, a)
+            own = rises(poses_b.part(slice(first, first + count)))
+            got = find_offset(cut, a, rises=(own, rises(poses_a)))
         except UnsureError:
             refused += 1
             if is_long:

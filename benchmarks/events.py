@@ -137,7 +137,9 @@ def main() -> None:
     refused = dict.fromkeys(Witness, 0)
     for seed in range(args.seed, args.seed + args.events):
         cameras = make(args.folder, args.mocap, seed, people=args.people)
-        clips = [Recording(c.embeddings, c.sound) for c in read(args.folder, cameras, model)]
+        clips = [
+            Recording(c.embeddings, c.sound, c.rises) for c in read(args.folder, cameras, model)
+        ]
         for i, j in itertools.combinations(range(len(clips)), 2):
             truth = cameras[i]["start_s"] - cameras[j]["start_s"]
             rate = min(cameras[i]["rate"], cameras[j]["rate"])

@@ -5,8 +5,10 @@ import pytest
 
 from tests.movements import movement
 from vipecli.alignment.offset import Offset, alignment_at, find_offset
+from vipecli.alignment.rises import rises
 from vipecli.alignment.time_map import warp
 from vipecli.errors import UnsureError
+from vipecli.poses.poses import Poses
 
 
 def camera(start, end, *, rate=30.0, noise_seed=0, clock=1.0):
@@ -73,6 +75,31 @@ def test_a_short_overlap_is_no_answer_without_a_warning():
     except UnsureError:
         return
     assert "overlap" in got.warning and "may be wrong" in got.warning
+
+
+def test_rises_sharpen_the_shift_and_say_nothing_where_nobody_rises():
+    a, b = camera(0, 4), camera(1.013, 5, noise_seed=1)
+    plain = find_offset(a, b).shift_s
+    flat = [rises(filmed(np.zeros(len(one)), one.times)) for one in (a, b)]
+    assert find_offset(a, b, rises=tuple(flat)).shift_s == pytest.approx(plain, abs=1e-3)
+    waves = [rises(filmed(bounce(one.times + at), one.times)) for one, at in ((a, 0), (b, 1.013))]
+    got = find_offset(a, b, rises=tuple(waves)).shift_s
+    assert got == pytest.approx(-1.013, abs=0.004) and waves[0].shape == (len(a), 14)
+
+
+def bounce(times):
+    """Height of a body that rises and falls at no steady pace."""
+    return 9 * np.sin(4 * times) + 7 * np.sin(7.3 * times + 1)
+
+
+def filmed(height, times):
+    """Poses of a body at some heights, pixels; one joint is never seen, another now and then."""
+    xy = np.tile(np.linspace(0, 90, 26).reshape(13, 2), (len(times), 1, 1)).astype(np.float32)
+    xy[..., 1] -= height[:, None].astype(np.float32)
+    score = np.ones(xy.shape[:2], np.float32)
+    for gone in ((slice(None), 3), (slice(5, 9), 5)):
+        xy[gone], score[gone] = np.nan, 0
+    return Poses(xy, score, times, (200, 200))
 
 
 def test_nobody_moves():

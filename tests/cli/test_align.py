@@ -21,7 +21,8 @@ def align(capfd, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
     def seen(embeddings):
-        xy = np.random.default_rng(0).uniform(0, 99, (len(embeddings), 13, 2)).astype(np.float32)
+        pose = np.random.default_rng(0).uniform(0, 99, (13, 2)).astype(np.float32)
+        xy = np.tile(pose, (len(embeddings), 1, 1))
         score = np.ones(xy.shape[:2], np.float32)
         return Poses(xy, score, embeddings.times, (100, 100)), embeddings
 

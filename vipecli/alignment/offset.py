@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vipecli.alignment.rises import Rises
 from vipecli.alignment.shift_between import Evidence, find_line, refined
 from vipecli.alignment.shift_score import ShiftScore, Table
 from vipecli.alignment.sound_shift import SoundShift
@@ -14,10 +15,10 @@ from vipecli.embedding.distance import WINDOW_S, window_distance
 from vipecli.embedding.model import Embeddings
 from vipecli.errors import UnsureError
 
-LEAST_CONFIDENCE = 3.3
+LEAST_CONFIDENCE = 2.6
 """Least confidence of an answer, see `Offset`; below it there is none. See `docs/alignment.md`."""
 
-SURE = 5.0
+SURE = 4.0
 """With less confidence an answer comes with a warning."""
 
 SHORT_S = 1.0
@@ -71,7 +72,13 @@ class Offset:
         )
 
 
-def find_offset(a: Embeddings, b: Embeddings, *, drift: bool = False) -> Offset:
+def find_offset(
+    a: Embeddings,
+    b: Embeddings,
+    *,
+    rises: tuple[Rises, Rises] | None = None,
+    drift: bool = False,
+) -> Offset:
     """Shift of the clock of b against that of a, by the poses that both show.
 
     The shift with the strongest evidence, see `shift_score`; a parabola through the scores within
@@ -85,6 +92,9 @@ def find_offset(a: Embeddings, b: Embeddings, *, drift: bool = False) -> Offset:
     a, b
         two recordings of one event, embedded by the same model; frames without embedding are
         left out.
+    rises
+        how the joints of both rise and fall, `rises.rises`; None = by the embeddings alone, which
+        is less sharp, and right where a camera is rolled.
     drift
         search for a rate, too; 1 where a is too short for one.
 
@@ -108,7 +118,7 @@ def find_offset(a: Embeddings, b: Embeddings, *, drift: bool = False) -> Offset:
     """
     if min(len(a), len(b)) < 2:
         raise ValueError("a clip of a single frame has no offset")
-    evidence = Evidence.of(a, b)
+    evidence = Evidence.of(a, b, rises)
     score = evidence.table.scores()
     confidence, shift = score.best
     if reason := _refusal(evidence.table, score):

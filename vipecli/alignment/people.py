@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from vipecli.alignment.align import align
 from vipecli.alignment.multiscale import thinned
 from vipecli.alignment.settings import Mirror, Settings
-from vipecli.alignment.shift_score import Table
+from vipecli.alignment.shift_between import Evidence
 from vipecli.alignment.takes import Clip
 from vipecli.embedding.distance import window_distance
 from vipecli.embedding.model import Embeddings, Model
@@ -62,19 +62,21 @@ def choose_people(
 
 def _evidence(a: Clip, b: Clip, model: Callable[[], Model], settings: Settings) -> float:
     """How much better two people match than chance; 0 and more."""
-    sides = list[Embeddings]()
-    if settings.mirror is not Mirror.YES or settings.clock:
-        sides.append(b.embeddings)
-    if settings.mirror is not Mirror.NO and not settings.clock:
-        sides.append(b.mirror_image(model))
-    found = max(_of_sides(a.embeddings, side, settings) for side in sides)
-    return max(found, 0.0)
-
-
-def _of_sides(a: Embeddings, b: Embeddings, settings: Settings) -> float:
-    few = thinned(a, b, CELLS)
     if settings.clock:
-        table = Table.of(*few)
-        return table.scores().best[0] if table.moves else 0.0
+        own, other = a.rises, b.rises
+        known = None if own is None or other is None else (own, other)
+        seen = Evidence.of(a.embeddings, b.embeddings, known, CELLS)
+        return max(seen.table.scores().best[0], 0.0) if seen.table.moves else 0.0
+    sides = list[Embeddings]()
+    if settings.mirror is not Mirror.YES:
+        sides.append(b.embeddings)
+    if settings.mirror is not Mirror.NO:
+        sides.append(b.mirror_image(model))
+    return max(0.0, *(_contrast(a.embeddings, side, settings) for side in sides))
+
+
+def _contrast(a: Embeddings, b: Embeddings, settings: Settings) -> float:
+    """How much nearer the frames along the path are than unrelated ones."""
+    few = thinned(a, b, CELLS)
     unrelated = float(window_distance(*few).mean())
     return unrelated - align(*few, ends=settings.ends.value).cost

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vipecli.alignment.adaptation import Pair
 from vipecli.alignment.multiscale import thinned
+from vipecli.alignment.rises import Rises
 from vipecli.alignment.shift_score import WINDOW_S, Table
 from vipecli.embedding.model import Embeddings
 
@@ -43,6 +45,8 @@ class Evidence:
     ----------
     a, b
         the clips.
+    rises
+        of both, see `rises.rises`; None = not known.
     table
         of both.
     complete
@@ -51,25 +55,37 @@ class Evidence:
 
     a: Embeddings
     b: Embeddings
+    rises: tuple[Rises, Rises] | None
     table: Table
     complete: bool
 
     @classmethod
-    def of(cls, a: Embeddings, b: Embeddings, cells: int = LARGEST_TABLE) -> "Evidence":
+    def of(
+        cls,
+        a: Embeddings,
+        b: Embeddings,
+        rises: tuple[Rises, Rises] | None = None,
+        cells: int = LARGEST_TABLE,
+    ) -> "Evidence":
         """Evidence of two clips; `cells` bounds the memory. Errors as `Table.of`."""
-        few = thinned(a, b, cells)
-        return cls(a, b, Table.of(*few), few[0] is a)
+        few_a, few_b = thinned(a, b, cells)
+        few = rises and tuple(
+            own[np.searchsorted(clip.times, part.times)]
+            for own, clip, part in zip(rises, (a, b), (few_a, few_b), strict=True)
+        )
+        return cls(a, b, rises, Table.of(Pair(few_a, few_b), few), few_a is a)
 
     def part(self, start: float, end: float, shift: float, reach: float) -> Table:
         """Table of all frames of a from start to end, as far as b shows them near a shift."""
         if self.complete:
             return self.table.part(start, end)
-        own = self.a.part((self.a.times >= start) & (self.a.times <= end))
         low, high = start + shift - reach, end + shift + reach
-        other = self.b.part((self.b.times >= low) & (self.b.times <= high))
-        return (
-            Table.of(own, other) if min(len(own), len(other)) > 1 else self.table.part(start, end)
-        )
+        own = (self.a.times >= start) & (self.a.times <= end)
+        other = (self.b.times >= low) & (self.b.times <= high)
+        if min(own.sum(), other.sum()) < 2:
+            return self.table.part(start, end)
+        rises = self.rises and (self.rises[0][own], self.rises[1][other])
+        return Table.of(Pair(self.a.part(own), self.b.part(other)), rises)
 
     def near(self, shift: float, rate: float) -> tuple[Table, float]:
         """Table in which the shift between two frames is read, and the best shift of its frames."""
@@ -84,8 +100,7 @@ class Evidence:
         drift = abs(rate - 1) * end
         reach = 2 * self.table.step + WINDOW_S
         table = self.part(start, end, shift, reach + drift)
-        around = shift + np.arange(-reach, reach, table.step)
-        return table, float(around[_means(table, around, rate).argmin()])
+        return table, _best(table, shift, rate, reach)
 
 
 def _clearest(times: _Floats, values: NDArray[np.floating[Any]]) -> float:
@@ -95,6 +110,14 @@ def _clearest(times: _Floats, values: NDArray[np.floating[Any]]) -> float:
     whole = times <= times[-1] - LONGEST_S + 1e-9
     sums = np.where(whole, total[ends] - total[:-1], math.inf)
     return float(times[int(sums.argmin())])
+
+
+def _best(table: Table, shift: float, rate: float, reach: float) -> float:
+    """Best shift of whole frames within reach of one."""
+    steps = max(1, round(reach / table.step))
+    around = shift + table.step * np.arange(-steps, steps + 1)
+    means = _means(table, around, rate)
+    return float(around[means.argmin()]) if np.isfinite(means).any() else shift
 
 
 def _means(table: Table, shifts: _Floats, rate: float) -> _Floats:

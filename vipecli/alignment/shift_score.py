@@ -1,8 +1,9 @@
 """Evidence for a constant shift between two clips: every shift at which they overlap, scored.
 
-The frame distance and the distance of headings are centred over rows and columns: a frame that is
-near to everything says nothing. Along a shift their sum over the root of the number of frames, in
-standard deviations of what unrelated frames give (frames `MEMORY_S` apart counted as independent,
+The frame distance, the distance of headings and that of rises (`rises`) are centred over rows and
+columns: a frame that is near to everything says nothing. Along a shift their sum over the root of
+the number of frames, in standard deviations of what unrelated frames give (frames `MEMORY_S` apart
+counted as independent,
 or as all other shifts of the pair have it), is the score: a short overlap counts for what it is
 worth.
 """
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vipecli.alignment.adaptation import Pair
+from vipecli.alignment.rises import Rises
 from vipecli.embedding.distance import frame_costs
 from vipecli.embedding.model import Embeddings
 
@@ -26,12 +28,16 @@ LEAST_S = 0.25
 MEMORY_S = 0.1
 """Frames this far apart count as independent at best, seconds."""
 
+RISE = 2.0
+"""Weight of the distance of rises beside that of poses and that of headings."""
+
 RIVAL = 0.85
 """A second maximum is a rival of the best where both its score and its mean reach this share."""
 
 APART_S = 0.4
 """Least distance of two maxima, seconds."""
 
+_EQUAL = 1e-3  # standard deviation of distances below which they are all the same
 _STILL = 0.02  # mean heading below which nobody moves: 0 still, 1 moving all the time
 
 
@@ -110,13 +116,16 @@ class Table:
     moves: bool
 
     @classmethod
-    def of(cls, a: Embeddings, b: Embeddings) -> "Table":
-        """Table of two clips; errors as `distance.frame_costs`."""
+    def of(cls, pair: Pair, rises: tuple[Rises, Rises] | None = None) -> "Table":
+        """Table of two clips, and of the rises of both if they are known.
+
+        Errors as `distance.frame_costs`.
+        """
+        a, b = pair.clips
         costs = frame_costs(a, b)
-        heading_a, heading_b = Pair(a, b).headings
-        turned = 1 - heading_a @ heading_b.T
-        turned[np.isnan(costs)] = np.nan
-        values = _centred(costs) + _centred(turned)
+        values = _centred(costs) + _centred(_apart(pair.headings, costs))
+        if rises is not None:
+            values += np.float32(RISE) * _centred(_apart(rises, costs))
         step = min(float(np.median(np.diff(times))) for times in (a.times, b.times))
         moves = min(_movement(a), _movement(b)) > _STILL
         spread = float(np.nanstd(values)) if np.isfinite(values).any() else 0.0
@@ -182,6 +191,15 @@ class Table:
         return np.where(inside, mixed, np.nan)
 
 
+def _apart(
+    directions: tuple[NDArray[np.float32], NDArray[np.float32]], costs: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Distance of directions (N, D) and (M, D), shape (N, M); NaN where the costs are."""
+    apart = 1 - directions[0] @ directions[1].T
+    apart[np.isnan(costs)] = np.nan
+    return apart
+
+
 def _spread(score: NDArray[np.float64]) -> float:
     """Standard deviation of the scores of all shifts, most of which match nothing; robust."""
     known = score[np.isfinite(score)]
@@ -195,7 +213,7 @@ def _centred(table: NDArray[np.float32]) -> NDArray[np.float32]:
         rows, columns = (np.nanmean(table, axis=axis, keepdims=True) for axis in (1, 0))
         centred = table - rows
         centred -= columns - np.nanmean(rows)
-        centred /= np.nanstd(centred) + np.float32(1e-9)
+        centred /= np.maximum(np.nanstd(centred), np.float32(_EQUAL))
         return centred
 
 

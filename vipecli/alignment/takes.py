@@ -18,13 +18,14 @@ from vipecli.alignment.offset import (
     overlap_warning,
 )
 from vipecli.alignment.repetitions import find_rated
+from vipecli.alignment.rises import Rises, rises
 from vipecli.alignment.same_action import align_either_side, mirrored, same_action
 from vipecli.alignment.settings import Clock, Mirror, Settings, Witness
 from vipecli.alignment.warping_path import Alignment
 from vipecli.alignment.witnesses import Recording, find_shift
 from vipecli.embedding.candidates import Candidate
 from vipecli.embedding.embed import embed
-from vipecli.embedding.model import Embeddings, Model
+from vipecli.embedding.model import PLAIN, Embeddings, Model
 from vipecli.errors import UnsureError
 from vipecli.poses.poses import Poses
 from vipecli.video.sound import SoundTrack, read_sound
@@ -75,6 +76,11 @@ class Clip:
         times = self.poses.times
         frame = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
         return read_sound(self.source, float(times[0]), float(times[-1]) + frame)
+
+    @cached_property
+    def rises(self) -> Rises | None:
+        """How the joints rise and fall; None where the camera is rolled (`--no-vertical`)."""
+        return None if self.embeddings.model.endswith(PLAIN) else rises(self.poses)
 
     def mirror_image(self, model: Callable[[], Model]) -> Embeddings:
         """Embeddings of the take as a mirror shows it."""
@@ -276,7 +282,9 @@ def _shifts_of_pairs(
     """Shifts of all pairs, and why some have none."""
     pairs, refusals = dict[tuple[int, int], Offset](), dict[tuple[int, int], str]()
     asked = settings.by is not Witness.POSES
-    ready = [Recording(clip.embeddings, clip.sound if asked else None) for clip in clips]
+    ready = [
+        Recording(clip.embeddings, clip.sound if asked else None, clip.rises) for clip in clips
+    ]
     drift = settings.clock is Clock.DRIFT
     for i, j in itertools.combinations(range(len(clips)), 2):
         try:

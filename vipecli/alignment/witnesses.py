@@ -15,6 +15,7 @@ from vipecli.alignment.offset import (
     overlap_s,
     overlap_warning,
 )
+from vipecli.alignment.rises import Rises
 from vipecli.alignment.settings import Witness
 from vipecli.alignment.shift_between import LARGEST_DRIFT, LEAST_PARTS
 from vipecli.alignment.shift_score import RIVAL
@@ -34,10 +35,11 @@ _LAG_S = 0.06  # by which sound and pictures may differ without a word
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """What a clip shows and what it lets hear; None = no sound."""
+    """What a clip shows and what it lets hear; None = no sound, rises not known."""
 
     embeddings: Embeddings
     sound: SoundTrack | None = None
+    rises: Rises | None = None
 
 
 def find_shift(
@@ -67,14 +69,14 @@ def find_shift(
         if a clip has fewer than two frames.
     """
     if by is Witness.POSES:
-        return find_offset(a.embeddings, b.embeddings, drift=drift)
+        return _by_poses(a, b, drift=drift)
     heard = sound_shift(a.sound, b.sound)
     if by is Witness.SOUND:
         if reason := _refusal(heard):
             raise UnsureError(reason)
         assert heard is not None
         return _by_sound(a.embeddings, b.embeddings, heard, *heard.best, drift=drift)
-    return _by_both(a.embeddings, b.embeddings, heard, drift=drift)
+    return _by_both(a, b, heard, drift=drift)
 
 
 def _refusal(heard: SoundShift | None) -> str:
@@ -93,9 +95,16 @@ def _refusal(heard: SoundShift | None) -> str:
     return ""
 
 
-def _by_both(a: Embeddings, b: Embeddings, heard: SoundShift | None, *, drift: bool) -> Offset:
+def _by_poses(a: Recording, b: Recording, *, drift: bool) -> Offset:
+    known = a.rises is not None and b.rises is not None
+    rises = (a.rises, b.rises) if known else None
+    return find_offset(a.embeddings, b.embeddings, rises=rises, drift=drift)
+
+
+def _by_both(one: Recording, other: Recording, heard: SoundShift | None, *, drift: bool) -> Offset:
+    a, b = one.embeddings, other.embeddings
     try:
-        seen = find_offset(a, b, drift=drift)
+        seen = _by_poses(one, other, drift=drift)
     except UnsureError as exc:
         if heard and (found := _common(exc.shifts, heard)):
             return replace(_by_sound(a, b, heard, *found, drift=drift), by="both")
