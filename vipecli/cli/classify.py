@@ -63,6 +63,14 @@ def classify(
             help="Leave out clips whose path below the index matches; may be repeated.",
         ),
     ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LABEL", help="Only among clips of this label; may be repeated."),
+    ] = None,
+    viewpoint: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only among clips filmed from there; may be repeated."),
+    ] = None,
     hubs: Annotated[
         int,
         typer.Option(
@@ -139,7 +147,8 @@ def classify(
     check_json(json, *paths, *outputs)
     results: list[LabelledClip] = []
     if paths:
-        lookup = Lookup(index, tuple(exclude or ()), hubs, k)
+        some = tuple(label or ()), tuple(viewpoint or ())
+        lookup = Lookup(index, tuple(exclude or ()), hubs, k, *some)
         library = open_index(lookup, recipe, executor)
         options = LabelOptions(k, exact, float(every) if every else None, match.value)
         for outcome in label_many(paths, ClipLabeller(lookup, part, options), library, executor):
@@ -240,13 +249,13 @@ def _explain(result: LabelledClip, library: "OpenedIndex", out: Path) -> None:
     if not ranking.neighbours:
         raise VideoError(f"{query.path}: no clip is left to show beside it")
     nearest = ranking.neighbours[0]
-    place = library.packed.names.index(nearest.clip)
-    facts = library.facts[place]
+    place = library.place_of(nearest.clip)
+    facts = library.facts_of(place)
     video = clip_path(facts, library.index.folder)
     if out.suffix.lower() != ".html":
         _check_video(query.path, str(query.path))
         _check_video(video, facts.path or nearest.clip)
-    alignment = align(query.embeddings, library.packed.clips[place], ends="closed")
+    alignment = align(query.embeddings, library.clip(place), ends="closed")
     with progress_bars() as bars:
         bar = bars.add_task(f"writing {out.name}", total=None, unit="frames")
 
@@ -258,7 +267,7 @@ def _explain(result: LabelledClip, library: "OpenedIndex", out: Path) -> None:
             (
                 video and ClipSource(video),
                 library.poses(place),
-                library.packed.clips[place],
+                library.clip(place),
                 f"{nearest.clip} ({nearest.label})",
             ),
         )

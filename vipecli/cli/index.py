@@ -1,24 +1,23 @@
 """`vipe index`: labelled clips in one place, for `vipe classify` and `vipe search`."""
 
-import shlex
-from collections.abc import Collection, Sequence, Sized
+from collections.abc import Sized
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vipecli.cli.console import say
 from vipecli.cli.engines import with_executor
 from vipecli.cli.help import OUTPUTS, App
+from vipecli.cli.index_update import check_place, start, summary, update
 from vipecli.cli.options import Detector, Joints, Json, Person, PoseModel, Vertical, Weights
 
 if TYPE_CHECKING:
-    from vipecli.embedding.clip import Recipe
     from vipecli.engine import Executor, Outcome
     from vipecli.index.sources import Item
-    from vipecli.index.store import Index
+    from vipecli.index.stores import AnyIndex
 
 app = App("Build and maintain an index of labelled clips.")
 
@@ -35,6 +34,13 @@ class PosesFrom(str, Enum):
     AUTO = "auto"
     GIVEN = "given"
     DETECT = "detect"
+
+
+class Store(str, Enum):
+    """How an index is stored."""
+
+    PARQUET = "parquet"
+    LANCE = "lance"
 
 
 class Split(str, Enum):
@@ -72,6 +78,13 @@ def build(
     ] = PosesFrom.AUTO,
     split: Annotated[Split, typer.Option(help="Penn Action: which clips.")] = Split.ALL,
     exclude: Exclude = None,
+    store: Annotated[
+        Store | None,
+        typer.Option(
+            help="lance for more than about a million clips (extra lance).  [default: as it is, or "
+            "parquet]",
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Rebuild the index, also if it is damaged.")
     ] = False,
@@ -106,7 +119,7 @@ def build(
         joints=joints,
         vertical=vertical,
     )
-    index = start(folder, recipe, rebuild=force)
+    index = start(folder, recipe, rebuild=force, store=store and store.value)
     after, failures = update(
         index,
         items,
@@ -146,7 +159,7 @@ def add(
 ) -> None:
     """Add clips to an index; one that is in it already is updated if it has changed."""
     from vipecli.embedding.clip import Recipe
-    from vipecli.index.store import load
+    from vipecli.index.stores import load
 
     recipe = Recipe(
         person=person,
@@ -174,8 +187,7 @@ def remove(
     from fnmatch import fnmatchcase
 
     from vipecli.errors import FormatError
-    from vipecli.index.commit import commit
-    from vipecli.index.store import load
+    from vipecli.index.stores import commit, load
 
     index = load(folder)
     have = [facts.name for facts in index.facts()]
@@ -193,7 +205,7 @@ def remove(
 def info(folder: Folder, json: Json = None) -> None:
     """Show what an index holds: clips, labels, frames, model."""
     from vipecli.cli.console import check_json, write_json
-    from vipecli.index.store import load
+    from vipecli.index.stores import load
 
     check_json(json)
     index = load(folder)
@@ -215,8 +227,8 @@ def info(folder: Folder, json: Json = None) -> None:
 def verify(folder: Folder) -> None:
     """Read the whole index and compare it with its checksums."""
     from vipecli.cli.console import note, progress_bars
-    from vipecli.index.store import command, load
-    from vipecli.index.store import verify as check
+    from vipecli.index.stores import command, load
+    from vipecli.index.stores import verify as check
 
     index = load(folder)
     with progress_bars() as bars:
@@ -232,100 +244,40 @@ def verify(folder: Folder) -> None:
     say(f"{_clips(len(index))} in {_count(index.batches, 'file')}: all well")
 
 
-# -- what the commands share -----------------------------------------------------------------------
+@app.command()
+def compact(folder: Folder) -> None:
+    """Merge the files of an index in Lance, and drop what was removed.
 
-
-def start(folder: Path, recipe: "Recipe", *, rebuild: bool = False) -> "Index":
-    """Return the index to update: an empty one if there is none, or the model differs."""
-    from vipecli.index.store import Index, exists, load
-
-    if rebuild or not exists(folder):
-        return Index(folder)
-    index = load(folder)
-    return index if index.model == recipe.load_model().id else Index(folder)
-
-
-def update(
-    index: "Index",
-    items: "Sequence[Item]",
-    recipe: "Recipe",
-    *,
-    executor: "Executor | None" = None,
-    present: Collection[str] | None = None,
-    force: bool = False,
-    **changes: Any,
-) -> "tuple[Index, list[Outcome]]":
-    """Add clips to an index with progress bars; failures are listed on standard error.
-
-    Returns
-    -------
-    The index as it is now, and what failed.
+    Worth it after many additions. Readers go on with the state that they opened.
     """
-    from vipecli.cli.batch import embed_with_progress, list_failures
-    from vipecli.cli.console import note, progress_bars
-    from vipecli.embedding.batch import made_otherwise
     from vipecli.errors import VipeError
-    from vipecli.index.build import make_records, plan, slots, unchanged_clips, without_copies
-    from vipecli.index.commit import commit
+    from vipecli.index import lance_store
+    from vipecli.index.lance_store import LanceIndex
+    from vipecli.index.stores import load
 
-    todo = plan(index, items, recipe, present=present)
-    wanted = list(slots(todo.new, index.folder).values())
-    entries, failures = [], []
-    if others := made_otherwise(wanted, recipe):
-        note(
-            f"{_clips(len(others))} of {index.folder}, embedded with other settings, such as "
-            "--fps or --person, are embedded again"
-        )
-    if wanted:
-        moved = force or bool(todo.removed) or not index.batches
-        entries, failures = embed_with_progress(wanted, recipe, executor=executor, moved=moved)
-    unchanged = not todo.new and not todo.removed and index.batches
-    if unchanged and all(getattr(index, name) == value for name, value in changes.items()):
-        return index, failures
-    failed: list[Outcome] = []
-    copies: list[tuple[str, str]] = []
+    index = load(folder)
+    if not isinstance(index, LanceIndex):
+        raise VipeError(f"{folder}: its index is in Parquet, which is merged as clips are added")
+    after = lance_store.compact(index)
+    before = _count(index.batches, "file")
+    say(f"{_clips(len(after))} in {_count(after.batches, 'file')}, {before} before")
+
+
+@app.command("copy")
+def copy_(
+    source: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that has an index.")],
+    target: Annotated[Path, typer.Argument(metavar="TO", help="Folder to put the copy into.")],
+    store: Annotated[Store, typer.Option(help="Store of the copy.")] = Store.PARQUET,
+) -> None:
+    """Copy an index into another folder, and into another store."""
+    from vipecli.cli.console import progress_bars
+    from vipecli.index.stores import copy, load
+
+    index = load(source)
     with progress_bars() as bars:
-        bar = bars.add_task("index", total=len(todo.new), unit="clips")
-        records = make_records(
-            todo.new,
-            entries,
-            recipe,
-            index.folder,
-            failed=failed,
-            executor=executor,
-            done=lambda steps: bars.advance(bar, steps),
-        )
-        records = without_copies(records, unchanged_clips(index, todo), copies)
-        first = next(records, None)
-        if first is None and not todo.unchanged and len(index) == len(todo.removed):
-            list_failures(failed, len(todo.new))
-            raise VipeError(f"{index.folder}: no clip could be used, so there is no index of it")
-        chain = ([] if first is None else [first], records)
-        index = commit(index, (r for part in chain for r in part), remove=todo.removed, **changes)
-    list_failures(failed, len(todo.new))
-    for copy, name in copies:
-        note(f"{copy}: the same clip as {name}, so it is not added")
-    return index, [*failures, *failed]
-
-
-def summary(index: "Index") -> dict[str, Any]:
-    """Return the figures of an index."""
-    from collections import Counter
-
-    facts = index.facts()
-    frames = index.frames()
-    return {
-        "folder": str(index.folder),
-        "model": index.model,
-        "clips": len(facts),
-        "frames": int(sum(frames)),
-        "labels": dict(sorted(Counter(f.label for f in facts).items())),
-        "viewpoints": dict(sorted(Counter(f.viewpoint for f in facts if f.viewpoint).items())),
-        "files": len(index.batches),
-        "bytes": sum(batch.size for batch in index.batches),
-        "source": index.source,
-        "removed": list(index.excluded),
-    }
+        bar = bars.add_task("copying", total=len(index), unit="clips")
+        after = copy(index, target, store.value, progress=lambda n: bars.advance(bar, n))
+    say(f"{_clips(len(after))} in the index of {target}")
 
 
 def _to_add(clip: Path, folder: Path, label: str | None, viewpoint: str) -> "list[Item]":
@@ -351,7 +303,7 @@ def _to_add(clip: Path, folder: Path, label: str | None, viewpoint: str) -> "lis
     return [sources.Item(sources.name_of(p, folder), label, p, viewpoint) for p in paths]
 
 
-def _finish(index: "Index", failures: "list[Outcome]") -> None:
+def _finish(index: "AnyIndex", failures: "list[Outcome]") -> None:
     say(f"{_clips(len(index))} in the index of {index.folder}")
     if failures:
         raise typer.Exit(1)
@@ -363,33 +315,3 @@ def _clips(count: int) -> str:
 
 def _count(things: Sized, noun: str) -> str:
     return f"{len(things)} {noun}" if len(things) == 1 else f"{len(things)} {noun}s"
-
-
-def check_place(folder: Path) -> None:
-    """Refuse a folder in which no index can be built, with a command that works.
-
-    Raises
-    ------
-    VipeError
-        if nothing can be written there.
-    """
-    from vipecli.errors import VipeError
-
-    if not is_writable(folder if folder.is_dir() else folder.parent):
-        raise VipeError(
-            f"{folder}: no index can be written there; build one elsewhere with "
-            f"`vipe index build {shlex.quote(str(folder))} --out FOLDER`, then use --index FOLDER"
-        )
-
-
-def is_writable(folder: Path) -> bool:
-    """Whether an index can be written in a folder."""
-    from vipecli.errors import VipeError
-    from vipecli.files import check_writable
-    from vipecli.index.store import STORE
-
-    try:
-        check_writable(folder / STORE if (folder / STORE).is_dir() else folder)
-    except VipeError:
-        return False
-    return True

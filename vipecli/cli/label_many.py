@@ -10,9 +10,9 @@ from vipecli.cli.labelling import LabelledClip, LabelOptions, label_clip
 from vipecli.cli.queries import Lookup, open_unchanged, read_query
 
 if TYPE_CHECKING:
+    from vipecli.cli.queries import AnyOpened
     from vipecli.embedding.clip import Recipe
     from vipecli.engine import Executor, Outcome, Tick
-    from vipecli.index.opened import OpenedIndex
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ClipLabeller:
 
 
 def label_many(
-    paths: list[Path], labeller: ClipLabeller, library: "OpenedIndex", executor: "Executor"
+    paths: list[Path], labeller: ClipLabeller, library: "AnyOpened", executor: "Executor"
 ) -> "Iterator[Outcome]":
     """Yield the outcome of every clip, in order; one clip, or one job, is done in this process."""
     from vipecli.cli.console import note
@@ -57,6 +57,6 @@ def label_many(
         labelled, remarks = outcome.result
         for remark in remarks:
             note(remark)
-        for copy in labelled.query.copies.nonzero()[0]:
-            note(f"{library.facts[copy].name} is the clip itself and does not vote")
+        for copy in labelled.query.copies:
+            note(f"{library.facts_of(copy).name} is the clip itself and does not vote")
         yield replace(outcome, result=labelled)

@@ -9,9 +9,9 @@ import typer
 from vipecli.cli.queries import Query
 
 if TYPE_CHECKING:
+    from vipecli.cli.queries import AnyOpened
     from vipecli.embedding.embed import Embeddings
     from vipecli.index.classify import Ranking
-    from vipecli.index.opened import OpenedIndex
     from vipecli.index.timeline import Stretch
 
 
@@ -56,13 +56,11 @@ class LabelledClip:
         return data
 
 
-def label_clip(query: Query, library: "OpenedIndex", options: LabelOptions) -> LabelledClip:
+def label_clip(query: Query, library: "AnyOpened", options: LabelOptions) -> LabelledClip:
     """Label one clip, and over time if so asked."""
     from vipecli.index.classify import classify as rank
 
-    left_out = query.copies if query.copies.any() else None
-    if library.left_out is not None:
-        left_out = query.copies | library.left_out
+    left_out = library.votes_not(query.copies)
 
     def label(part: "Embeddings") -> "Ranking":
         return rank(
@@ -83,15 +81,14 @@ def label_clip(query: Query, library: "OpenedIndex", options: LabelOptions) -> L
 
 
 def _over_time(
-    query: Query, library: "OpenedIndex", label: "Callable[[Embeddings], Ranking]", every: float
+    query: Query, library: "AnyOpened", label: "Callable[[Embeddings], Ranking]", every: float
 ) -> "list[Stretch]":
     from statistics import median
 
     from vipecli.cli.console import progress_bars
     from vipecli.index.timeline import label_over_time
 
-    some = [library.packed.clips[i] for i in range(min(len(library.packed.clips), 1000))]
-    window = median(float(clip.times[-1] - clip.times[0]) for clip in some)
+    window = median(library.durations_s())
     times = query.embeddings.times
     with progress_bars() as bars:
         steps = int((times[-1] - times[0]) / every) + 1

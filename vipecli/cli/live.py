@@ -183,8 +183,7 @@ def _naming(folder: Path, recipe: "Recipe") -> "Naming":
     from vipecli.index.naming import Naming
 
     library = open_index(Lookup(folder, (), 0, 5), recipe, Local())
-    some = [library.packed.clips[i] for i in range(min(len(library.packed.clips), 1000))]
-    window = median(float(clip.times[-1] - clip.times[0]) for clip in some)
+    window = median(library.durations_s())
 
     def rank(part: "Embeddings") -> "Ranking":
         return classify(

@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from vipecli.embedding.clip import Recipe
     from vipecli.embedding.embed import Embeddings
     from vipecli.engine import Executor, Outcome, Tick
+    from vipecli.index.lance_opened import OpenedLance
     from vipecli.index.opened import OpenedIndex
     from vipecli.index.records import Facts
-    from vipecli.index.store import Index
+    from vipecli.index.stores import AnyIndex
     from vipecli.poses.poses import Poses
     from vipecli.video.source import ClipSource
+
+    AnyOpened = OpenedIndex | OpenedLance
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Query:
     source: "ClipSource"
     poses: "Poses"
     embeddings: "Embeddings"
-    copies: "np.ndarray"
+    copies: list[int]
 
     @property
     def path(self) -> Path:
@@ -72,47 +73,66 @@ class Lookup:
     exclude: tuple[str, ...]
     hubs: int
     k: int
+    labels: tuple[str, ...] = ()
+    viewpoints: tuple[str, ...] = ()
+
+    def leaves_out(self, facts: "Facts") -> bool:
+        """Return whether a clip counts as not there."""
+        from fnmatch import fnmatchcase
+
+        return (
+            any(fnmatchcase(facts.name, pattern) for pattern in self.exclude)
+            or bool(self.labels and facts.label not in self.labels)
+            or bool(self.viewpoints and facts.viewpoint not in self.viewpoints)
+        )
 
 
-def open_index(lookup: Lookup, recipe: "Recipe", executor: "Executor") -> "OpenedIndex":
+def open_index(lookup: Lookup, recipe: "Recipe", executor: "Executor") -> "AnyOpened":
     """Return the index of a folder, updated if it was built from sub-folders of videos."""
     return _open(lookup, up_to_date(lookup.folder, recipe, executor, list(lookup.exclude)))
 
 
 @functools.lru_cache(maxsize=1)
-def open_unchanged(lookup: Lookup) -> "OpenedIndex":
+def open_unchanged(lookup: Lookup) -> "AnyOpened":
     """Return the index of a folder as it is, kept for the next clip: for worker processes."""
-    from vipecli.index.store import load
+    from vipecli.index.stores import load
 
     return _open(lookup, load(lookup.folder))
 
 
-def _open(lookup: Lookup, index: "Index") -> "OpenedIndex":
-    from fnmatch import fnmatchcase
-
+def _open(lookup: Lookup, index: "AnyIndex") -> "AnyOpened":
     from vipecli.cli.console import progress_bars
+    from vipecli.index.lance_store import LanceIndex
     from vipecli.index.opened import open_for_search
 
+    if isinstance(index, LanceIndex):
+        from vipecli.index.lance_opened import open_lance
+
+        names = {"labels": lookup.labels, "viewpoints": lookup.viewpoints}
+        return open_lance(index, k=lookup.k, exclude=lookup.exclude, **names)
     with progress_bars() as bars:
         bar = bars.add_task("distances", total=None, unit="pairs", visible=False)
         return open_for_search(
             index,
             hubs=lookup.hubs,
             k=lookup.k,
-            leave_out=lambda facts: any(fnmatchcase(facts.name, p) for p in lookup.exclude),
+            leave_out=lookup.leaves_out,
             progress=lambda done, total: bars.update(bar, advance=done, total=total, visible=True),
         )
 
 
-def up_to_date(folder: Path, recipe: "Recipe", executor: "Executor", exclude: list[str]) -> "Index":
+def up_to_date(
+    folder: Path, recipe: "Recipe", executor: "Executor", exclude: list[str]
+) -> "AnyIndex":
     """Return the index of a folder; one of sub-folders with videos is built or updated first."""
     from vipecli.cli.console import note
-    from vipecli.cli.index import check_place, is_writable, update
+    from vipecli.cli.index_update import check_place, is_writable, update
     from vipecli.errors import VideoError
     from vipecli.index import sources
     from vipecli.index.build import stamp_of
     from vipecli.index.failures import failed_names, load_failures, save_failures
-    from vipecli.index.store import STORE, Index, exists, load
+    from vipecli.index.store import STORE, Index
+    from vipecli.index.stores import exists, load
 
     there = exists(folder)
     if not there and folder.is_dir():
@@ -153,25 +173,23 @@ def up_to_date(folder: Path, recipe: "Recipe", executor: "Executor", exclude: li
 
 
 def read_query(
-    path: Path, part: "Recipe", library: "OpenedIndex", tick: "Tick | None" = None
+    path: Path, part: "Recipe", library: "AnyOpened", tick: "Tick | None" = None
 ) -> Query:
     """Return the query of a clip, or of a part of it; poses come from the index if it is in it.
 
     Progress goes to `tick`, or is shown if there is none.
     """
-    import numpy as np
-
     from vipecli.cli.console import progress_bars
     from vipecli.embedding.clip import check_clip, clip_source, read_clip
     from vipecli.embedding.embedded_folder import content_key, detector_key
 
     complete = replace(part, start_s=None, end_s=None, fps=None)
     key = content_key(path, detector_key(complete))
-    copies = np.array([facts.key == key for facts in library.facts])
-    whole = [i for i in np.flatnonzero(copies) if _is_whole(library.facts[i])]
+    copies = library.copies(key)
+    whole = [place for place in copies if _is_whole(library.facts_of(place))]
     if whole and part == complete:
         poses = library.poses(whole[0])
-        return Query(clip_source(path, part), poses, library.packed.clips[whole[0]], copies)
+        return Query(clip_source(path, part), poses, library.clip(whole[0]), copies)
     info = check_clip(path, part)
     if tick:
         return Query(info.source, *read_clip(path, part, tick), copies)

@@ -1,7 +1,9 @@
 """Calibration of scores to probabilities, fitted by leaving clips of an index out."""
 
+import json
 import math
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import optimize  # pyright: ignore[reportMissingTypeStubs]
 
 from vipecli.embedding.embed import Embeddings
+from vipecli.files import read_regular
 from vipecli.index.classify import Calibration, vote_shares
 from vipecli.index.hubness import Hubness
 from vipecli.index.neighbours import NeighbourSearch
@@ -29,6 +32,7 @@ LeftOut = tuple[IntArray, FloatArray]
 """The k nearest clips of one that is left out, and their scores; fewer where there are fewer."""
 
 _UNSURE = 0.01  # least probability that a true label counts with
+_MOST_BYTES = 1 << 16  # of a stored calibration
 _PRIOR = 1.0  # weight of the default calibration, in clips per parameter
 
 
@@ -126,16 +130,28 @@ def _calibrate(
             seen.append((labels[near] == labels[i], scores))
         if (there & ~same).any():
             unseen.append(nearest(i, there & ~same)[1])
-    return _fit(seen, unseen, k, default)
+    return fit(seen, unseen, k, default)
 
 
-def _fit(
+def fit(
     seen: Sequence[tuple[NDArray[np.bool_], FloatArray]],
     unseen: Sequence[FloatArray],
     k: int,
     default: Calibration,
 ) -> Calibration:
-    """The most likely calibration, given which neighbours were right, and all scores."""
+    """Return the most likely calibration.
+
+    Parameters
+    ----------
+    seen
+        for clips left out alone: which of their neighbours are right, and the scores of those.
+    unseen
+        for clips left out with all of their label: the scores of their neighbours.
+    k
+        neighbours that vote.
+    default
+        the centre of the prior.
+    """
 
     def padded(rows: Sequence[NDArray[np.generic]], fill: float) -> FloatArray:
         out = np.full((len(rows), k), fill)
@@ -162,3 +178,16 @@ def _fit(
     minimize: Callable[..., Any] = optimize.minimize  # pyright: ignore
     best = minimize(loss, start, method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-4}).x
     return Calibration(math.exp(best[0]), float(best[1]))
+
+
+def read_calibration(path: Path, key: str) -> Calibration | None:
+    """Return the calibration of a file, if it is that of a key; None otherwise."""
+    try:
+        data: dict[str, Any] = json.loads(read_regular(path, most=_MOST_BYTES))
+        if data["key"] != key:
+            return None
+        found = Calibration(float(data["temperature"]), float(data["none_at"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None  # none, or not one of ours
+    good = np.isfinite([found.temperature, found.none_at]).all() and found.temperature > 0
+    return found if good else None

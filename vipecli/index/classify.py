@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,6 @@ from vipecli.embedding.embed import Embeddings
 from vipecli.errors import NoPoseError
 from vipecli.index.hubness import Hubness
 from vipecli.index.neighbours import NeighbourSearch
-from vipecli.index.shortlist import Shortlist
 
 
 @dataclass(frozen=True)
@@ -90,9 +89,38 @@ class Ranking:
     neighbours: tuple[Neighbour, ...] = ()
 
 
+class ClipSearch(Protocol):
+    """Labelled clips that can be searched: `NeighbourSearch`, `Shortlist` or `LanceSearch`."""
+
+    @property
+    def names(self) -> Any:
+        """Name of a clip by its place."""
+
+    @property
+    def labels(self) -> Any:
+        """Label of a clip by its place."""
+
+    @property
+    def clips(self) -> Any:
+        """Embeddings of a clip by its place."""
+
+    def nearest(
+        self,
+        query: Embeddings,
+        k: int,
+        *,
+        hubs: Hubness | None = None,
+        member: bool = False,
+        leave_out: NDArray[Any] | None = None,
+        exhaustive: bool = False,
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Places, distances and scores of the k nearest clips."""
+        ...
+
+
 def classify(
     query: Embeddings,
-    clips: NeighbourSearch | Shortlist | Sequence[tuple[str, str, Embeddings]],
+    clips: ClipSearch | Sequence[tuple[str, str, Embeddings]],
     *,
     k: int = 5,
     hubs: Hubness | None = None,
@@ -139,8 +167,7 @@ def classify(
     """
     if k < 1:
         raise ValueError(f"k is {k}; at least one neighbour has to vote")
-    packed: NeighbourSearch | Shortlist
-    packed = clips if isinstance(clips, (NeighbourSearch, Shortlist)) else NeighbourSearch(clips)
+    packed: ClipSearch = NeighbourSearch(clips) if isinstance(clips, Sequence) else clips
     if not known_frames(query).any():
         raise NoPoseError("nobody is seen in the clip, so it cannot be labelled")
     member = leave_out is not None and bool(leave_out.any())

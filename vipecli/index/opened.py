@@ -6,17 +6,15 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vipecli.embedding.embed import Embeddings
 from vipecli.errors import FormatError
-from vipecli.files import read_regular, replacing
+from vipecli.files import replacing
 from vipecli.index import shortlist
-from vipecli.index.calibration import calibrate, calibrate_by_sample
+from vipecli.index.calibration import calibrate, calibrate_by_sample, read_calibration
 from vipecli.index.classify import Calibration
 from vipecli.index.distance_table import MOST, Progress, distance_table
 from vipecli.index.hubness import Hubness
@@ -32,7 +30,6 @@ IN_MEMORY = 50_000
 CALIBRATION = "_calibration.json"
 SHORTLISTS = "_shortlist-"
 
-_MOST_BYTES = 1 << 16  # of a stored calibration
 _WAY = 2  # of sampling: stored calibrations of another one are not used
 
 
@@ -58,6 +55,35 @@ class OpenedIndex:
     hubs: Hubness
     calibration: Calibration
     left_out: NDArray[np.bool_] | None = None
+
+    def copies(self, key: str) -> list[int]:
+        """Return the places of clips made from the same file."""
+        return [i for i, one in enumerate(self.facts) if one.key == key]
+
+    def votes_not(self, copies: Sequence[int]) -> NDArray[np.bool_] | None:
+        """Return what `classify` leaves out: some clips, and those that count as not there."""
+        if not len(copies):
+            return self.left_out
+        out = np.zeros(len(self.facts), bool) if self.left_out is None else self.left_out.copy()
+        out[list(copies)] = True
+        return out
+
+    def place_of(self, name: str) -> int:
+        """Return the place of a clip."""
+        return list(self.packed.names).index(name)
+
+    def facts_of(self, place: int) -> Facts:
+        """Return the facts of a clip."""
+        return self.facts[place]
+
+    def clip(self, place: int) -> Embeddings:
+        """Return the embeddings of a clip."""
+        return self.packed.clips[place]
+
+    def durations_s(self, most: int = 1000) -> list[float]:
+        """Return the lengths of some of the clips, seconds."""
+        some = [self.packed.clips[i] for i in range(min(len(self.facts), most))]
+        return [float(clip.times[-1] - clip.times[0]) for clip in some]
 
     def poses(self, place: int) -> Poses:
         """Poses of one of the clips."""
@@ -155,21 +181,9 @@ def _shortlist(index: Index, facts: list[Facts]) -> Shortlist:
 def _calibrated(index: Index, key: str, fit: Callable[[], Calibration]) -> Calibration:
     """Calibration stored beside the index, if it is that of this state, else a new one."""
     path = store(index.folder) / CALIBRATION
-    if (stored := _stored(path, key)) is not None:
+    if (stored := read_calibration(path, key)) is not None:
         return stored
     found = fit()
     with suppress(OSError), replacing(path) as part:
         part.write_text(json.dumps({"key": key} | vars(found)))
     return found
-
-
-def _stored(path: Path, key: str) -> Calibration | None:
-    try:
-        data: dict[str, Any] = json.loads(read_regular(path, most=_MOST_BYTES))
-        if data["key"] != key:
-            return None
-        found = Calibration(float(data["temperature"]), float(data["none_at"]))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None  # none, or not one of ours
-    good = np.isfinite([found.temperature, found.none_at]).all() and found.temperature > 0
-    return found if good else None

@@ -91,7 +91,7 @@ def to_table(records: Sequence[Record]) -> "pyarrow.Table":
     columns: dict[str, Any] = {}
     for name in TEXTS:
         owner = "poses" if name in ("source", "detector") else "facts"
-        values = [_stored(getattr(getattr(record, owner), name)) for record in records]
+        values = [stored_text(getattr(getattr(record, owner), name)) for record in records]
         columns[name] = pyarrow.array(values, pyarrow.string())
     for name in ("start_s", "end_s"):
         values = [getattr(record.facts, name) for record in records]
@@ -111,12 +111,15 @@ def to_table(records: Sequence[Record]) -> "pyarrow.Table":
 # Parquet cannot store: they are spelled \udcXX, and a backslash before such letters \udc5c.
 
 
-def _stored(text: str) -> str:
+def stored_text(text: str) -> str:
+    """Return a text as Parquet can store it."""
     escaped = re.sub(r"\\(?=udc[0-9a-f]{2})", r"\\udc5c", text)
     return escaped.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _original(text: str) -> str:
+def original_text(text: str) -> str:
+    """Return the text that was stored."""
+
     def char(match: re.Match[str]) -> str:
         return "\\" if match[1] == "5c" else chr(0xDC00 + int(match[1], 16))
 
@@ -136,7 +139,7 @@ def facts_of(table: "pyarrow.Table") -> list[Facts]:
 
 
 def _facts(row: dict[str, Any]) -> Facts:
-    texts = {name: _original(row[name]) for name in TEXTS[:6]}
+    texts = {name: original_text(row[name]) for name in TEXTS[:6]}
     name = texts["name"]
     if not name or "\0" in "".join(texts.values()):
         raise FormatError(f"{name or 'a clip'}: has an empty name, or a NUL character in a text")
@@ -195,13 +198,13 @@ def embeddings_of(table: "pyarrow.Table", space: Space) -> list[Embeddings]:
     out: list[Embeddings] = []
     for name, *row in zip(names, mean, std, times, strict=True):
         clip = Embeddings(row[0], row[1], row[2], space.model, space.sigmoid)
-        if fault := _fault(clip):
-            raise FormatError(f"{_original(name)}: {fault}")
+        if fault := fault_of(clip):
+            raise FormatError(f"{original_text(name)}: {fault}")
         out.append(clip)
     return out
 
 
-def _fault(clip: Embeddings) -> str | None:
+def fault_of(clip: Embeddings) -> str | None:
     """What is wrong with the numbers of a clip; None = nothing."""
     if not len(clip):
         return "has no frames"
@@ -232,9 +235,9 @@ def records_of(table: "pyarrow.Table", space: Space) -> Iterator[Record]:
     columns = [facts_of(table), *joints, embeddings_of(table, space)]
     rows = table.select(["source", "detector", "width", "height"]).to_pylist()
     for row, facts, xy, score, clip in zip(rows, *columns, strict=True):
-        size, source = (row["width"], row["height"]), _original(row["source"])
+        size, source = (row["width"], row["height"]), original_text(row["source"])
         try:
-            poses = Poses(xy, score, clip.times, size, source, _original(row["detector"]))
+            poses = Poses(xy, score, clip.times, size, source, original_text(row["detector"]))
         except FormatError as exc:
             raise FormatError(f"{facts.name}: its poses are wrong ({exc})") from exc
         yield Record(facts, poses, clip)

@@ -318,7 +318,7 @@ def verify(folder: Path, *, progress: Callable[[int], object] | None = None) -> 
                 name = record.facts.name
                 if name in seen:
                     faults.append(Fault(path, f"{name} is there twice"))
-                if problem := _unlike_its_poses(record):
+                if problem := unlike_its_poses(record):
                     faults.append(Fault(path, f"{name}: {problem}"))
                 seen.add(name)
         except FormatError as exc:
@@ -329,7 +329,7 @@ def verify(folder: Path, *, progress: Callable[[int], object] | None = None) -> 
     return faults
 
 
-def _unlike_its_poses(record: Record) -> str | None:
+def unlike_its_poses(record: Record) -> str | None:
     """Where the embeddings of a clip are none of its poses; None = nowhere."""
     known = known_frames(record.embeddings)
     seen = (record.poses.score > 0).sum(axis=1) >= MIN_JOINTS
