@@ -288,5 +288,5 @@ def part(
     if not known_frames(clip)[inside].any():
         raise FormatError(f"{name}: nobody is seen in this part")
     keep = {"xy": poses.xy[inside], "score": poses.score[inside], "times": poses.times[inside]}
-    more = {f: None for f in ("landmarks", "landmark_score", "world")}
+    more = {f: None for f in ("landmarks", "landmark_score", "world", "filled")}
     return replace(poses, **keep, **more), clip.part(inside)
