@@ -1,5 +1,8 @@
 """Film the clips of this folder again: ``python -m examples.make_clips --mocap FOLDER``.
 
+With ``--other --out FOLDER`` twelve other clips, to measure what was chosen on these: other
+motions, performers and cameras, three of each motion.
+
 Every clip shows another performer: own bone lengths, clothes, camera and a clock of its own, that
 runs slower and faster than the label's source motion. `clips/truth.json` says what time of the
 source each frame shows (`source_s`), so that the error of an alignment can be computed.
@@ -52,6 +55,15 @@ VIEWS = {
     "jumping_jack": (0, 120),
     "golf_swing": (60, 300),
 }
+OTHER_SOURCES = (
+    Source("lunge", "lunge", seconds=3.2, reps=1),
+    Source("overhead_press", "press", seconds=3.2, reps=1),
+    Source("bat_swing", "batswing", seconds=3.0, reps=1),
+    Source("sit_up", "situp", seconds=3.2, reps=1),
+)
+OTHER_VIEWS = {"lunge": (20, 110, 200), "overhead_press": (330, 80, 170)}
+OTHER_VIEWS |= {"bat_swing": (40, 150, 280), "sit_up": (70, 125, 290)}
+OTHER_SIZE = (320, 320)
 NAMES = ("ada", "ben", "cleo", "dan", "eva", "finn", "gina", "hugo")
 LOOKS = (
     Look(),
@@ -72,6 +84,19 @@ LOOKS = (
 )  # fmt: skip
 
 
+def make_other(out: Path) -> dict:
+    """Film the twelve other clips, and return the truth about them."""
+    truth, number = {}, 0
+    for source in OTHER_SOURCES:
+        for azimuth in OTHER_VIEWS[source.label]:
+            file = f"{source.label}/{source.action}_{azimuth:03d}.mp4"
+            rng = np.random.default_rng(900 + number)
+            look = Look().random(rng)
+            truth[file] = _shoot(source, azimuth, look, rng, {}, out / file, size=OTHER_SIZE)
+            number += 1
+    return truth
+
+
 def make(out: Path, mocap: Path) -> dict:
     """Film every clip into `out`/<label>/ and return the truth about all of them."""
     recordings = np.load(mocap / _MOCAP)
@@ -86,7 +111,9 @@ def make(out: Path, mocap: Path) -> dict:
     return truth
 
 
-def _shoot(source: Source, azimuth: int, look: Look, rng, recordings, path: Path) -> dict:
+def _shoot(
+    source: Source, azimuth: int, look: Look, rng, recordings, path: Path, size=SIZE
+) -> dict:
     """Film one clip; return the truth about it."""
     camera = Camera(azimuth_deg=azimuth, elevation_deg=float(np.round(rng.uniform(2, 12), 1)))
     if source.clip:
@@ -112,9 +139,9 @@ def _shoot(source: Source, azimuth: int, look: Look, rng, recordings, path: Path
         scene = Scene(floor_m=0.0)
         origin = f"examples.motions {source.label}, {source.reps:g} repetitions"
     shot = film(
-        joints, path, fps=FPS, camera=camera, look=look, size=SIZE, props=props, scene=scene
+        joints, path, fps=FPS, camera=camera, look=look, size=size, props=props, scene=scene
     )
-    return _truth(source, camera, origin, factors, at, shot)
+    return _truth(source, camera, origin, factors, at, shot) | {"size": list(size)}
 
 
 def _truth(source: Source, camera: Camera, origin: str, factors: dict, at, shot: Shot) -> dict:
@@ -138,8 +165,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m examples.make_clips", description=__doc__)
     parser.add_argument("--mocap", type=Path, default=shared / "data" / "mocap")
     parser.add_argument("--out", type=Path, default=HERE / "clips")
+    parser.add_argument("--other", action="store_true", help="the twelve other clips, into --out")
     a = parser.parse_args(arguments)
-    truth = make(a.out, a.mocap)
+    if a.other and a.out == HERE / "clips":
+        parser.error("--other takes an --out of its own")
+    truth = make_other(a.out) if a.other else make(a.out, a.mocap)
     lines = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in truth.items()]
     (a.out / "truth.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
     for name in truth:
