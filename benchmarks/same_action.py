@@ -1,10 +1,11 @@
 """Same action or not, mirrored or not: measured on people seen by any two cameras.
 
-python -m benchmarks.same_action MOCAP
+python -m benchmarks.same_action MOCAP [--seed 11] [--others N]
 
 prints how well `matching.same_action` separates pairs of clips, the coefficients that fit best,
 and what `matching.MIRROR_MARGIN` does. MOCAP is the folder of motion capture that
-`benchmarks.planted` reads. Nothing is rendered; it takes a minute.
+`benchmarks.planted` reads. Nothing is rendered; it takes ten minutes, with `--others 500`, an even
+choice of pairs of two actions, two. Another seed measures on other people and cameras.
 """
 
 import argparse
@@ -89,12 +90,20 @@ def _clip(
     return Clip(group, label, take.embeddings, embed(mirrored(take.poses), model))
 
 
-def pairs(found: list[Clip]) -> Iterator[Pair]:
-    """All pairs within a group, but for two windows of one recording, which may be alike."""
-    for a, b in itertools.combinations(found, 2):
-        recording = a.label.split("@")[0] == b.label.split("@")[0]
-        if a.group != b.group or (recording and a.label != b.label):
-            continue
+def pairs(found: list[Clip], others: int | None = None) -> Iterator[Pair]:
+    """All pairs within a group, but for two windows of one recording, which may be alike.
+
+    Of pairs of two actions `others` at most, drawn at random; None = all.
+    """
+    both = [pair for pair in itertools.combinations(found, 2) if _comparable(*pair)]
+    rng = np.random.default_rng(0)
+    rng.shuffle(both)
+    left = len(both) if others is None else others
+    for a, b in both:
+        if a.label != b.label:
+            left -= 1
+            if left < 0:
+                continue
         got = align(a.plain, b.plain)
         yield Pair(
             a.group,
@@ -103,6 +112,11 @@ def pairs(found: list[Clip]) -> Iterator[Pair]:
             same_action(a.plain, b.plain),
             got.cost - align(a.plain, b.flipped).cost,
         )
+
+
+def _comparable(a: Clip, b: Clip) -> bool:
+    recording = a.label.split("@")[0] == b.label.split("@")[0]
+    return a.group == b.group and (a.label == b.label or not recording)
 
 
 def area(score: np.ndarray, same: np.ndarray) -> float:
@@ -126,7 +140,10 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.same_action", description=__doc__)
     parser.add_argument("mocap", type=Path)
-    rows = list(pairs(clips(parser.parse_args().mocap, Model.load())))
+    parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument("--others", type=int)
+    args = parser.parse_args()
+    rows = list(pairs(clips(args.mocap, Model.load(), seed=args.seed), args.others))
     same, score = np.array([r.same for r in rows]), np.array([r.score for r in rows])
     gain = np.array([r.mirror_gain for r in rows])
     for group in ("exercises", "rehabilitation", "everyday", "all"):
