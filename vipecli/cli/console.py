@@ -13,6 +13,7 @@ from vipecli import files
 from vipecli.files import check_output, json_text
 
 STDOUT = Path("-")
+_WIDE = 1000  # characters of a line where there is no terminal
 _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"  # part of words and of emoji
 
 
@@ -63,6 +64,8 @@ def show(*parts: Any, err: bool = False) -> None:
     from rich.console import Console
 
     console = Console(stderr=err, markup=False, highlight=False, emoji=False)
+    if not console.is_terminal and not os.environ.get("COLUMNS"):
+        console.width = _WIDE  # in a file or a pipe no name is broken
     for part in parts:
         if isinstance(part, str):
             console.print(printable(part), soft_wrap=True)

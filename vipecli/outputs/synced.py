@@ -343,7 +343,7 @@ class _Caption:
         text = clock(float(self._take.times[frame]))
         if self._speeds is None:
             return text
-        return f"{times_as_fast(float(self._speeds[frame]))}    {text}"
+        return f"{times_as_fast(float(self._speeds[frame]))} | {text}"
 
 
 def _relative(speed: np.ndarray, reference: np.ndarray) -> np.ndarray:
