@@ -213,13 +213,13 @@ def _table(shapes: Sequence[tuple[float, float]], columns: int) -> tuple[list[fl
 
 
 def _columns(shapes: Sequence[tuple[float, float]]) -> int:
-    """Columns of the grid that fills a screen with the largest pictures; the most of equals."""
+    """Columns of the grid with the largest pictures on a screen; of equals the one least empty."""
 
-    def scale(columns: int) -> float:
+    def merit(columns: int) -> tuple[float, int]:
         widths, heights = _table(shapes, columns)
-        return round(min(_SHAPE / sum(widths), 1 / sum(heights)), 6)
+        return round(min(_SHAPE / sum(widths), 1 / sum(heights)), 6), -(-len(shapes) % columns)
 
-    return max(range(len(shapes), 0, -1), key=scale)
+    return max(range(len(shapes), 0, -1), key=merit)
 
 
 # --- people on top of each other -----------------------------------------------------------------
