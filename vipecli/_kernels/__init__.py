@@ -2,8 +2,8 @@
 
 The modules above check the arguments and explain. Each kernel has a plain-Python twin in
 ``tests/naive.py``. Compiled code is kept in ``__pycache__`` beside these files, or, in an install
-that cannot be written, in numba's user cache (``NUMBA_CACHE_DIR`` moves it); an edit in any of them
-rebuilds it.
+that cannot be written, in numba's user cache (``NUMBA_CACHE_DIR`` moves it); numba rebuilds what an
+edited file holds, not the kernels of other files that call it.
 """
 
 from vipecli._kernels.bounds import LANES, SPHERE_FRAMES, STEP, Clips, Query, Spheres, lower_bounds

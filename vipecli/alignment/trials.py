@@ -16,7 +16,7 @@ from vipecli.poses.poses import Poses
 PHASES = 101
 """Moments of the normalised movement: 0, 1, ... 100 %."""
 
-HOLD_DEG = 0.1
+HOLD_SHARE = 0.1
 """Share of its range within which an angle counts as held at its extreme."""
 
 LEAST_STD_DEG = 3.0
@@ -247,7 +247,7 @@ def tempo(times: np.ndarray, angle: np.ndarray) -> tuple[float, float, float]:
 
     Returns
     -------
-    The extreme is the value farthest from that at the ends; an angle is at it within `HOLD_DEG` of
+    The extreme is the value farthest from that at the ends; an angle is at it within `HOLD_SHARE` of
     the way there. NaN where fewer than three values are known.
     """
     known = np.isfinite(angle)
@@ -255,7 +255,7 @@ def tempo(times: np.ndarray, angle: np.ndarray) -> tuple[float, float, float]:
         return (float("nan"),) * 3
     at, values = times[known], angle[known]
     away = np.abs(values - (values[0] + values[-1]) / 2)
-    held = np.flatnonzero(away >= (1 - HOLD_DEG) * away.max())
+    held = np.flatnonzero(away >= (1 - HOLD_SHARE) * away.max())
     first, last = at[held[0]], at[held[-1]]
     return float(first - times[0]), float(last - first), float(times[-1] - last)
 

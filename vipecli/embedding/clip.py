@@ -43,9 +43,9 @@ class Recipe:
     Attributes
     ----------
     person
-        whom to take, as in `people.choose`; ``matching`` for `candidates.read_people`.
+        whom to take, as in `tracking.choose`; ``matching`` for `candidates.read_people`.
     pose_model
-        MediaPipe bundle; None = as in `landmarker.model_path`.
+        MediaPipe bundle; None = as in `model_file.model_path`.
     weights
         embedding model; None = the one that comes with vipe.
     vertical

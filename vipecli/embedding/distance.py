@@ -152,7 +152,7 @@ def order_distance(
 ) -> NDArray[np.float32]:
     """Return a frame distance that separates the phases of a movement, for ranking single frames.
 
-    The mean over atrous windows of three widths. At the ends of a clip a window slides inwards, so
+    The mean over atrous windows of four widths. At the ends of a clip a window slides inwards, so
     that every mean is over all its taps: a mean over the few that are left there would be the
     least of its row or column by chance more often, and in a movement that ends as it began the
     first frame would be nearest to the last. Nothing is repeated, and where a frame lies in its

@@ -252,8 +252,8 @@ class Shortlist:
 
     def _let_go(self) -> None:
         """Drop the frames that were read from memory; the files are not touched."""
-        mapped = getattr(self.frames, "_mmap", None)
-        if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
+        mapped = self.frames.base
+        if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
             mapped.madvise(mmap.MADV_DONTNEED)
 
     def _nearest_of(

@@ -112,7 +112,7 @@ def _speed(plot: "Axes", match: Match, names: tuple[str, str]) -> None:
     edges = np.linspace(start, end, max(3, round((end - start) / 0.05)))
     there = warp(alignment, edges)
     low, high = math.log2(_SPEEDS[0]), math.log2(_SPEEDS[-1])
-    ratio = np.diff(edges) / np.diff(there).clip(1e-9)  # as `timemap.speed` has it
+    ratio = np.diff(edges) / np.diff(there).clip(1e-9)  # as `time_map.speed` has it
     octaves = np.log2(ratio.clip(1e-9)).clip(low, high)
     plot.axhline(0, color=_GREY, linewidth=0.8)
     plot.plot((edges[1:] + edges[:-1]) / 2, octaves, color=_B, linewidth=1.6)

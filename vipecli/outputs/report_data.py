@@ -93,7 +93,7 @@ def _spans(marked: np.ndarray, edges: np.ndarray) -> list[tuple[float, float]]:
 
 
 def speed_of_b(a: np.ndarray, b: np.ndarray, fps: float) -> np.ndarray:
-    """Speed of b relative to a, as in `align.Segment`.
+    """Speed of b relative to a, as in `time_map.Segment`.
 
     Parameters
     ----------

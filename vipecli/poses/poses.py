@@ -260,7 +260,7 @@ class Scene:
         Parameters
         ----------
         person
-            as in `people.choose`.
+            as in `tracking.choose`.
         path
             what to call the clip in a message; None = the source.
 

@@ -140,7 +140,8 @@ class Trainer:
     def _average(self) -> None:
         age = self.step - self.first
         keep = min(self.config.average, (1 + age) / (10 + age))
-        torch._foreach_lerp_(*self.pairs, 1 - keep)
+        for mine, theirs in zip(*self.pairs, strict=True):
+            mine.lerp_(theirs, 1 - keep)
 
     # -- losses -------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ def open_detector(name: str = DEFAULT, *, model: str | Path | None = None) -> Bl
     name
         ``mediapipe``, or ``onnx:FILE`` with a model that `onnxpose.OnnxPose` takes.
     model
-        MediaPipe's pose landmarker bundle; None = see `landmarker.model_path`.
+        MediaPipe's pose landmarker bundle; None = see `model_file.model_path`.
 
     Raises
     ------

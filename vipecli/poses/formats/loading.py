@@ -49,7 +49,7 @@ def load_poses(
     path
         file with one of the extensions in `READERS` or an `.npz`, or a folder of OpenPose.
     person
-        whom to take, as in `people.choose`; an `.npz` holds one person.
+        whom to take, as in `tracking.choose`; an `.npz` holds one person.
     joint_map
         which point is which joint, where the file's joint set is not known.
     fps
