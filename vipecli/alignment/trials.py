@@ -247,8 +247,8 @@ def tempo(times: np.ndarray, angle: np.ndarray) -> tuple[float, float, float]:
 
     Returns
     -------
-    The extreme is the value farthest from that at the ends; an angle is at it within `HOLD_SHARE` of
-    the way there. NaN where fewer than three values are known.
+    The extreme is the value farthest from that at the ends; an angle is at it within `HOLD_SHARE`
+    of the way there. NaN where fewer than three values are known.
     """
     known = np.isfinite(angle)
     if known.sum() < 3:
