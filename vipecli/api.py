@@ -35,6 +35,7 @@ from vipecli.outputs.results import (
     LiftedClip,
     PathLike,
 )
+from vipecli.sequence.gap_filling import fill
 
 
 def align(
@@ -325,7 +326,7 @@ def _recipe(reading: dict[str, Any]) -> Recipe:
         for name, value in reading.items()
         if name in ("pose_model", "weights", "joints") and value is not None
     }
-    return Recipe(**(reading | files))
+    return Recipe(**({"fill": fill} | reading | files))
 
 
 def _people(paths: Sequence[PathLike], recipe: Recipe) -> list[list[Clip]]:

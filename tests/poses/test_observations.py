@@ -6,7 +6,7 @@ import pytest
 from vipecli.embedding.clip import Recipe, _pieces
 from vipecli.embedding.embed import embed
 from vipecli.poses import observations
-from vipecli.poses.gaps import MAX_GAP_S, fill_gaps
+from vipecli.poses.gaps import fill_gaps
 from vipecli.poses.npz_writer import NpzWriter
 from vipecli.poses.observations import Observations
 from vipecli.poses.poses import Scene
@@ -73,7 +73,7 @@ def test_pieces_of_a_film_are_those_of_the_whole(kept):
         tracks.add(frame, float(times[frame]), [row] if there[frame] else [])
     scene, model = Scene(tracks, times, (640, 480)), Recipe().load_model()
     whole = fill_gaps(scene.choose("largest"))
-    pieces = list(_pieces(scene, scene.track("largest"), model, MAX_GAP_S))
+    pieces = list(_pieces(scene, scene.track("largest"), model, Recipe()))
     assert len(pieces) == 3
     for name in ("xy", "score", "times", "landmarks", "landmark_score", "world"):
         together = np.concatenate([getattr(poses, name) for poses, _ in pieces])

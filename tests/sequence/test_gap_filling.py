@@ -9,7 +9,7 @@ from tests.bodies import seen, waving
 from vipecli.embedding.model import Model, default_weights
 from vipecli.errors import WeightsError
 from vipecli.poses.gaps import fill_gaps
-from vipecli.sequence.gap_filling import fill_in_context
+from vipecli.sequence.gap_filling import default_posebert, fill, fill_in_context
 from vipecli.sequence.posebert import PoseBert, in_context, single_frames
 
 
@@ -44,7 +44,7 @@ def with_gap(first: int = 20, end: int = 35, fps: float = 30.0):
 @pytest.mark.parametrize("fps", [15.0, 30.0, 60.0])
 def test_gaps_are_filled_and_marked(fps):
     hidden = with_gap(fps=fps)
-    found = fill_in_context(hidden, bert(frames=48))
+    found = fill_in_context(hidden, bert(frames=48), min_gap_s=0.15)
     assert found.filled[20:35].all() and found.filled.sum() == 15 * 13
     assert np.allclose(found.poses.score[20:35], 0.4)
     assert (found.error_px[found.filled] == 2).all() and (found.error_px[~found.filled] == 0).all()
@@ -58,16 +58,16 @@ def test_paths_meet_what_is_known():
     hidden = with_gap(end=50)
     lines, moved = fill_in_context(hidden, bert()), fill_in_context(hidden, bert(moved=30))
     off = (moved.poses.xy - lines.poses.xy)[20:50]
-    assert (off[15] > 15).all()  # the network is followed in the middle
-    assert (off[[0, -1]] < 7).all() and (off[[0, -1]] > 0).all()
+    assert np.allclose(off[15], 30, atol=1)  # the network is followed in the middle
+    assert (off[[0, -1]] < 20).all() and (off[[0, -1]] > 0).all()
 
 
 def test_short_gaps_are_straight_and_long_ones_stay_open():
-    hidden = with_gap(end=23)
+    hidden = with_gap(end=30)
     one = bert(moved=30)
     found = fill_in_context(hidden, one)
     assert np.array_equal(found.poses.xy, fill_gaps(hidden).xy, equal_nan=True)
-    assert not one.session.calls and found.filled[20:23].all()
+    assert not one.session.calls and found.filled[20:30].all()
     long = with_gap(end=70, fps=15.0)
     found = fill_in_context(long, one, max_gap_s=2.0)
     assert not found.filled.any() and np.array_equal(found.poses.xy, long.xy, equal_nan=True)
@@ -105,3 +105,28 @@ def test_other_models_are_refused():
         PoseBert.load(default_weights())
     with pytest.raises(WeightsError, match="belongs to"):
         in_context(seen(waving(20)), bert(), single=Model.load().without_vertical())
+
+
+def test_long_gaps_alone_ask_the_network(monkeypatch):
+    monkeypatch.setattr("vipecli.sequence.gap_filling.default_posebert", lambda: bert(moved=30))
+    hidden = with_gap(end=50)
+    assert np.isnan(fill(hidden).xy[20:50, 0]).all()
+    found = fill(hidden, max_gap_s=2.0)
+    assert found.filled[20:50].all() and not found.filled[:20].any()
+    lines = fill_gaps(hidden, max_gap_s=2.0)
+    assert np.abs(found.xy - lines.xy)[30:40].mean() > 10
+    short = with_gap(end=30)
+    assert np.array_equal(fill(short).xy, fill_gaps(short).xy, equal_nan=True)
+
+
+def test_the_weights_that_come_along_belong_together():
+    shipped = default_posebert()
+    assert shipped.single == Model.load().id
+    motion = np.concatenate([waving(60), waving(60)[::-1]])
+    hidden = seen(motion)
+    xy, score = hidden.xy.copy(), hidden.score.copy()
+    xy[45:75], score[45:75] = np.nan, 0
+    found = fill_in_context(replace(hidden, xy=xy, score=score), shipped)
+    assert found.filled[45:75].all() and (found.error_px[45:75] > 0).all()
+    off = np.linalg.norm(found.poses.xy - hidden.xy, axis=-1)[45:75]
+    assert off.mean() < 0.5 * np.linalg.norm(hidden.xy[0, 1] - hidden.xy[0, 7])

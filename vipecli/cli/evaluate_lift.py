@@ -116,6 +116,7 @@ def _video(lifter: "Lifter", smooth: float) -> "list[Method]":
         by_vvipe("V-VIPE, 2D alone", lifter, world=False),
         by_vvipe("V-VIPE", lifter),
         by_vvipe("V-VIPE, smoothed", lifter, smooth_s=smooth),
+        by_vvipe("V-VIPE, in context, smoothed", lifter, smooth_s=smooth, context=True),
     ]
 
 

@@ -140,6 +140,7 @@ def _on_film(berts: "dict[str, PoseBert]", film: Path) -> list[dict[str, Any]]:
     methods = [
         protocol.by_vvipe("V-VIPE, 2D alone", lifter, world=False),
         protocol.by_vvipe("V-VIPE, smoothed", lifter, smooth_s=SMOOTH_S),
+        protocol.by_vvipe("V-VIPE, in context, smoothed", lifter, smooth_s=SMOOTH_S, context=True),
         *(by_context(f"{name}, 2D alone", bert, single) for name, bert in berts.items()),
     ]
     return protocol.by_film(protocol.load_filmed(film), methods)

@@ -111,11 +111,10 @@ def check_outputs(clip: Path, out: Path | None, preview: Path | None) -> None:
 def read_2d(clip: Path, recipe: "Recipe", bars: object) -> "Poses":
     """2D poses of the person in a video or a keypoint file; short gaps filled."""
     from vipecli.embedding.clip import read_scene
-    from vipecli.poses.gaps import fill_gaps
 
     task = bars.add_task(f"poses of {clip.name}", total=None, unit="frames")
     scene = read_scene(clip, recipe, lambda steps: bars.advance(task, steps))
-    return fill_gaps(scene.choose(recipe.person, path=clip), max_gap_s=recipe.fill_s)
+    return recipe.filled(scene.choose(recipe.person, path=clip))
 
 
 def _preview(lifted: "Lifted", poses: "Poses", clip: "ClipSource", out: Path, bars: object) -> None:

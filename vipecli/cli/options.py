@@ -162,8 +162,8 @@ Fill = Annotated[
         rich_help_panel=READING,
         min=0,
         metavar="SECONDS",
-        help="Longest gap that is filled, by straight lines; 0 fills none. Filled joints are drawn "
-        "hollow.",
+        help="Longest gap that is filled: up to half a second by straight lines, longer ones from "
+        "what is before and after; 0 fills none. Filled joints are drawn hollow.",
     ),
 ]
 Joints = Annotated[
@@ -277,10 +277,12 @@ def with_recipe(*, without: tuple[str, ...] = (), of_each: bool = False) -> Call
     def decorate(command: Callable) -> Callable:
         def run(**given: object) -> object:
             from vipecli.embedding.clip import Recipe
+            from vipecli.sequence.gap_filling import fill
 
             values = {name: given.pop(name) for name in kinds}
             times = [values.pop(name) for name in _OF_EACH] if of_each else []
-            recipe = Recipe(**{kinds[name][0]: value for name, value in values.items()})
+            how = {kinds[name][0]: value for name, value in values.items()}
+            recipe = Recipe(**how, fill=fill)
             if of_each:
                 return command(**given, recipes=partial(_parts, recipe, *times))
             return command(**given, recipe=recipe)

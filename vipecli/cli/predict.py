@@ -155,7 +155,6 @@ def _read(
     from vipecli.embedding.clip import read_scene
     from vipecli.lifting.lift import lift
     from vipecli.lifting.motion_files import as_motion
-    from vipecli.poses.gaps import fill_gaps
 
     motion = _motion_file(clip)
     if motion is not None:
@@ -164,9 +163,7 @@ def _read(
     scene = read_scene(clip, recipe, lambda steps: bars.advance(task, steps))
     poses = scene.choose(recipe.person, path=clip)
     count = _frames_until(poses.times, at, clip)
-    seen, poses = (
-        fill_gaps(part, max_gap_s=recipe.fill_s) for part in (poses.part(slice(count)), poses)
-    )
+    seen, poses = (recipe.filled(part) for part in (poses.part(slice(count)), poses))
     lifted = lift(seen, lifter)
     how = {"source": clip.name, "torso_m": torso, "camera": True}
     before = as_motion(lifted, seen, **how)

@@ -9,7 +9,6 @@ import numpy as np
 from vipecli.embedding.clip import Recipe, read_clip, read_clips, read_scene, single_frame
 from vipecli.embedding.embed import embed
 from vipecli.embedding.model import Embeddings
-from vipecli.poses.gaps import fill_gaps
 from vipecli.poses.poses import Poses
 from vipecli.poses.tracking import present
 
@@ -74,7 +73,7 @@ def read_people(
     others.sort(key=lambda track: -track.covered())
     found = list[Candidate]()
     for track in [largest, *others][:MOST_PEOPLE]:
-        poses = fill_gaps(scene.poses_of(track), max_gap_s=recipe.fill_s)
+        poses = recipe.filled(scene.poses_of(track))
         number = next(i for i, one in enumerate(people, start=1) if one is track)
         one = Candidate(poses, embed(poses, model), number, len(people))
         if track is largest or np.isfinite(one.embeddings.mean).all(axis=1).sum() > 1:

@@ -33,6 +33,7 @@ POSES_FORMAT = 7
 _AROUND_S = 0.35  # on both sides of a moment, in which the person is tracked
 _PICTURES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
 _Read = TypeVar("_Read")
+_CONTEXT_S = 4.0  # around a gap that may tell how to fill it
 _PIECE = 4 * BATCH  # frames that are embedded and written at a time
 
 
@@ -64,6 +65,8 @@ class Recipe:
         as in `detectors.open_detector`.
     fill_s
         longest gap that is filled, seconds; 0 = none.
+    fill
+        fills the gaps of poses up to `max_gap_s`, as `gaps.fill_gaps` does.
     cached
         take poses found before from the cache, and put new ones there.
     """
@@ -79,6 +82,7 @@ class Recipe:
     fps: float | None = None
     detector: str = DEFAULT
     fill_s: float = MAX_GAP_S
+    fill: Callable[..., Poses] = fill_gaps
     cached: bool = True
 
     @property
@@ -102,6 +106,10 @@ class Recipe:
         if self.video is not None:
             words.append(f"video={self.video!r}")
         return " ".join(words)
+
+    def filled(self, poses: Poses) -> Poses:
+        """Poses with gaps of up to `fill_s` filled."""
+        return self.fill(poses, max_gap_s=self.fill_s)
 
     def load_model(self) -> Model:
         """Embedding model, read once per process.
@@ -254,7 +262,7 @@ def read_clip(
     scene = read_scene(path, recipe, tick)
     if len(scene.times) < 2:
         raise single_frame(path)
-    poses = fill_gaps(scene.choose(recipe.person, path=path), max_gap_s=recipe.fill_s)
+    poses = recipe.filled(scene.choose(recipe.person, path=path))
     return poses, embed(poses, model)
 
 
@@ -290,7 +298,7 @@ def read_moment(
     scene = read_scene(path, part)
     if not len(scene.times):
         raise VideoError(f"{path}: no frame at {time_s or 0:g} s")
-    poses = fill_gaps(scene.choose(recipe.person, path=path), max_gap_s=recipe.fill_s)
+    poses = recipe.filled(scene.choose(recipe.person, path=path))
     seen = np.flatnonzero(poses.found)
     if not len(seen):
         raise NoPoseError(f"{path}: nobody is seen there; choose another moment")
@@ -339,19 +347,19 @@ def read_pieces(
         raise single_frame(path)
     chosen = scene.track("largest" if everyone else recipe.person, path=path)
     tracks = present(scene.tracks.tracks) if everyone else [chosen]
-    return [_pieces(scene, track, model, recipe.fill_s) for track in tracks]
+    return [_pieces(scene, track, model, recipe) for track in tracks]
 
 
 def _pieces(
-    scene: Scene, track: Track, model: Model, fill_s: float
+    scene: Scene, track: Track, model: Model, recipe: Recipe
 ) -> Iterator[tuple[Poses, Embeddings]]:
     """Yield poses and embeddings of a track in pieces, equal to those of the whole."""
-    times, reach = scene.times, fill_s + 1e-3  # beyond which no gap is filled
+    times, reach = scene.times, recipe.fill_s + _CONTEXT_S  # beyond which nothing counts
     for first in range(0, len(times), _PIECE):
         last = min(first + _PIECE, len(times))
         low = bisect_left(times, times[first] - reach)
         high = bisect_right(times, times[last - 1] + reach)
-        poses = fill_gaps(scene.poses_of(track, low, high), max_gap_s=fill_s)
+        poses = recipe.filled(scene.poses_of(track, low, high))
         poses = poses.part(slice(first - low, last - low))
         yield poses, embed(poses, model)
 

@@ -27,11 +27,17 @@ class Method:
     lift: Callable[[Poses], np.ndarray]
 
 
-def by_vvipe(name: str, lifter: Lifter, *, smooth_s: float = 0.0, world: bool = True) -> Method:
-    """V-VIPE, frame by frame, or smoothed as a video is."""
-    return Method(
-        name, lambda poses: lift(poses, lifter, smooth_s=smooth_s, world=world).in_camera()
-    )
+def by_vvipe(
+    name: str,
+    lifter: Lifter,
+    *,
+    smooth_s: float = 0.0,
+    world: bool = True,
+    context: bool = False,
+) -> Method:
+    """V-VIPE, frame by frame, or smoothed and in context as a video is."""
+    how = {"smooth_s": smooth_s, "world": world, "context": context}
+    return Method(name, lambda poses: lift(poses, lifter, **how).in_camera())
 
 
 def by_network(name: str, model: Model) -> Method:

@@ -18,6 +18,7 @@ from vipecli.embedding.model import (
     some_poses,
 )
 from vipecli.errors import WeightsError
+from vipecli.lifting.context import with_context
 from vipecli.onnx_file import Network, open_network
 from vipecli.poses import skeleton as sk
 from vipecli.poses.anatomy import bones, put_together
@@ -198,7 +199,12 @@ class Lifted:
 
 
 def lift(
-    poses: Poses, lifter: Lifter | None = None, *, smooth_s: float = SMOOTH_S, world: bool = True
+    poses: Poses,
+    lifter: Lifter | None = None,
+    *,
+    smooth_s: float = SMOOTH_S,
+    world: bool = True,
+    context: bool = True,
 ) -> Lifted:
     """3D pose of the person in every frame, from the 2D joints.
 
@@ -213,6 +219,9 @@ def lift(
         its own. Otherwise all frames get the clip's median bone lengths.
     world
         take the detector's own 3D landmarks into account, where `poses` has them.
+    context
+        take what is before and after a frame into account (`context.with_context`), where
+        `smooth_s` is not 0.
 
     Returns
     -------
@@ -233,6 +242,8 @@ def lift(
     nobody = (poses.score > 0).sum(axis=1) < MIN_JOINTS
     for array in (joints, rotation, error, mean, std):
         array[nobody] = np.nan
+    if context and smooth_s > 0:
+        joints, rotation = with_context(joints, rotation, poses)
     out = Lifted(joints, rotation, error, mean, std, poses.times, lifter.mapper.id)
     out = smoothed(out, smooth_s=smooth_s) if smooth_s > 0 else out
     return replace(out, joints=out.joints.astype(np.float32))

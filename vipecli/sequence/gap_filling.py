@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vipecli.embedding.model import default_weights
-from vipecli.poses.gaps import fill_gaps
+from vipecli.poses.gaps import MAX_GAP_S, fill_gaps
 from vipecli.poses.poses import Poses
 from vipecli.sequence.posebert import PoseBert
 
@@ -19,12 +19,12 @@ WEIGHTS = "posebert.onnx"
 LONGEST_S = 2.0
 """Longest gap that is filled, seconds between the known frames on both sides."""
 
-SHORTEST_S = 0.15
+SHORTEST_S = MAX_GAP_S
 """Gaps up to this length are filled by straight lines."""
 
 _AROUND = 0.5  # share of a window that is known on both sides of a gap together, at least
 _FILLED_SCORE = 0.5  # share of the lower score at the ends of a gap that a filled joint gets
-_SETTLE_S = 0.3  # in which a path that does not meet the known ends is led there
+_SETTLE_S = 0.05  # in which a path that does not meet the known ends is led there
 
 
 @functools.cache
@@ -98,8 +98,24 @@ def fill_in_context(
         _fill(lines, group, windows, xy, score, error)
     filled = (score > 0) & (poses.score == 0)
     if gaps:
-        lines = replace(lines, xy=xy.astype(np.float32), score=score)
+        marked = filled if poses.filled is None else filled | poses.filled
+        lines = replace(lines, xy=xy.astype(np.float32), score=score, filled=marked)
     return Filled(lines, filled, error)
+
+
+def fill(poses: Poses, *, max_gap_s: float = MAX_GAP_S) -> Poses:
+    """Poses with gaps filled: short ones by straight lines, longer ones in context.
+
+    Parameters
+    ----------
+    poses
+        poses with missing joints (NaN, score 0).
+    max_gap_s
+        longest gap to fill, seconds; those up to `SHORTEST_S` are filled as by `gaps.fill_gaps`.
+    """
+    if max_gap_s <= SHORTEST_S or not (poses.score == 0).any():
+        return fill_gaps(poses, max_gap_s=max_gap_s)
+    return fill_in_context(poses, default_posebert(), max_gap_s=max_gap_s).poses
 
 
 def _gaps(poses: Poses, max_gap_s: float) -> Iterator[_Gap]:
@@ -178,8 +194,9 @@ def _fill(
         at, (start, end) = poses.times[inside], poses.times[ends]
         seen = window.joints[:, gap.joint]
         first, last = poses.xy[ends, gap.joint] - _interpolated(poses.times[ends], window, seen)
-        near_start = np.exp(-(at - start) / _SETTLE_S)[:, None]
-        near_end = np.exp(-(end - at) / _SETTLE_S)[:, None]
+        share = ((at - start) / (end - start))[:, None]
+        near_start = (1 - share) * np.exp(-(at - start) / _SETTLE_S)[:, None]
+        near_end = share * np.exp(-(end - at) / _SETTLE_S)[:, None]
         xy[inside, gap.joint] = (
             _interpolated(at, window, seen) + near_start * first + near_end * last
         )

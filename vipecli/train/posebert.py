@@ -75,7 +75,7 @@ class Trainer:
         self.quantiser = Quantiser(self.net.guess.out_features)
         self.averaged = copy.deepcopy(self.net).eval()
         self.labelled = self._labelled()
-        self.scoring = Score(self.studio, held_out, single)
+        self.scoring = Score(self.studio, held_out, single, embedded=config.embedded > 0)
         self.unit = self._unit()
         self.step = 0
         self._begin()
