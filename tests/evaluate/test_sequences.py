@@ -1,5 +1,6 @@
 """What context is good for, measured: on stand-ins whose errors are known."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -52,3 +53,25 @@ def test_the_nearest_frame_is_the_same_pose(films):
     canonical = {"context": sequences.contextual(bert(), Model.load())}
     (found,) = sequences.nearest(films[:1], films[1:], canonical, every=3)
     assert 0 < found["np_mpjpe"] < 0.3 and 0 < found["mpjpe_mm"] < 150
+
+
+def test_the_command_measures_what_comes_along(tmp_path, vipe):
+    motion = np.concatenate([waving(60), waving(60)[::-1]]).astype(np.float32)
+    other = motion + np.float32(0.02)
+    np.savez(tmp_path / "m.npz", **{"a/1": motion, "b/1": other, "b/2": other[::-1]})
+    result = tmp_path / "r.json"
+    asked = ("evaluate", "sequence", tmp_path / "m.npz", "--held-out", "a/*", "--json", result)
+    code, out, _ = vipe(*asked)
+    assert code == 0 and "straight lines" in out and "Nearest frame" in out
+    found = json.loads(result.read_text())
+    assert found["model"]["PoseBERT"].startswith("posebert:")
+    assert {row["method"] for row in found["nearest"]} >= {"prvipe", "PoseBERT", "PoseBERT, 3D"}
+    assert all(row["clips"] == 1 and row["posebert"] > 0 for row in found["gaps"])
+
+
+def test_the_command_wants_something_to_measure(tmp_path, vipe):
+    code, _, error = vipe("evaluate", "sequence")
+    assert code == 2 and "--detected" in error
+    (tmp_path / "m.npz").write_bytes(b"no archive")
+    code, _, error = vipe("evaluate", "sequence", tmp_path / "m.npz")
+    assert code == 1 and "m.npz" in error and error.count("\n") < 3

@@ -105,11 +105,10 @@ def _filmed(
     from vipecli.evaluate.views import HELD_OUT, load_clips
 
     asked = load_clips(mocap, include=held_out or HELD_OUT, remark=note)
-    apart = (*HELD_OUT, *(held_out or ()))
     others = {
         name: clip
         for name, clip in load_clips(index, include=("*",)).items()
-        if name not in asked and not any(fnmatch.fnmatch(name, pattern) for pattern in apart)
+        if name not in asked and not any(fnmatch.fnmatch(name, pattern) for pattern in HELD_OUT)
     }
     films = filmed(asked, seed=seed, at_most=count)
     return films, filmed(others, seed=seed + 1, at_most=3 * count)
@@ -120,10 +119,20 @@ def _on_mocap(
 ) -> dict[str, Any]:
     from vipecli.embedding.model import Model
     from vipecli.evaluate import sequences as protocol
+    from vipecli.evaluate.lifting import by_vvipe
+    from vipecli.lifting.lift import SMOOTH_S, default_lifter
 
-    single = Model.load()
+    single, lifter = Model.load(), default_lifter(None)
     spaces: dict[str, Space] = {single.id.split(":")[0]: protocol.frame_by_frame(single)}
-    spaces |= {name: protocol.contextual(bert, single) for name, bert in berts.items()}
+    for name, bert in berts.items():
+        spaces[name] = protocol.contextual(bert, single)
+        spaces[f"{name}, 3D"] = protocol.posed(protocol.by_context(name, bert, single))
+    methods = [
+        by_vvipe("V-VIPE, 3D", lifter),
+        by_vvipe("V-VIPE, 3D, smoothed", lifter, smooth_s=SMOOTH_S),
+        by_vvipe("V-VIPE, 3D, in context, smoothed", lifter, smooth_s=SMOOTH_S, context=True),
+    ]
+    spaces |= {method.name: protocol.posed(method) for method in methods}
     return {
         "gaps": protocol.gap_filling(films, berts["PoseBERT"]),
         "nearest": protocol.nearest(films, known, spaces) if known else [],

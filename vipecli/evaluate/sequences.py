@@ -199,6 +199,11 @@ def contextual(bert: PoseBert, single: Model) -> Space:
     return lambda poses: in_context(poses, bert, single=single).mean
 
 
+def posed(method: Lifting) -> Space:
+    """The canonical 3D pose that a method lifts."""
+    return lambda poses: canonical(method.lift(poses))[0].reshape(len(poses), -1)
+
+
 def frame_by_frame(model: Model) -> Space:
     """The means of an embedding that sees single frames."""
     return lambda poses: embed(poses, model).mean

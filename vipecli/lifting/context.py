@@ -12,7 +12,7 @@ from vipecli.poses.poses import Poses
 from vipecli.sequence.gap_filling import default_posebert
 from vipecli.sequence.posebert import PoseBert, in_context
 
-SHARE = 0.25
+SHARE = 0.35
 """Weight of the pose in context beside that of each frame by itself."""
 
 _LEAST = 8  # frames that have a context
