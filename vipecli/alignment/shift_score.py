@@ -71,6 +71,11 @@ class ShiftScore:
         at = int(np.nanargmax(self.score))
         return float(self.score[at]), float(self.shifts_s[at])
 
+    def near(self, shift_s: float, reach_s: float) -> float:
+        """Largest score within reach of a shift; 0 where nothing is known."""
+        inside = np.isfinite(self.score) & (np.abs(self.shifts_s - shift_s) <= reach_s)
+        return float(self.score[inside].max()) if inside.any() else 0.0
+
     def rivals(self) -> list[float]:
         """Other maxima that fit about as well, seconds, the best first."""
         score, top = np.nan_to_num(self.score, nan=-np.inf), int(np.nanargmax(self.score))

@@ -120,7 +120,7 @@ def _by_both(one: Recording, other: Recording, heard: SoundShift | None, *, drif
     near, shift = heard.near(seen.shift_s + (seen.rate - 1) * middle, AGREE_S)
     if near >= max(LEAST_SOUND, RIVAL * score):
         return _together(a, b, seen, heard, (near, shift), drift=drift)
-    if seen.score and _pose_score(seen, heard.best[1]) >= RIVAL * seen.confidence:
+    if seen.score and seen.score.near(heard.best[1], AGREE_S) >= RIVAL * seen.confidence:
         return _together(a, b, seen, heard, heard.best, drift=drift)
     return _disagreeing(a, b, seen, heard, drift=drift)
 
@@ -131,14 +131,6 @@ def _common(shifts: Sequence[float], heard: SoundShift) -> tuple[float, float] |
     found = [heard.near(shift, AGREE_S) for shift in shifts]
     clear = [one for one in found if one[0] >= least]
     return clear[0] if len(clear) == 1 else None
-
-
-def _pose_score(seen: Offset, shift: float) -> float:
-    """Best score of the poses near a shift."""
-    assert seen.score is not None
-    inside = np.abs(seen.score.shifts_s - shift) <= AGREE_S
-    known = seen.score.score[inside & np.isfinite(seen.score.score)]
-    return float(known.max()) if len(known) else 0.0
 
 
 def _together(
