@@ -26,13 +26,14 @@ def lifted(frames: int = 30):
 
 def test_no_share_changes_nothing(flat):
     joints, rotation, poses = lifted()
-    found, turn = context.with_context(joints, rotation, poses, share=0.0)
+    found, turn, model = context.with_context(joints, rotation, poses, share=0.0)
     assert np.allclose(found, joints, atol=1e-6) and np.allclose(turn, rotation, atol=1e-6)
+    assert model == "bert:1"
 
 
 def test_the_whole_share_is_the_context(flat):
     joints, rotation, poses = lifted()
-    found, turn = context.with_context(joints, rotation, poses, share=1.0)
+    found, turn, _ = context.with_context(joints, rotation, poses, share=1.0)
     shown = np.einsum("tij,tkj->tki", turn, found)
     picture = poses.xy - poses.xy[:, 7:9].mean(axis=1, keepdims=True)
     scale = np.linalg.norm(picture[:, 1:3].mean(axis=1), axis=-1)[:, None, None]
@@ -43,10 +44,11 @@ def test_the_whole_share_is_the_context(flat):
 def test_frames_without_a_pose_stay_so_and_few_frames_have_no_context(flat):
     joints, rotation, poses = lifted()
     joints[:3] = np.nan
-    found, _ = context.with_context(joints, rotation, poses)
+    found, *_ = context.with_context(joints, rotation, poses)
     assert np.isnan(found[:3]).all() and np.isfinite(found[3:]).all()
     few = lifted(5)
-    assert context.with_context(*few)[0] is few[0]
+    same, _, model = context.with_context(*few)
+    assert same is few[0] and model == ""
 
 
 def test_models_that_do_not_belong_together_have_no_context(monkeypatch):
@@ -60,6 +62,7 @@ def test_models_that_do_not_belong_together_have_no_context(monkeypatch):
 def test_a_film_is_lifted_in_context():
     poses = seen(waving(60))
     plain, whole = lift(poses, context=False), lift(poses)
+    assert whole.model.split()[0] == plain.model and whole.model.split()[1].startswith("posebert:")
     gap = np.linalg.norm(plain.joints - whole.joints, axis=-1).mean()
     assert 0.001 < gap < 0.2
     alone = lift(poses, smooth_s=0)

@@ -30,7 +30,7 @@ def default_context() -> tuple[PoseBert, Model] | None:
 
 def with_context(
     joints: NDArray[Any], rotation: NDArray[Any], poses: Poses, *, share: float = SHARE
-) -> tuple[NDArray[Any], NDArray[Any]]:
+) -> tuple[NDArray[Any], NDArray[Any], str]:
     """Canonical poses and rotations, drawn towards what the context says.
 
     Parameters
@@ -44,16 +44,17 @@ def with_context(
 
     Returns
     -------
-    Both, changed; as they are where there are too few frames.
+    Both, changed, and the model that changed them; as they are, and an empty text, where there are
+    too few frames.
     """
     context = default_context()
     known = np.isfinite(joints).all(axis=(1, 2))
     if context is None or known.sum() < _LEAST:
-        return joints, rotation
+        return joints, rotation, ""
     bert, single = context
     seen = np.einsum("tij,tkj->tki", rotation, joints)
     mixed = (1 - share) * seen + share * in_context(poses, bert, single=single).pose
     out, turn = canonical(mixed[known])
     joints, rotation = joints.copy(), rotation.copy()
     joints[known], rotation[known] = out, turn
-    return joints, rotation
+    return joints, rotation, bert.id

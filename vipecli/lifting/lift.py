@@ -173,7 +173,7 @@ class Lifted:
     times
         shape (T,), presentation times in seconds.
     model
-        which weights made it.
+        which weights made it, one or two with a blank between them.
     """
 
     joints: NDArray[np.floating[Any]]
@@ -242,9 +242,11 @@ def lift(
     nobody = (poses.score > 0).sum(axis=1) < MIN_JOINTS
     for array in (joints, rotation, error, mean, std):
         array[nobody] = np.nan
+    model = lifter.mapper.id
     if context and smooth_s > 0:
-        joints, rotation = with_context(joints, rotation, poses)
-    out = Lifted(joints, rotation, error, mean, std, poses.times, lifter.mapper.id)
+        joints, rotation, other = with_context(joints, rotation, poses)
+        model = f"{model} {other}".rstrip()
+    out = Lifted(joints, rotation, error, mean, std, poses.times, model)
     out = smoothed(out, smooth_s=smooth_s) if smooth_s > 0 else out
     return replace(out, joints=out.joints.astype(np.float32))
 
