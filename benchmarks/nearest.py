@@ -62,12 +62,12 @@ def peers() -> Iterator[tuple[str, Nearest]]:
         yield "librosa", by_table
 
 
-def penn_clips(folder: Path) -> list[tuple[str, str, Embeddings]]:
-    """Embeddings of the training split, from the labelled joints."""
+def penn_clips(folder: Path, *, train: bool = True) -> list[tuple[str, str, Embeddings]]:
+    """Embeddings of the training split, or of the test split, from the labelled joints."""
     from vipecli.index import penn_action
 
     model = Model.load()
-    clips = [clip for clip in penn_action.load(folder) if clip.train]
+    clips = [clip for clip in penn_action.load(folder) if clip.train == train]
     return [(clip.id, clip.action, embed(clip.poses, model)) for clip in clips]
 
 

@@ -15,6 +15,7 @@ _NAMED = 3  # files that a note names
 
 if TYPE_CHECKING:
     from vipecli.embedding.clip import Recipe
+    from vipecli.embedding.embedded_folder import Slot
     from vipecli.engine import Executor
 
 
@@ -22,8 +23,20 @@ if TYPE_CHECKING:
 @with_executor
 def embed(
     inputs: Annotated[
-        list[Path], typer.Argument(metavar="FOLDER...", help="Folders of videos, or videos.")
-    ],
+        list[Path] | None,
+        typer.Argument(
+            metavar="FOLDER...", help="Folders of videos, videos, or patterns ('films/**/*.mp4')."
+        ),
+    ] = None,
+    listed: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--list",
+            metavar="FILE",
+            help="Videos named in a file: a path per line, or the column path of a .csv or "
+            ".parquet; may be repeated.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -63,11 +76,12 @@ def embed(
     """
     from vipecli.cli.batch import embed_with_progress
     from vipecli.cli.console import note
-    from vipecli.embedding.embedded_folder import passed_over, slots
+    from vipecli.embedding.embedded_folder import passed_over
 
     recipe = replace(recipe, person="all") if all_people else recipe
-    wanted = [replace(slot, everyone=all_people) for slot in slots(inputs, out)]
-    for folder in (path for path in inputs if path.is_dir()):
+    named = _slots(inputs or [], listed or [], out)
+    wanted = [replace(slot, everyone=all_people) for slot in named]
+    for folder in (path for path in inputs or () if path.is_dir()):
         if beside := passed_over(folder):
             names = ", ".join(path.name for path in beside[:_NAMED])
             more = f" and {len(beside) - _NAMED} more" if len(beside) > _NAMED else ""
@@ -81,3 +95,26 @@ def embed(
     say(f"{fresh} embedded, {len(entries) - fresh} were done already, in {stores}")
     if failures:
         raise typer.Exit(1)
+
+
+def _slots(inputs: list[Path], listed: list[Path], out: Path | None) -> "list[Slot]":
+    """Files that belong to all videos that are named, in any way."""
+    from vipecli.embedding.clip_list import is_pattern, listed_slots, matches, read_list
+    from vipecli.embedding.embedded_folder import slots
+
+    if not inputs and not listed:
+        raise typer.BadParameter("name a folder, a video or a pattern, or a list with --list")
+    patterns = [path for path in inputs if is_pattern(path)]
+    clips = [clip for pattern in patterns for clip in matches(pattern)]
+    clips += [clip for path in listed for clip in read_list(path)]
+    rest = [path for path in inputs if path not in patterns]
+    found = [*(slots(rest, out) if rest else ()), *(listed_slots(clips, out) if clips else ())]
+    targets: dict[Path, Slot] = {}
+    for slot in found:
+        other = targets.setdefault(slot.target, slot)
+        if other.video != slot.video:
+            raise typer.BadParameter(
+                f"{slot.video} and {other.video} would both go to {slot.target}; embed them one "
+                "after the other into different folders"
+            )
+    return list(targets.values())

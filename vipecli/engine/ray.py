@@ -114,7 +114,7 @@ def _connected(address: str | None, jobs: int | None) -> Iterator[Any]:
             logging_level="ERROR",
             runtime_env={"env_vars": _passed_on()},
         )
-    except (ConnectionError, RuntimeError, ValueError) as exc:
+    except Exception as exc:  # a node that is slow to start is no more than an Exception
         problem = str(exc).splitlines() or [type(exc).__name__]
         where = address or os.environ.get("RAY_ADDRESS") or "this machine"
         raise VipeError(
