@@ -10,6 +10,7 @@ from vipecli.alignment.align import align
 from vipecli.alignment.multiscale import thinned
 from vipecli.alignment.settings import Mirror, Settings, Witness
 from vipecli.alignment.shift_between import Evidence
+from vipecli.alignment.shift_score import Table
 from vipecli.alignment.sound_shift import LEAST_SOUND, sound_shift
 from vipecli.alignment.takes import Clip
 from vipecli.alignment.witnesses import AGREE_S
@@ -37,7 +38,8 @@ def choose_people(
     Taken are the people whose matches have the most evidence in all. That of a warp, with the
     reference, is by how much the frames along the path are nearer than unrelated ones, so that two
     who stand still do not fit better than two who move alike; that of a shift, of all pairs of
-    clips, is its score, `shift_score`, near the shift of the sound where there is one.
+    clips, is its score, `shift_score`, times the same; near the shift of the sound where there is
+    one.
 
     Parameters
     ----------
@@ -121,15 +123,23 @@ def _evidence(
         own, other = a.rises, b.rises
         known = None if own is None or other is None else (own, other)
         seen = Evidence.of(a.embeddings, b.embeddings, known, CELLS)
-        scores = seen.table.scores()
-        best = scores.best[0] if near is None else scores.near(near, AGREE_S)
-        return max(best, 0.0) if seen.table.moves else 0.0
+        return _of_shift(seen.table, near)
     sides = list[Embeddings]()
     if settings.mirror is not Mirror.YES:
         sides.append(b.embeddings)
     if settings.mirror is not Mirror.NO:
         sides.append(b.mirror_image(model))
     return max(0.0, *(_contrast(a.embeddings, side, settings) for side in sides))
+
+
+def _of_shift(table: Table, near: float | None) -> float:
+    """Score of the best shift, or of the best near one, times how much nearer its frames are."""
+    scores = table.scores()
+    score, shift = scores.best if near is None else (scores.near(near, AGREE_S), near)
+    if not table.moves or not np.isfinite(shift):
+        return 0.0
+    nearer = float(np.nanmean(table.costs)) - table.mean_cost(shift, 1.0)
+    return max(score, 0.0) * max(nearer, 0.0)
 
 
 def _contrast(a: Embeddings, b: Embeddings, settings: Settings) -> float:
