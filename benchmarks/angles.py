@@ -19,7 +19,7 @@ import numpy as np
 
 from examples.film import Camera, Look, film
 from examples.motions import perform
-from vipecli.alignment.compare import SOURCES, joint_angles, smoothed_angles
+from vipecli.alignment.joint_angles import SOURCES, joint_angles, smoothed_angles
 from vipecli.embedding.clip import Recipe, read_clip
 from vipecli.poses.poses import Poses
 

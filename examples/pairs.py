@@ -24,7 +24,7 @@ from examples.motions import perform
 from examples.person import Look, unit
 from examples.rig import Body, Style, turned
 from examples.studio import Prop, Scene
-from vipecli.alignment.compare import ANGLES, joint_angles
+from vipecli.alignment.joint_angles import ANGLES, joint_angles
 from vipecli.poses import skeleton as sk
 
 FPS = 30.0

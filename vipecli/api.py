@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from vipecli.alignment.compare import SOURCES
 from vipecli.alignment.compare import compare as compare_poses
+from vipecli.alignment.joint_angles import SOURCES
 from vipecli.alignment.people import choose_people
 from vipecli.alignment.settings import Settings
 from vipecli.alignment.takes import Clip, match_clips, match_pair, people_of

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.bodies import STANDING, seen
-from vipecli.alignment.compare import ANGLES, picture
+from vipecli.alignment.joint_angles import ANGLES, picture
 from vipecli.alignment.segmentation import Repetition
 from vipecli.alignment.takes import Clip
 from vipecli.alignment.trials import (

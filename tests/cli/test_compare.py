@@ -41,7 +41,7 @@ def test_tables_and_files(compare, tmp_path):
     assert code == 0
     assert "Wrote csv.csv" in out and "Wrote report.html" in out
     assert "Compared: A 0.00 - 2.47 s (2.47 s), B " in out
-    largest = out.split("Largest differences")[1].split("\n")[4]
+    largest = out.split("exceed the uncertainty")[1].split("\n")[4]
     assert largest.split()[:2] == ["right", "elbow"]
     assert float(largest.split()[2]) == pytest.approx(1.5, abs=0.2)
     assert "as the camera shows them" in out
@@ -53,9 +53,9 @@ def test_json_goes_alone_to_standard_output(compare):
     assert code == 0
     data = json.loads(out)
     assert data["pose"] == "2d"
-    assert data["largest_differences"][0]["angle"] == "right elbow"
+    assert data["differences"][0]["angle"] == "right elbow"
     assert data["same_action"] > 0.5 and data["mirrored"] is False
-    assert "Largest differences" in err
+    assert "exceed the uncertainty" in err
 
 
 def test_refuses(compare, tmp_path):

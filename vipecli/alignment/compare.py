@@ -1,54 +1,25 @@
 """Differences between two aligned performances of one movement."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vipecli.alignment import differences
+from vipecli.alignment.joint_angles import ANGLES, Source, between, picture, smoothed_angles
 from vipecli.alignment.time_map import warp
 from vipecli.alignment.turning_points import Turn, common_turns
 from vipecli.alignment.warping_path import Alignment
 from vipecli.errors import NoPoseError
-from vipecli.poses import skeleton as sk
 from vipecli.poses.poses import Poses
-from vipecli.poses.skeleton import from_mediapipe
-
-ANGLES = {
-    "left elbow": (sk.LEFT_SHOULDER, sk.LEFT_ELBOW, sk.LEFT_WRIST),
-    "right elbow": (sk.RIGHT_SHOULDER, sk.RIGHT_ELBOW, sk.RIGHT_WRIST),
-    "left shoulder": (sk.LEFT_ELBOW, sk.LEFT_SHOULDER, sk.LEFT_HIP),
-    "right shoulder": (sk.RIGHT_ELBOW, sk.RIGHT_SHOULDER, sk.RIGHT_HIP),
-    "left hip": (sk.LEFT_SHOULDER, sk.LEFT_HIP, sk.LEFT_KNEE),
-    "right hip": (sk.RIGHT_SHOULDER, sk.RIGHT_HIP, sk.RIGHT_KNEE),
-    "left knee": (sk.LEFT_HIP, sk.LEFT_KNEE, sk.LEFT_ANKLE),
-    "right knee": (sk.RIGHT_HIP, sk.RIGHT_KNEE, sk.RIGHT_ANKLE),
-}
-"""Angles by name: the joints at the end of one bone, between both, and at the end of the other.
-
-180 degrees are a straight knee or elbow, a trunk in line with the thigh, an arm overhead. Turning
-the camera or the body changes none of them, where the joints are known in 3D.
-"""
-
-SMOOTH_S = 0.1
-"""Half-width of the window over which angles are smoothed, seconds: a detector trembles."""
-
-SEEN = 0.5
-"""An angle counts as known where all three joints are seen at least this surely."""
 
 LEAST_KNOWN = 0.25
 """Least share of the matched time in which an angle is known in both clips, to be reported."""
 
-APART_S = 0.4
-"""Least distance of two moments of large difference in one angle, seconds."""
-
-Source = Callable[[Poses], NDArray[np.float64]]
-"""From poses to joints (T, 13, 2) or (T, 13, 3), any unit, NaN where not known."""
-
 
 @dataclass(frozen=True)
 class Moment:
-    """A moment at which one angle differs much.
+    """A difference of one angle that exceeds its uncertainty, where it is largest.
 
     Attributes
     ----------
@@ -58,6 +29,10 @@ class Moment:
         seconds.
     a_deg, b_deg
         the angle in a and in b.
+    std_deg
+        standard uncertainty of the difference.
+    start_a, end_a
+        from when to when it exceeds that, seconds of a.
     """
 
     angle: str
@@ -65,6 +40,9 @@ class Moment:
     time_b: float
     a_deg: float
     b_deg: float
+    std_deg: float
+    start_a: float
+    end_a: float
 
     @property
     def difference_deg(self) -> float:
@@ -107,8 +85,10 @@ class Comparison:
         time map puts them in b; seconds.
     a_deg, b_deg
         shape (F, 8), the angles in the order of `ANGLES`; NaN where a joint is not seen.
+    std_deg
+        shape (F, 8), standard uncertainty of the difference; NaN where nobody is seen.
     moments
-        where they differ most, largest first, in angles known for `LEAST_KNOWN` of the time.
+        differences that exceed it, see `differences.certain` and `differences.stretches`.
     turns
         turning points that both show, in the order of a.
     ranges
@@ -119,72 +99,10 @@ class Comparison:
     times_b: NDArray[np.float64]
     a_deg: NDArray[np.float64]
     b_deg: NDArray[np.float64]
+    std_deg: NDArray[np.float64]
     moments: tuple[Moment, ...]
     turns: tuple[Turn, ...]
     ranges: tuple[Range, ...]
-
-
-def picture(poses: Poses) -> NDArray[np.float64]:
-    """Joints (T, 13, 2) as the camera shows them, pixels; NaN where they are not surely seen."""
-    return np.where((poses.score >= SEEN)[..., None], poses.xy, np.nan)
-
-
-def lifted(poses: Poses) -> NDArray[np.float64]:
-    """Joints (T, 13, 3) lifted to space by V-VIPE, torso units; NaN where not surely seen.
-
-    Not smoothed by it: the angles are.
-    """
-    from vipecli.lifting.lift import lift
-
-    return np.where((poses.score >= SEEN)[..., None], lift(poses, smooth_s=0).joints, np.nan)
-
-
-def world(poses: Poses) -> NDArray[np.float64]:
-    """Joints (T, 13, 3) as the detector guesses them in space, metres; NaN where not surely seen.
-
-    Raises
-    ------
-    NoPoseError
-        if the poses hold no 3D joints, such as those of most keypoint files.
-    """
-    if poses.world is None:
-        raise NoPoseError(
-            f"{poses.source or 'poses'}: no joints in space from a detector; use --pose lifted"
-        )
-    return np.where((poses.score >= SEEN)[..., None], from_mediapipe(poses.world), np.nan)
-
-
-SOURCES: dict[str, Source] = {"2d": picture, "world": world, "lifted": lifted}
-"""Where the joints come from, by name."""
-
-
-def joint_angles(joints: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Angle between the two bones that meet in a joint.
-
-    Parameters
-    ----------
-    joints
-        shape (T, 13, C), C = 2 or 3, any unit.
-
-    Returns
-    -------
-    shape (T, 8), degrees in [0, 180], in the order of `ANGLES`; NaN where a joint is missing or two
-    fall together.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> joints = np.zeros((1, 13, 2))
-    >>> joints[0, [7, 9, 11]] = [(0, 0), (0, 1), (1, 1)]  # left hip, knee and ankle
-    >>> float(joint_angles(joints)[0, list(ANGLES).index("left knee")])
-    90.0
-    """
-    first, middle, last = np.array(list(ANGLES.values())).T
-    u, v = (joints[:, end].astype(np.float64) - joints[:, middle] for end in (first, last))
-    lengths = np.linalg.norm(u, axis=-1) * np.linalg.norm(v, axis=-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        cosine = np.where(lengths > 0, (u * v).sum(axis=-1) / lengths, np.nan)
-    return np.degrees(np.arccos(cosine.clip(-1, 1)))
 
 
 def compare(
@@ -211,7 +129,7 @@ def compare(
     mirrored
         whether b was taken mirrored: then its left is compared with the right of a.
     most
-        how many moments of large difference to name.
+        how many differences to name, the most important ones.
 
     Raises
     ------
@@ -221,68 +139,54 @@ def compare(
     matched = (a.times >= alignment.times_a[0]) & (a.times <= alignment.times_a[-1])
     times_a = a.times[matched]
     times_b = warp(alignment, times_a)
-    angles_a, angles_b = (smoothed_angles(poses, source) for poses in (a, b))
-    if mirrored:
-        angles_b = angles_b[:, [k ^ 1 for k in range(len(ANGLES))]]
-    a_deg, there = angles_a[matched], _between(times_b, b.times, angles_b)
+    sides = [k ^ mirrored for k in range(len(ANGLES))]
+    angles_a, angles_b = smoothed_angles(a, source), smoothed_angles(b, source)[:, sides]
+    a_deg, there = angles_a[matched], between(times_b, b.times, angles_b)
     if not np.isfinite(a_deg - there).any():
         raise NoPoseError(
             f"{a.source or 'a'}, {b.source or 'b'}: no angle is seen surely enough in both clips"
         )
+    sights = (
+        differences.sight(a).at(times_a, a.times),
+        differences.sight(b, mirror=mirrored).at(times_b, b.times),
+    )
+    rates = np.fmax(*(np.abs(_rates(times_a, angles)) for angles in (a_deg, there)))
+    std = differences.uncertainty(*sights, rates)
+    flat = between(times_b, b.times, smoothed_angles(b, picture)[:, sides])
+    flat -= smoothed_angles(a, picture)[matched]
+    listed = differences.certain(there - a_deg, std, *sights, in_picture=flat)
+    found = differences.stretches(times_a, there - a_deg, listed)[:most]
     return Comparison(
         times_a=times_a,
         times_b=times_b,
         a_deg=a_deg,
         b_deg=there,
-        moments=_moments(times_a, times_b, a_deg, there, most),
+        std_deg=std,
+        moments=tuple(_moment(one, times_a, times_b, a_deg, there, std) for one in found),
         turns=common_turns(alignment, ANGLES, (a.times, angles_a), (b.times, angles_b)),
         ranges=_ranges(a_deg, there),
     )
 
 
-def smoothed_angles(poses: Poses, source: Source) -> NDArray[np.float64]:
-    """Angles (T, 8) of poses, degrees, each the weighted mean of its neighbourhood of `SMOOTH_S`.
-
-    What is missing stays missing, and is left out of the means beside it.
-    """
-    angles = joint_angles(source(poses))
-    known = np.isfinite(angles)
-    values, out = np.where(known, angles, 0), np.full(angles.shape, np.nan)
-    for i, time_s in enumerate(poses.times):
-        near = slice(*np.searchsorted(poses.times, (time_s - SMOOTH_S, time_s + SMOOTH_S)))
-        away = np.abs(poses.times[near] - time_s) / SMOOTH_S
-        weight = ((1 - away.clip(0, 1) ** 3) ** 3)[:, None] * known[near]
-        with np.errstate(invalid="ignore"):
-            mean = (weight * values[near]).sum(axis=0) / weight.sum(axis=0)
-        out[i] = np.where(known[i], mean, np.nan)
-    return out
+def _rates(times: NDArray[np.float64], angles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How fast angles (F, 8) change, degrees per second; 0 for a single moment."""
+    if len(times) < 2:
+        return np.zeros_like(angles)
+    return np.asarray(np.gradient(angles, times, axis=0), np.float64)
 
 
-def _between(
-    at: NDArray[np.float64], times: NDArray[np.float64], angles: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Angles at other times by straight lines; NaN beside a missing one."""
-    columns: list[NDArray[np.float64]] = [np.interp(at, times, column) for column in angles.T]
-    return np.stack(columns, axis=1)
-
-
-def _moments(
+def _moment(
+    one: differences.Stretch,
     times_a: NDArray[np.float64],
     times_b: NDArray[np.float64],
-    a: NDArray[np.float64],
-    b: NDArray[np.float64],
-    most: int,
-) -> tuple[Moment, ...]:
-    """Largest differences, no two of them in one angle within `APART_S`."""
-    size = np.nan_to_num(np.abs(b - a), nan=-1.0)
-    size[:, np.isfinite(b - a).mean(axis=0) < LEAST_KNOWN] = -1.0
-    found: list[Moment] = []
-    while len(found) < most and size.max(initial=-1.0) > 0:
-        i, k = np.unravel_index(int(size.argmax()), size.shape)
-        name = list(ANGLES)[k]
-        found.append(Moment(name, *(float(v) for v in (times_a[i], times_b[i], a[i, k], b[i, k]))))
-        size[np.abs(times_a - times_a[i]) < APART_S, k] = -1.0
-    return tuple(found)
+    a_deg: NDArray[np.float64],
+    b_deg: NDArray[np.float64],
+    std: NDArray[np.float64],
+) -> Moment:
+    i, k = one.peak, one.angle
+    values = (times_a[i], times_b[i], a_deg[i, k], b_deg[i, k], std[i, k])
+    span = times_a[[one.first, one.end - 1]]
+    return Moment(list(ANGLES)[k], *(float(v) for v in (*values, *span)))
 
 
 def _ranges(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[Range, ...]:

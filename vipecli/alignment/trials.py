@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vipecli.alignment.align import Alignment, align
-from vipecli.alignment.compare import ANGLES, Source, lifted, smoothed_angles
+from vipecli.alignment.joint_angles import ANGLES, Source, lifted, smoothed_angles
 from vipecli.alignment.segmentation import Repetition, phase_distances
 from vipecli.alignment.takes import Clip
 from vipecli.alignment.time_map import warp

@@ -1,6 +1,6 @@
 """`vipe compare`: differences between two aligned performances."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,15 +9,17 @@ import typer
 
 from vipecli.alignment.settings import Ends, Mirror, Settings
 from vipecli.cli.help import MATCHING, OUTPUTS
-from vipecli.cli.options import Json, with_recipe
+from vipecli.cli.options import Flip, Json, with_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from vipecli.alignment.compare import Comparison
+    from vipecli.alignment.compare import Comparison, Moment
     from vipecli.alignment.takes import Clip, Match
     from vipecli.embedding.clip import Recipe
 
+_DIFFERENCES = "Differences that exceed the uncertainty of both angles, degrees"
+_NONE = "No difference exceeds the uncertainty of both angles."
 TURNS_SHOWN = 12  # the rest is in the JSON
 
 
@@ -68,6 +70,15 @@ def compare(
             rich_help_panel=OUTPUTS,
         ),
     ] = None,
+    stills: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Sheet (.png) of the differences: both persons side by side at each.",
+            rich_help_panel=OUTPUTS,
+        ),
+    ] = None,
+    flip: Flip = True,
     json: Json = None,
     *,
     recipes: "Callable[[int], list[Recipe]]",
@@ -75,18 +86,20 @@ def compare(
     """Show what differs between two performances of one movement.
 
     Aligns the clips, then compares the angles of elbows, shoulders, hips and knees: their ranges,
-    the moments of largest difference, and what turns earlier or later than the rest.
+    the differences that exceed the uncertainty of both, and what turns earlier or later than the
+    rest. Hips and knees come first; joints that are hidden are left out.
     """
-    from vipecli.alignment.compare import SOURCES
     from vipecli.alignment.compare import compare as compare_poses
+    from vipecli.alignment.joint_angles import SOURCES
     from vipecli.cli.console import check_json, progress_bars, write_json
     from vipecli.outputs import angles
     from vipecli.outputs.results import comparison_facts
     from vipecli.outputs.saving import page_words
 
     both = recipes(2)
-    _check_outputs(a, b, csv=csv, plot=plot, report=report)
-    check_json(json, a, b, *(path for path in (csv, plot, report) if path))
+    files = _Files(csv, plot, report, stills)
+    files.check(a, b)
+    check_json(json, a, b, *files.named)
     settings = Settings(ends, mirror)
     with progress_bars() as bars:
         own, match = _read_and_match((a, b), both, settings, bars)
@@ -95,18 +108,12 @@ def compare(
             match.alignment, *pair, source=SOURCES[pose.value], mirrored=match.mirrored
         )
         caveat = angles.caveat(pose.value, mirrored=match.mirrored)
-        if csv:
-            angles.write_csv(found, csv)
-        if plot:
-            angles.write_picture(found, plot, names=(a.name, b.name), caveat=caveat)
-        if report:
-            _write_page(found, own, match, report, caveat, bars)
+        files.write(found, own, match, caveat, bars, flip=flip)
     if json:
         facts = comparison_facts(own, match, pose.value)
         write_json(facts | angles.as_data(found), json)
-    written = [path for path in (csv, plot, report) if path]
     clips, warnings = (own, match.clip), page_words(match).warnings
-    _show(found, clips, warnings, caveat, written, to_stderr=json == Path("-"))
+    _show(found, clips, warnings, caveat, files.named, to_stderr=json == Path("-"))
 
 
 def _read_and_match(
@@ -132,23 +139,61 @@ def _read_and_match(
     return own, match_pair(own, other, model, settings)
 
 
-def _check_outputs(
-    a: Path, b: Path, *, csv: Path | None, plot: Path | None, report: Path | None
-) -> None:
-    """Refuse files that could not be written, before the work begins."""
-    from vipecli.files import check_output
-    from vipecli.outputs.angles import check_picture
-    from vipecli.outputs.report import check_page
+@dataclass(frozen=True)
+class _Files:
+    """Output files besides the JSON; None = not asked for."""
 
-    if csv:
-        check_output(csv, a, b)
-    if plot:
-        check_picture(plot, a, b)
-    if report:
-        check_page(report, a, b)
-    named = [path.absolute() for path in (csv, plot, report) if path]
-    if len(set(named)) < len(named):
-        raise typer.BadParameter("two results are to be written into one file")
+    csv: Path | None
+    plot: Path | None
+    report: Path | None
+    stills: Path | None
+
+    @property
+    def named(self) -> list[Path]:
+        """Those that were asked for."""
+        return [path for path in (self.csv, self.plot, self.report, self.stills) if path]
+
+    def check(self, a: Path, b: Path) -> None:
+        """Refuse files that could not be written, before the work begins."""
+        from vipecli.files import check_output
+        from vipecli.outputs.angles import check_picture
+        from vipecli.outputs.report import check_page
+        from vipecli.outputs.stills import check_stills
+
+        if self.csv:
+            check_output(self.csv, a, b)
+        if self.plot:
+            check_picture(self.plot, a, b)
+        if self.report:
+            check_page(self.report, a, b)
+        if self.stills:
+            check_stills(self.stills, a, b)
+        if len({path.absolute() for path in self.named}) < len(self.named):
+            raise typer.BadParameter("two results are to be written into one file")
+
+    def write(
+        self,
+        found: "Comparison",
+        own: "Clip",
+        match: "Match",
+        caveat: str,
+        bars: Any,
+        *,
+        flip: bool,
+    ) -> None:
+        """Write them."""
+        from vipecli.outputs import angles
+        from vipecli.outputs.stills import write_stills
+
+        if self.csv:
+            angles.write_csv(found, self.csv)
+        if self.plot:
+            names = own.path.name, match.clip.path.name
+            angles.write_picture(found, self.plot, names=names, caveat=caveat)
+        if self.stills:
+            write_stills(found, own, match, self.stills, flip=flip)
+        if self.report:
+            _write_page(found, own, match, self.report, caveat, bars, flip=flip)
 
 
 def _write_page(
@@ -158,6 +203,8 @@ def _write_page(
     out: Path,
     caveat: str,
     bars: Any,
+    *,
+    flip: bool,
 ) -> None:
     """Write the page: both clips, all angles, and the largest differences."""
     from vipecli.outputs.angles import charts
@@ -167,7 +214,7 @@ def _write_page(
     bar = bars.add_task(f"writing {out.name}", total=None, unit="frames")
     b = match.clip
     moments = (
-        (one.time_a, f"{one.angle}: A {one.a_deg:.0f}°, B {one.b_deg:.0f}°")
+        (one.time_a, f"{one.angle}: A {one.a_deg:.0f}°, B {one.b_deg:.0f}°, {_signed(one)}")
         for one in found.moments
     )
     words = replace(
@@ -182,7 +229,7 @@ def _write_page(
         Side(own.source, own.poses, own.embeddings),
         Side(b.source, b.poses, match.seen),
         out,
-        mirrored=match.mirrored,
+        mirrored=match.mirrored and flip,
         words=words,
         progress=lambda done, total: bars.update(bar, completed=done, total=total),
     )
@@ -202,7 +249,7 @@ def _show(
     from vipecli.cli.summary import taken
 
     lines = [*(f"Wrote {path}" for path in written), *warnings, _matched(found), *taken(clips)]
-    tables = [_ranges_table(found), _moments_table(found)]
+    tables = [_ranges_table(found), _moments_table(found) if found.moments else _NONE]
     if found.turns:
         tables.append(_turns_table(found))
     show(*lines, *tables, caveat, err=to_stderr)
@@ -224,10 +271,16 @@ def _ranges_table(found: "Comparison") -> Any:
     rows = []
     for one in found.ranges:
         spans = [f"{low:.0f} - {high:.0f}" for low, high in (one.a_deg, one.b_deg)]
-        cells = [*spans, f"{one.mean_deg:.0f}"] if one.known >= LEAST_KNOWN else [""] * 3
+        known = one.known >= LEAST_KNOWN
+        cells = [*spans, f"{one.mean_deg:.0f}"] if known else ["not seen", "", ""]
         rows.append([one.angle, *cells, f"{one.known:.0%}"])
     headings = "angle", "A", "B", "mean difference", "seen in both"
     return table(headings, rows, title="Angles, degrees")
+
+
+def _signed(one: "Moment") -> str:
+    """Difference and its uncertainty: +15° ± 6°."""
+    return f"{one.difference_deg:+.0f}° ± {one.std_deg:.0f}°"
 
 
 def _moments_table(found: "Comparison") -> Any:
@@ -239,11 +292,13 @@ def _moments_table(found: "Comparison") -> Any:
             *(f"{time_s:.2f}" for time_s in (one.time_a, one.time_b)),
             *(f"{angle:.0f}" for angle in (one.a_deg, one.b_deg)),
             f"{one.difference_deg:+.0f}",
+            f"{one.std_deg:.0f}",
+            f"{one.start_a:.2f} - {one.end_a:.2f}",
         )
         for one in found.moments
     ]
-    headings = "angle", "A at, s", "B at, s", "A", "B", "B less A"
-    return table(headings, rows, title="Largest differences, degrees")
+    headings = "angle", "A at, s", "B at, s", "A", "B", "B less A", "±", "A from - to, s"
+    return table(headings, rows, title=_DIFFERENCES)
 
 
 def _turns_table(found: "Comparison") -> Any:

@@ -76,7 +76,7 @@ def reps(
     range of each, mean and spread of the joint angles, and where the farthest one differs. Of
     several clips, or of a folder, each is one trial.
     """
-    from vipecli.alignment.compare import SOURCES
+    from vipecli.alignment.joint_angles import SOURCES
     from vipecli.alignment.trials import group_differences, summarise
     from vipecli.cli.console import progress_bars, write_json
     from vipecli.outputs.trials import as_data
@@ -258,7 +258,7 @@ def _show(
 
 
 def _trials_table(found: "Trials") -> Any:
-    from vipecli.alignment.compare import ANGLES
+    from vipecli.alignment.joint_angles import ANGLES
     from vipecli.cli.console import table
 
     k = list(ANGLES).index(found.leading)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from vipecli.alignment.compare import ANGLES, Comparison
+from vipecli.alignment.compare import Comparison
+from vipecli.alignment.joint_angles import ANGLES
 from vipecli.errors import VipeError
 from vipecli.files import check_output, replacing
 from vipecli.outputs.report import Chart
@@ -52,7 +53,7 @@ def as_data(found: Comparison) -> dict[str, Any]:
             }
             for one in found.ranges
         ],
-        "largest_differences": [_rounded(one, _DIFFERENCE) for one in found.moments],
+        "differences": [_rounded(one, _DIFFERENCE) for one in found.moments],
         "turning_points": [_rounded(one, _TURN) for one in found.turns],
         "times_a": _plain(found.times_a, 6),
         "times_b": _plain(found.times_b, 6),
@@ -60,12 +61,19 @@ def as_data(found: Comparison) -> dict[str, Any]:
             f"{letter}_deg": {
                 name: _plain(column) for name, column in zip(ANGLES, values.T, strict=True)
             }
-            for letter, values in (("a", found.a_deg), ("b", found.b_deg))
+            for letter, values in (
+                ("a", found.a_deg),
+                ("b", found.b_deg),
+                ("uncertainty", found.std_deg),
+            )
         },
     }
 
 
-_DIFFERENCE = {"angle": None, "time_a": 6, "time_b": 6, "a_deg": 2, "b_deg": 2, "difference_deg": 2}
+_DIFFERENCE = {
+    "angle": None, "time_a": 6, "time_b": 6, "start_a": 6, "end_a": 6,
+    "a_deg": 2, "b_deg": 2, "difference_deg": 2, "std_deg": 2,
+}  # fmt: skip
 _TURN = {"angle": None, "kind": None, "time_a": 6, "time_b": 6, "late_s": 6, "a_deg": 2, "b_deg": 2}
 
 
@@ -155,6 +163,7 @@ def _draw(plot: Any, found: Comparison, k: int, name: str) -> None:
         plot.plot(found.times_a, values, color=colour, linewidth=1.6, label=letter)
     for one in found.moments:
         if one.angle == name:
+            plot.axvspan(one.start_a, one.end_a, color="#f0b429", alpha=0.25, linewidth=0)
             plot.axvline(one.time_a, color="#5b6672", linewidth=0.8, linestyle=":")
             text = f"{one.difference_deg:+.0f}°"
             place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from vipecli.alignment.align import Alignment
-from vipecli.alignment.compare import ANGLES, picture, smoothed_angles, world
+from vipecli.alignment.joint_angles import ANGLES, picture, smoothed_angles, world
 from vipecli.alignment.takes import MOST_CLIPS, Match, Session
 from vipecli.alignment.time_map import warp
 from vipecli.alignment.turning_points import turning_points

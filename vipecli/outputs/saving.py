@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vipecli.alignment.compare import compare, lifted
+from vipecli.alignment.compare import compare
+from vipecli.alignment.joint_angles import lifted
 from vipecli.alignment.same_action import DIFFERENT
 from vipecli.alignment.takes import Match, Session
 from vipecli.errors import NoPoseError, VipeError

@@ -80,7 +80,7 @@ def write_sheet(
         x, y = _GAP_PX + i % columns * step_x, _GAP_PX + i // columns * step_y
         if i == 0:
             draw_box(sheet, (x - 4, y - 4, TILE_PX + 8, TILE_PX + 8), _ACCENT, radius=6)
-        sheet[y : y + TILE_PX, x : x + TILE_PX] = _picture(tile)
+        sheet[y : y + TILE_PX, x : x + TILE_PX] = tile_picture(tile)[0]
         _caption(sheet, tile, x, y + TILE_PX)
         if progress:
             progress(1)
@@ -96,8 +96,13 @@ def _caption(sheet: np.ndarray, tile: Tile, x: int, y: int) -> None:
     draw_text(sheet, elide(tile.detail, font, TILE_PX), (x, y + 0.72 * _CAPTION_PX), font, DIM)
 
 
-def _picture(tile: Tile) -> np.ndarray:
-    """The person and some space around them, in a square."""
+def tile_picture(tile: Tile) -> tuple[np.ndarray, np.ndarray]:
+    """The person and some space around them, in a square, with the skeleton; and its joints there.
+
+    Returns
+    -------
+    shapes (TILE_PX, TILE_PX, 3) uint8 BGR, and (13, 2), pixels of it.
+    """
     image = _frame(tile)
     if image is None:
         image = np.full((tile.size[1], tile.size[0], 3), (46, 40, 36), np.uint8)
@@ -108,8 +113,9 @@ def _picture(tile: Tile) -> np.ndarray:
     move = np.float32([[zoom, 0, -left * zoom], [0, zoom, -top * zoom]])
     how = cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
     out = cv2.warpAffine(image, move, (TILE_PX, TILE_PX), flags=how, borderValue=(46, 40, 36))
-    draw_skeleton(out, (xy - (left, top)) * zoom, tile.score)
-    return out
+    placed = (xy - (left, top)) * zoom
+    draw_skeleton(out, placed, tile.score)
+    return out, placed
 
 
 def _square(xy: np.ndarray, shape: tuple[int, ...]) -> tuple[float, float, float]:

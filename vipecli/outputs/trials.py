@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vipecli.alignment.compare import ANGLES
+from vipecli.alignment.joint_angles import ANGLES
 from vipecli.alignment.takes import MOST_CLIPS
 from vipecli.alignment.trials import Deviation, GroupDifference, Trial, Trials
 from vipecli.files import replacing
