@@ -66,6 +66,14 @@ def reps(
             metavar="FILE", help="All angles, one row per phase and trial.", rich_help_panel=OUTPUTS
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Page (.html): all in step, tempo and range of each, mean and spread.",
+            rich_help_panel=OUTPUTS,
+        ),
+    ] = None,
     json: Json = None,
     *,
     recipe: "Recipe",
@@ -85,7 +93,7 @@ def reps(
     groups = _groups(group or [], paths)
     if like and len(paths) > 1:
         raise typer.BadParameter("--like finds repetitions in one clip")
-    _check_outputs(paths, out=out, snip=snip, plot=plot, csv=csv, json=json)
+    _check_outputs(paths, out=out, snip=snip, plot=plot, csv=csv, report=report, json=json)
     with progress_bars() as bars:
         trials, names = _trials(paths, like, recipe, bars)
         if len(trials) < 2:
@@ -93,6 +101,9 @@ def reps(
         found = summarise(trials, names, source=SOURCES[pose.value])
         differences = group_differences(found, groups) if groups else []
         written = _write(found, bars, out=out, snip=snip, plot=plot, csv=csv)
+        if report:
+            _write_page(found, bars, report, paths, tuple(groups), differences)
+            written.append(report)
     if json:
         facts = {"inputs": [str(path) for path in paths], "count": len(found)}
         write_json(facts | as_data(found, differences), json)
@@ -133,14 +144,18 @@ def _check_outputs(
     snip: Path | None,
     plot: Path | None,
     csv: Path | None,
+    report: Path | None,
     json: Path | None,
 ) -> None:
     """Refuse files that could not be written, before minutes go into what belongs in them."""
     from vipecli.cli.console import check_json
     from vipecli.files import check_output
     from vipecli.outputs.angles import check_picture
+    from vipecli.outputs.report import check_page
     from vipecli.video.write import check_container
 
+    if report:
+        check_page(report, *paths)
     if out:
         check_container(out)
         check_output(out, *paths)
@@ -150,7 +165,7 @@ def _check_outputs(
         check_output(csv, *paths)
     if snip and snip.exists() and not snip.is_dir():
         raise typer.BadParameter(f"--snip {snip}: is a file; name a folder")
-    check_json(json, *paths, *(path for path in (out, plot, csv) if path))
+    check_json(json, *paths, *(path for path in (out, plot, csv, report) if path))
 
 
 def _trials(
@@ -219,6 +234,29 @@ def _write(
             found, snip, progress=lambda done: bars.update(bar, completed=done)
         )
     return [path for path in (csv, plot, out) if path] + cuts
+
+
+def _write_page(
+    found: "Trials",
+    bars: Any,
+    out: Path,
+    paths: list[Path],
+    groups: tuple[str, ...],
+    differences: "Sequence[GroupDifference]",
+) -> None:
+    """Write the page."""
+    from vipecli.outputs.trials_page import write_trials_page
+
+    bar = bars.add_task(f"writing {out.name}", total=None, unit="frames")
+    title = f"{paths[0].name}, repetitions" if len(paths) == 1 else f"{len(paths)} trials"
+    write_trials_page(
+        found,
+        out,
+        title=title,
+        groups=groups[:2] or None,
+        differences=differences,
+        progress=lambda done, total: bars.update(bar, completed=done, total=total),
+    )
 
 
 def _show(

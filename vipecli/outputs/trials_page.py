@@ -1,0 +1,183 @@
+"""A self-contained page of trials: in step, tempo and range of each, mean and spread of the angles."""
+
+import base64
+import hashlib
+import math
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from vipecli import __version__
+from vipecli.alignment.joint_angles import ANGLES
+from vipecli.alignment.trials import GroupDifference, Trials
+from vipecli.files import replacing
+from vipecli.outputs.synced import write_reel
+from vipecli.outputs.text import one_line
+from vipecli.outputs.trials import wall
+from vipecli.outputs.video_options import Style, VideoOptions
+
+_TILE_PX = 240  # height of each clip in the film of the page
+_WIDTH, _HEIGHT = 600, 180  # of a chart, its own units
+_STEPS_DEG = (5, 10, 20, 30, 45, 60, 90, 180)  # of the lines of a chart
+
+
+def write_trials_page(
+    found: Trials,
+    out: Path,
+    *,
+    title: str,
+    groups: tuple[str, ...] | None = None,
+    differences: Sequence[GroupDifference] = (),
+    progress: Callable[[int, int], object] | None = None,
+) -> None:
+    """Write a page that opens from disk, without a network.
+
+    Parameters
+    ----------
+    found
+        the trials.
+    out
+        an ``.html``.
+    title
+        heading.
+    groups, differences
+        names of two groups, and where they differ, from `trials.group_differences`.
+    progress
+        called with the number of frames written, and of all frames, after each frame.
+
+    Raises
+    ------
+    VipeError
+        if a clip cannot be read or the page cannot be written; nothing is left behind then.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        film = Path(folder) / "wall.mp4"
+        options = VideoOptions(style=Style.GRID, audio=None, height=_TILE_PX)
+        write_reel(wall(found), film, options, progress=progress)
+        video = base64.b64encode(film.read_bytes()).decode()
+    here = Path(__file__).parent
+    style, script = (
+        (here / name).read_text(encoding="utf-8") for name in ("trials.css", "trials.js")
+    )
+    pages = Environment(loader=FileSystemLoader(here), autoescape=True, undefined=StrictUndefined)
+    page = pages.get_template("trials.html").render(
+        title=one_line(title),
+        trials=_rows(found),
+        leading=found.leading,
+        odd=_odd(found),
+        groups=groups,
+        differences=_differences(differences),
+        charts=[_chart(found, k, name) for k, name in enumerate(ANGLES)],
+        width=_WIDTH,
+        height=_HEIGHT,
+        video=video,
+        made=f"Made by vipe {__version__}. This file holds everything; it asks no network.",
+        style=Markup(style),  # both are files of this package
+        script=Markup(script),
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+    )
+    with replacing(out) as part:
+        part.write_bytes(page.encode("utf-8"))
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _rows(found: Trials) -> list[dict[str, Any]]:
+    """What the table says of each trial."""
+    k = list(ANGLES).index(found.leading)
+    return [
+        {
+            "number": number,
+            "name": one_line(trial.name),
+            "odd": found.deviation is not None and number == found.deviation.trial,
+            "typical": number == found.typical,
+            "times": [_seconds(v) for v in (trial.start_s, trial.end_s - trial.start_s)],
+            "tempo": [_seconds(v) for v in trial.tempo_s],
+            "range": _degrees(float(trial.range_deg[k])),
+            "distance": f"{trial.cost:.2f}",
+        }
+        for number, trial in enumerate(found.trials)
+    ]
+
+
+def _seconds(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.2f}"
+
+
+def _degrees(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.0f}°"
+
+
+def _odd(found: Trials) -> str:
+    """Which trial is farthest from the others, and where."""
+    odd = found.deviation
+    if odd is None:
+        return ""
+    return (
+        f"Farthest from the others: {one_line(found.trials[odd.trial].name)}, at {odd.time_s:.2f} s"
+        f" ({odd.phase:.0%} of the movement): {odd.angle} {odd.own_deg:.0f}°, the others "
+        f"{odd.mean_deg:.0f}° ± {odd.std_deg:.0f}°."
+    )
+
+
+def _differences(differences: Sequence[GroupDifference]) -> list[dict[str, str]]:
+    return [
+        {
+            "angle": one.angle,
+            "where": f"{one.first:.0%} - {one.last:.0%}",
+            "size": f"{one.difference_deg:+.0f}°",
+            "spread": f"{one.spread_deg:.0f}°",
+        }
+        for one in differences
+    ]
+
+
+def _chart(found: Trials, k: int, name: str) -> dict[str, Any]:
+    """Lines of one angle as points of an SVG: each trial, the mean, and the band around it."""
+    mean, std = found.mean_deg[:, k], np.nan_to_num(found.std_deg[:, k])
+    values = np.concatenate([found.angles_deg[:, :, k].ravel(), mean - std, mean + std])
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return {"title": name, "known": False}
+    low, high = float(values.min()), float(values.max())
+    step = next(s for s in _STEPS_DEG if high - low <= 4 * s or s == _STEPS_DEG[-1])
+    bottom, top = step * math.floor(low / step), step * max(math.ceil(high / step), low // step + 1)
+    x = np.linspace(0, _WIDTH, len(mean))
+
+    def at(angles: NDArray[np.float64]) -> NDArray[np.float64]:
+        return _HEIGHT * (1 - (angles - bottom) / (top - bottom))
+
+    band = np.concatenate(
+        [np.stack([x, at(mean + std)], 1), np.stack([x, at(mean - std)], 1)[::-1]]
+    )
+    return {
+        "title": name,
+        "known": True,
+        "band": _points(band[np.isfinite(band).all(axis=1)]),
+        "mean": _runs(np.stack([x, at(mean)], 1)),
+        "lines": [_runs(np.stack([x, at(one[:, k])], 1)) for one in found.angles_deg],
+        "ticks": [
+            {"y": f"{float(at(np.array(v))):.1f}", "text": f"{v:.0f}°"}
+            for v in np.arange(bottom, top + 1, step)
+        ],
+    }
+
+
+def _runs(points: NDArray[np.float64]) -> list[str]:
+    """Known stretches of a line (P, 2), each as the points of a polyline."""
+    known = np.isfinite(points).all(axis=1)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], known.astype(int), [0]]))).reshape(-1, 2)
+    return [_points(points[first:end]) for first, end in edges]
+
+
+def _points(points: NDArray[np.float64]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
