@@ -1,4 +1,4 @@
-"""A self-contained page of trials: in step, tempo and range of each, mean and spread of the angles."""
+"""A self-contained page of trials: in step, tempo and range, mean and spread of the angles."""
 
 import base64
 import hashlib
@@ -156,9 +156,8 @@ def _chart(found: Trials, k: int, name: str) -> dict[str, Any]:
     def at(angles: NDArray[np.float64]) -> NDArray[np.float64]:
         return _HEIGHT * (1 - (angles - bottom) / (top - bottom))
 
-    band = np.concatenate(
-        [np.stack([x, at(mean + std)], 1), np.stack([x, at(mean - std)], 1)[::-1]]
-    )
+    above, below = (np.stack([x, at(mean + side * std)], axis=1) for side in (1, -1))
+    band = np.concatenate([above, below[::-1]])
     return {
         "title": name,
         "known": True,
