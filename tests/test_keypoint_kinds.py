@@ -190,6 +190,18 @@ def test_11_images_without_anybody_are_frames(tmp_path):
     assert len(load_scene(coco(tmp_path / "a.json", change=change)).times) == FRAMES
 
 
+def test_11_a_point_that_is_not_labelled_is_missing_whatever_its_score(tmp_path):
+    """Before: a joint at (0, 0), from files of our own that another tool has edited."""
+
+    def change(data):
+        for one in data["annotations"]:
+            one["keypoints"][15:18] = [0, 0, 0]
+
+    found = load_poses(coco(tmp_path / "a.json", change=change))
+    joint = JOINTS.index(COCO[5])
+    assert np.isnan(found.xy[:, joint]).all() and not found.score[:, joint].any()
+
+
 @pytest.mark.parametrize(
     "names",
     [("vidA/{:03d}.jpg", "vidB/{:03d}.jpg"), ("vidA_{}.jpg", "vidB_{}.jpg"), ("v1_{}", "v2_{}")],
@@ -420,6 +432,15 @@ def test_16_other_tables_with_decimal_commas(tmp_path):
     points = load_poses(trc(tmp_path / "p.trc", PERSON))
     commas = load_poses(trc(tmp_path / "c.trc", PERSON, comma=True))
     np.testing.assert_allclose(points.xy, commas.xy)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("start", ["", "\r\n\n"])
+def test_16_tables_without_a_mark_and_with_empty_lines(tmp_path, encoding, start):
+    """Before: "no columns of keypoints"."""
+    head = "image," + ",".join(f"{joint}_x,{joint}_y" for joint in JOINTS)
+    body = [f"{n:05d}.jpg," + ",".join(f"{v:.2f}" for v in XY[n].ravel()) for n in ALL]
+    read(write(tmp_path / "a.csv", start + "\n".join([head, *body]), encoding))
 
 
 # --- 17: crowds ----------------------------------------------------------------------------------

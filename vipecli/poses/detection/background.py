@@ -1,5 +1,6 @@
 """Frames, and background subtraction that shows whether a new person may be in view."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ _REST_S = 20.0  # after which even an unchanged background is searched
 _SCENE_PX = 128  # longer side of the picture in which changes are measured
 _CHANGE = 8.0  # levels of grey; noise leaves 1 or 2 in so small a picture
 _AROUND = 0.25  # body sizes around a person in which the picture may change
+_PAINTED = 0.08  # margin around a person who is painted over, longer sides of their box
 _SMALLEST = 1 / 8  # of the picture's shorter side: smaller people are not found; a shadow may be
 
 
@@ -20,6 +22,25 @@ class Frame:
     rgb: np.ndarray
     time_s: float
     size: tuple[int, int]
+
+    def without(self, people: Sequence[np.ndarray]) -> "Frame":
+        """Return the frame with these people painted over in the colour beside them.
+
+        Only the others are then detected, and only their landmarks cost time.
+        """
+        if not people:
+            return self
+        rgb, scale = self.rgb.copy(), self.rgb.shape[1] / self.size[0]
+        for person in people:
+            low, high = person[:, XY].min(axis=0), person[:, XY].max(axis=0)
+            margin = _PAINTED * (high - low).max()
+            left, top = np.maximum(0, (low - margin) * scale).astype(int)
+            right, bottom = np.maximum(0, (high + margin) * scale).astype(int)
+            if rgb[top:bottom, left:right].size:
+                beside = [max(left - 1, 0), min(right, rgb.shape[1] - 1)]
+                rows = slice(max(top - 2, 0), bottom + 1)
+                rgb[top:bottom, left:right] = rgb[rows, beside].reshape(-1, 3).mean(axis=0)
+        return Frame(rgb, self.time_s, self.size)
 
 
 @dataclass(frozen=True)

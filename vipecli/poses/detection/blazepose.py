@@ -98,7 +98,7 @@ class BlazePose:
         found = [_coloured(frame, person) for person in found]
         found = self._verified(frame, found)
         lost = self._lost(frame, found) if "again" in self._measures else []
-        found = with_others(found, self._redetected(frame, lost))
+        found = with_others(found, self._redetected(frame, found, lost))
         found = [p if p.shape[1] > 7 else _coloured(frame, p) for p in found]
         self._tracks.add(self._frames, time_s, found)
         for track in self._tracks.tracks:
@@ -130,7 +130,8 @@ class BlazePose:
         10 to 18 pixels beside them on real film, and would make them leap for one frame.
         """
         self._surveys += 1
-        found = with_others(found, self._detect(frame.rgb, frame.size))
+        others = self._without(frame, found, self._absent(frame, found))
+        found = with_others(found, self._detect(others.rgb, frame.size))
         return self._in_parts(frame, found) if "small" in self._measures else found
 
     def _in_parts(self, frame: Frame, found: list[np.ndarray]) -> list[np.ndarray]:
@@ -143,7 +144,8 @@ class BlazePose:
             windows = list(tiles(frame.size, share))
             if found and self._surveys > 1:  # one part at a time, in turn: others are known by now
                 windows = [windows[self._surveys % len(windows)]]
-            parts = [self._detect_in(frame, window) for window in windows]
+            others = self._without(frame, found, self._absent(frame, found))
+            parts = [self._detect_in(others, window) for window in windows]
             found = with_others(found, [person for part in parts for person in part])
         return found
 
@@ -151,6 +153,20 @@ class BlazePose:
         """Return the tracks of the people who should be in view."""
         tracks = self._tracks.tracks
         return [i for i, one in enumerate(tracks) if frame.time_s - one.last_s <= _SEARCH_S]
+
+    def _absent(self, frame: Frame, found: list[np.ndarray]) -> list[np.ndarray]:
+        """Return where the people should be who should be in view and were not found."""
+        there = set(self._tracks.match(frame.time_s, found).values())
+        absent = [self._tracks.tracks[t] for t in self._recent(frame) if t not in there]
+        return [track.expected(frame.time_s) for track in absent]
+
+    @staticmethod
+    def _without(frame: Frame, found: list[np.ndarray], lost: list[np.ndarray]) -> Frame:
+        """Return the frame without the people found but those who may hide a lost one."""
+        if not found or not lost:
+            return frame.without(found)
+        hiding = (Boxes(found).shared(Boxes(lost)) > 0).any(axis=1)
+        return frame.without([p for p, hides in zip(found, hiding, strict=True) if not hides])
 
     def _lost(self, frame: Frame, found: list[np.ndarray]) -> list[int]:
         """Return the lost tracks of people who should be in view and are due for a search."""
@@ -162,17 +178,19 @@ class BlazePose:
                 absent[t] = bool(found) and bool((Boxes([expected]).shared(Boxes(found)) > 0).any())
         return self._searches.due(absent, frame.time_s)
 
-    def _redetected(self, frame: Frame, lost: list[int]) -> list[np.ndarray]:
+    def _redetected(
+        self, frame: Frame, found: list[np.ndarray], lost: list[int]
+    ) -> list[np.ndarray]:
         """Return the people of lost tracks re-detected where predicted, within the budget."""
         out: list[np.ndarray] = []
         for t in lost:
             if not self._budget.allows():
                 break
             expected = self._tracks.tracks[t].expected(frame.time_s)
-            found = self._near(frame, expected)
-            matched = t in self._tracks.match(frame.time_s, found).values()
+            near = self._near(self._without(frame, found, [expected]), expected)
+            matched = t in self._tracks.match(frame.time_s, near).values()
             self._searches.note(t, frame.time_s, found=matched)
-            out += found
+            out += near
         return out
 
     def _verified(self, frame: Frame, found: list[np.ndarray]) -> list[np.ndarray]:

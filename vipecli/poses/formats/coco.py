@@ -139,7 +139,8 @@ def _points_of(rows: list[dict], *, flags: bool) -> list[np.ndarray]:
     unflagged = all(not found[:, 2].any() for found in points)
     for one, found in zip(rows, points, strict=True):
         if "keypoint_scores" in one:
-            found[:, 2] = numbers(one["keypoint_scores"])
+            nowhere = ~found.any(axis=1)  # (0, 0), and v = 0: not labelled, whatever its score
+            found[:, 2] = np.where(nowhere, 0, numbers(one["keypoint_scores"]))
         elif unflagged and "score" in one:
             score = float(numbers(one["score"]).clip(0, 1))
             found[:, 2] = np.where(found[:, :2].any(axis=1), score, 0)

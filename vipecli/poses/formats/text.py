@@ -27,12 +27,13 @@ _MARKS = (  # the longer mark first: that of UTF-16 begins that of UTF-32
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_SAMPLE, _MOSTLY = 400, 0.7  # bytes of a file, and share of them, that tell its encoding
 _SEPARATOR = re.compile(r"sep=(.)\r?\n?$", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d*),\d+(e[+-]?\d+)?", re.IGNORECASE)
 
 
 def read_text(path: Path, *, at_most: int = MOST_BYTES, fallback: str | None = None) -> str:
-    """Text of a file: UTF-8, or UTF-16 or UTF-32 with a byte order mark.
+    """Text of a file: UTF-8, UTF-16, or UTF-32 with a byte order mark.
 
     Parameters
     ----------
@@ -66,20 +67,30 @@ def read_text(path: Path, *, at_most: int = MOST_BYTES, fallback: str | None = N
 
 
 def decoded(data: bytes, *, errors: str = "strict", fallback: str | None = None) -> str:
-    """Text of bytes, by their byte order mark, else UTF-8.
+    """Text of bytes, by their byte order mark, or where every other byte is 0; else UTF-8.
 
     Raises
     ------
     UnicodeDecodeError
         if they are no such text.
     """
-    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8-sig")
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), _unmarked(data))
     try:
         return data.decode(encoding, errors)
     except UnicodeDecodeError:
         if fallback is None or b"\0" in data:
             raise
         return data.decode(fallback)
+
+
+def _unmarked(data: bytes) -> str:
+    """Encoding of text without a mark: Latin letters in UTF-16 have a 0 beside each."""
+    even, odd = data[:_SAMPLE:2], data[1:_SAMPLE:2]
+    if even and odd.count(0) > _MOSTLY * len(odd) and even.count(0) < _MOSTLY * len(even):
+        return "utf-16-le"
+    if odd and even.count(0) > _MOSTLY * len(even) and odd.count(0) < _MOSTLY * len(odd):
+        return "utf-16-be"
+    return "utf-8-sig"
 
 
 def rows_of(text: str) -> Iterator[list[str]]:
@@ -95,6 +106,7 @@ def rows_of(text: str) -> Iterator[list[str]]:
     csv.Error
         if a cell is.
     """
+    text = text.lstrip("\r\n")
     first, _, rest = text.partition("\n")
     if match := _SEPARATOR.fullmatch(first.strip('"\r')):
         delimiter, text = match[1], rest
