@@ -230,8 +230,8 @@ def test_embed_each_person_as_a_track_of_its_own(vipe, two, tmp_path):
     assert "0 embedded, 1 were done" in vipe(*args)[1]
     (tmp_path / "in" / "two.json").rename(tmp_path / "in" / "renamed.json")
     assert vipe(*args)[0] == 0
-    names = sorted(path.name for path in (tmp_path / "emb").iterdir())
+    names = sorted(path.name for path in (tmp_path / "emb").glob("[!.]*"))
     assert names == ["renamed.json.1.npz", "renamed.json.2.npz"]
     save_poses(squat(), tmp_path / "in" / "renamed.json")  # one person is left
     assert vipe(*args)[0] == 0
-    assert [path.name for path in (tmp_path / "emb").iterdir()] == ["renamed.json.1.npz"]
+    assert [path.name for path in (tmp_path / "emb").glob("[!.]*")] == ["renamed.json.1.npz"]
