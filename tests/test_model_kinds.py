@@ -20,7 +20,7 @@ from tests.media import make_video
 from tests.poses.detection.test_onnxpose import movenet, save, simcc, value
 from vipecli.embedding.model import Model, default_weights
 from vipecli.errors import WeightsError
-from vipecli.lifting.lift import LIFT_WEIGHTS, Lifter
+from vipecli.lifting.lifter import LIFT_WEIGHTS, Lifter
 from vipecli.lifting.predict import PREDICT_WEIGHTS
 from vipecli.poses.detection.model_bundle import PARTS
 from vipecli.poses.detection.model_file import model_path

@@ -23,8 +23,8 @@ from vipecli.index.classify import classify as rank
 from vipecli.index.opened import open_for_search
 from vipecli.index.search import search as find
 from vipecli.index.store import load
-from vipecli.lifting.lift import default_lifter
 from vipecli.lifting.lift import lift as lift_poses
+from vipecli.lifting.lifter import default_lifter
 from vipecli.outputs.results import (
     Aligned,
     Compared,

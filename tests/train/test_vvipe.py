@@ -162,7 +162,8 @@ def test_varied_film_stays_true(tmp_path):
 
 @pytest.mark.slow
 def test_trained_files_lift(tmp_path):
-    from vipecli.lifting.lift import Lifter, lift
+    from vipecli.lifting.lift import lift
+    from vipecli.lifting.lifter import Lifter
 
     detections = film(tmp_path / "a.npz")
     one = trainer()

@@ -10,7 +10,7 @@ from vipecli.cli.options import Json, PoseModel
 
 if TYPE_CHECKING:
     from vipecli.evaluate.lifting import Method
-    from vipecli.lifting.lift import Lifter
+    from vipecli.lifting.lifter import Lifter
 
 
 def lift(
@@ -57,7 +57,7 @@ def lift(
     from vipecli.evaluate import lifting as protocol
     from vipecli.evaluate.retrieval import Settings, described
     from vipecli.evaluate.views import held_out_patterns
-    from vipecli.lifting.lift import Lifter
+    from vipecli.lifting.lifter import Lifter
 
     if not (mocap or detected or synced):
         raise typer.BadParameter("give MOCAP, --detected or --synced")

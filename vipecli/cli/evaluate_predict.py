@@ -136,7 +136,7 @@ def _on_film(
 ) -> list[dict[str, Any]]:
     from vipecli.evaluate import prediction_bodies as protocol
     from vipecli.evaluate.lifting import load_filmed
-    from vipecli.lifting.lift import Lifter
+    from vipecli.lifting.lifter import Lifter
 
     takes = load_filmed(film)
     return protocol.errors(list(protocol.moments_of_film(takes, Lifter.load(lift_model))), models)

@@ -143,7 +143,8 @@ def _on_film(berts: "dict[str, PoseBert]", film: Path) -> list[dict[str, Any]]:
     from vipecli.embedding.model import Model
     from vipecli.evaluate import lifting as protocol
     from vipecli.evaluate.sequences import by_context
-    from vipecli.lifting.lift import SMOOTH_S, default_lifter
+    from vipecli.lifting.lift import SMOOTH_S
+    from vipecli.lifting.lifter import default_lifter
 
     lifter, single = default_lifter(None), Model.load()
     methods = [

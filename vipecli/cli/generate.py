@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from vipecli.embedding.clip import Recipe
-    from vipecli.lifting.lift import Lifter
+    from vipecli.lifting.lifter import Lifter
 
 
 def generate(
@@ -68,7 +68,7 @@ def generate(
     from vipecli.files import check_output
     from vipecli.lifting.generate import between as walk
     from vipecli.lifting.generate import vary
-    from vipecli.lifting.lift import default_lifter
+    from vipecli.lifting.lifter import default_lifter
 
     if between and pose:
         raise typer.BadParameter("give one POSE, or --between A B, not both")

@@ -72,8 +72,8 @@ def lift(
     """
     from vipecli.cli.console import progress_bars
     from vipecli.embedding.clip import clip_source
-    from vipecli.lifting.lift import default_lifter
     from vipecli.lifting.lift import lift as lift_poses
+    from vipecli.lifting.lifter import default_lifter
     from vipecli.lifting.motion_files import as_motion, save_motion
 
     out = out or (None if preview else Path(f"{clip.resolve().stem}.npz"))

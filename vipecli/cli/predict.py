@@ -105,7 +105,7 @@ def predict(
     from vipecli.cli.console import progress_bars, write_json
     from vipecli.embedding.clip import clip_source
     from vipecli.errors import NoPoseError
-    from vipecli.lifting.lift import default_lifter
+    from vipecli.lifting.lifter import default_lifter
     from vipecli.lifting.predict import default_predictor
     from vipecli.lifting.predict import predict as predict_poses
 

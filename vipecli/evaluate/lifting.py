@@ -12,7 +12,8 @@ from vipecli.errors import FormatError
 from vipecli.evaluate.metrics import np_mpjpe_pairs
 from vipecli.evaluate.retrieval import Settings, embedded, pictures
 from vipecli.evaluate.views import CAMERAS, in_camera, placed
-from vipecli.lifting.lift import Lifted, Lifter, lift
+from vipecli.lifting.lift import Lifted, lift
+from vipecli.lifting.lifter import Lifter
 from vipecli.poses.canonical import mid_hip, torso
 from vipecli.poses.npz_reader import open_npz
 from vipecli.poses.poses import Poses

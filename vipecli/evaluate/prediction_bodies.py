@@ -8,7 +8,8 @@ import numpy as np
 
 from vipecli.evaluate.lifting import Filmed
 from vipecli.evaluate.prediction import RULES, Method
-from vipecli.lifting.lift import Lifter, lift, where
+from vipecli.lifting.lift import lift, where
+from vipecli.lifting.lifter import Lifter
 from vipecli.lifting.predict import Future, error_of, predict
 from vipecli.poses.anatomy import excess
 from vipecli.poses.canonical import torso

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vipecli.lifting.lift import Lifter, default_lifter
+from vipecli.lifting.lifter import Lifter, default_lifter
 from vipecli.poses.anatomy import LIMITS, bones, excess, put_together
 from vipecli.poses.canonical import canonical
 
