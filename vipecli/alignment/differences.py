@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from vipecli.alignment.joint_angles import ANGLES, joint_angles
 from vipecli.alignment.same_action import mirrored
-from vipecli.lifting.lift import Lifter, default_lifter, lift
+from vipecli.lifting.lift import lift
+from vipecli.lifting.lifter import Lifter, default_lifter
 from vipecli.poses.poses import Poses
 
 SURELY_SEEN = 0.95

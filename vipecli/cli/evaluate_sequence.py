@@ -120,7 +120,8 @@ def _on_mocap(
     from vipecli.embedding.model import Model
     from vipecli.evaluate import sequences as protocol
     from vipecli.evaluate.lifting import by_vvipe
-    from vipecli.lifting.lift import SMOOTH_S, default_lifter
+    from vipecli.lifting.lift import SMOOTH_S
+    from vipecli.lifting.lifter import default_lifter
 
     single, lifter = Model.load(), default_lifter(None)
     spaces: dict[str, Space] = {single.id.split(":")[0]: protocol.frame_by_frame(single)}
