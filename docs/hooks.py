@@ -36,14 +36,15 @@ def options(name: str) -> str:
     usage = context.command.get_usage(context).removeprefix("Usage: ")
     lines = ["```text", " ".join(usage.split()), "```"]
     for title, rows in groups(context.command, context).items():
-        lines += ["", f"**{title}**", "", "| | |", "|---|---|"]
+        first = "argument" if title == "Arguments" else "option"
+        lines += ["", f"**{title}**", "", f"| {first} | what it does |", "|---|---|"]
         lines += [f"| {_code(what)} | {_cell(does)} |" for what, does in rows]
     return "\n".join(lines)
 
 
 def _code(text: str) -> str:
-    return f"`{_cell(text)}`"
+    return f"<code>{_cell(text)}</code>"  # a stroke between backticks would end the cell
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", r"\|").replace("<", "&lt;")
+    return text.replace("&", "&amp;").replace("|", "&#124;").replace("<", "&lt;")
