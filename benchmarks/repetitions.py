@@ -1,6 +1,7 @@
 """Repetitions counted in movements made by rule, seen by a camera with detector noise.
 
     python -m benchmarks.repetitions [--clips 60] [--seed 1000]
+    python -m benchmarks.repetitions --films build/pairs
 
 Each clip holds 3 to 12 repetitions of one of eight movements with a varied tempo, a pause, and in
 half of the clips an aborted attempt, from any side at chest height.
@@ -8,12 +9,14 @@ half of the clips an aborted attempt, from any side at chest height.
 
 import argparse
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from benchmarks.differences import load_case
 from examples.motions import perform
 from vipecli.alignment.segmentation import find_repetitions
-from vipecli.embedding.embed import Model, embed
+from vipecli.embedding.embed import Embeddings, Model, embed
 from vipecli.evaluate.views import CAMERAS, Noise, detected, project
 from vipecli.poses.poses import Poses
 
@@ -90,12 +93,38 @@ def _moving(joints: np.ndarray, first: int, last: int) -> tuple[float, float]:
     return moved[0] / FPS, moved[-1] / FPS
 
 
+def count_films(folder: Path) -> None:
+    """Print how many sets of five are counted right, by whether furniture stands in the way.
+
+    A set joins the two films of a pair of `benchmarks.differences`, as the detector saw them, in
+    turn: two performers who repeat one movement at their own tempo.
+    """
+    model, right = Model.load(), {True: [], False: []}
+    for path in sorted(folder.glob("*_[0-9][0-9].npz")):
+        case = load_case(path)
+        a, b = (embed(side.poses, model) for side in (case.a, case.b))
+        mean, std = (
+            np.concatenate([getattr(one, name) for one in (a, b, a, b, a)])
+            for name in ("mean", "std")
+        )
+        times = np.arange(len(mean)) / FPS
+        found = find_repetitions(Embeddings(mean, std, times, a.model, a.sigmoid))
+        right[case.name.endswith("clear")].append(len(found) == 5)
+    for clear, sets in right.items():
+        where = "in the open" if clear else "behind a rack or a table"
+        print(f"{where}: {sum(sets)} of {len(sets)} sets counted right")
+
+
 def main() -> None:
     """Print how many clips are counted right, and the errors of start and end."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1000)
+    parser.add_argument("--films", type=Path, help="folder of benchmarks.differences, instead")
     args = parser.parse_args()
+    if args.films:
+        count_films(args.films)
+        return
     model, right, errors = Model.load(), 0, []
     for seed in range(args.seed, args.seed + args.clips):
         clip = make_clip(seed)
