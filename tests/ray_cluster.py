@@ -74,8 +74,8 @@ class Cluster:
         """Processes of actors on a node."""
         return [pid for pid, name in _session(node.pid) if name.startswith("ray::_Actor")]
 
-    def wait(self, count: int, seconds: float = 90.0) -> None:
-        """Wait until so many nodes are alive."""
+    def wait(self, count: int, seconds: float = 240.0) -> None:
+        """Wait until so many nodes are alive; one that gives up starting is started again."""
         code = (
             "import ray, sys; ray.init(log_to_driver=False, logging_level='ERROR'); "
             "sys.stdout.write(str(sum(n['Alive'] for n in ray.nodes())))"
@@ -87,6 +87,9 @@ class Cluster:
             )
             if done.stdout.strip() == str(count):
                 return
+            if any(node.poll() is not None for node in self.nodes[1:]):
+                self.nodes = [node for node in self.nodes if node.poll() is None]
+                self.add_node()
             time.sleep(0.5)
         logs = "\n".join(path.read_text()[-2000:] for path in self.folder.glob("node*.log"))
         raise AssertionError(f"no {count} nodes after {seconds} s\n{done.stderr[-2000:]}\n{logs}")
