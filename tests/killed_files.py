@@ -29,7 +29,9 @@ COMMANDS = {
         *("--otio", out / "cut.otio", "--plot", out / "path.png"),
     ],
     "poses": lambda clips, out: ["poses", clips[0], "--out", out / "poses.json", "--all-people"],
-    "openpose": lambda clips, out: ["poses", clips[0], "--out", out / "frames"],
+    "openpose": lambda clips, out: [
+        *("poses", clips[0], "--format", "openpose", "--out", out / "frames"),
+    ],
     "lift": lambda clips, out: ["lift", clips[0], "--out", out / "moves.trc"],
 }
 
