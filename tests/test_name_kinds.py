@@ -15,6 +15,7 @@ import numpy as np
 import opentimelineio as otio
 import pytest
 
+from tests.bodies import seen, waving
 from tests.outputs.test_timeline import FPS, moments, reel
 from vipecli.cli.console import printable
 from vipecli.files import json_text
@@ -24,6 +25,7 @@ from vipecli.outputs.captions import write_captions
 from vipecli.outputs.draw import draw_text, elide, text_width
 from vipecli.outputs.text import cue, one_line, table_cell
 from vipecli.outputs.timeline import write_timeline
+from vipecli.poses.formats import save_poses
 
 CLIPS = Path(__file__).parents[1] / "examples" / "clips"
 NO_UTF8 = os.fsdecode(b"clip\xff\xe9.mp4")  # as Python has it: lone surrogates
@@ -170,3 +172,78 @@ def test_a_clip_whose_name_is_no_utf8_goes_through_the_commands(tmp_path):
         assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "a.json").read_bytes())["inputs"][0] == str(clip)
     (tmp_path / "a.csv").read_text(encoding="utf-8")
+
+
+# --- whole commands ------------------------------------------------------------------------------
+
+
+def strange(folder):
+    """Clips of which only one cannot be read, in a folder; all names are odd, two no UTF-8."""
+    folder = folder / os.fsdecode(b"walks\xff")
+    folder.mkdir()
+    names = [NO_UTF8.replace(".mp4", ".npz"), "line\nbreak.npz", "=1+1.npz", "ü.npz"]
+    for i, name in enumerate(names):
+        save_poses(seen(waving(20 + i)), folder / name)
+    nobody = {"images": [{"id": 1}], "annotations": [{"image_id": 7, "keypoints": [1, 2, 2]}]}
+    (folder / os.fsdecode(b"bad\xfe\x1b[31m.json")).write_text(json.dumps(nobody))
+    return folder, names
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_folder_of_strange_names_is_embedded_but_for_the_bad_one(tmp_path, vipe, jobs):
+    """Before: the first name that is no UTF-8 ended everything."""
+    folder, names = strange(tmp_path)
+    out, log = tmp_path / "out", tmp_path / "log"
+    code, said, err = vipe("embed", folder, "--jobs", jobs, "--out", out, "--log", log)
+    assert (code, said.split(",")[0]) == (1, "4 embedded"), err
+    assert sorted(p.name for p in out.rglob("[!.]*.npz")) == sorted(f"{n}.npz" for n in names)
+    assert "\x1b" not in err and r"bad\udcfe\x1b[31m.json" in err
+    (row,) = map(json.loads, log.read_text().splitlines())
+    assert "bad" in json.dumps(row)
+
+
+def test_every_output_of_an_alignment_takes_strange_names(tmp_path, vipe):
+    folder, names = strange(tmp_path)
+    wanted = [tmp_path / name for name in ("a.json", "a.csv", "a.otio", "a.edl", "a.png")]
+    options = zip(("--json", "--csv", "--otio", "--otio", "--plot"), wanted, strict=True)
+    for other in names[1:]:
+        for option, path in options:
+            code, _, err = vipe("align", folder / names[0], folder / other, option, path)
+            assert code == 0, err
+            path.read_bytes().decode("utf-8" if path.suffix != ".png" else "latin-1")
+
+
+def test_labels_of_an_index_reach_no_terminal_and_no_file_as_commands(tmp_path, vipe):
+    from vipecli.index.store import load
+
+    labels = ["\x1b]0;owned\x07a", '=HYPERLINK("x")', "a\n\n9\n00:00:00,000 --> x", "a\u202eb"]
+    rows = ["path,label"]
+    for i in range(3 * len(labels)):
+        save_poses(seen(waving(30 + 3 * i)), tmp_path / f"{i}.npz")
+        rows.append(f"{i}.npz," + '"' + labels[i % len(labels)].replace('"', '""') + '"')
+    (tmp_path / "labels.csv").write_text("\n".join(rows), newline="")
+    code, out, err = vipe("index", "build", tmp_path)
+    assert code == 0, err
+    assert {facts.label for facts in load(tmp_path).facts()} == set(labels)
+    save_poses(seen(waving(40)), tmp_path / "query.npz")
+    shown = [out + err]
+    for command in (("classify", tmp_path / "query.npz"), ("search", f"{tmp_path}/query.npz@0.2"),
+                    ("index", "info")):  # fmt: skip
+        more = [tmp_path] if command[0] == "index" else ["--index", tmp_path]
+        code, out, err = vipe(*command, *more)
+        assert code == 0, err
+        shown.append(out + err)
+    for text in shown:
+        assert not {"\x1b", "\x07", "\u202e"} & set(text)
+    lists = [tmp_path / name for name in ("t.srt", "t.csv", "t.vtt")]
+    options = [part for path in lists for part in ("--timeline", path)]
+    code, _, err = vipe(
+        *("classify", tmp_path / "query.npz", "--index", tmp_path, "--every", 0.5, *options)
+    )
+    assert code == 0, err
+    for path in lists:
+        text = path.read_text(encoding="utf-8")
+        assert not {"\x1b", "\x07", "\u202e"} & set(text)
+        assert not any(
+            cell.startswith("=") for line in text.splitlines() for cell in line.split(",")
+        )

@@ -237,7 +237,10 @@ class _Views:
         """Say that colours are wrong where only a Dolby Vision player can show them."""
         context = self._media.video.codec_context
         if context.codec_tag in _DOLBY_VISION and frame.color_trc == _UNNAMED:
-            self._source.warn("Dolby Vision of profile 5: its colours cannot be shown as they are")
+            self._source.warn(
+                "Dolby Vision of profile 5: poses are found, but the colours cannot be shown as "
+                "they are; for a film, export the clip as SDR, HLG or HDR10 first"
+            )
 
     def _made(self, frame: "av.VideoFrame", time_s: float) -> View:
         info = self.info or self._facts(frame)
