@@ -126,8 +126,8 @@ def uncertainty(a: Sight, b: Sight, rates: Angles) -> Angles:
 
 def _turn_deg(a: Sight, b: Sight) -> float:
     """Median angle between the two cameras, as seen from the body, degrees; 180 if unknown."""
-    product = np.einsum("tij,tij->t", a.rotation, b.rotation)  # traces of a^T b
-    angles = np.degrees(np.arccos(((product - 1) / 2).clip(-1, 1)))
+    product: Angles = (a.rotation * b.rotation).sum(axis=(1, 2))  # traces of a^T b
+    angles: Angles = np.degrees(np.arccos(((product - 1) / 2).clip(-1, 1)))
     known = angles[np.isfinite(angles)]
     return float(np.median(known)) if len(known) else 180.0
 

@@ -73,7 +73,7 @@ class Place:
     @property
     def match(self) -> float:
         """How well the person matches that moment, in [0, 1], see `distance.match_of`."""
-        return float(match_of(np.float32(self.distance)))
+        return float(match_of(np.array(self.distance)))
 
 
 class Follower:
