@@ -61,7 +61,7 @@ class Neighbour:
 
     def __post_init__(self) -> None:
         """Derive the match."""
-        object.__setattr__(self, "match", float(match_of(np.float64(self.distance))))
+        object.__setattr__(self, "match", float(match_of(np.asarray(self.distance, np.float64))))
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class Hit:
     @property
     def match(self) -> float:
         """`distance.match_of` the distance."""
-        return float(match_of(np.float64(self.distance)))
+        return float(match_of(np.asarray(self.distance, np.float64)))
 
 
 def search(
