@@ -6,6 +6,7 @@ import pytest
 from tests.movements import movement
 from vipecli.alignment.offset import Offset, alignment_at, find_offset
 from vipecli.alignment.rises import rises
+from vipecli.alignment.shift_between import Evidence, refined
 from vipecli.alignment.time_map import warp
 from vipecli.errors import UnsureError
 from vipecli.poses.poses import Poses
@@ -100,6 +101,16 @@ def filmed(height, times):
     for gone in ((slice(None), 3), (slice(5, 9), 5)):
         xy[gone], score[gone] = np.nan, 0
     return Poses(xy, score, times, (200, 200))
+
+
+@pytest.mark.parametrize("cells", [20_000, 80_000])
+def test_long_clips_are_searched_in_bounded_memory(cells):
+    a, b = camera(0, 30), camera(3.213, 33, noise_seed=1)
+    evidence = Evidence.of(a, b, None, cells)
+    assert evidence.table.costs.size <= cells and not evidence.complete
+    _, coarse = evidence.table.scores().best
+    table, near = evidence.near(coarse, 1.0)
+    assert refined(table, near, 1.0) == pytest.approx(-3.213, abs=0.15 / 30)
 
 
 def test_nobody_moves():
