@@ -83,7 +83,7 @@ BAD = {
     "not a pose model": ("align good.mp4 noise.mp4 --pose-model text.mp4", 1, "text.mp4: not a"),
     "embed a missing folder": ("embed gone", 1, "gone: no such file"),
     "embed an empty folder": ("embed nothing", 1, "nothing: holds no video"),
-    "embed nothing": ("embed", 2, "Missing argument"),
+    "embed nothing": ("embed", 2, "name a folder, a video or a pattern"),
     "embed into a file": ("embed labels --out text.mp4", 1, "text.mp4: "),
     "no index": ("classify good.mp4 --index gone", 1, "gone: no such"),
     "index without labels": ("classify good.mp4 --index labels/walk", 1, "no sub-folder holds"),
