@@ -118,7 +118,10 @@ class Feed:
 
 
 def paced(clip: AnyClip, **options: Any) -> Frames:
-    """Frames of a clip, each at its moment; options as those of `read.read_frames`."""
+    """Frames of a clip, each at its moment; options as those of `read.read_frames`.
+
+    One that is decoded after its moment is due then, as with a camera that is slow.
+    """
     offset_s: float | None = None
     for time_s, image in read_frames(clip, **options):
         now = time.perf_counter()
@@ -126,7 +129,7 @@ def paced(clip: AnyClip, **options: Any) -> Frames:
             offset_s = now - time_s
         due_s = offset_s + time_s
         time.sleep(max(0.0, due_s - now))
-        yield time_s, due_s, image
+        yield time_s, max(due_s, now), image
 
 
 def camera(number: int) -> Frames:
