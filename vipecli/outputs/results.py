@@ -209,7 +209,7 @@ class Compared:
         """One line: the files and the largest difference."""
         names = f"{self.a.path.name}, {self.match.clip.path.name}"
         if not self.comparison.moments:
-            return f"Compared({names}; no angle is known in both)"
+            return f"Compared({names}; no certain difference)"
         most = self.comparison.moments[0]
         return (
             f"Compared({names}; {most.angle} differs by {most.difference_deg:+.0f} degrees "
