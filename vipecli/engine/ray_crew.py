@@ -109,8 +109,10 @@ class Crew:
             yield from self._hand_over()
             if not (self._more() or self._doubtful or self._working()):
                 return
-            for asked in self._answered():
-                yield from self._receive(self._members.pop(asked), tick)
+            answered = [self._members.pop(asked) for asked in self._answered()]
+            outcomes = [one for member in answered for one in self._receive(member, tick)]
+            yield from self._hand_over()  # first, so that actors work while outcomes are taken
+            yield from outcomes
             yield from self._give_up()
 
     def end(self) -> None:
