@@ -14,7 +14,8 @@ from vipecli.alignment.align import align
 from vipecli.alignment.offset import find_offset
 from vipecli.alignment.rises import rises
 from vipecli.alignment.time_map import warp
-from vipecli.embedding.clip import Recipe, read_clips
+from vipecli.embedding.clip import Recipe
+from vipecli.embedding.clips import read_clips
 from vipecli.errors import UnsureError
 
 LONG_S = 1.0  # overlap from which a shift has to be right

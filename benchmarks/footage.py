@@ -160,7 +160,8 @@ def align() -> Iterator[Row]:
         encode = ["ffmpeg", "-v", "error", "-y", "-i", str(out), "-c:v", "libx264", "-preset"]
         encode += ["veryfast", "-crf", "20", "-an", str(again)]
         code = "import sys; from pathlib import Path\n"
-        code += "from vipecli.embedding.clip import Recipe, read_clips"
+        code += "from vipecli.embedding.clip import Recipe\n"
+        code += "from vipecli.embedding.clips import read_clips"
         both = "read_clips([Path(p) for p in sys.argv[1:]], Recipe(cached=False), lambda *_: 0)"
         pairs = []
         for turn in range(_ROUNDS + 1):

@@ -16,7 +16,8 @@ from vipecli.alignment.people import choose_people
 from vipecli.alignment.settings import Settings
 from vipecli.alignment.takes import Clip, match_clips, match_pair, people_of
 from vipecli.embedding.candidates import MATCHING, read_everyone
-from vipecli.embedding.clip import Recipe, check_clip, read_clips, read_moment
+from vipecli.embedding.clip import Recipe, check_clip, read_moment
+from vipecli.embedding.clips import read_clips
 from vipecli.embedding.embedded_folder import content_key, detector_key
 from vipecli.errors import NoPoseError
 from vipecli.index.classify import classify as rank

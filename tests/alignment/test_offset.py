@@ -141,7 +141,8 @@ def test_the_score_is_one_line_and_has_its_maximum_at_the_shift():
 @pytest.mark.slow
 def test_two_cameras_of_one_man(shared):
     """Frames match to within 3; the poses come from the detector (see `clip.read_clip`)."""
-    from vipecli.embedding.clip import Recipe, read_clips
+    from vipecli.embedding.clip import Recipe
+    from vipecli.embedding.clips import read_clips
 
     folder = shared / "data" / "videos"
     paths = [folder / f"pose2sim_balancing_cam{n}.mp4" for n in ("01", "04")]

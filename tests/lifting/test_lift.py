@@ -10,8 +10,9 @@ from tests.bodies import STANDING, seen, waving
 from vipecli.errors import WeightsError
 from vipecli.evaluate.metrics import np_mpjpe_pairs
 from vipecli.evaluate.views import CAMERAS, Camera, in_camera, placed, project
-from vipecli.lifting.lift import lift, where
+from vipecli.lifting.lift import lift
 from vipecli.lifting.lifter import Lifter, default_lifter
+from vipecli.lifting.placement import where
 from vipecli.poses import anatomy
 from vipecli.poses import skeleton as sk
 from vipecli.poses.canonical import torso

@@ -293,7 +293,8 @@ def test_who_bends_down_steadily_is_not_looked_at_twice_in_every_frame(monkeypat
 
 def test_clips_read_side_by_side_are_as_if_read_alone():
     """They share what looks at single pictures."""
-    from vipecli.embedding.clip import Recipe, read_clip, read_clips
+    from vipecli.embedding.clip import Recipe, read_clip
+    from vipecli.embedding.clips import read_clips
 
     recipe = Recipe(cached=False, end_s=0.4)
     paths = [CLIPS / FRONT, CLIPS / BACK]

@@ -72,7 +72,7 @@ def test_mirrored_joints_of_the_benchmark_swap_in_pairs():
 
 
 def test_a_network_that_has_learnt_nothing_holds_the_last_pose():
-    net = PoseGpt(39, chunk=5, width=16, heads=2)
+    net = PoseGpt(39, Sizes(chunk=5, width=16, heads=2))
     seen = torch.randn(3, 10, 39)
     frames, error = net.rollout(seen, torch.zeros(3, 15, 39), own=1.0)
     assert torch.allclose(frames, seen[:, -1:].expand(3, 15, 39))
@@ -80,7 +80,7 @@ def test_a_network_that_has_learnt_nothing_holds_the_last_pose():
 
 
 def test_rollouts_token_by_token_equal_the_whole_and_look_back_only():
-    net = PoseGpt(39, chunk=5, width=16, heads=2, dropout=0.0).eval()
+    net = PoseGpt(39, Sizes(chunk=5, width=16, heads=2, dropout=0.0)).eval()
     torch.nn.init.normal_(net.leave.weight, std=0.1)
     motion = torch.randn(2, 25, 39)
     whole, _ = net(motion[:, :-5])

@@ -23,6 +23,7 @@ from vipecli.train.data import Mocap, rarity  # noqa: E402
 from vipecli.train.detected import Detections  # noqa: E402
 from vipecli.train.export import export  # noqa: E402
 from vipecli.train.model import KINDS, PrVipe, fisher_moments, normalise  # noqa: E402
+from vipecli.train.run import run  # noqa: E402
 from vipecli.train.score import Retrieval  # noqa: E402
 from vipecli.train.vvipe_model import canonical  # noqa: E402
 from vipecli.train.warm_start import start_from  # noqa: E402
@@ -283,7 +284,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(mocap, people, tmp_path
 
     config = small(augment=Augmentation(noise=0.02, recombine=0.5), detected=detected)
     whole = trainer()
-    loop.run(whole, tmp_path, every=2)
+    run(whole, tmp_path, every=2)
     first = trainer()
     for _ in range(3):
         first.train_step()
@@ -302,7 +303,7 @@ def test_calibration_finds_how_often_near_pairs_match():
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     poses = torch.from_numpy(standing() + rng.normal(0, 0.1, (400, 13, 3)).astype(np.float32))
-    net = PrVipe(width=64, dropout=0.0, start_a=20.0, start_b=20.0, start_std=0.1)
+    net = PrVipe(Network(width=64, dropout=0.0, start_a=20.0, start_b=20.0, start_std=0.1))
     augmenter = Augmenter(Augmentation(distance=(4.0, 8.0)), seed=1)
     ((a, b),) = calibrate(net, poses, augmenter)
     assert (a, b) == (net.a.item(), net.b.item()) != (20.0, 20.0)
@@ -363,7 +364,7 @@ def test_a_wrong_config_names_the_file(tmp_path, text):
 
 def test_exported_model_equals_torch_and_carries_its_metadata(tmp_path):
     torch.manual_seed(0)
-    net = PrVipe(width=64, dims=8)
+    net = PrVipe(Network(width=64, dims=8))
     path = tmp_path / "m.onnx"
     assert export(net, path, name="small", trained_on="noise") <= 1e-5
     model = Model.load(path)
@@ -390,7 +391,7 @@ def test_committed_configs_are_valid(path):
         return
     config = load_config(path)
     assert config.kind in KINDS
-    loop.PrVipe(kind=config.kind, **dataclasses.asdict(config.network))
+    loop.PrVipe(config.network, kind=config.kind)
 
 
 def test_lifting_gives_the_pose_in_camera_axes(people):
@@ -465,8 +466,8 @@ def test_a_vertical_is_learnt_and_exported(mocap, tmp_path):
 @pytest.mark.parametrize("width", [48, 64])
 def test_a_run_starts_as_the_model_it_is_given(tmp_path, width):
     torch.manual_seed(0)
-    old = PrVipe(width=48, dims=8, dropout=0.0, start_std=0.3)
-    new = PrVipe(width=width, dims=8, vertical=1.0)
+    old = PrVipe(Network(width=48, dims=8, dropout=0.0, start_std=0.3))
+    new = PrVipe(Network(width=width, dims=8, vertical=1.0))
     views = torch.randn(3000, 13, 2), torch.ones(3000, 13)
     with torch.no_grad():  # statistics that have to be undone
         for norm in (m for m in old.modules() if isinstance(m, torch.nn.BatchNorm1d)):
@@ -479,7 +480,7 @@ def test_a_run_starts_as_the_model_it_is_given(tmp_path, width):
     torch.testing.assert_close(after[0][:, :8], before[0], atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(after[1][:, :8], before[1], atol=1e-4, rtol=1e-4)
     with pytest.raises(WeightsError, match="wider"):
-        start_from(PrVipe(width=32), tmp_path / "old.onnx", views)
+        start_from(PrVipe(Network(width=32)), tmp_path / "old.onnx", views)
     (tmp_path / "text.onnx").write_bytes(b"text")
     with pytest.raises(WeightsError, match="not a model"):
         start_from(new, tmp_path / "text.onnx", views)
@@ -494,7 +495,7 @@ def test_a_crop_leaves_the_nearer_half(people):
 
 
 def test_half_precision_stays_near(mocap):
-    net = PrVipe(width=64, dropout=0.0).eval()
+    net = PrVipe(Network(width=64, dropout=0.0)).eval()
     views = torch.randn(64, 13, 2), torch.ones(64, 13)
     exact = net(*views)[0]
     net.in_half()
@@ -524,7 +525,12 @@ def test_the_rate_decays_straight_to_zero(mocap):
 
 def test_a_result_may_lie_between_the_weights_given_and_those_learnt(mocap, tmp_path):
     torch.manual_seed(0)
-    export(PrVipe(width=64, start_std=0.3), tmp_path / "old.onnx", name="old", trained_on="nothing")
+    export(
+        PrVipe(Network(width=64, start_std=0.3)),
+        tmp_path / "old.onnx",
+        name="old",
+        trained_on="nothing",
+    )
     ends = {}
     for blend in (0.0, 0.5, 1.0):
         trainer = loop.Trainer(small(blend=blend), mocap, Retrieval.of(mocap))

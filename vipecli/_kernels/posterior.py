@@ -1,6 +1,7 @@
 """The mean of all likely warping paths: forward and backward sums with a memory of the speed."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,28 @@ MOVES = np.array([(0, 1), (1, 3), (1, 2), (1, 1), (2, 1), (3, 1), (1, 0)])
 _REACH = 4  # rows of sums kept on the way back: a step spans three at most
 
 
+class Band(NamedTuple):
+    """Costs within limits: row i of `cost` starts at column at[i], used in [low[i], high[i]).
+
+    `first` is the number of cells before each row.
+    """
+
+    cost: NDArray[np.float32]
+    at: NDArray[np.int64]
+    low: NDArray[np.int64]
+    high: NDArray[np.int64]
+    first: NDArray[np.int64]
+
+
+class Chain(NamedTuple):
+    """Steps (K, 2) of a path, and `turn` (K, K), the weight of step l behind step k."""
+
+    steps: NDArray[np.int64]
+    turn: NDArray[np.float64]
+
+
 @jit
-def _step_cost(cost, at, low, high, i, j, down, right):
+def _step_cost(band, i, j, down, right):
     """Mean cost over the frames of a step that ends at (i, j); inf if it leaves the limits.
 
     One point per frame of the clip that moves on farther; between two frames of the other clip the
@@ -27,93 +48,101 @@ def _step_cost(cost, at, low, high, i, j, down, right):
         share, across = row - x + column - y, row - x > 1e-9
         mixed = share > 1e-9
         x1, y1 = x + (mixed and across), y + (mixed and not across)
-        if x < 0 or y < low[x] or y >= high[x] or y1 < low[x1] or y1 >= high[x1]:
+        if (
+            x < 0
+            or y < band.low[x]
+            or y >= band.high[x]
+            or y1 < band.low[x1]
+            or y1 >= band.high[x1]
+        ):
             return np.inf
-        here = cost[x, y - at[x]]
-        total += here + share * (cost[x1, y1 - at[x1]] - here) if mixed else here
+        here = band.cost[x, y - band.at[x]]
+        total += here + share * (band.cost[x1, y1 - band.at[x1]] - here) if mixed else here
     return total / points
 
 
 @jit
-def _likelihoods(cost, at, low, high, first, level, i, steps, out):
+def _likelihoods(band, steps, level, i, out):
     """Likelihood of every step that ends in row i, relative to the path described by `level`."""
-    for j in range(low[i], high[i]):
+    for j in range(band.low[i], band.high[i]):
         for k in range(len(steps)):
             down, right = steps[k, 0], steps[k, 1]
             x, y = i - down, j - right
-            out[first[i] + j - low[i], k] = 0.0
-            if x >= 0 and y >= low[x] and y < high[x]:
+            out[band.first[i] + j - band.low[i], k] = 0.0
+            if x >= 0 and y >= band.low[x] and y < band.high[x]:
                 frames = down + right
                 gap = level[i + j] - level[i + j - frames]
-                price = frames * _step_cost(cost, at, low, high, i, j, down, right)
-                out[first[i] + j - low[i], k] = math.exp(min(gap - price, 50.0))
+                price = frames * _step_cost(band, i, j, down, right)
+                out[band.first[i] + j - band.low[i], k] = math.exp(min(gap - price, 50.0))
 
 
 @jit
-def _forward(low, high, first, steps, turn, likely, sums, scale):
+def _forward(band, chain, likely, sums, scale):
     """Sum over all ways from (0, 0) to each cell and last step, row i times exp(-scale[i])."""
     sums[0, :] = 1.0
-    for i in range(len(low)):
+    for i in range(len(band.low)):
         top = -np.inf if i else 0.0
         for x in range(max(0, i - _REACH + 1), i):
             top = max(top, scale[x])
         largest = 0.0
-        for j in range(low[i], high[i]):
-            cell = first[i] + j - low[i]
-            for k in range(len(steps)):
-                x, y = i - steps[k, 0], j - steps[k, 1]
+        for j in range(band.low[i], band.high[i]):
+            cell = band.first[i] + j - band.low[i]
+            for k in range(len(chain.steps)):
+                x, y = i - chain.steps[k, 0], j - chain.steps[k, 1]
                 if likely[cell, k] > 0.0:
                     total = 0.0
-                    for q in range(len(steps)):
-                        total += turn[q, k] * sums[first[x] + y - low[x], q]
+                    for q in range(len(chain.steps)):
+                        total += chain.turn[q, k] * sums[band.first[x] + y - band.low[x], q]
                     total *= likely[cell, k] * (math.exp(scale[x] - top) if x < i else 1.0)
                     sums[cell, k] = total
                 largest = max(largest, sums[cell, k])
         if largest > 0.0:
-            sums[first[i] : first[i] + high[i] - low[i]] /= largest
+            sums[band.first[i] : band.first[i] + band.high[i] - band.low[i]] /= largest
             top += math.log(largest)
         scale[i] = top
 
 
 @jit
-def _backward_row(low, high, first, steps, turn, likely, i, top, behind, back, here):
+def _backward_row(band, chain, likely, i, top, behind, back, here):
     """Sum over all ways from each cell and last step of row i on to the end, times exp(-top)."""
     largest = 0.0
-    for j in range(high[i] - 1, low[i] - 1, -1):
-        for k in range(len(steps)):
-            x, y = i + steps[k, 0], j + steps[k, 1]
-            if x < len(low) and y >= low[x] and y < high[x]:
-                share = likely[first[x] + y - low[x], k]
+    for j in range(band.high[i] - 1, band.low[i] - 1, -1):
+        for k in range(len(chain.steps)):
+            x, y = i + chain.steps[k, 0], j + chain.steps[k, 1]
+            if x < len(band.low) and y >= band.low[x] and y < band.high[x]:
+                share = likely[band.first[x] + y - band.low[x], k]
                 if share > 0.0:
-                    onwards = here[y - low[x], k]
+                    onwards = here[y - band.low[x], k]
                     if x > i:
-                        onwards = back[x % _REACH, y - low[x], k] * math.exp(behind[x] - top)
-                    for q in range(len(steps)):
-                        here[j - low[i], q] += turn[q, k] * share * onwards
-        for q in range(len(steps)):
-            largest = max(largest, here[j - low[i], q])
+                        onwards = back[x % _REACH, y - band.low[x], k] * math.exp(behind[x] - top)
+                    for q in range(len(chain.steps)):
+                        here[j - band.low[i], q] += chain.turn[q, k] * share * onwards
+        for q in range(len(chain.steps)):
+            largest = max(largest, here[j - band.low[i], q])
     return largest
 
 
 @jit
-def _gather(low, high, first, steps, turn, likely, sums, back, i, weight, seen, rows):
-    """Add the probability of each step out of row i to the diagonals i + j that it passes."""
-    for j in range(low[i], high[i]):
-        for k in range(len(steps)):
-            down, right = steps[k, 0], steps[k, 1]
+def _gather(band, chain, likely, sums, back, i, weight, out):
+    """Add the probability of steps out of row i, and times their rows, to the diagonals passed."""
+    for j in range(band.low[i], band.high[i]):
+        for k in range(len(chain.steps)):
+            down, right = chain.steps[k, 0], chain.steps[k, 1]
             x, y = i + down, j + right
-            if x >= len(low) or y < low[x] or y >= high[x]:
+            if x >= len(band.low) or y < band.low[x] or y >= band.high[x]:
                 continue
-            share = likely[first[x] + y - low[x], k] * back[x % _REACH, y - low[x], k]
+            share = (
+                likely[band.first[x] + y - band.low[x], k] * back[x % _REACH, y - band.low[x], k]
+            )
             if share <= 0.0:
                 continue
             total = 0.0
-            for q in range(len(steps)):
-                total += turn[q, k] * sums[first[i] + j - low[i], q]
+            for q in range(len(chain.steps)):
+                total += chain.turn[q, k] * sums[band.first[i] + j - band.low[i], q]
             p = total * share * weight[x - i]
             for frame in range(1, down + right + 1):
-                seen[i + j + frame] += p
-                rows[i + j + frame] += p * (i + down * frame / (down + right))
+                out[0, i + j + frame] += p
+                out[1, i + j + frame] += p * (i + down * frame / (down + right))
 
 
 @jit
@@ -167,13 +196,14 @@ def mean_path(
     for i in range(n):
         first[i + 1] = first[i] + high[i] - low[i]
         widest = max(widest, high[i] - low[i])
+    band, chain = Band(cost, at, low, high, first), Chain(steps, turn)
     likely, sums = np.zeros((first[n], len(steps))), np.zeros((first[n], len(steps)))
     for i in range(n):
-        _likelihoods(cost, at, low, high, first, level, i, steps, likely)
+        _likelihoods(band, steps, level, i, likely)
     scale = np.zeros(n)
-    _forward(low, high, first, steps, turn, likely, sums, scale)
-    seen, rows = np.zeros(n + high[n - 1] - 1), np.zeros(n + high[n - 1] - 1)
-    seen[0] = 1.0
+    _forward(band, chain, likely, sums, scale)
+    out = np.zeros((2, n + high[n - 1] - 1))
+    out[0, 0] = 1.0
     back, behind = np.zeros((_REACH, widest, len(steps))), np.full(n, -np.inf)
     weight, whole = np.zeros(_REACH), scale[n - 1] + math.log(sums[first[n] - 1].sum())
     for i in range(n - 1, -1, -1):
@@ -184,12 +214,12 @@ def mean_path(
             top = max(top, behind[x])
         if i == n - 1:
             here[high[i] - 1 - low[i]] = 1.0
-        largest = _backward_row(low, high, first, steps, turn, likely, i, top, behind, back, here)
+        largest = _backward_row(band, chain, likely, i, top, behind, back, here)
         if largest > 0.0:
             here /= largest
             top += math.log(largest)
         behind[i] = top
         for x in range(i, min(n, i + _REACH)):
             weight[x - i] = math.exp(min(scale[i] + behind[x] - whole, 700.0))
-        _gather(low, high, first, steps, turn, likely, sums, back, i, weight, seen, rows)
-    return rows / seen
+        _gather(band, chain, likely, sums, back, i, weight, out)
+    return out[1] / out[0]

@@ -12,24 +12,11 @@ from vipecli.cli.engines import with_executor
 from vipecli.cli.help import MATCHING, OUTPUTS
 from vipecli.cli.label_many import ClipLabeller, label_many
 from vipecli.cli.labelling import LabelledClip, LabelOptions, step_seconds
-from vipecli.cli.options import (
-    Detector,
-    End,
-    Estimator,
-    Joints,
-    Json,
-    MatchBy,
-    OneVideo,
-    Person,
-    PoseModel,
-    Rate,
-    Start,
-    Vertical,
-    Weights,
-)
+from vipecli.cli.options import Estimator, Json, MatchBy, with_recipe
 from vipecli.cli.queries import Lookup, inputs, open_index
 
 if TYPE_CHECKING:
+    from vipecli.embedding.clip import Recipe
     from vipecli.engine import Executor
     from vipecli.index.classify import Ranking
     from vipecli.index.opened import OpenedIndex
@@ -37,6 +24,7 @@ if TYPE_CHECKING:
 HUBS = 50  # as in `vipe evaluate penn`
 
 
+@with_recipe(without=("fill",))
 @with_executor
 def classify(
     clips: Annotated[
@@ -108,18 +96,9 @@ def classify(
         ),
     ] = None,
     match: MatchBy = Estimator.EXPECTED,
-    start: Start = None,
-    end: End = None,
-    fps: Rate = None,
-    joints: Joints = None,
-    video: OneVideo = None,
     json: Json = None,
-    person: Person = "largest",
-    detector: Detector = "mediapipe",
-    pose_model: PoseModel = None,
-    weights: Weights = None,
-    vertical: Vertical = True,
     *,
+    recipe: "Recipe",
     executor: "Executor",
 ) -> None:
     """Label clips by the labelled clips that are nearest to them, or say "none of these".
@@ -129,17 +108,8 @@ def classify(
     """
     from vipecli.cli.batch import list_failures
     from vipecli.cli.console import check_json
-    from vipecli.embedding.clip import Recipe
 
-    recipe = Recipe(
-        person=person,
-        detector=detector,
-        pose_model=pose_model,
-        weights=weights,
-        vertical=vertical,
-        joints=joints,
-    )
-    part = replace(recipe, start_s=start, end_s=end, fps=fps, video=video)
+    part, recipe = recipe, replace(recipe, start_s=None, end_s=None, fps=None, video=None)
     paths, failed = inputs(clips, part)
     several = len(paths) + len(failed) > 1
     outputs = [*(timeline or ()), *([explain] if explain else ())]

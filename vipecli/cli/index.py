@@ -12,9 +12,10 @@ from vipecli.cli.console import say
 from vipecli.cli.engines import with_executor
 from vipecli.cli.help import OUTPUTS, App
 from vipecli.cli.index_update import check_place, start, summary, update
-from vipecli.cli.options import Detector, Joints, Json, Person, PoseModel, Vertical, Weights
+from vipecli.cli.options import OF_QUERIES, Json, with_recipe
 
 if TYPE_CHECKING:
+    from vipecli.embedding.clip import Recipe
     from vipecli.engine import Executor, Outcome
     from vipecli.index.sources import Item
     from vipecli.index.stores import AnyIndex
@@ -52,6 +53,7 @@ class Split(str, Enum):
 
 
 @app.command()
+@with_recipe(without=OF_QUERIES)
 @with_executor
 def build(
     source: Annotated[
@@ -88,13 +90,8 @@ def build(
     force: Annotated[
         bool, typer.Option("--force", help="Rebuild the index, also if it is damaged.")
     ] = False,
-    person: Person = "largest",
-    joints: Joints = None,
-    detector: Detector = "mediapipe",
-    pose_model: PoseModel = None,
-    weights: Weights = None,
-    vertical: Vertical = True,
     *,
+    recipe: "Recipe",
     executor: "Executor",
 ) -> None:
     """Build the index of a folder, or update it.
@@ -102,7 +99,6 @@ def build(
     Clips that are new or have changed are embedded, missing clips leave the index. With another
     --model all clips are embedded again; their poses are reused.
     """
-    from vipecli.embedding.clip import Recipe
     from vipecli.index import sources
 
     folder = out or (source if source.is_dir() else source.parent)
@@ -111,14 +107,6 @@ def build(
     options = {"poses": poses.value, "split": split.value, "exclude": sorted(exclude or ())}
     items = sources.find(source, root=folder if out is None else None, **options)
     origin = {"kind": sources.kind_of(source), "path": str(source.resolve())} | options
-    recipe = Recipe(
-        person=person,
-        detector=detector,
-        pose_model=pose_model,
-        weights=weights,
-        joints=joints,
-        vertical=vertical,
-    )
     index = start(folder, recipe, rebuild=force, store=store and store.value)
     after, failures = update(
         index,
@@ -134,6 +122,7 @@ def build(
 
 
 @app.command()
+@with_recipe(without=OF_QUERIES)
 @with_executor
 def add(
     folder: Folder,
@@ -148,27 +137,13 @@ def add(
         typer.Option(help="What the clips show.  [default: their folder, or as for build]"),
     ] = None,
     viewpoint: Annotated[str, typer.Option(help="Where they were filmed from.")] = "",
-    person: Person = "largest",
-    joints: Joints = None,
-    detector: Detector = "mediapipe",
-    pose_model: PoseModel = None,
-    weights: Weights = None,
-    vertical: Vertical = True,
     *,
+    recipe: "Recipe",
     executor: "Executor",
 ) -> None:
     """Add clips to an index; one that is in it already is updated if it has changed."""
-    from vipecli.embedding.clip import Recipe
     from vipecli.index.stores import load
 
-    recipe = Recipe(
-        person=person,
-        detector=detector,
-        pose_model=pose_model,
-        weights=weights,
-        joints=joints,
-        vertical=vertical,
-    )
     index = load(folder, model=recipe.load_model().id)
     items = [item for clip in clips for item in _to_add(clip, folder, label, viewpoint)]
     excluded = tuple(set(index.excluded) - {item.name for item in items})

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vipecli.embedding.clip import Recipe
+    from vipecli.embedding.embedded_folder import Entry
     from vipecli.engine import Executor, Outcome
+    from vipecli.index.build import Plan
     from vipecli.index.sources import Item
     from vipecli.index.stores import AnyIndex
 
@@ -48,25 +50,15 @@ def update(
     -------
     The index as it is now, and what failed.
     """
-    from vipecli.cli.batch import embed_with_progress, list_failures
+    from vipecli.cli.batch import list_failures
     from vipecli.cli.console import note, progress_bars
-    from vipecli.embedding.batch import made_otherwise
     from vipecli.errors import VipeError
-    from vipecli.index.build import make_records, plan, slots, unchanged_clips, without_copies
+    from vipecli.index.build import make_records, plan, unchanged_clips, without_copies
     from vipecli.index.stores import commit
 
     todo = plan(index, items, recipe, present=present)
-    wanted = list(slots(todo.new, index.folder).values())
-    entries, failures = [], []
-    if others := made_otherwise(wanted, recipe):
-        count = "1 clip" if len(others) == 1 else f"{len(others)} clips"
-        note(
-            f"{count} of {index.folder}, embedded with other settings, such as --fps or --person, "
-            "are embedded again"
-        )
-    if wanted:
-        moved = force or bool(todo.removed) or not index.batches
-        entries, failures = embed_with_progress(wanted, recipe, executor=executor, moved=moved)
+    moved = force or bool(todo.removed) or not index.batches
+    entries, failures = _embed_videos(index, todo, recipe, executor, moved=moved)
     unchanged = not todo.new and not todo.removed and index.batches
     if unchanged and all(getattr(index, name) == value for name, value in changes.items()):
         return index, failures
@@ -94,6 +86,32 @@ def update(
     for copy, name in copies:
         note(f"{copy}: the same clip as {name}, so it is not added")
     return index, [*failures, *failed]
+
+
+def _embed_videos(
+    index: "AnyIndex",
+    todo: "Plan",
+    recipe: "Recipe",
+    executor: "Executor | None",
+    *,
+    moved: bool,
+) -> "tuple[list[Entry], list[Outcome]]":
+    """Embed the videos among the new clips; return their entries, and what failed."""
+    from vipecli.cli.batch import embed_with_progress
+    from vipecli.cli.console import note
+    from vipecli.embedding.batch import made_otherwise
+    from vipecli.index.build import slots
+
+    wanted = list(slots(todo.new, index.folder).values())
+    if others := made_otherwise(wanted, recipe):
+        count = "1 clip" if len(others) == 1 else f"{len(others)} clips"
+        note(
+            f"{count} of {index.folder}, embedded with other settings, such as --fps or --person, "
+            "are embedded again"
+        )
+    if not wanted:
+        return [], []
+    return embed_with_progress(wanted, recipe, executor=executor, moved=moved)
 
 
 def summary(index: "AnyIndex") -> dict[str, Any]:

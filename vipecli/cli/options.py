@@ -253,6 +253,9 @@ _OF_RECIPE = {  # option: its field of `clip.Recipe`, type and default
     "weights": ("weights", Weights, None),
     "vertical": ("vertical", Vertical, True),
 }
+OF_QUERIES = ("start", "end", "fps", "fill", "video")
+"""Options of `with_recipe` that concern one clip only, and no index."""
+
 _OF_EACH = {"start": StartOfEach, "end": EndOfEach}
 _WHO_OF_EACH = PersonOfEach, "matching"
 

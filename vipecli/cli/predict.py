@@ -270,7 +270,7 @@ def _preview(
     """Put the prediction into the picture of the last known frame, and write the film."""
     import numpy as np
 
-    from vipecli.lifting.lift import pixels_per_torso
+    from vipecli.lifting.placement import pixels_per_torso
     from vipecli.outputs.ghost import Ghost, write_ghost
 
     scale = pixels_per_torso(known.lifted, known.seen) / torso

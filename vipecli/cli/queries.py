@@ -4,7 +4,7 @@ import functools
 import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vipecli.embedding.clip import Recipe
@@ -126,12 +126,10 @@ def up_to_date(
 ) -> "AnyIndex":
     """Return the index of a folder; one of sub-folders with videos is built or updated first."""
     from vipecli.cli.console import note
-    from vipecli.cli.index_update import check_place, is_writable, update
+    from vipecli.cli.index_update import check_place, is_writable
     from vipecli.errors import VideoError
     from vipecli.index import sources
-    from vipecli.index.build import stamp_of
-    from vipecli.index.failures import failed_names, load_failures, save_failures
-    from vipecli.index.store import STORE, Index
+    from vipecli.index.store import Index
     from vipecli.index.stores import exists, load
 
     there = exists(folder)
@@ -148,6 +146,25 @@ def up_to_date(
     if there and not is_writable(folder):
         note(f"{folder}: cannot be written, so its index is used as it is")
         return index
+    return _updated(index, origin, recipe, executor, exclude)
+
+
+def _updated(
+    index: "AnyIndex",
+    origin: dict[str, Any],
+    recipe: "Recipe",
+    executor: "Executor",
+    exclude: list[str],
+) -> "AnyIndex":
+    """Update the index of a folder; clips that failed before and have not changed are skipped."""
+    from vipecli.cli.console import note
+    from vipecli.cli.index_update import update
+    from vipecli.index import sources
+    from vipecli.index.build import stamp_of
+    from vipecli.index.failures import failed_names, load_failures, save_failures
+    from vipecli.index.store import STORE
+
+    folder = index.folder
     kept = origin.get("exclude", [])
     items = sources.find(folder, exclude=[*exclude, *kept])
     present = {item.name for item in sources.find(folder, exclude=kept)}

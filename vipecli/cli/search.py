@@ -9,19 +9,7 @@ import typer
 
 from vipecli.cli.console import say, show, table
 from vipecli.cli.help import MATCHING, OUTPUTS
-from vipecli.cli.options import (
-    Detector,
-    Estimator,
-    Jobs,
-    Joints,
-    Json,
-    MatchBy,
-    Person,
-    PoseModel,
-    Rate,
-    Weights,
-    seconds,
-)
+from vipecli.cli.options import Estimator, Jobs, Json, MatchBy, seconds, with_recipe
 
 if TYPE_CHECKING:
     from vipecli.embedding.clip import Recipe
@@ -39,6 +27,7 @@ class Space(str, Enum):
     LATENT = "3d"
 
 
+@with_recipe(without=("start", "end", "fill", "video", "vertical"))
 def search(
     query: Annotated[
         str,
@@ -72,14 +61,10 @@ def search(
         ),
     ] = None,
     match: MatchBy = Estimator.EXPECTED,
-    fps: Rate = None,
     json: Json = None,
-    joints: Joints = None,
     jobs: Jobs = 1,
-    person: Person = "largest",
-    detector: Detector = "mediapipe",
-    pose_model: PoseModel = None,
-    weights: Weights = None,
+    *,
+    recipe: "Recipe",
 ) -> None:
     """Find the moments in an index at which people hold a pose, whatever the camera.
 
@@ -88,21 +73,15 @@ def search(
     """
     from vipecli.cli.console import check_json, note, write_json
     from vipecli.cli.queries import up_to_date
-    from vipecli.embedding.clip import Recipe, read_moment
+    from vipecli.embedding.clip import read_moment
     from vipecli.engine import Local
     from vipecli.index.search import search as find
 
     path, time_s = _where(query)
-    recipe = Recipe(
-        person=person,
-        detector=detector,
-        pose_model=pose_model,
-        weights=weights,
-        joints=joints,
-    )
     _check(path, sheet)
     check_json(json, path, *([sheet] if sheet else []))
-    poses, frame = read_moment(path, replace(recipe, fps=fps), time_s)
+    poses, frame = read_moment(path, recipe, time_s)
+    recipe = replace(recipe, fps=None)
     library = up_to_date(index, recipe, Local(jobs), exclude or [])
     facts, clips = library.facts(), library.embeddings()
     if space is Space.LATENT:

@@ -11,7 +11,7 @@ from vipecli.cli.help import OUTPUTS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from vipecli.train import loop, posebert, posegpt, vvipe
+    from vipecli.train.run import Trainer
 
 
 def train(
@@ -81,23 +81,23 @@ def train(
     if kind_of(config) in vvipe_config.KINDS:
         lifting = vvipe_config.read_config(config, steps=steps)
         trainer = vvipe.start(lifting, mocap, out, device=device)
-        _run(vvipe, trainer, out)
+        _run(trainer, out)
         return _say_written(vvipe_files.finish(trainer, out, detections=film))
     if kind_of(config) in posegpt_config.KINDS:
         prediction = posegpt_config.read_config(config, steps=steps)
         trainer = posegpt.start(prediction, mocap, out, device=device)
-        _run(vvipe, trainer, out)
+        _run(trainer, out)
         return _say_written(posegpt_files.finish(trainer, out))
     if kind_of(config) == posebert_config.KIND:
         context = posebert_config.read_config(config, steps=steps)
         trainer = posebert.start(
             context, mocap, out, device=device, weights=weights, detected=detected
         )
-        _run(vvipe, trainer, out)
+        _run(trainer, out)
         return _say_written(posebert_files.finish(trainer, out))
     settings = load_config(config, steps=steps)
     trainer = loop.start(settings, mocap, out, device=device, film=film, weights=weights)
-    _run(loop, trainer, out)
+    _run(trainer, out)
     difference = loop.finish(trainer, out)
     say(f"Wrote {out / (settings.name + '.onnx')}  (ONNX equals torch to {difference:.0e})")
 
@@ -107,12 +107,10 @@ def _say_written(paths: "Iterable[Path]") -> None:
         say(f"Wrote {path}")
 
 
-def _run(
-    module: "loop | vvipe",
-    trainer: "loop.Trainer | vvipe.Trainer | posegpt.Trainer | posebert.Trainer",
-    out: Path,
-) -> None:
+def _run(trainer: "Trainer", out: Path) -> None:
     """Train with a bar that shows the loss terms and the running score."""
+    from vipecli.train.run import run
+
     if trainer.step:
         note(f"going on from step {trainer.step} of {trainer.last}")
     with progress_bars() as bars:
@@ -122,4 +120,4 @@ def _run(
             terms = " ".join(f"{k} {v:.3g}" for k, v in row.items() if k != "step")
             bars.update(task, completed=row["step"], description=terms)
 
-        module.run(trainer, out, report=report)
+        run(trainer, out, report=report)

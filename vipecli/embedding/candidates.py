@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vipecli.embedding.clip import Recipe, read_clip, read_clips, read_scene, single_frame
+from vipecli.embedding.clip import Recipe, read_clip, read_scene, single_frame
+from vipecli.embedding.clips import read_clips
 from vipecli.embedding.embed import embed
 from vipecli.embedding.model import Embeddings
 from vipecli.poses.poses import Poses
@@ -42,7 +43,7 @@ def read_everyone(
     recipe: Recipe | Sequence[Recipe],
     tick: Callable[[int, int], object],
 ) -> list[list[Candidate]]:
-    """People of a few clips, read side by side; parameters and errors as `clip.read_clips`."""
+    """People of a few clips, read side by side; parameters and errors as `clips.read_clips`."""
     return read_clips(paths, recipe, tick, read=read_people)
 
 

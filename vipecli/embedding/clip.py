@@ -2,14 +2,10 @@
 
 import functools
 import hashlib
-import os
-import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -32,7 +28,6 @@ POSES_FORMAT = 8
 
 _AROUND_S = 0.35  # on both sides of a moment, in which the person is tracked
 _PICTURES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
-_Read = TypeVar("_Read")
 _CONTEXT_S = 4.0  # around a gap that may tell how to fill it
 _PIECE = 4 * BATCH  # frames that are embedded and written at a time
 
@@ -362,58 +357,6 @@ def _pieces(
         poses = recipe.filled(scene.poses_of(track, low, high))
         poses = poses.part(slice(first - low, last - low))
         yield poses, embed(poses, model)
-
-
-class _StoppedError(Exception):
-    """Raised in a thread whose result is no longer needed."""
-
-
-def read_clips(
-    paths: Sequence[Path],
-    recipe: Recipe | Sequence[Recipe],
-    tick: Callable[[int, int], object],
-    *,
-    read: Callable[[Path, Recipe, Callable[[int], object]], _Read] = read_clip,
-) -> list[_Read]:
-    """Poses and embeddings of a few clips, read side by side.
-
-    In threads, since nearly all of the time goes into native code. The first clip that fails stops
-    the others, and so does an interrupt.
-
-    Parameters
-    ----------
-    paths
-        videos, folders of frames or keypoint files.
-    recipe
-        person and models, one for all or one for each.
-    tick
-        called with the number of the clip, from 0, and the frames done since its last call.
-    read
-        `read_clip` or `candidates.read_people`; errors are those of the first clip that fails.
-    """
-    recipes = [recipe] * len(paths) if isinstance(recipe, Recipe) else recipe
-    for one in recipes:
-        one.load_model()  # once, before the threads ask for it
-    stop = threading.Event()
-
-    def advance(clip: int, steps: int) -> None:
-        if stop.is_set():
-            raise _StoppedError
-        tick(clip, steps)
-
-    with ThreadPoolExecutor(min(len(paths), max(2, os.cpu_count() or 2))) as pool:
-        futures = [
-            pool.submit(read, path, one, functools.partial(advance, clip))
-            for clip, (path, one) in enumerate(zip(paths, recipes, strict=True))
-        ]
-        try:
-            wait(futures, return_when=FIRST_EXCEPTION)
-        finally:
-            stop.set()
-    failures = [exc for exc in (future.exception() for future in futures) if exc]
-    for exc in sorted(failures, key=lambda exc: isinstance(exc, _StoppedError)):
-        raise exc
-    return [future.result() for future in futures]
 
 
 def single_frame(path: Path) -> VideoError:

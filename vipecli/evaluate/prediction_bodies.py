@@ -8,8 +8,9 @@ import numpy as np
 
 from vipecli.evaluate.lifting import Filmed
 from vipecli.evaluate.prediction import RULES, Method
-from vipecli.lifting.lift import lift, where
+from vipecli.lifting.lift import lift
 from vipecli.lifting.lifter import Lifter
+from vipecli.lifting.placement import where
 from vipecli.lifting.predict import Future, error_of, predict
 from vipecli.poses.anatomy import excess
 from vipecli.poses.canonical import torso

@@ -12,7 +12,8 @@ from vipecli import __version__
 from vipecli.errors import FormatError, import_extra
 from vipecli.files import replacing
 from vipecli.lifting.bvh_skeleton import skeleton_of
-from vipecli.lifting.lift import Lifted, where
+from vipecli.lifting.lift import Lifted
+from vipecli.lifting.placement import where
 from vipecli.poses.anatomy import bones, put_together
 from vipecli.poses.formats.text import own_name
 from vipecli.poses.mocap.bvh import write_bvh

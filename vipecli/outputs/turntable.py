@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from vipecli.lifting.lift import Lifted, where
+from vipecli.lifting.lift import Lifted
+from vipecli.lifting.placement import where
 from vipecli.outputs.draw import Colour, draw_skeleton, draw_text
 from vipecli.poses.poses import Poses
 from vipecli.video.read import read_frames

@@ -12,7 +12,24 @@ from vipecli.train.augment import Augmentation
 
 @dataclass(frozen=True)
 class Network:
-    """Arguments of `PrVipe`."""
+    """Size of `PrVipe`, and where its training starts.
+
+    Attributes
+    ----------
+    dims
+        D of the embedding.
+    width, blocks, dropout
+        of the backbone.
+    use_visibility
+        take each joint's visibility as input beside its coordinates.
+    lift
+        add a decoder from the mean to the canonical 3D pose (training only).
+    vertical
+        length of a vertical vector in the embedding: D + 3 numbers come out, the last three of them
+        the world's vertical in the body's canonical frame times this; 0 = none.
+    start_a, start_b, start_std
+        of the matching probability and of the std before training; the defaults are the paper's.
+    """
 
     dims: int = 16
     width: int = 1024

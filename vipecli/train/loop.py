@@ -2,10 +2,7 @@
 
 import copy
 import dataclasses
-import json
 import math
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +19,17 @@ from vipecli.train.data import Mocap, load_mocap, rarity
 from vipecli.train.detected import Detections, upwards
 from vipecli.train.export import export
 from vipecli.train.model import PrVipe
+from vipecli.train.run import (
+    CHECKPOINT,
+    descend,
+    kept_share,
+    random_state,
+    restore_random_state,
+)
 from vipecli.train.score import Retrieval
 from vipecli.train.terms import embedding_terms
 from vipecli.train.warm_start import settle, start_from
 
-CHECKPOINT = "checkpoint.pt"
 CALIBRATION_POSES = 3000
 START_POSES = 8192  # that tell the batch statistics of a model to start from
 FILM_AGAIN = 50  # steps between new random mirrors and rolls of film
@@ -77,7 +80,7 @@ class Trainer:
         if film is not None and config.detected:
             takes = int(film.take.max()) + 1
             self.trained_on += f", {len(film.take)} frames of {takes} takes through the detector"
-        self.net = PrVipe(kind=config.kind, **dataclasses.asdict(config.network)).to(device)
+        self.net = PrVipe(config.network, kind=config.kind).to(device)
         self.averaged = copy.deepcopy(self.net)
         if config.half:
             self.net.in_half()
@@ -116,15 +119,11 @@ class Trainer:
         """One batch; returns the loss terms, unweighted."""
         if self.config.average_cycles and self.step in self.config.restarts:
             self.cycles.append(copy.deepcopy(self.averaged.state_dict()))
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * self._rate() * group.get("scale", 1.0)
         self.net.train(not self.config.frozen)  # or batch statistics would move on
         terms = self._terms(self.draw(self.config.batch))
         total = sum(getattr(self.config, name) * value for name, value in terms.items())
-        self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
-        self.optimizer.step()
+        rate = self.config.learning_rate * self._rate()
+        descend(self.optimizer, total, self.net.parameters(), rate=rate, clip=5.0)
         self._average()
         self.step += 1
         return {name: float(value.detach()) for name, value in terms.items()}
@@ -132,7 +131,7 @@ class Trainer:
     @torch.no_grad()
     def _average(self) -> None:
         """Move the averaged network towards this one, faster at first; batch statistics too."""
-        keep = min(self.config.average, (1 + self.step) / (10 + self.step))
+        keep = kept_share(self.config.average, self.step)
         average, now = self.averaged.state_dict(), self.net.state_dict()
         for name, value in average.items():
             if value.is_floating_point():
@@ -214,7 +213,15 @@ class Trainer:
         found = self.augmenter.found(joints, visibility, FILM_JITTER)
         return *found, torch.einsum("bij,bkj->bki", upwards(up), seen)
 
-    # -- checkpoints --------------------------------------------------------------------------
+    # -- score, checkpoints -------------------------------------------------------------------
+
+    def figures(self) -> dict[str, float]:
+        """Slope and offset of the matching probability."""
+        return {"a": self.net.a.item(), "b": self.net.b.item()}
+
+    def score(self) -> dict[str, float]:
+        """Hit@1 of the held-out poses, in percent."""
+        return {"hit_at_1": self.held_out.hit_at_1(self.averaged)}
 
     def save(self, path: Path) -> None:
         """Write all that `resume` needs, atomically."""
@@ -225,9 +232,8 @@ class Trainer:
             "cycles": self.cycles,
             "start": self.start,
             "optimizer": self.optimizer.state_dict(),
-            "torch_rng": torch.get_rng_state(),
             "augment_rng": self.augmenter.generator.get_state(),
-            "numpy_rng": json.dumps(self.rng.bit_generator.state),
+            **random_state(self.rng),
             "config": repr(self.config),
         }
         checkpoint.save(state, path)
@@ -246,9 +252,8 @@ class Trainer:
         self.averaged.load_state_dict(state["averaged"])
         self.cycles, self.start = state["cycles"], state["start"]
         self.optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["torch_rng"].cpu())
         self.augmenter.generator.set_state(state["augment_rng"].cpu())
-        self.rng.bit_generator.state = json.loads(state["numpy_rng"])
+        restore_random_state(state, self.rng)
 
 
 def _optimizer(config: Config, net: PrVipe) -> torch.optim.Optimizer:
@@ -328,47 +333,6 @@ def split(config: Config, paths: list[Path]) -> tuple[Mocap, Retrieval]:
         return mocap, Retrieval.of(load_mocap(paths, include=config.exclude))
     except FormatError:  # nothing held out in these files: score on what is trained on
         return mocap, Retrieval.of(mocap)
-
-
-def run(
-    trainer: Trainer,
-    out: Path,
-    *,
-    report: Callable[[dict[str, float]], None] | None = None,
-    every: int = 100,
-    checkpoint_every: int = 1000,
-    checkpoint_every_s: float = 180.0,
-) -> None:
-    """Train to the end.
-
-    Parameters
-    ----------
-    out
-        gets a checkpoint each `checkpoint_every` steps, and sooner where they take longer than
-        `checkpoint_every_s` seconds; and a line in ``log.jsonl`` each `every` steps: step, seconds,
-        mean loss terms, a, b and, each `checkpoint_every`, ``hit_at_1`` in percent.
-    report
-        called with each of these rows.
-    """
-    sums: dict[str, float] = {}
-    started = saved = time.monotonic()
-    while trainer.step < trainer.config.steps:
-        for name, value in trainer.train_step().items():
-            sums[name] = sums.get(name, 0.0) + value / every
-        save = trainer.step % checkpoint_every == 0 or trainer.step == trainer.config.steps
-        if trainer.step % every == 0 or save:
-            row = {"step": trainer.step, "seconds": round(time.monotonic() - started, 1), **sums}
-            row |= {"a": trainer.net.a.item(), "b": trainer.net.b.item()}
-            if save or time.monotonic() - saved > checkpoint_every_s:
-                trainer.save(out / CHECKPOINT)
-                saved = time.monotonic()
-            if save:
-                row["hit_at_1"] = trainer.held_out.hit_at_1(trainer.averaged)
-            with (out / "log.jsonl").open("a") as log:
-                log.write(json.dumps(row) + "\n")
-            if report:
-                report(row)
-            sums = {}
 
 
 def finish(trainer: Trainer, out: Path) -> float:

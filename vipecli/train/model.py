@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from vipecli.poses import skeleton as sk
+from vipecli.train.config import Network
 
 KINDS = ("prvipe", "vipe", "l2vipe", "lifting")
 UP_WIDTH = 128  # of the hidden layer in front of the vertical
@@ -90,63 +91,41 @@ class PrVipe(nn.Module):
 
     Parameters
     ----------
-    dims
-        D of the embedding.
-    width, blocks, dropout
-        of the backbone.
-    use_visibility
-        take each joint's visibility as input beside its coordinates.
+    size
+        of the network, see `Network`.
     kind
         ``prvipe``; or a baseline of the paper (section 4.2): ``vipe``, a point embedding (its
         std a constant 1e-3); ``l2vipe``, the same of unit length; ``lifting``, whose mean is the
         3D pose in the camera's axes, D = 39.
-    lift
-        add a decoder from the mean to the canonical 3D pose (training only).
-    vertical
-        length of a vertical vector in the embedding: D + 3 numbers come out, the last three of them
-        the world's vertical in the body's canonical frame times this; 0 = none.
-    start_a, start_b, start_std
-        of the matching probability and of the std before training; the defaults are the paper's.
     """
 
-    def __init__(
-        self,
-        *,
-        dims: int = 16,
-        width: int = 1024,
-        blocks: int = 2,
-        dropout: float = 0.3,
-        use_visibility: bool = True,
-        kind: str = "prvipe",
-        lift: bool = False,
-        vertical: float = 0.0,
-        start_a: float = 0.478,
-        start_b: float = -0.5,
-        start_std: float = 1.0,
-    ) -> None:
+    def __init__(self, size: Network | None = None, *, kind: str = "prvipe") -> None:
         super().__init__()
         if kind not in KINDS:
             raise ValueError(f"kind is {kind!r}; use one of {', '.join(KINDS)}")
-        dims = 13 * 3 if kind == "lifting" else dims
-        self.use_visibility, self.kind = use_visibility, kind
+        size = size or Network()
+        width, dims = size.width, 13 * 3 if kind == "lifting" else size.dims
+        self.use_visibility, self.kind = size.use_visibility, kind
         self.backbone = nn.Sequential(
-            *_layer(13 * (3 if use_visibility else 2), width, dropout),
-            *[_Block(width, dropout) for _ in range(blocks)],
+            *_layer(13 * (3 if size.use_visibility else 2), width, size.dropout),
+            *[_Block(width, size.dropout) for _ in range(size.blocks)],
         )
         self.mean = nn.Linear(width, dims)
         self.std = nn.Linear(width, dims)
         self.lift = (
-            nn.Sequential(nn.Linear(dims, 256), nn.ReLU(), nn.Linear(256, 13 * 3)) if lift else None
-        )
-        self.vertical = vertical
-        self.up = (
-            nn.Sequential(nn.Linear(width, UP_WIDTH), nn.ReLU(), nn.Linear(UP_WIDTH, 3))
-            if vertical
+            nn.Sequential(nn.Linear(dims, 256), nn.ReLU(), nn.Linear(256, 13 * 3))
+            if size.lift
             else None
         )
-        nn.init.constant_(self.std.bias, _inverse_positive(start_std))
-        self.raw_a = nn.Parameter(torch.tensor(float(_inverse_positive(start_a))))
-        self.b = nn.Parameter(torch.tensor(float(start_b)))
+        self.vertical = size.vertical
+        self.up = (
+            nn.Sequential(nn.Linear(width, UP_WIDTH), nn.ReLU(), nn.Linear(UP_WIDTH, 3))
+            if size.vertical
+            else None
+        )
+        nn.init.constant_(self.std.bias, _inverse_positive(size.start_std))
+        self.raw_a = nn.Parameter(torch.tensor(float(_inverse_positive(size.start_a))))
+        self.b = nn.Parameter(torch.tensor(float(size.start_b)))
 
     @property
     def a(self) -> Tensor:

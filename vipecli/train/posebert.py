@@ -1,12 +1,11 @@
 """Training of PoseBERT: the contrastive task, then poses in 2D and 3D and their embedding."""
 
 import copy
-import json
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vipecli.embedding.model import Model
 from vipecli.errors import FormatError
@@ -14,13 +13,19 @@ from vipecli.evaluate.views import HELD_OUT
 from vipecli.sequence.posebert import expected, single_frames
 from vipecli.train import checkpoint
 from vipecli.train.contrastive import Quantiser, contrast
-from vipecli.train.loop import CHECKPOINT
 from vipecli.train.motion_clips import MotionClips, load_clips
 from vipecli.train.posebert_config import Config
 from vipecli.train.posebert_film import Studio, Windows
 from vipecli.train.posebert_model import PoseBert, normalised, placed
 from vipecli.train.posebert_score import Score
 from vipecli.train.posebert_takes import Takes
+from vipecli.train.run import (
+    CHECKPOINT,
+    descend,
+    kept_share,
+    random_state,
+    restore_random_state,
+)
 
 _BEND = 0.4  # error of joints from which on it counts as such, not as its square
 _TARGETS = 12  # frames of a window whose embedding is learnt, per step
@@ -125,18 +130,14 @@ class Trainer:
         if self.step == self.config.pretrain_steps and self.step:
             self.net.load_state_dict(self.averaged.state_dict())
             self._begin()
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * self._rate()
         self.net.train()
         terms = self._contrastive() if self.pretraining else self._supervised()
         config = self.config
         weights = {"pose": config.pose, "embedding": config.embedding, "errors": _ERRORS}
         weights |= {"std": _ERRORS, "codes": 0.1, "found": 0.0}
         total = sum(weights.get(name, 1.0) * value for name, value in terms.items())
-        self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-        self.optimizer.step()
+        rate = config.learning_rate * self._rate()
+        descend(self.optimizer, total, self.net.parameters(), rate=rate, clip=1.0)
         self._average()
         self.step += 1
         return {name: float(value.detach()) for name, value in terms.items()}
@@ -151,7 +152,7 @@ class Trainer:
     @torch.no_grad()
     def _average(self) -> None:
         first = 0 if self.pretraining else self.config.pretrain_steps
-        keep = min(self.config.average, (1 + self.step - first) / (10 + self.step - first))
+        keep = kept_share(self.config.average, self.step - first)
         for mine, theirs in zip(self.averaged.parameters(), self.net.parameters(), strict=True):
             mine.lerp_(theirs, 1 - keep)
 
@@ -267,6 +268,10 @@ class Trainer:
 
     # -- score, checkpoints -------------------------------------------------------------------
 
+    def figures(self) -> dict[str, float]:
+        """Return nothing besides the loss terms."""
+        return {}
+
     def score(self) -> dict[str, float]:
         """Errors on held-out windows; see `posebert_score.Score`."""
         return self.scoring(self.averaged)
@@ -279,8 +284,7 @@ class Trainer:
             "averaged": self.averaged.state_dict(),
             "quantiser": self.quantiser.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "torch_rng": torch.get_rng_state(),
-            "numpy_rng": json.dumps(self.rng.bit_generator.state),
+            **random_state(self.rng),
             "config": repr((self.config, self.single.id)),
         }
         checkpoint.save(state, path)
@@ -297,8 +301,7 @@ class Trainer:
         self.step = state["step"]
         for name in ("net", "averaged", "quantiser", "optimizer"):
             getattr(self, name).load_state_dict(state[name])
-        torch.set_rng_state(state["torch_rng"])
-        self.rng.bit_generator.state = json.loads(state["numpy_rng"])
+        restore_random_state(state, self.rng)
 
 
 def _length(gap: Tensor) -> Tensor:

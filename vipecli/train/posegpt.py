@@ -1,21 +1,26 @@
 """Training of models that predict poses: scheduled sampling, averaged weights, checkpoints."""
 
 import copy
-import json
 import math
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vipecli.errors import FormatError
 from vipecli.train import checkpoint
-from vipecli.train.loop import CHECKPOINT
 from vipecli.train.motion_clips import MotionClips, load_angles, load_benchmark, load_clips
 from vipecli.train.posegpt_bodies import Bodies
 from vipecli.train.posegpt_config import Config
 from vipecli.train.posegpt_model import DctMlp, PoseGpt, Scales
+from vipecli.train.run import (
+    CHECKPOINT,
+    descend,
+    kept_share,
+    random_state,
+    restore_random_state,
+)
 
 _SCORED = 1024  # windows of the running score
 _CONTEXT = 2  # of ``mocap``: the direction that a camera cannot see, in the floor
@@ -121,17 +126,13 @@ class Trainer:
     def train_step(self) -> dict[str, float]:
         """One batch; returns the loss terms, unweighted."""
         config = self.config
-        for group in self.optimizer.param_groups:
-            group["lr"] = config.learning_rate * self._rate()
         self.net.train()
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
             terms = self._terms(*self.draw(config.batch, self.rng))
         scale = {"velocity": config.velocity, "energy": config.energy}
         total = sum(scale.get(name, 1.0) * value for name, value in terms.items())
-        self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-        self.optimizer.step()
+        rate = config.learning_rate * self._rate()
+        descend(self.optimizer, total, self.net.parameters(), rate=rate, clip=1.0)
         self._average()
         self.step += 1
         return {name: float(value.detach()) for name, value in terms.items()}
@@ -142,7 +143,7 @@ class Trainer:
 
     @torch.no_grad()
     def _average(self) -> None:
-        keep = min(self.config.average, (1 + self.step) / (10 + self.step))
+        keep = kept_share(self.config.average, self.step)
         pairs = zip(self.averaged.parameters(), self.net.parameters(), strict=True)
         for mine, theirs in pairs:
             mine.lerp_(theirs, 1 - keep)
@@ -198,6 +199,10 @@ class Trainer:
 
     # -- score, checkpoints -------------------------------------------------------------------
 
+    def figures(self) -> dict[str, float]:
+        """Return nothing besides the loss terms."""
+        return {}
+
     @torch.no_grad()
     def score(self) -> dict[str, float]:
         """Mean error of held-out windows at four horizons, millimetres of the data."""
@@ -216,8 +221,7 @@ class Trainer:
             "net": self.net.state_dict(),
             "averaged": self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "torch_rng": torch.get_rng_state(),
-            "numpy_rng": json.dumps(self.rng.bit_generator.state),
+            **random_state(self.rng),
             "config": repr(self.config),
         }
         checkpoint.save(state, path)
@@ -235,8 +239,7 @@ class Trainer:
         self.net.load_state_dict(state["net"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["torch_rng"])
-        self.rng.bit_generator.state = json.loads(state["numpy_rng"])
+        restore_random_state(state, self.rng)
 
 
 def _per_joint(gap: Tensor) -> Tensor:
@@ -260,12 +263,7 @@ def network(config: Config, joints: int) -> PoseGpt | DctMlp:
         return DctMlp(3 * joints, **shape)
     return PoseGpt(
         3 * joints,
-        chunk=size.chunk,
-        width=size.width,
-        layers=size.layers,
-        heads=size.heads,
-        dropout=size.dropout,
-        noise=size.noise,
+        size,
         context=_CONTEXT if config.data == "mocap" else 0,
         reach=(config.seen + config.future) // size.chunk,
     )

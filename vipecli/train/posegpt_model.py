@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from vipecli.train.posegpt_config import Sizes
+
 
 @dataclass(frozen=True)
 class Scales:
@@ -72,12 +74,10 @@ class PoseGpt(nn.Module):
     ----------
     channels
         C, coordinates of a frame: three per joint.
-    chunk
-        frames of a token.
+    size
+        of the network; `Sizes.noise` numbers are drawn per token for several futures.
     context
         numbers known of the whole window beside the poses.
-    noise
-        numbers drawn per token, for a model of several futures; 0 = one future.
     reach
         largest relative position of tokens; farther ones share its bias.
     """
@@ -85,20 +85,19 @@ class PoseGpt(nn.Module):
     def __init__(
         self,
         channels: int,
+        size: Sizes | None = None,
         *,
-        chunk: int = 5,
-        width: int = 256,
-        layers: int = 2,
-        heads: int = 4,
-        dropout: float = 0.1,
         context: int = 0,
-        noise: int = 0,
         reach: int = 12,
     ) -> None:
         super().__init__()
-        self.channels, self.chunk, self.context, self.noise = channels, chunk, context, noise
-        self.enter = nn.Linear(chunk * channels + context + noise, width)
-        self.blocks = nn.ModuleList(Block(width, heads, reach, dropout) for _ in range(layers))
+        size = size or Sizes()
+        chunk, width = size.chunk, size.width
+        self.channels, self.chunk, self.context, self.noise = channels, chunk, context, size.noise
+        self.enter = nn.Linear(chunk * channels + context + size.noise, width)
+        self.blocks = nn.ModuleList(
+            Block(width, size.heads, reach, size.dropout) for _ in range(size.layers)
+        )
         self.norm = nn.LayerNorm(width)
         self.leave = nn.Linear(width, chunk * channels)
         self.spread = nn.Linear(width, chunk * (channels // 3))

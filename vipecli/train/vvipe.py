@@ -1,10 +1,7 @@
 """Training of V-VIPE: first the pose VAE in 3D, then the map from 2D into its latent."""
 
 import copy
-import json
 import math
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +14,14 @@ from vipecli.train import checkpoint, identity, limited, losses
 from vipecli.train.augment import Augmenter
 from vipecli.train.data import Mocap
 from vipecli.train.limited import CAMERA, Film
-from vipecli.train.loop import CHECKPOINT, pose_weights, split
+from vipecli.train.loop import pose_weights, split
+from vipecli.train.run import (
+    CHECKPOINT,
+    descend,
+    kept_share,
+    random_state,
+    restore_random_state,
+)
 from vipecli.train.score import Retrieval
 from vipecli.train.vvipe_config import Config
 from vipecli.train.vvipe_model import (
@@ -115,17 +119,13 @@ class Trainer:
             for name in self.moving:  # the second stage builds on the averaged weights
                 self.nets[name].load_state_dict(self.averaged[name].state_dict())
             self._begin("map")
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * self._rate()
         for name, net in self.nets.items():
             net.train(name in self.moving)
         terms = self._vae_terms() if self.stage == "vae" else self._map_terms()
         total = sum(getattr(self.config, name, 1.0) * value for name, value in terms.items())
-        self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        torch.nn.utils.clip_grad_norm_(parameters, 5.0)
-        self.optimizer.step()
+        rate = self.config.learning_rate * self._rate()
+        descend(self.optimizer, total, parameters, rate=rate, clip=5.0)
         self._average()
         self.step += 1
         return {name: float(value.detach()) for name, value in terms.items()}
@@ -138,8 +138,7 @@ class Trainer:
 
     @torch.no_grad()
     def _average(self) -> None:
-        age = self.step - self.first
-        keep = min(self.config.average, (1 + age) / (10 + age))
+        keep = kept_share(self.config.average, self.step - self.first)
         for mine, theirs in zip(*self.pairs, strict=True):
             mine.lerp_(theirs, 1 - keep)
 
@@ -230,6 +229,10 @@ class Trainer:
 
     # -- score, checkpoints -------------------------------------------------------------------
 
+    def figures(self) -> dict[str, float]:
+        """Return nothing besides the loss terms."""
+        return {}
+
     @torch.no_grad()
     def score(self) -> dict[str, float]:
         """NP-MPJPE of the held-out poses, and Hit@1 of the latent, in percent."""
@@ -266,9 +269,8 @@ class Trainer:
             "nets": self.nets.state_dict(),
             "averaged": self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "torch_rng": torch.get_rng_state(),
             "augment_rng": self.augmenter.generator.get_state(),
-            "numpy_rng": json.dumps(self.rng.bit_generator.state),
+            **random_state(self.rng),
             "config": repr(self.config),
         }
         checkpoint.save(state, path)
@@ -288,9 +290,8 @@ class Trainer:
         self.nets.load_state_dict(state["nets"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["torch_rng"])
         self.augmenter.generator.set_state(state["augment_rng"])
-        self.rng.bit_generator.state = json.loads(state["numpy_rng"])
+        restore_random_state(state, self.rng)
 
 
 def networks(config: Config, *, people: int = 0) -> dict[str, nn.Module]:
@@ -354,34 +355,3 @@ def start(
     if (out / CHECKPOINT).exists():
         trainer.resume(out / CHECKPOINT)
     return trainer
-
-
-def run(
-    trainer: Trainer,
-    out: Path,
-    *,
-    report: Callable[[dict[str, float]], None] | None = None,
-    every: int = 100,
-    checkpoint_every: int = 1000,
-) -> None:
-    """Train to the end; checkpoint and log in `out`, as `loop.run`.
-
-    A line of ``log.jsonl`` holds step, seconds, mean loss terms and, with each checkpoint, the
-    error on the held-out poses.
-    """
-    sums: dict[str, float] = {}
-    started = time.monotonic()
-    while trainer.step < trainer.last:
-        for name, value in trainer.train_step().items():
-            sums[name] = sums.get(name, 0.0) + value / every
-        save = trainer.step % checkpoint_every == 0 or trainer.step == trainer.last
-        if trainer.step % every == 0 or save:
-            row = {"step": trainer.step, "seconds": round(time.monotonic() - started, 1), **sums}
-            if save:
-                trainer.save(out / CHECKPOINT)
-                row |= trainer.score()
-            with (out / "log.jsonl").open("a") as log:
-                log.write(json.dumps(row) + "\n")
-            if report:
-                report(row)
-            sums = {}
