@@ -10,8 +10,8 @@ from vipecli.embedding.distance import FLOOR, EstimatorName, match_of, matching_
 from vipecli.embedding.model import Embeddings
 
 SMOOTH_S = 0.45
-"""Time constant of the spline that smooths the time map (`time_map.warp`), seconds; on planted
-warps 0.3 to 0.6 s differ by 2 %."""
+"""Time constant of the spline that smooths the time map (`time_map.warp`), seconds; chosen in
+`docs/alignment.md`."""
 
 SHORT_S = 0.2
 """Shorter stretches at an end without a counterpart are not worth a word, seconds."""

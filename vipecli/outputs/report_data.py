@@ -16,11 +16,9 @@ from vipecli.poses.gaps import missing_spans
 from vipecli.poses.poses import Poses
 
 CLEAR = 0.8
-"""A pose is unclear where two draws from its Gaussian match each other less surely.
+"""A pose is unclear if two draws from its Gaussian match with a smaller probability.
 
-Of the clips of `examples/` and of real footage nearly all frames lie between 0.84 and 0.94; below
-are people half out of the picture and poses with most joints occluded. Unlike the variance it means
-the same for every model.
+Unlike the variance it means the same for every model; chosen in `docs/detection.md`.
 """
 
 MOST_CELLS = 480

@@ -1,7 +1,7 @@
 """Budget of extra detections: the cost of a clip stays near that of plain MediaPipe."""
 
-# In units of what following one person costs per frame (14 ms here): a single picture in which
-# nobody is found takes a half, each person found in it one more.
+# In units of the cost of tracking one person in a frame (docs/detection.md): a single picture, and
+# each person found in it.
 _PICTURE, _PERSON = 0.5, 1.05
 _PER_FRAME = 0.34  # earned per frame in which MediaPipe tracks someone
 _PER_EMPTY_FRAME = 0.9  # where it does not, and takes a half itself

@@ -12,13 +12,10 @@ import numpy as np
 from vipecli.errors import WeightsError
 from vipecli.poses.tracking import XY, distinct
 
-# The detector's default of 0.5 loses frames of small people; 0.2 sees people in trees.
-_DETECTION_CONFIDENCE = 0.3
+_DETECTION_CONFIDENCE = 0.3  # chosen in docs/detection.md
 _LONGEST_REASON = 400  # characters, of what the native code says
 _MOST_PEOPLE = 4  # found at a time in a single picture
-# Per landmarker: some versions leak. 0.10.21 does not (30 bytes per frame), while each new one
-# loses the track, and takes 20 to 40 MB, which its predecessor returns only in fragments.
-_MOST_FRAMES = 200_000
+_MOST_FRAMES = 200_000  # per landmarker, since some versions leak; see docs/detection.md
 
 
 class VideoLandmarker:

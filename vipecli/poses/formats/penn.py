@@ -19,8 +19,7 @@ _FPS = 30.0  # the labels do not say it
 OUTSIDE_PX = 2.0
 """A joint that is not visible is outside of the picture if it is so near to its upper left corner.
 
-The labellers' mark is (1, 1), but some clips were scaled after they were labelled: up to 1.5 in 57
-clips of the training and half of the test split. No guessed place is within 8 pixels.
+The labellers' mark is (1, 1); why not exactly: `docs/detection.md`.
 """
 
 
