@@ -1,5 +1,6 @@
 """Sound at another speed: in step with the pictures, at the pitch it has."""
 
+import tracemalloc
 from fractions import Fraction
 
 import av
@@ -85,3 +86,46 @@ def test_sound_of_an_even_clip_is_copied():
     even = 3.0 + np.arange(100) / FPS
     assert is_steady(even, FPS) and is_steady(np.zeros(1), FPS)
     assert not is_steady(even * 1.01, FPS)
+
+
+def tape(path, *parts):
+    """A transport stream of pictures and sound: (start in s, layout, rate) of each second."""
+    for n, (start_s, layout, rate) in enumerate(parts):
+        piece = path.with_name(f"{n}.ts")
+        with av.open(str(piece), "w") as container:
+            video = container.add_stream("mpeg2video", rate=25)
+            video.width, video.height = 64, 48
+            track = container.add_stream("mp2", rate=rate, layout=layout)
+            for i in range(25):
+                frame = av.VideoFrame.from_ndarray(grey(i, (64, 48)), "bgr24")
+                frame.pts, frame.time_base = round(25 * start_s) + i, Fraction(1, 25)
+                container.mux(video.encode(frame))
+            for first in range(0, rate, 1152):
+                wave = np.full((1, 1152 * len(track.layout.channels)), 9000, np.int16)
+                frame = av.AudioFrame.from_ndarray(wave, "s16", layout)
+                frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+                frame.pts = round(start_s * rate) + first
+                container.mux(track.encode(frame))
+            container.mux(track.encode(None))
+            container.mux(video.encode(None))
+    path.write_bytes(b"".join(path.with_name(f"{n}.ts").read_bytes() for n in range(len(parts))))
+    return path
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [(0.0, "mono", 48000), (36000.0, "mono", 48000)],  # before: 7 GB of silence
+        [(0.0, "mono", 48000), (1.0, "stereo", 32000)],  # before: an unexpected ValueError
+    ],
+    ids=["a gap of ten hours", "another layout and rate"],
+)
+@pytest.mark.parametrize("speed", [1.0, 0.8])
+def test_sound_that_jumps_or_changes(tmp_path, parts, speed):
+    source = tape(tmp_path / "tape.ts", *parts)
+    tracemalloc.start()
+    write(source, tmp_path / "out.mp4", np.arange(40) / 25 * speed)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100 << 20
+    assert np.abs(heard(tmp_path / "out.mp4")[: RATE // 2]).max() > 0.1

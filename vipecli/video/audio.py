@@ -136,7 +136,7 @@ class Sound:
         self, source: Media, track: "av.AudioStream"
     ) -> Iterator[tuple[float, list["av.Packet"]]]:
         """Decoded, resampled and encoded sound; gaps between packets stay where they are."""
-        resampler = av.AudioResampler("fltp", self._stream.layout, RATE)
+        resampler, done = _Resampler(self._stream.layout), 0
         with contextlib.suppress(av.FFmpegError):
             for frame in source.container.decode(track):
                 if frame.pts is None:
@@ -144,8 +144,12 @@ class Sound:
                 start_s = float(frame.pts * frame.time_base) - self._shift_s
                 if start_s + frame.samples / frame.sample_rate <= 0:
                     continue
-                frame.pts = max(0, math.floor(start_s * RATE))
-                frame.time_base = Fraction(1, RATE)
+                at = math.floor(start_s * RATE)
+                end = at + frame.samples * RATE // frame.sample_rate
+                if end <= done:  # timestamps that run back
+                    continue
+                frame.pts, frame.time_base = max(at, done), Fraction(1, RATE)
+                done = end
                 for resampled in resampler.resample(frame):
                     yield start_s, self._stream.encode(resampled)
 
@@ -260,6 +264,22 @@ def _stretched(samples: np.ndarray, speed: float, layout: str) -> np.ndarray:
     return np.concatenate(out, axis=1)
 
 
+class _Resampler:
+    """Frames of sound at `RATE` in one layout, though those of the track may change theirs."""
+
+    def __init__(self, layout: "av.AudioLayout") -> None:
+        self._layout = layout
+        self._kind: tuple[str, str, int] | None = None
+
+    def resample(self, frame: "av.AudioFrame") -> "list[av.AudioFrame]":
+        """Return what comes of the next frame."""
+        kind = frame.format.name, frame.layout.name, frame.sample_rate
+        if kind != self._kind:
+            self._kind = kind
+            self._inner = av.AudioResampler("fltp", self._layout, RATE)
+        return self._inner.resample(frame)
+
+
 class _Samples:
     """The samples of a sound track by their place on the file's timeline; silence where none."""
 
@@ -277,7 +297,7 @@ class _Samples:
     def _rewind(self, first: int) -> None:
         """Read from a place on, or from before it."""
         _seek(self._source, self._track, first / RATE + self._origin_s)
-        self._frames = self._decoded()
+        self._frames, self._next = self._decoded(), None
         self._held = np.zeros((self.channels, 0), np.float32)
         self._from = first
 
@@ -286,7 +306,10 @@ class _Samples:
         if first < self._from:
             self._rewind(first)
         self._drop(first)
-        while self._held.shape[1] < count and (part := next(self._frames, None)):
+        while self._held.shape[1] < count and (part := self._next or next(self._frames, None)):
+            self._next = part if self._held.shape[1] and part[0] >= first + count else None
+            if self._next:  # after a gap, which may be of hours where timestamps are damaged
+                break
             self._append(*part)
             self._drop(first)
         out = np.zeros((self.channels, count), np.float32)
@@ -311,7 +334,7 @@ class _Samples:
 
     def _decoded(self) -> Iterator[tuple[int, np.ndarray]]:
         """Place and samples of one frame after another."""
-        resampler = av.AudioResampler("fltp", self._layout, RATE)
+        resampler = _Resampler(self._layout)
         with contextlib.suppress(av.FFmpegError):  # damaged sound ends early
             for frame in self._source.container.decode(self._track):
                 if frame.pts is None:
