@@ -21,9 +21,8 @@ from vipecli.embedding.clips import read_clips
 from vipecli.embedding.embedded_folder import content_key, detector_key
 from vipecli.errors import NoPoseError
 from vipecli.index.classify import classify as rank
-from vipecli.index.opened import open_for_search
 from vipecli.index.search import search as find
-from vipecli.index.store import load
+from vipecli.index.stores import load, open_stored
 from vipecli.lifting.lift import lift as lift_poses
 from vipecli.lifting.lifter import default_lifter
 from vipecli.outputs.results import (
@@ -244,16 +243,15 @@ def classify(
     'squat'
     """
     path, recipe = Path(clip), _recipe(reading)
-    library = open_for_search(load(Path(index), model=recipe.load_model().id), hubs=hubs, k=k)
-    key = content_key(path, detector_key(recipe))
-    copies = np.array([facts.key == key for facts in library.facts])
+    library = open_stored(load(Path(index), model=recipe.load_model().id), hubs=hubs, k=k)
+    copies = library.copies(content_key(path, detector_key(recipe)))
     found = rank(
         _read([path], recipe)[0].embeddings,
         library.packed,
         k=k,
         hubs=library.hubs,
         calibration=library.calibration,
-        leave_out=copies if copies.any() else None,
+        leave_out=library.votes_not(copies),
     )
     return Labelled(**vars(found), path=path)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import vipecli
 from tests.bodies import seen, waving
 from tests.movements import movement
 from vipecli.errors import FormatError, VipeError
@@ -227,6 +228,7 @@ def test_the_commands(tmp_path, vipe):
     assert json.loads(vipe(*label, "--exact")[1]) == found
     among = json.loads(vipe(*label, "--label", "down")[1])
     assert {one["label"] for one in among["neighbours"]} == {"down"}
+    assert vipecli.classify(query, folder).label == "up"
     assert vipe("index", "copy", folder, tmp_path / "p")[0] == 0
     parquet = json.loads(
         vipe("classify", query, "--index", tmp_path / "p", "--json", "-", "--hubs", 0)[1]

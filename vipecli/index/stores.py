@@ -7,7 +7,9 @@ from typing import Any, Literal
 from vipecli.errors import FormatError, VipeError
 from vipecli.index import commit as parquet_commit
 from vipecli.index import lance_store, store
+from vipecli.index.lance_opened import OpenedLance, open_lance
 from vipecli.index.lance_store import LanceIndex
+from vipecli.index.opened import OpenedIndex, open_for_search
 from vipecli.index.records import Record
 from vipecli.index.store import STORE, Index, check_model
 
@@ -42,6 +44,13 @@ def load(folder: Path, *, model: str | None = None) -> AnyIndex:
     index = lance_store.read(folder, folder / STORE)
     check_model(index, model)
     return index
+
+
+def open_stored(index: AnyIndex, *, hubs: int, k: int) -> OpenedIndex | OpenedLance:
+    """Return an index that is ready for search, see `opened.open_for_search`."""
+    if isinstance(index, LanceIndex):
+        return open_lance(index, k=k)
+    return open_for_search(index, hubs=hubs, k=k)
 
 
 def commit(
