@@ -95,7 +95,16 @@ def _cached(path: Path) -> tuple[list[str], Table]:
             raise ValueError("shapes disagree")
         if not np.isfinite(table).all():
             raise ValueError("a distance is not finite")
-    except (OSError, ValueError, KeyError, EOFError, TypeError, MemoryError, zipfile.BadZipFile):
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        TypeError,
+        MemoryError,
+        zipfile.BadZipFile,
+        RuntimeError,
+    ):
         return [], np.zeros((0, 0), np.float32)
     names: list[str] = ids.tolist()
     return names, table

@@ -300,7 +300,7 @@ def _is_penn_archive(path: Path) -> bool:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {"clip_id", "offsets", "keypoints"} <= set(archive.files)
-    except (OSError, ValueError, EOFError, AttributeError, BadZipFile):
+    except (OSError, ValueError, EOFError, AttributeError, RuntimeError, BadZipFile):
         return False  # another archive, or a damaged one
 
 

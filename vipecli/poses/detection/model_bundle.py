@@ -50,7 +50,7 @@ def is_bundle(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as bundle:
             return set(PARTS) <= set(bundle.namelist())
-    except (OSError, ValueError, zipfile.BadZipFile):
+    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile):
         return False
 
 

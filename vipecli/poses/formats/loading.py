@@ -30,6 +30,7 @@ _DAMAGED = (
     TypeError,
     ValueError,
     csv.Error,
+    RuntimeError,  # of zipfile: a version or a cipher that it does not know
     zipfile.BadZipFile,
     zlib.error,
 )

@@ -37,7 +37,7 @@ def looks_like_poses(path: Path) -> bool:
         return False
     try:
         return _SIGNS[path.suffix.lower()](path)
-    except (OSError, ValueError, csv.Error, zipfile.BadZipFile):
+    except (OSError, ValueError, RuntimeError, csv.Error, zipfile.BadZipFile):
         return False
 
 
