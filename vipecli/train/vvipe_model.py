@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from vipecli.poses import skeleton as sk
 from vipecli.train.body import frame, unit
+from vipecli.train.config import Network
 from vipecli.train.model import PrVipe, _Block, _layer, _positive
 
 # what the decoder gives: directions of 12 bones, and 7 lengths in units of the spine
@@ -129,9 +130,7 @@ class Mapper(PrVipe):
     """
 
     def __init__(self, *, dims: int, width: int, blocks: int, dropout: float) -> None:
-        super().__init__(
-            dims=dims, width=width, blocks=blocks, dropout=dropout, start_a=2.0, start_std=0.5
-        )
+        super().__init__(Network(dims, width, blocks, dropout, start_a=2.0, start_std=0.5))
         self.turn = nn.Linear(width, 6)
         self.kind = "vvipe"
 
@@ -150,7 +149,7 @@ class Lifter(PrVipe):
     """
 
     def __init__(self, *, width: int, blocks: int, dropout: float) -> None:
-        super().__init__(width=width, blocks=blocks, dropout=dropout, kind="lifting")
+        super().__init__(Network(width=width, blocks=blocks, dropout=dropout), kind="lifting")
         self.more = nn.Sequential(*_layer(width, width, dropout))
 
     def forward(self, joints: Tensor, visibility: Tensor) -> tuple[Tensor, Tensor]:
