@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from vipecli.errors import FormatError
 from vipecli.evaluate.views import HELD_OUT
@@ -113,12 +114,15 @@ def load_config(
         values = read_toml(path)
         parts = {"network": network, "augment": augment}
         for name in parts.keys() & {f.name for f in dataclasses.fields(kind)}:
-            values[name] = parts[name](**_tuples(values.get(name, {})))
-        config = kind(**_tuples(values))
+            values[name] = _filled(parts[name], values.get(name, {}))
+        config = _filled(kind, values)
     except (TypeError, AttributeError) as exc:
         raise FormatError(f"{path}: not a valid training config ({exc})") from exc
     return dataclasses.replace(config, steps=steps) if steps else config
 
 
-def _tuples(values: dict) -> dict:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+def _filled(kind: type, values: dict) -> Any:
+    """Return a dataclass with values from a TOML table, its lists as tuples."""
+    if unknown := values.keys() - {f.name for f in dataclasses.fields(kind)}:
+        raise TypeError(f"it has no setting {min(unknown)!r}")
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
