@@ -276,6 +276,13 @@ def test_filled_joints_are_hollow():
     draw_skeleton(image, 4 * person() - (640, 430), np.ones(13), filled=filled)  # over the edge
 
 
+@pytest.mark.parametrize("away", [(5000, 0), (-5000, 0), (0, 5000), (0, -5000)])
+def test_filled_joints_outside_of_the_picture_are_not_seen(away):
+    image = np.full((80, 80, 3), 90, np.uint8)
+    draw_skeleton(image, person() + np.array(away), np.ones(13), filled=np.arange(13) == 5)
+    assert (image == 90).all()
+
+
 def test_drawing_stays_inside_its_part_of_a_picture():
     image = np.zeros((200, 400, 3), np.uint8)
     draw_skeleton(image[:, 200:], np.add(person(), (60, 0)), np.ones(13))

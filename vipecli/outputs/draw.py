@@ -103,6 +103,8 @@ def _hollow(
     high = (corners.max(axis=0) >> SHIFT) + 1
     part = slice(low[1], max(high[1], 0)), slice(low[0], max(high[0], 0))
     mask = np.zeros(image[part].shape[:2], np.uint8)
+    if not mask.size:  # outside of the picture
+        return
     cv2.fillConvexPoly(mask, corners - (low << SHIFT), 1, cv2.LINE_8, SHIFT)
     np.copyto(image[part], behind[part], where=mask[..., None] > 0)
     for width, tint in zip((0.4 * thick + 2, 0.4 * thick), tints, strict=True):
