@@ -1,7 +1,8 @@
 """`vipe train`: the embedding from mocap."""
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -9,8 +10,9 @@ from vipecli.cli.console import note, progress_bars, say
 from vipecli.cli.help import OUTPUTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from vipecli.train.detected import Detections
     from vipecli.train.run import Trainer
 
 
@@ -57,54 +59,81 @@ def train(
     try:
         import torch
 
-        from vipecli.train import (
-            loop,
-            posebert,
-            posebert_config,
-            posebert_files,
-            posegpt,
-            posegpt_config,
-            posegpt_files,
-            vvipe,
-            vvipe_config,
-            vvipe_files,
-        )
-        from vipecli.train.config import kind_of, load_config
-        from vipecli.train.detected import Detections
+        import vipecli.train.run  # noqa: F401  what every kind needs of the extra
     except ModuleNotFoundError as exc:
         raise MissingExtraError(
             f"training needs the package {exc.name}; install it with: pip install 'vipecli[train]'"
         ) from exc
     if threads:
         torch.set_num_threads(threads)
+    given = _Given(config, mocap, out, device, steps, detected or [], weights)
+    trainer, finish = _started(given)
+    _run(trainer, out)
+    for line in finish():
+        say(f"Wrote {line}")
+
+
+class _Given(NamedTuple):
+    """What the command line says of a run."""
+
+    config: Path
+    mocap: list[Path]
+    out: Path
+    device: str
+    steps: int | None
+    detected: list[Path]
+    weights: Path | None
+
+
+def _started(given: _Given) -> "tuple[Trainer, Callable[[], Iterable[Path | str]]]":
+    """Return the trainer of the config's kind, and what writes its model and names the files."""
+    from vipecli.train import posebert_config, posegpt_config, vvipe_config
+    from vipecli.train.config import kind_of
+    from vipecli.train.detected import Detections
+
+    config, mocap, out, device, steps, detected, weights = given
+    kind = kind_of(config)
+    if kind in posegpt_config.KINDS:
+        from vipecli.train import posegpt, posegpt_files
+
+        predictor = posegpt_config.read_config(config, steps=steps)
+        trainer = posegpt.start(predictor, mocap, out, device=device)
+        return trainer, partial(posegpt_files.finish, trainer, out)
+    if kind == posebert_config.KIND:
+        from vipecli.train import posebert, posebert_files
+
+        context = posebert_config.read_config(config, steps=steps)
+        with_film = {"weights": weights, "detected": detected}
+        trainer = posebert.start(context, mocap, out, device=device, **with_film)
+        return trainer, partial(posebert_files.finish, trainer, out)
     film = Detections.load(detected) if detected else None
-    if kind_of(config) in vvipe_config.KINDS:
+    if kind in vvipe_config.KINDS:
+        from vipecli.train import vvipe, vvipe_files
+
         lifting = vvipe_config.read_config(config, steps=steps)
         trainer = vvipe.start(lifting, mocap, out, device=device)
-        _run(trainer, out)
-        return _say_written(vvipe_files.finish(trainer, out, detections=film))
-    if kind_of(config) in posegpt_config.KINDS:
-        prediction = posegpt_config.read_config(config, steps=steps)
-        trainer = posegpt.start(prediction, mocap, out, device=device)
-        _run(trainer, out)
-        return _say_written(posegpt_files.finish(trainer, out))
-    if kind_of(config) == posebert_config.KIND:
-        context = posebert_config.read_config(config, steps=steps)
-        trainer = posebert.start(
-            context, mocap, out, device=device, weights=weights, detected=detected
-        )
-        _run(trainer, out)
-        return _say_written(posebert_files.finish(trainer, out))
-    settings = load_config(config, steps=steps)
-    trainer = loop.start(settings, mocap, out, device=device, film=film, weights=weights)
-    _run(trainer, out)
-    difference = loop.finish(trainer, out)
-    say(f"Wrote {out / (settings.name + '.onnx')}  (ONNX equals torch to {difference:.0e})")
+        return trainer, partial(vvipe_files.finish, trainer, out, detections=film)
+    return _embedding(given, film)
 
 
-def _say_written(paths: "Iterable[Path]") -> None:
-    for path in paths:
-        say(f"Wrote {path}")
+def _embedding(
+    given: _Given, film: "Detections | None"
+) -> "tuple[Trainer, Callable[[], Iterable[str]]]":
+    """Return the trainer of an embedding, and what writes its model."""
+    from vipecli.train import loop
+    from vipecli.train.config import load_config
+
+    settings = load_config(given.config, steps=given.steps)
+    trainer = loop.start(
+        settings, given.mocap, given.out, device=given.device, film=film, weights=given.weights
+    )
+
+    def finish() -> list[str]:
+        difference = loop.finish(trainer, given.out)
+        path = given.out / f"{settings.name}.onnx"
+        return [f"{path}  (ONNX equals torch to {difference:.0e})"]
+
+    return trainer, finish
 
 
 def _run(trainer: "Trainer", out: Path) -> None:

@@ -72,8 +72,18 @@ class MotionClips:
 
         A source of n seconds, the first part of the name, weighs n ** power, and its clips share
         that by their lengths.
+
+        Raises
+        ------
+        FormatError
+            if all clips are shorter.
         """
         seconds = (self.length - 1) / self.fps - span_s
+        if not (seconds >= 0).any():
+            raise FormatError(
+                f"none of the {len(seconds)} clips of motion lasts {span_s:.1f} s, the length of a "
+                "window; give longer ones"
+            )
         seconds = np.where(seconds >= 0, seconds + 0.02, 0)
         source = np.array([name.split("/")[0] for name in self.names])
         total = {s: seconds[source == s].sum() for s in set(source)}
