@@ -16,6 +16,8 @@ _DETECTION_CONFIDENCE = 0.3  # chosen in docs/detection.md
 _LONGEST_REASON = 400  # characters, of what the native code says
 _MOST_PEOPLE = 4  # found at a time in a single picture
 _MOST_FRAMES = 200_000  # per landmarker, since some versions leak; see docs/detection.md
+_NATIVE_ERRORS = RuntimeError, ValueError, OSError, IndexError
+"""What MediaPipe raises; which of them for the same fault depends on its release."""
 
 
 class VideoLandmarker:
@@ -156,13 +158,13 @@ class _Session:
         """Let what the native code complains about be an error of the model file, in one line."""
         try:
             yield
-        except (RuntimeError, ValueError) as exc:
+        except _NATIVE_ERRORS as exc:
             # the last line says what was wrong, those before where it came up
             reason = (str(exc).split("\n")[-1].strip() or type(exc).__name__)[:_LONGEST_REASON]
             raise WeightsError(f"{self._model}: the pose model cannot be used ({reason})") from exc
 
     def close(self) -> None:
-        with contextlib.suppress(RuntimeError, ValueError):  # said before, by what was run
+        with contextlib.suppress(*_NATIVE_ERRORS):  # said before, by what was run
             self._native.close()
 
 
