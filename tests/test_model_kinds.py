@@ -357,10 +357,6 @@ BUNDLES = {
 }
 
 
-@pytest.mark.skipif(
-    sys.version_info >= (3, 13),
-    reason="MediaPipe 0.10.33 waits for ever when it frees a landmarker that failed",
-)
 @pytest.mark.parametrize("make, says, before", BUNDLES.values(), ids=BUNDLES)
 def test_a_wrong_bundle_is_one_line(tmp_path, vipe, make, says, before):
     path = tmp_path / "pose.task"

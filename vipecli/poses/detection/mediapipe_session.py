@@ -4,8 +4,9 @@ import contextlib
 import functools
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +17,8 @@ _DETECTION_CONFIDENCE = 0.3  # chosen in docs/detection.md
 _LONGEST_REASON = 400  # characters, of what the native code says
 _MOST_PEOPLE = 4  # found at a time in a single picture
 _MOST_FRAMES = 200_000  # per landmarker, since some versions leak; see docs/detection.md
+T = TypeVar("T")
+
 _NATIVE_ERRORS = RuntimeError, ValueError, OSError, IndexError
 """What MediaPipe raises; which of them for the same fault depends on its release."""
 
@@ -118,18 +121,17 @@ class _Session:
 
     def __init__(self, model: Path, most_people: int, *, video: bool) -> None:
         self._model = model
-        with quiet(), self._blaming_the_model():
+        with quiet():
             from mediapipe.tasks.python import BaseOptions, vision
 
-            mode = vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE
-            self._native = vision.PoseLandmarker.create_from_options(
-                vision.PoseLandmarkerOptions(
-                    base_options=BaseOptions(model_asset_path=str(model)),
-                    running_mode=mode,
-                    num_poses=most_people,
-                    min_pose_detection_confidence=_DETECTION_CONFIDENCE,
-                )
+            options = vision.PoseLandmarkerOptions(
+                base_options=BaseOptions(model_asset_path=str(model)),
+                running_mode=vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE,
+                num_poses=most_people,
+                min_pose_detection_confidence=_DETECTION_CONFIDENCE,
             )
+            create = vision.PoseLandmarker.create_from_options
+            self._native = self._blaming_the_model(lambda: create(options))
         self.frames = 0
         self._video, self._last_ms, self._found_one = video, -1, False
 
@@ -139,33 +141,43 @@ class _Session:
         image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=rgb)
         self.frames += 1
         # The native code complains on stderr at its first run and at the first person.
-        with contextlib.nullcontext() if self._found_one else quiet(), self._blaming_the_model():
-            result = self._detect(image, time_s)
+        with contextlib.nullcontext() if self._found_one else quiet():
+            result = self._blaming_the_model(lambda: self._detect(image, time_s))
         self._found_one = self._found_one or bool(result.pose_landmarks)
         both = zip(result.pose_landmarks, result.pose_world_landmarks, strict=True)
         found = [as_array(image_points, world_points, size) for image_points, world_points in both]
         return distinct([person for person in found if _is_somebody(person)])
 
-    def _detect(self, image: object, time_s: float) -> object:
+    def _detect(self, image: object, time_s: float) -> Any:
         if not self._video:
             return self._native.detect(image)
         # MediaPipe smooths by time, so tell it the true one, but it must increase strictly.
         self._last_ms = max(round(time_s * 1000), self._last_ms + 1)
         return self._native.detect_for_video(image, self._last_ms)
 
-    @contextlib.contextmanager
-    def _blaming_the_model(self) -> Iterator[None]:
-        """Let what the native code complains about be an error of the model file, in one line."""
+    def _blaming_the_model(self, call: Callable[[], T]) -> T:
+        """Return what a call of the native code does; its complaint is one of the model file."""
         try:
-            yield
+            return call()
         except _NATIVE_ERRORS as exc:
             # the last line says what was wrong, those before where it came up
             reason = (str(exc).split("\n")[-1].strip() or type(exc).__name__)[:_LONGEST_REASON]
-            raise WeightsError(f"{self._model}: the pose model cannot be used ({reason})") from exc
+            message = f"{self._model}: the pose model cannot be used ({reason})"
+            # frames of the native landmarker's methods would keep it beyond `close`
+            raise WeightsError(message) from exc.with_traceback(None)
 
     def close(self) -> None:
-        with contextlib.suppress(*_NATIVE_ERRORS):  # said before, by what was run
-            self._native.close()
+        """Free the native landmarker.
+
+        MediaPipe frees one that failed again in its ``__del__``: that complains, and waits for ever
+        if the thread it needs was collected first. So the last reference goes here.
+        """
+        with quiet():
+            try:
+                self._native.close()
+            except _NATIVE_ERRORS as exc:  # said before, by what was run
+                exc.with_traceback(None)  # as above
+            del self._native
 
 
 def as_array(image_points: list, world_points: list, size: tuple[int, int]) -> np.ndarray:
