@@ -204,8 +204,8 @@ def added(index: Any, clips: list[Embeddings], labels: list[str], count: int) ->
     }
 
 
-def main() -> None:
-    """Make the index unless it is there, ask, check, print JSON."""
+def _arguments() -> argparse.Namespace:
+    """Return what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("penn", type=Path)
     parser.add_argument("folder", type=Path)
@@ -215,7 +215,12 @@ def main() -> None:
     parser.add_argument("--store", choices=("mapped", "lance", "both"), default="mapped")
     parser.add_argument("--check", action="store_true", help="measure the recall, too")
     parser.add_argument("--add", type=int, default=0, help="add so many clips to Lance")
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Make the index unless it is there, ask, check, print JSON."""
+    args = _arguments()
     known = [(clip, label) for _, label, clip in penn_clips(args.penn) if len(clip) > 2]
     clips, labels = [c for c, _ in known], sorted({label for _, label in known})
     strange = [c for _, _, c in penn_clips(args.penn, train=False) if len(c) > 2]

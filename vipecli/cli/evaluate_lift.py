@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vipecli.cli.evaluate_inputs import described_pool, draw_poses, result_file, stage_bars
-from vipecli.cli.options import Json, PoseModel
+from vipecli.cli.options import Json, PoseModel, Seed
 
 if TYPE_CHECKING:
     from vipecli.evaluate.lifting import Method
@@ -38,7 +38,7 @@ def lift(
     poses: Annotated[
         int, typer.Option("--poses", min=50, help="Different poses of MOCAP, at most.")
     ] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Fixes what is drawn at random.")] = 0,
+    seed: Seed = 0,
     json: Json = None,
     pose_model: PoseModel = None,
     lift_model: Annotated[

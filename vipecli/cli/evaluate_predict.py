@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vipecli.cli.options import Json
+from vipecli.cli.options import HeldOut, Json, Seed
 
 if TYPE_CHECKING:
     from vipecli.sequence.predictor import Predictor
@@ -38,19 +38,12 @@ def predict(
             help="Prediction model (.onnx), of either kind; may be repeated.",
         ),
     ] = None,
-    held_out: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="GLOB",
-            help="Clips to measure on, by name; may be repeated.  [default: the subjects that stay "
-            "out of training]",
-        ),
-    ] = None,
+    held_out: HeldOut = None,
     moments: Annotated[
         int, typer.Option(min=10, help="Moments of MOCAP to predict from, at most.")
     ] = 1000,
     samples: Annotated[int, typer.Option(min=0, help="Futures to draw; the best is shown.")] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Fixes what is drawn at random.")] = 0,
+    seed: Seed = 0,
     json: Json = None,
     lift_model: Annotated[
         Path | None,

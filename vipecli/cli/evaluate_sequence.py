@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vipecli.cli.options import Json
+from vipecli.cli.options import HeldOut, Json, Seed
 
 if TYPE_CHECKING:
     from vipecli.evaluate.sequences import Filmed, Space
@@ -19,14 +19,7 @@ def sequence(
             metavar="[MOCAP...]", help=".npz of (T, 13, 3) per clip, .bvh, .amc, or folders."
         ),
     ] = None,
-    held_out: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="GLOB",
-            help="Clips to measure on, by name; may be repeated.  [default: the subjects that stay "
-            "out of training]",
-        ),
-    ] = None,
+    held_out: HeldOut = None,
     index: Annotated[
         list[Path] | None,
         typer.Option(
@@ -54,7 +47,7 @@ def sequence(
         typer.Option(metavar="FILE", help="Another PoseBERT; may be repeated."),
     ] = None,
     clips: Annotated[int, typer.Option(min=5, help="Clips of MOCAP, at most.")] = 150,
-    seed: Annotated[int, typer.Option(min=0, help="Fixes what is drawn at random.")] = 0,
+    seed: Seed = 0,
     json: Json = None,
 ) -> None:
     """Fill gaps, find the same pose again, and lift to 3D, in the context of a window of film.

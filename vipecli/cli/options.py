@@ -238,6 +238,17 @@ MatchBy = Annotated[
         help="Matching probability in closed form, or the paper's mean over samples.",
     ),
 ]
+HeldOut = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="GLOB",
+        help="Clips to measure on, by name; may be repeated.  [default: the subjects that stay "
+        "out of training]",
+    ),
+]
+
+Seed = Annotated[int, typer.Option(min=0, help="Fixes what is drawn at random.")]
+
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Number of parallel processes.")]
 
 _OF_RECIPE = {  # option: its field of `clip.Recipe`, type and default

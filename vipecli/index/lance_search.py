@@ -14,7 +14,7 @@ from vipecli.index.lance_records import FRAMES, VECTOR, embedded_clips
 from vipecli.index.lance_store import LanceIndex, quoted
 from vipecli.index.neighbours import NeighbourSearch
 from vipecli.index.records import original_text
-from vipecli.index.shortlist import SHORTLIST, pooled
+from vipecli.index.shortlist import SHORTLIST, nearest_of_both, pooled
 
 PROBES = 40
 """Partitions of the vector index that are searched; docs/scale.md has their recall."""
@@ -116,9 +116,7 @@ class LanceSearch:
         for table in tables:
             limit = best[2][k - 1] if len(best[2]) >= k else np.inf
             here = self._nearest_of(table, query, k, leave_out, limit)
-            best = tuple(np.concatenate(pair) for pair in zip(best, here, strict=True))
-            order = np.lexsort([best[0], best[2]])[:k]
-            best = best[0][order], best[1][order], best[2][order]
+            best = nearest_of_both(best, here, k)
             for place in set(self.found) - set(best[0].tolist()):
                 del self.found[place]
         return best
@@ -154,14 +152,14 @@ class LanceSearch:
 
 @dataclass(frozen=True)
 class _Found:
-    """One thing of the clips that were found last, by row id."""
+    """Names (0), labels (1) or frames (2) of the clips that were found last, by row id."""
 
     search: LanceSearch
-    what: int
+    column: int
 
     def __getitem__(self, place: int) -> Any:
-        """Return it for one clip."""
-        return self.search.found[int(place)][self.what]
+        """Return that of one clip."""
+        return self.search.found[int(place)][self.column]
 
 
 def condition(labels: Sequence[str], viewpoints: Sequence[str]) -> str:

@@ -132,6 +132,17 @@ def _belong_together(arrays: Mapping[str, NDArray[Any]]) -> bool:
     return bool(counts and dims and whole and ends[0] > 0 and (np.diff(ends) > 0).all())
 
 
+Nearest = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+"""Places, distances and scores of the nearest clips, each of shape (k,)."""
+
+
+def nearest_of_both(a: Nearest, b: Nearest, k: int) -> Nearest:
+    """Return the k nearest clips of two blocks, by score and, of equal ones, by place."""
+    place, distance, score = (np.concatenate(pair) for pair in zip(a, b, strict=True))
+    order = np.lexsort([place, score])[:k]
+    return place[order], distance[order], score[order]
+
+
 @dataclass(frozen=True)
 class Shortlist:
     """Clips on disk, C of them with F frames in all; searched like `NeighbourSearch`.
@@ -245,9 +256,7 @@ class Shortlist:
             places = np.arange(start, min(start + SHORTLIST, len(self)))
             limit = best[2][k - 1] if len(best[2]) >= k else np.inf
             found = self._nearest_of(places, query, k, leave_out, limit=limit)
-            best = tuple(np.concatenate(pair) for pair in zip(best, found, strict=True))
-            order = np.lexsort([best[0], best[2]])[:k]
-            best = best[0][order], best[1][order], best[2][order]
+            best = nearest_of_both(best, found, k)
         return best
 
     def _let_go(self) -> None:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from vipecli.outputs.draw import Colour, draw_box, draw_skeleton, draw_text
+from vipecli.outputs.turntable import preview_format
 from vipecli.poses.poses import Poses
 from vipecli.video.read import read_frames
 from vipecli.video.source import AnyClip, ClipSource
@@ -19,7 +20,6 @@ BEFORE_S = 1.0
 _GHOST: Colour = (230, 110, 255)
 _TEXT: Colour = (244, 240, 238)
 _BOX: Colour = (24, 20, 18)
-_LARGEST = 720  # pixels of height
 _GHOST_OPACITY, _SAMPLE_OPACITY, _SPREAD_OPACITY, _HELD = 0.85, 0.3, 0.18, 0.55
 
 
@@ -91,9 +91,7 @@ def write_ghost(
         if the clip cannot be read or the video cannot be written; nothing is left behind then.
     """
     times = poses.times
-    fps = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 30.0
-    scale = min(1.0, _LARGEST / poses.size[1])
-    size = tuple(max(2, 2 * round(side * scale / 2)) for side in poses.size)
+    fps, scale, size = preview_format(times, poses.size)
     with VideoWriter(out, size=size, fps=fps, inputs=(ClipSource.of(clip).path,)) as writer:
         for done, (time_s, picture, held) in enumerate(_pictures(clip, size, ghost, fps), 1):
             nearest = int(np.abs(times - time_s).argmin())

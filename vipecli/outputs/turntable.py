@@ -141,9 +141,7 @@ def write_preview(
         if the clip cannot be read or the video cannot be written; nothing is left behind then.
     """
     times = lifted.times
-    fps = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 30.0
-    scale = min(1.0, _LARGEST / poses.size[1])
-    width, height = (max(2, 2 * round(side * scale / 2)) for side in poses.size)
+    fps, scale, (width, height) = preview_format(times, poses.size)
     side = max(height * 3 // 4 // 2 * 2, 2)
     joints, floor = on_floor(lifted, poses)
     middle = np.nanmean([np.nanmin(joints[..., 1], initial=floor), floor])
@@ -176,6 +174,24 @@ def write_preview(
             writer.write(picture)
             if progress:
                 progress(i + 1)
+
+
+def preview_format(
+    times: np.ndarray, size: tuple[int, int]
+) -> tuple[float, float, tuple[int, int]]:
+    """Return frames per second, scale, and even width and height of a preview of a clip.
+
+    Parameters
+    ----------
+    times
+        shape (T,), seconds; 30 frames per second if T is 1.
+    size
+        width and height of the clip, pixels.
+    """
+    fps = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 30.0
+    scale = min(1.0, _LARGEST / size[1])
+    width, height = (max(2, 2 * round(side * scale / 2)) for side in size)
+    return float(fps), scale, (width, height)
 
 
 def on_floor(lifted: Lifted, poses: Poses) -> tuple[np.ndarray, float]:
