@@ -1,22 +1,23 @@
 """A simulated index of very many clips on disk: time, memory, and how often the nearest is found.
 
-    python -m benchmarks.large PENN FOLDER [--clips N] [--queries 300] [--store both] [--check]
+    python -m benchmarks.large PENN FOLDER [--clips N] [--queries 300] [--store both] [--check M]
 
 Clips of Penn Action's training split, cut, warped in time and jittered, 56 frames each. Queries are
 clips of its test split as they are: nothing in the index was made of them. `--store mapped` is the
-memory-mapped shortlist, `lance` a Lance dataset (extra `lance`), `both` the two beside each other.
-With `--check` the nearest ten are compared with those of all clips: those whose lower bound of the
-distance is larger are ruled out, of the others it is computed. `--add` adds clips to Lance while
-another process asks.
+memory-mapped shortlist, `lance` a Lance dataset (extra `lance`), `both` the two beside each other;
+each is asked for all clips, for those of one label and for those of one viewpoint. With `--check`
+the nearest ten of the first M queries are compared with those of all clips: those whose lower bound
+of the distance is larger are ruled out, of the others it is computed. `--add` adds a tenth of so
+many clips to Lance, and then so many, while another process asks.
 """
 
 import argparse
 import json
+import multiprocessing
 import resource
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,65 +26,45 @@ from scipy.stats import beta
 
 from benchmarks.__main__ import machine
 from benchmarks.nearest import penn_clips
+from benchmarks.simulated import FRAMES, VIEWPOINTS, make_lance, make_mapped, records
 from vipecli.embedding.embed import Embeddings
 from vipecli.index import shortlist
+from vipecli.index.calibration import calibrate_by_sample
 from vipecli.index.neighbours import NeighbourSearch
 
-FRAMES = 56
 TOP = 10
-_BATCH = 5000
+FILTERS = "none", "label", "viewpoint"
+_BLOCK = 20_000  # clips that are checked at a time
+_FILTERED = 60  # queries for the clips of one label, or one viewpoint
+_VOTES = 10  # neighbours that vote, for the calibration
+
+Nearest = Callable[[Embeddings], Any]
+Results = dict[tuple[str, str], np.ndarray]
+"""Distances (Q, TOP) by store and filter."""
 
 
-def variants(clips: list[Embeddings], count: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Batches (B, FRAMES, 2, D) of cut, warped and jittered clips."""
-    whole = np.concatenate([np.stack([c.mean, c.std], axis=1) for c in clips])
-    whole = np.nan_to_num(whole, nan=0.1)
-    lengths = np.array([len(c) for c in clips])
-    firsts = np.cumsum(lengths) - lengths
-    even = np.linspace(0, 1, FRAMES, dtype=np.float32)
-    for start in range(0, count, _BATCH):
-        b = min(_BATCH, count - start)
-        which = rng.integers(len(clips), size=b)
-        kept = rng.uniform(0.6, 1.0, b)
-        begin = rng.uniform(0, 1 - kept)
-        bend = rng.uniform(-0.12, 0.12, b)[:, None]
-        place = begin[:, None] + kept[:, None] * (even + bend * np.sin(2 * np.pi * even))
-        at = place.clip(0, 1) * (lengths[which] - 1)[:, None]
-        low = np.minimum(at.astype(np.int64), (lengths[which] - 2)[:, None])
-        share = (at - low).astype(np.float32)[:, :, None, None]
-        index = firsts[which][:, None] + low
-        out = whole[index]
-        out += share * (whole[index + 1] - out)
-        drift = rng.normal(0, 0.05, (b, 3, whole.shape[2])).astype(np.float32)
-        waves = np.stack([np.ones(FRAMES), np.sin(6 * even), np.cos(9 * even)], axis=1)
-        out[:, :, 0] += np.einsum("tw,bwd->btd", waves.astype(np.float32), drift)
-        yield out
+def wanted(count: int, labels: int, name: str) -> np.ndarray:
+    """Return the places of the clips of a filter: of the first label, or the first viewpoint."""
+    return np.arange(0, count, {"none": 1, "label": labels, "viewpoint": len(VIEWPOINTS)}[name])
 
 
-def as_clip(frames: np.ndarray, like: Embeddings) -> Embeddings:
-    """Embeddings of one clip (T, 2, D) at 30 frames per second."""
-    times = np.arange(len(frames)) / 30
-    return Embeddings(frames[:, 0], frames[:, 1], times, like.model, like.sigmoid)
-
-
-def nearest_of_all(
-    index: shortlist.Shortlist, queries: list[Embeddings], found: np.ndarray, block: int = 20000
+def nearest_of(
+    index: shortlist.Shortlist, places: np.ndarray, queries: list[Embeddings], found: np.ndarray
 ) -> np.ndarray:
-    """Return the exact least distances (Q, K) of each query to all clips, from those found."""
+    """Return the exact least distances (Q, K) of each query to some clips, from those found."""
     best = np.full(found.shape, np.inf)
     count = found.shape[1]
-    for start in range(0, len(index), block):
-        places = range(start, min(start + block, len(index)))
-        frames = np.asarray(index.frames[start * FRAMES : places.stop * FRAMES])
-        like = Embeddings(
-            frames[:, 0], frames[:, 1], np.zeros(len(frames)), index.model, index.sigmoid
-        )
+    frames = index.frames.reshape(-1, FRAMES, *index.frames.shape[1:])
+    for start in range(0, len(places), _BLOCK):
+        here = frames[places[start : start + _BLOCK]].reshape(-1, *index.frames.shape[1:])
+        times = np.zeros(len(here))
+        like = Embeddings(here[:, 0], here[:, 1], times, index.model, index.sigmoid)
         packed = NeighbourSearch.of_frames(FRAMES, 1 / 30, like)
         for q, query in enumerate(queries):
             limit = min(best[q, -1], found[q, -1] * (1 + 1e-6))
             _, near, _ = packed.nearest(query, count, limit=limit)
             best[q] = np.sort(np.concatenate([best[q], near]))[:count]
-        print(json.dumps({"checked": places.stop}), file=sys.stderr, flush=True)
+        print(json.dumps({"checked": start + _BLOCK}), file=sys.stderr, flush=True)
     return best
 
 
@@ -102,66 +83,49 @@ def recall(found: np.ndarray, best: np.ndarray) -> dict[str, float]:
     }
 
 
-def make_mapped(folder: Path, clips: list[Embeddings], count: int) -> shortlist.Shortlist:
-    """Return the memory-mapped index, built unless it is there."""
-    if not (folder / "facts.json").exists():
-        like = as_clip(np.zeros((FRAMES, 2, clips[0].mean.shape[1]), np.float32), clips[0])
-        size = {"clips": count, "frames": count * FRAMES}
-        writer = shortlist.Writer(folder, like, **size)
-        for batch in variants(clips, count, np.random.default_rng(0)):
-            writer.add_many(batch, like.times)
-        writer.close()
-    return shortlist.Shortlist.open(folder)
+def begin() -> tuple[float, float]:
+    """Return the time now: of the clock, and of the processor."""
+    return time.perf_counter(), time.process_time()
 
 
-def records(
-    clips: list[Embeddings], labels: list[str], count: int, *, seed: int = 0, name: str = "clip"
-) -> Iterator[Any]:
-    """Yield clips as an index takes them, with joints of the size that they have."""
-    from vipecli.index.records import Facts, Record
-    from vipecli.poses.poses import Poses
-
-    xy, score = np.ones((FRAMES, 13, 2), np.float32), np.ones((FRAMES, 13), np.float32)
-    number = 0
-    for batch in variants(clips, count, np.random.default_rng(seed)):
-        for frames in batch:
-            clip = as_clip(frames, clips[0])
-            facts = Facts(
-                f"{name}{number:08d}",
-                labels[number % len(labels)],
-                viewpoint=("front", "left", "right", "back")[number % 4],
-                key=f"{number:064x}",
-            )
-            poses = Poses(xy, score, clip.times, (640, 480), "simulated", "none")
-            yield Record(facts, poses, clip)
-            number += 1
+def spent(name: str, since: tuple[float, float]) -> dict[str, float]:
+    """Return the time since then, seconds."""
+    wall, cpu = (now - then for now, then in zip(begin(), since, strict=True))
+    return {f"{name}_wall_s": round(wall, 1), f"{name}_cpu_s": round(cpu, 1)}
 
 
-def make_lance(folder: Path, clips: list[Embeddings], labels: list[str], count: int) -> Any:
-    """Return the index in Lance, built unless it is there."""
-    from vipecli.index import lance_store, stores
-
-    if not stores.exists(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        lance_store.compact(
-            stores.commit(stores.empty(folder, "lance"), records(clips, labels, count))
-        )
-    return stores.load(folder)
+def forget_peak() -> None:
+    """Let the peak of memory start from here, on Linux."""
+    clear = Path("/proc/self/clear_refs")
+    if clear.exists():
+        clear.write_text("5")
 
 
-def asked(nearest: Callable[..., Any], queries: list[Embeddings]) -> tuple[dict[str, Any], Any]:
+def peak_gb() -> float:
+    """Return the peak of memory since `forget_peak`."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
+    line = next(one for one in status.read_text().splitlines() if one.startswith("VmHWM"))
+    return round(int(line.split()[1]) / 1e6, 2)
+
+
+def asked(nearest: Nearest, queries: list[Embeddings]) -> tuple[dict[str, Any], np.ndarray]:
     """Return the times of queries, and the distances that they found, shape (Q, TOP)."""
-    nearest(queries[0], TOP)
+    nearest(queries[0])
+    forget_peak()
     wall, cpu, found = [], [], []
     for query in queries:
-        begin = time.perf_counter(), time.process_time()
-        found.append(nearest(query, TOP)[1])
-        wall.append(time.perf_counter() - begin[0])
-        cpu.append(time.process_time() - begin[1])
+        since = begin()
+        distances = np.asarray(nearest(query)[1])
+        now = begin()
+        found.append(np.pad(distances, (0, TOP - len(distances)), constant_values=np.inf))
+        wall.append(now[0] - since[0])
+        cpu.append(now[1] - since[1])
     times = {
         "cpu_s": [round(float(np.median(cpu)), 3), round(max(cpu), 3)],
         "wall_s": [round(float(np.median(wall)), 3), round(max(wall), 3)],
-        "peak_memory_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2),
+        "peak_memory_gb": peak_gb(),
     }
     return times, np.array(found)
 
@@ -171,37 +135,83 @@ def size_gb(folder: Path) -> float:
     return round(sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 1e9, 2)
 
 
-def added(index: Any, clips: list[Embeddings], labels: list[str], count: int) -> dict[str, Any]:
-    """Return what it costs to add clips while a thread asks an older state, in Lance."""
+def searches(index: Any, labels: list[str]) -> dict[str, Nearest]:
+    """Return the search of a store for each filter."""
+    if isinstance(index, shortlist.Shortlist):
+
+        def mapped(name: str) -> Nearest:
+            out = np.ones(len(index), bool)
+            out[wanted(len(index), len(labels), name)] = False
+            return lambda query: index.nearest(query, TOP, leave_out=out if out.any() else None)
+
+        return {name: mapped(name) for name in FILTERS}
+    from vipecli.index.lance_search import LanceSearch, condition
+
+    where = {"none": "", "label": condition(labels[:1], [])}
+    where["viewpoint"] = condition([], VIEWPOINTS[:1])
+
+    def lance(name: str) -> Nearest:
+        search = LanceSearch(index, where[name])
+        return lambda query: search.nearest(query, TOP)
+
+    return {name: lance(name) for name in FILTERS}
+
+
+def first_use(index: Any, labels: list[str]) -> dict[str, float]:
+    """Return what the first `classify` costs more than others: the calibration."""
+    since = begin()
+    if isinstance(index, shortlist.Shortlist):
+        each = (labels[place % len(labels)] for place in range(len(index)))
+        there = np.ones(len(index), bool)
+        calibrate_by_sample(
+            lambda places: [index.clip(place) for place in places],
+            index.pooled,
+            each,
+            there,
+            _VOTES,
+        )
+    else:
+        from vipecli.index.lance_opened import CALIBRATION, open_lance
+
+        (index.store / CALIBRATION).unlink(missing_ok=True)
+        open_lance(index, k=_VOTES)
+    return spent("first_use", since)
+
+
+def read_on(folder: Path, queries: list[Embeddings], stop: Any, pipe: Any) -> None:
+    """Ask an index in Lance as it is now until told to stop, and send how long each query took."""
     from vipecli.index import stores
     from vipecli.index.lance_search import LanceSearch
 
-    asks: list[float] = []
-    stop = threading.Event()
+    search, taken = LanceSearch(stores.load(folder)), []
+    while not (stop.is_set() and taken):
+        since = time.perf_counter()
+        search.nearest(queries[len(taken) % len(queries)], TOP)
+        taken.append(time.perf_counter() - since)
+        if len(taken) == 1:
+            pipe.send("ready")
+    pipe.send(taken)
 
-    def ask() -> None:
-        reader = LanceSearch(index)
-        while not stop.is_set():
-            begin = time.perf_counter()
-            reader.nearest(clips[len(asks) % len(clips)], TOP)
-            asks.append(time.perf_counter() - begin)
 
-    thread = threading.Thread(target=ask)
-    thread.start()
-    begin = time.perf_counter()
-    after = stores.commit(index, records(clips, labels, count, seed=7, name="added"))
-    spent = time.perf_counter() - begin
+def added(
+    folder: Path, clips: list[Embeddings], labels: list[str], count: int, name: str
+) -> dict[str, Any]:
+    """Return what it costs to add clips to Lance while another process asks an older state."""
+    from vipecli.index import stores
+
+    context = multiprocessing.get_context("spawn")
+    stop, (mine, theirs) = context.Event(), context.Pipe()
+    reader = context.Process(target=read_on, args=(folder, clips[:50], stop, theirs))
+    reader.start()
+    mine.recv()
+    since = begin()
+    after = stores.commit(stores.load(folder), records(clips, labels, count, seed=count, name=name))
+    row = spent("add", since)
     stop.set()
-    thread.join()
-    return {
-        "clips": len(after),
-        "added": count,
-        "add_wall_s": round(spent, 1),
-        "reader": {
-            "queries": len(asks),
-            "wall_s": [round(float(np.median(asks)), 3), round(max(asks), 3)],
-        },
-    }
+    asks = mine.recv()
+    reader.join()
+    times = [round(float(np.median(asks)), 3), round(max(asks), 3)]
+    return {"added": count, "clips": len(after), **row, "reader": len(asks), "reader_wall_s": times}
 
 
 def _arguments() -> argparse.Namespace:
@@ -213,8 +223,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1, help="draws the queries")
     parser.add_argument("--store", choices=("mapped", "lance", "both"), default="mapped")
-    parser.add_argument("--check", action="store_true", help="measure the recall, too")
+    parser.add_argument("--check", type=int, default=0, help="measure the recall of so many, too")
     parser.add_argument("--add", type=int, default=0, help="add so many clips to Lance")
+    parser.add_argument("--build", action="store_true", help="only make the index")
     return parser.parse_args()
 
 
@@ -228,40 +239,45 @@ def main() -> None:
     queries = [strange[i] for i in drawn]
     NeighbourSearch([("", "", query) for query in queries]).distances(queries[0])  # compiled, too
     print(json.dumps({"machine": machine(), "queries": len(queries)}), flush=True)
-    results: dict[str, np.ndarray] = {}
-    mapped = None
+    results: Results = {}
+    mapped: shortlist.Shortlist | None = None
     for store in ("lance", "mapped"):
         if args.store not in (store, "both") and not (store == "mapped" and args.check):
             continue
-        begin = time.perf_counter(), time.process_time()
+        since = begin()
         folder = args.folder / store
         if store == "lance":
-            from vipecli.index.lance_search import LanceSearch
-
             index = make_lance(folder, clips, labels, args.clips)
-            search = LanceSearch(index)
         else:
-            index = search = mapped = make_mapped(folder, clips, args.clips)
-        row = {
-            "store": store,
-            "clips": len(index),
-            "build_wall_s": round(time.perf_counter() - begin[0], 1),
-            "build_cpu_s": round(time.process_time() - begin[1], 1),
-            "gb": size_gb(folder),
-        }
-        times, results[store] = asked(search.nearest, queries)
-        print(json.dumps(row | times), flush=True)
-    if args.check and mapped is not None:
-        least = np.min(np.stack(list(results.values())), axis=0)
-        best = nearest_of_all(mapped, queries, least)
-        for store, found in results.items():
-            print(json.dumps({"store": store} | recall(found, best)), flush=True)
+            index = mapped = make_mapped(folder, clips, args.clips)
+        row = {"store": store, "clips": len(index), **spent("build", since), "gb": size_gb(folder)}
+        print(json.dumps(row), flush=True)
+        if args.build:
+            continue
+        print(json.dumps({"store": store, **first_use(index, labels)}), flush=True)
+        for name, nearest in searches(index, labels).items():
+            some = queries if name == "none" else queries[:_FILTERED]
+            times, results[store, name] = asked(nearest, some)
+            row = {"store": store, "filter": name, "queries": len(some), **times}
+            print(json.dumps(row), flush=True)
+    if mapped is not None and results:
+        check(mapped, len(labels), queries[: args.check], results)
     if args.add:
-        print(
-            json.dumps(
-                added(make_lance(args.folder / "lance", clips, labels, 0), clips, labels, args.add)
-            )
-        )
+        for count, name in ((args.add // 10, "few"), (args.add, "many")):
+            print(json.dumps(added(args.folder / "lance", clips, labels, count, name)), flush=True)
+
+
+def check(
+    mapped: shortlist.Shortlist, labels: int, queries: list[Embeddings], results: Results
+) -> None:
+    """Print the recall of every store and filter over some queries."""
+    for name in FILTERS if queries else ():
+        found = {store: x[: len(queries)] for (store, of), x in results.items() if of == name}
+        places, least = wanted(len(mapped), labels, name), np.min(list(found.values()), axis=0)
+        best = nearest_of(mapped, places, queries[: len(least)], least)
+        for store, distances in found.items():
+            row = {"store": store, "filter": name, "clips": len(places), "checked": len(least)}
+            print(json.dumps(row | recall(distances, best)), flush=True)
 
 
 if __name__ == "__main__":

@@ -13,12 +13,13 @@ from tests.movements import movement
 from vipecli.errors import FormatError, VipeError
 from vipecli.index import stores
 from vipecli.index.classify import classify
+from vipecli.index.manifest import digest
 from vipecli.index.records import Facts, Record
 from vipecli.poses.formats import save_poses
 
 pytest.importorskip("lance")
 
-from vipecli.index import lance_store
+from vipecli.index import lance_commit
 from vipecli.index.lance_opened import open_lance
 from vipecli.index.lance_search import LanceSearch, condition
 
@@ -104,18 +105,34 @@ def test_clips_are_added_replaced_and_removed_and_a_reader_keeps_its_state(index
     assert names == {record(i).facts.name for i in (*range(60), 99) if i != 5}
     assert by_name(stores.load(index.folder))[changed.facts.name].facts.label == "new"
     assert set(by_name(before)) == {record(i).facts.name for i in range(60)}
-    compacted = lance_store.compact(stores.load(index.folder))
+    compacted = lance_commit.compact(stores.load(index.folder))
     assert set(by_name(compacted)) == names
     assert len(compacted.batches) == 1
     with pytest.raises(VipeError, match="changed meanwhile"):
         stores.commit(before, [record(100)])
 
 
+def test_a_failure_while_clips_are_written_is_raised_as_it_is_and_changes_nothing(index):
+    def some():
+        yield from map(record, (3, 70))
+        raise VipeError("no more of them")
+
+    before = by_name(index)
+    with pytest.raises(VipeError, match="no more of them"):
+        stores.commit(index, some())
+    with pytest.raises(FormatError, match="one model"):
+        odd = record(71)
+        stores.commit(index, [replace(odd, embeddings=replace(odd.embeddings, model="x"))])
+    found = by_name(stores.load(index.folder))
+    assert all(same(one, before[name]) for name, one in found.items())
+    assert len(found) == len(before)
+
+
 def test_what_a_killed_writer_left_is_not_seen(index, monkeypatch):
     def killed(index):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(lance_store, "_written", killed)
+    monkeypatch.setattr(lance_commit, "_written", killed)
     with pytest.raises(KeyboardInterrupt):
         stores.commit(index, [record(77)], remove=[record(1).facts.name])
     monkeypatch.undo()
@@ -198,7 +215,7 @@ def test_blobs_that_are_not_what_their_frames_say_are_refused(index):
     manifest = index.folder / ".vipe" / "index-lance.json"
     top = json.loads(manifest.read_text())
     top["index"]["data"] = data.version
-    top["sha256"] = lance_store.digest(top["index"])
+    top["sha256"] = digest(top["index"])
     manifest.write_text(json.dumps(top))
     with pytest.raises(FormatError, match="not as large as its frames"):
         list(stores.load(index.folder).records())

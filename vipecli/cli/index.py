@@ -226,14 +226,14 @@ def compact(folder: Folder) -> None:
     Worth it after many additions. Readers go on with the state that they opened.
     """
     from vipecli.errors import VipeError
-    from vipecli.index import lance_store
+    from vipecli.index import lance_commit
     from vipecli.index.lance_store import LanceIndex
     from vipecli.index.stores import load
 
     index = load(folder)
     if not isinstance(index, LanceIndex):
         raise VipeError(f"{folder}: its index is in Parquet, which is merged as clips are added")
-    after = lance_store.compact(index)
+    after = lance_commit.compact(index)
     before = _count(index.batches, "file")
     say(f"{_clips(len(after))} in {_count(after.batches, 'file')}, {before} before")
 

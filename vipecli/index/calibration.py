@@ -15,7 +15,6 @@ from vipecli.files import read_regular
 from vipecli.index.classify import Calibration, vote_shares
 from vipecli.index.hubness import Hubness
 from vipecli.index.neighbours import NeighbourSearch
-from vipecli.index.shortlist import StoredClips
 
 NONE_SHARE = 0.1
 """Share of clips that are taken to show none of the labels."""
@@ -23,7 +22,7 @@ NONE_SHARE = 0.1
 SAMPLE = 200
 """Clips that are left out in an index too large for all distances."""
 
-CANDIDATES = 150
+CANDIDATES = 100
 """Clips whose distance to a left-out one is computed there, of all and again of other labels."""
 
 FloatArray = NDArray[np.float64]
@@ -31,6 +30,7 @@ IntArray = NDArray[np.int64]
 LeftOut = tuple[IntArray, FloatArray]
 """The k nearest clips of one that is left out, and their scores; fewer where there are fewer."""
 
+_BLOCK = 1 << 14  # pooled vectors that are compared with the sample at a time
 _UNSURE = 0.01  # least probability that a true label counts with
 _MOST_BYTES = 1 << 16  # of a stored calibration
 _PRIOR = 1.0  # weight of the default calibration, in clips per parameter
@@ -56,19 +56,24 @@ def calibrate(
     k
         neighbours that vote.
     """
-
-    def nearest(i: int, allowed: NDArray[np.bool_]) -> LeftOut:
-        scores = hubs.scores(distances[i].astype(np.float64), member=True)
-        return _lowest(np.flatnonzero(allowed), scores[allowed], k)
-
-    there = np.ones(len(labels), bool)
-    return _calibrate(range(len(labels)), nearest, labels, there, k, Calibration.default(hubs))
+    seen: list[tuple[NDArray[np.bool_], FloatArray]] = []
+    unseen: list[FloatArray] = []
+    for i, row in enumerate(distances):
+        scores = hubs.scores(row.astype(np.float64), member=True)
+        same = labels == labels[i]
+        others = np.arange(len(labels)) != i
+        if (same & others).any():
+            near, nearest = _lowest(np.flatnonzero(others), scores[others], k)
+            seen.append((same[near], nearest))
+        if not same.all():
+            unseen.append(_lowest(np.flatnonzero(~same), scores[~same], k)[1])
+    return fit(seen, unseen, k, Calibration.default(hubs))
 
 
 def calibrate_by_sample(
-    clips: Sequence[Embeddings] | StoredClips,
+    read: Callable[[IntArray], Iterable[Embeddings]],
     vectors: NDArray[Any],
-    labels: NDArray[np.str_],
+    labels: Iterable[str],
     there: NDArray[np.bool_],
     k: int,
 ) -> Calibration:
@@ -79,58 +84,80 @@ def calibrate_by_sample(
 
     Parameters
     ----------
-    clips
-        the C clips.
+    read
+        returns the clips of some places.
     vectors
         shape (C, P), pooled vectors, see `shortlist.pooled`.
     labels
-        shape (C,).
+        of the C clips.
     there
         shape (C,) bool: clips that count.
     k
         neighbours that vote.
     """
+    codes = _coded(labels)
     places = np.flatnonzero(there)
-    rng = np.random.default_rng(0)
-    sample = rng.choice(places, min(SAMPLE, len(places)), replace=False)
-    squares: NDArray[np.float32] = np.square(vectors, dtype=np.float32).sum(axis=1)
+    sample = np.random.default_rng(0).choice(places, min(SAMPLE, len(places)), replace=False)
+    clips_of = np.bincount(codes[places], minlength=1)
+    seen: list[tuple[NDArray[np.bool_], FloatArray]] = []
+    unseen: list[FloatArray] = []
+    near = _near_by_vectors(vectors, codes, there, sample)
+    for i, of_all, of_others, clip in zip(sample.tolist(), *near, read(sample), strict=True):
+        some = np.union1d(of_all, of_others)
+        if not len(some):
+            continue
+        packed = NeighbourSearch([("", "", one) for one in read(some)])
+        distances = packed.distances(clip)
+        if clips_of[codes[i]] > 1:
+            places, scores = _lowest(of_all, distances[np.searchsorted(some, of_all)], k)
+            seen.append((codes[places] == codes[i], scores))
+        if len(of_others):
+            unseen.append(_lowest(of_others, distances[np.searchsorted(some, of_others)], k)[1])
+    return fit(seen, unseen, k, Calibration.default(None))
 
-    def nearest(i: int, allowed: NDArray[np.bool_]) -> LeftOut:
-        apart = np.where(allowed, squares - 2 * (vectors @ vectors[i].astype(np.float32)), np.inf)
-        count = min(CANDIDATES, int(allowed.sum()))
-        some = np.array(np.argpartition(apart, count - 1)[:count], np.int64)
-        found = NeighbourSearch([("", "", clips[c]) for c in map(int, some)]).distances(clips[i])
-        return _lowest(some, found, k)
 
-    return _calibrate(sample.tolist(), nearest, labels, there, k, Calibration.default(None))
+def _coded(labels: Iterable[str]) -> IntArray:
+    """A number for every label; sorting a million texts would take seconds."""
+    codes: dict[str, int] = {}
+    return np.array([codes.setdefault(label, len(codes)) for label in labels], np.int64)
+
+
+def _near_by_vectors(
+    vectors: NDArray[Any], codes: IntArray, there: NDArray[np.bool_], sample: IntArray
+) -> tuple[list[IntArray], list[IntArray]]:
+    """Places of the `CANDIDATES` nearest of each sampled clip: of all, and of other labels."""
+    asked, mine = vectors[sample].astype(np.float32), codes[sample][:, None]
+    none = np.zeros(0, np.int64), np.zeros(0, np.float32)
+    of_all, of_others = [none] * len(sample), [none] * len(sample)
+    for start in range(0, len(vectors), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        rows = vectors[block].astype(np.float32)
+        apart = np.square(rows).sum(axis=1) - 2 * asked @ rows.T
+        apart[:, ~there[block]] = np.inf
+        here = np.flatnonzero((sample >= start) & (sample < start + len(rows)))
+        apart[here, sample[here] - start] = np.inf
+        strangers = np.where(mine == codes[block], np.float32(np.inf), apart)
+        for best, table in ((of_all, apart), (of_others, strangers)):
+            best[:] = [_with_nearer(*one, start, row) for one, row in zip(best, table, strict=True)]
+    return [places for places, _ in of_all], [places for places, _ in of_others]
+
+
+def _with_nearer(
+    places: IntArray, apart: NDArray[np.float32], start: int, row: NDArray[np.float32]
+) -> tuple[IntArray, NDArray[np.float32]]:
+    """The `CANDIDATES` nearest of those that are known and those of a block."""
+    limit = apart.max() if len(apart) == CANDIDATES else np.inf
+    new = np.flatnonzero(row < limit)
+    places, apart = np.append(places, new + start), np.append(apart, row[new])
+    if len(places) > CANDIDATES:
+        least = np.argpartition(apart, CANDIDATES - 1)[:CANDIDATES]
+        return places[least], apart[least]
+    return places, apart
 
 
 def _lowest(places: IntArray, scores: FloatArray, k: int) -> LeftOut:
     order = np.argsort(scores, kind="stable")[:k]
     return places[order], scores[order]
-
-
-def _calibrate(
-    sample: Iterable[int],
-    nearest: Callable[[int, NDArray[np.bool_]], LeftOut],
-    labels: NDArray[np.str_],
-    there: NDArray[np.bool_],
-    k: int,
-    default: Calibration,
-) -> Calibration:
-    """Leave every clip of a sample out, alone and with its label, and fit."""
-    seen: list[tuple[NDArray[np.bool_], FloatArray]] = []
-    unseen: list[FloatArray] = []
-    for i in sample:
-        same = labels == labels[i]
-        others = there.copy()
-        others[i] = False
-        if (same & others).any():
-            near, scores = nearest(i, others)
-            seen.append((labels[near] == labels[i], scores))
-        if (there & ~same).any():
-            unseen.append(nearest(i, there & ~same)[1])
-    return fit(seen, unseen, k, default)
 
 
 def fit(

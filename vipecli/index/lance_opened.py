@@ -1,7 +1,7 @@
 """An index in Lance opened for search, with the calibration of its scores."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from vipecli.embedding.embed import Embeddings
 from vipecli.errors import FormatError
 from vipecli.files import replacing
-from vipecli.index.calibration import CANDIDATES, SAMPLE, fit, read_calibration
+from vipecli.index.calibration import calibrate_by_sample, fit, read_calibration
 from vipecli.index.classify import Calibration
 from vipecli.index.hubness import Hubness
-from vipecli.index.lance_records import FRAMES, PLAIN, embedded_clips, facts_in, to_records
+from vipecli.index.lance_records import FRAMES, PLAIN, VECTOR, embedded_clips, facts_in, to_records
 from vipecli.index.lance_search import LanceSearch, condition
 from vipecli.index.lance_store import LanceIndex, quoted
 from vipecli.index.records import FACTS, Facts, Record, original_text
@@ -152,36 +152,23 @@ def _excluded(index: LanceIndex, patterns: Sequence[str]) -> NDArray[np.int64]:
 
 def _calibrated(index: LanceIndex, k: int, where: str, out: NDArray[np.int64]) -> Calibration:
     """Temperature and threshold from a sample of clips that are left out, as for large indices."""
-    seen: list[tuple[NDArray[np.bool_], NDArray[np.float64]]] = []
-    unseen: list[NDArray[np.float64]] = []
-    for place, label, clip in _sample(index, where):
-        others = LanceSearch(index, where)
-        near, _, scores = others.nearest(clip, k, leave_out=np.append(out, place), count=CANDIDATES)
-        right = np.array([others.labels[one] == label for one in near], bool)
-        if right.any() or _has_other(index, where, label, place):
-            seen.append((right, scores))
-        strangers = f"label <> {quoted(label)}" + (f" AND {where}" if where else "")
-        scores = LanceSearch(index, strangers).nearest(clip, k, leave_out=out, count=CANDIDATES)[2]
-        if len(scores):
-            unseen.append(scores)
-    return fit(seen, unseen, k, Calibration.default(None))
+    ids: list[int] = []
+    frames: list[int] = []
+    labels: list[str] = []
+    vectors: list[NDArray[np.float16]] = []
+    for table in index.tables([VECTOR, "label", FRAMES], where=where or None):
+        ids += table["_rowid"].to_pylist()
+        frames += table[FRAMES].to_pylist()
+        labels += table["label"].to_pylist()
+        flat = table[VECTOR].combine_chunks().flatten().to_numpy()
+        vectors.append(flat.reshape(len(table), -1).astype(np.float16))
+    if not ids:
+        return fit([], [], k, Calibration.default(None))
+    places = np.array(ids, np.int64)
 
+    def read(some: NDArray[np.int64]) -> Iterator[Embeddings]:
+        counts = [frames[one] for one in some]
+        return embedded_clips(index.dataset(), places[some].tolist(), counts, index.space)
 
-def _has_other(index: LanceIndex, where: str, label: str, place: int) -> bool:
-    """Whether there is another clip of a label."""
-    same = f"label = {quoted(label)} AND _rowid <> {place}" + (f" AND {where}" if where else "")
-    return index.dataset().count_rows(filter=same) > 0
-
-
-def _sample(index: LanceIndex, where: str) -> list[tuple[int, str, Embeddings]]:
-    """Places, labels and embeddings of clips drawn at random."""
-    tables = index.tables([], where=where or None)
-    places = np.array([one for table in tables for one in table["_rowid"].to_pylist()], np.int64)
-    rng = np.random.default_rng(0)
-    drawn = rng.choice(places, min(SAMPLE, len(places)), replace=False).tolist()
-    if not drawn:
-        return []
-    table = _table(index, drawn, ["label", FRAMES])
-    clips = embedded_clips(index.dataset(), drawn, table[FRAMES].to_pylist(), index.space)
-    labels = map(original_text, table["label"].to_pylist())
-    return list(zip(drawn, labels, clips, strict=True))
+    there = ~np.isin(places, out)
+    return calibrate_by_sample(read, np.concatenate(vectors), labels, there, k)

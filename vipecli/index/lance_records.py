@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow
+import pyarrow.compute
 from numpy.typing import NDArray
 
 from vipecli.embedding.embed import Embeddings
@@ -26,17 +27,18 @@ from vipecli.index.records import (
     original_text,
     stored_text,
 )
-from vipecli.index.shortlist import PARTS, pooled
+from vipecli.index.shortlist import PARTS, pooled_many
 from vipecli.poses.poses import Poses
 
 EMBEDDED, JOINTS, VECTOR, FRAMES, DIGEST = "embedded", "joints", "vector", "frames", "digest"
 PLAIN = (*TEXTS, *NUMBERS, FRAMES, DIGEST)
 """Columns besides vectors and blobs."""
 
+_KINDS = "<f8", "<f4", "<f4"  # of times, means and standard deviations
 _BLOB = {"lance-encoding:blob": "true"}
 _JOINTS_BYTES = 13 * 3 * 4  # per frame
 _MOST_BYTES = 1 << 28  # of blobs that are read at once: 256 MiB
-_AT_ONCE = 64  # clips whose blobs are read together
+_AT_ONCE = 500  # clips whose blobs are read together
 
 
 def schema(dims: int) -> pyarrow.Schema:
@@ -57,45 +59,50 @@ def schema(dims: int) -> pyarrow.Schema:
 
 def to_batch(records: Sequence[Record], dims: int) -> pyarrow.RecordBatch:
     """Return clips as rows."""
-    rows = [_row(record) for record in records]
-    vectors = np.stack([pooled(record.embeddings) for record in records]).ravel()
-    columns = [
-        pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(vectors), PARTS * dims)
-        if one.name == VECTOR
-        else pyarrow.array([row[one.name] for row in rows], one.type)
-        for one in schema(dims)
+    clips, poses = [r.embeddings for r in records], [r.poses for r in records]
+    embedded = [
+        [np.ascontiguousarray(x, kind) for x, kind in zip(arrays, _KINDS, strict=True)]
+        for arrays in ((clip.times, clip.mean, clip.std) for clip in clips)
     ]
-    return pyarrow.RecordBatch.from_arrays(columns, schema=schema(dims))
-
-
-def _row(record: Record) -> dict[str, Any]:
-    facts, poses, clip = record.facts, record.poses, record.embeddings
-    embedded = b"".join(
-        np.ascontiguousarray(values, kind).tobytes()
-        for values, kind in ((clip.times, "<f8"), (clip.mean, "<f4"), (clip.std, "<f4"))
-    )
-    joints = b"".join(
-        np.ascontiguousarray(values, "<f4").tobytes() for values in (poses.xy, poses.score)
-    )
-    texts = {name: stored_text(getattr(facts, name)) for name in TEXTS[:6]}
-    return {
-        **texts,
-        "source": stored_text(poses.source),
-        "detector": stored_text(poses.detector),
-        "start_s": facts.start_s,
-        "end_s": facts.end_s,
-        "width": poses.size[0],
-        "height": poses.size[1],
-        FRAMES: len(clip),
-        DIGEST: digest_of(embedded, joints),
-        EMBEDDED: embedded,
-        JOINTS: joints,
+    joints = [[np.ascontiguousarray(x, "<f4") for x in (one.xy, one.score)] for one in poses]
+    vectors = pyarrow.array(pooled_many(clips).ravel())
+    digests = [digest_of(*a, *b) for a, b in zip(embedded, joints, strict=True)]
+    columns = {
+        **{name: [stored_text(getattr(r.facts, name)) for r in records] for name in TEXTS[:6]},
+        "source": [stored_text(one.source) for one in poses],
+        "detector": [stored_text(one.detector) for one in poses],
+        "start_s": [r.facts.start_s for r in records],
+        "end_s": [r.facts.end_s for r in records],
+        "width": [one.size[0] for one in poses],
+        "height": [one.size[1] for one in poses],
+        FRAMES: [len(clip) for clip in clips],
+        DIGEST: digests,
+        VECTOR: pyarrow.FixedSizeListArray.from_arrays(vectors, PARTS * dims),
+        EMBEDDED: _joined(embedded),
+        JOINTS: _joined(joints),
     }
+    kinds = schema(dims)
+    arrays = [
+        found if isinstance(found, pyarrow.Array) else pyarrow.array(found, kinds.field(name).type)
+        for name, found in ((name, columns[name]) for name in kinds.names)
+    ]
+    return pyarrow.RecordBatch.from_arrays(arrays, schema=kinds)
 
 
-def digest_of(embedded: bytes, joints: bytes) -> str:
-    """Return the checksum of the blobs of a clip."""
-    return hashlib.sha256(embedded + joints).hexdigest()
+def _joined(parts: Sequence[Sequence[NDArray[Any]]]) -> pyarrow.Array:
+    """One blob per clip, the bytes of its arrays one after another."""
+    ends = np.cumsum([0, *(sum(x.nbytes for x in one) for one in parts)], dtype=np.int64)
+    data = b"".join(x.data for one in parts for x in one)
+    buffers = [None, pyarrow.py_buffer(ends), pyarrow.py_buffer(data)]
+    return pyarrow.LargeBinaryArray.from_buffers(pyarrow.large_binary(), len(parts), buffers)
+
+
+def digest_of(*parts: bytes | NDArray[Any]) -> str:
+    """Return the checksum of the blobs of a clip, given in one piece or more."""
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part)
+    return found.hexdigest()
 
 
 def check_schema(found: pyarrow.Schema, dims: int) -> None:
@@ -136,14 +143,25 @@ def blobs(data: Any, column: str, ids: Sequence[int], sizes: Sequence[int]) -> I
         if a size is wrong, or all of them would take too much memory.
     """
     for start in range(0, len(ids), _AT_ONCE):
-        part, due = list(ids[start : start + _AT_ONCE]), sizes[start : start + _AT_ONCE]
-        files = data.take_blobs(column, ids=part)
-        found = [int(file.size()) for file in files]
-        if found != list(due):
+        part, due = list(ids[start : start + _AT_ONCE]), list(sizes[start : start + _AT_ONCE])
+        if not np.array_equal(_sizes(data, column, part), due):
             raise FormatError(f"{column} of a clip is not as large as its frames")
-        if sum(found) > _MOST_BYTES:
-            raise FormatError(f"{column} of {len(part)} clips would take {sum(found) / 1e6:.0f} MB")
-        yield from (file.read() for file in files)
+        if sum(due) > _MOST_BYTES:
+            raise FormatError(f"{column} of {len(part)} clips would take {sum(due) / 1e6:.0f} MB")
+        yield from (blob for _, blob in data.read_blobs(column, ids=part, preserve_order=True))
+
+
+def _sizes(data: Any, column: str, ids: Sequence[int]) -> NDArray[np.int64]:
+    """Bytes of one blob of every clip, without reading it; 0 = it is not there."""
+    where = f"_rowid IN ({', '.join(map(str, ids))})"
+    table = data.to_table(columns=[column], filter=where, with_row_id=True)
+    rows = table["_rowid"].to_numpy().astype(np.int64)
+    if not len(rows):
+        return np.zeros(len(ids), np.int64)
+    sizes = pyarrow.compute.struct_field(table[column], "size").fill_null(0).to_numpy()
+    order = np.argsort(rows)
+    at = order[np.searchsorted(rows[order], ids).clip(0, len(rows) - 1)]
+    return np.where(rows[at] == ids, sizes[at].astype(np.int64), 0)
 
 
 def embedded_clips(

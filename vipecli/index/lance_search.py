@@ -140,10 +140,13 @@ class LanceSearch:
             return np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
         places = ids[keep]
         rows = table.select(list(_KEPT)).take(keep.tolist()).to_pydict()
-        data, space = self.index.dataset(), self.index.space
-        clips = list(embedded_clips(data, places.tolist(), rows[FRAMES], space))
+        clips = list(
+            embedded_clips(self.index.dataset(), places.tolist(), rows[FRAMES], self.index.space)
+        )
         packed = NeighbourSearch([(f"{i:06d}", "", clip) for i, clip in enumerate(clips)])
-        near, distances, scores = packed.nearest(query, k, limit=limit)
+        # candidates are about equally near: bounds would rule little out before one is computed
+        every = limit == np.inf
+        near, distances, scores = packed.nearest(query, k, limit=limit, exhaustive=every)
         for i in near.tolist():
             name, label = original_text(rows["name"][i]), original_text(rows["label"][i])
             self.found[int(places[i])] = (name, label, clips[i])

@@ -9,34 +9,25 @@ version that they opened. The columns are those of `lance_records`.
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from vipecli.embedding.embed import Embeddings
-from vipecli.errors import FormatError, MissingExtraError, VipeError
-from vipecli.files import read_regular, replacing
+from vipecli.errors import FormatError, MissingExtraError
+from vipecli.files import read_regular
 from vipecli.index import lance_records
-from vipecli.index.lance_records import FRAMES, PLAIN, VECTOR, in_parts
+from vipecli.index.lance_records import FRAMES, PLAIN
 from vipecli.index.manifest import Batch, digest
 from vipecli.index.records import FACTS, Facts, Record, Space
-from vipecli.index.tidying import lock
 from vipecli.poses.poses import Poses
 
 FOLDER, MANIFEST = "index.lance", "index-lance.json"
 FORMAT, VERSION = "vipe index lance", 1
-INDEXED = 20_000
-"""Clips from which on vectors are searched through an approximate index."""
 
 _MOST_BYTES = 1 << 24  # of a manifest
 _PART = 1000  # clips that are read at a time
-_FRAGMENT = 10_000  # clips that are written at a time
-_DELETE = 500  # names in one condition
-_PER_PARTITION = 4000  # clips in a partition of the vectors
-_SUB_DIMS = 4  # dimensions of a vector that one code stands for
-_DELTAS = 8  # of the vector index, after which they are merged
 _FIELDS = {
     "model": str,
     "sigmoid": list,
@@ -89,16 +80,20 @@ class LanceIndex:
         return tuple(found)
 
     def dataset(self) -> Any:
-        """Return the dataset, with checked columns.
+        """Return the dataset, with checked columns; opened once, it keeps what it has read.
 
         Raises
         ------
         FormatError
             if it is damaged.
         """
+        return self._opened
+
+    @cached_property
+    def _opened(self) -> Any:
         path = self.store / FOLDER
         try:
-            data = _lance().dataset(str(path), version=self.data)
+            data = lance().dataset(str(path), version=self.data)
             lance_records.check_schema(data.schema, self.dims)
         except (ValueError, OSError, RuntimeError) as exc:
             raise self._damaged(exc) from exc
@@ -223,111 +218,6 @@ def _checked(top: Any) -> dict[str, Any]:
     return dict(content)
 
 
-def commit(
-    index: LanceIndex, records: Iterable[Record], *, remove: Iterable[str] = (), **changes: Any
-) -> LanceIndex:
-    """Add clips to an index, remove others, and make that its state on disk.
-
-    Parameters and errors are those of `commit.commit`. The cost is in proportion to the clips that
-    are added, and to those that are removed.
-    """
-    folder = index.store / FOLDER
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with lock(folder):
-            return _commit(replace(index, **changes), records, set(remove))
-    except OSError as exc:
-        raise VipeError(f"{exc.filename or folder}: cannot be written ({exc.strerror})") from exc
-
-
-def _commit(index: LanceIndex, records: Iterable[Record], gone: set[str]) -> LanceIndex:
-    lance = _lance()
-    _check_unchanged(index)
-    data = _restored(index)
-    for part in in_parts(records, _FRAGMENT):
-        index = _of_model(index, part)
-        if data is not None:
-            data = _without(data, [*gone, *(record.facts.name for record in part)])
-            gone = set()
-        batch = lance_records.to_batch(part, index.dims)
-        if data is None:
-            data = lance.write_dataset([batch], str(index.store / FOLDER), schema=batch.schema)
-        else:
-            data.insert([batch], schema=batch.schema, mode="append")
-    if data is None:
-        return index
-    data = _indexed(_without(data, list(gone)))
-    return _written(replace(index, data=data.version))
-
-
-def compact(index: LanceIndex) -> LanceIndex:
-    """Merge small fragments, drop removed clips and old versions, and bring the vectors' index up.
-
-    Readers that opened the index before have to open it again after an hour.
-
-    Raises
-    ------
-    FormatError
-        if the index has changed since it was loaded.
-    """
-    with lock(index.store / FOLDER):
-        _check_unchanged(index)
-        data = _restored(index)
-        data.optimize.compact_files(target_rows_per_fragment=1 << 20)
-        data = _indexed(data, merge=True)
-        after = _written(replace(index, data=data.version))
-        data.cleanup_old_versions(older_than=timedelta(hours=1))
-        return after
-
-
-def _check_unchanged(index: LanceIndex) -> None:
-    if index.data and exists(index.store):
-        with suppress(FormatError):
-            if read(index.folder, index.store).data != index.data:
-                raise VipeError(
-                    f"{index.folder}: its index was changed meanwhile; run the command again"
-                )
-
-
-def _restored(index: LanceIndex) -> Any:
-    """Dataset at the state of the index, without what a killed process added; None = none yet."""
-    path = str(index.store / FOLDER)
-    if not index.data:
-        with suppress(ValueError, OSError):
-            _lance().dataset(path)
-            _lance().LanceDataset.drop(path)
-        return None
-    data = _lance().dataset(path)
-    if data.version != index.data:
-        data = data.checkout_version(index.data)
-        data.restore()
-    return data
-
-
-def _of_model(index: LanceIndex, part: Sequence[Record]) -> LanceIndex:
-    """The index with the model of its first clips, if that is the one it has."""
-    first = part[0].embeddings
-    model = index.model or first.model
-    for record in part:
-        if record.embeddings.model != model:
-            raise FormatError(
-                f"{record.facts.name}: embedded by {record.embeddings.model}, the index by "
-                f"{model}; an index holds the clips of one model"
-            )
-    if index.model:
-        return index
-    return replace(index, model=model, sigmoid=first.sigmoid, dims=first.mean.shape[1])
-
-
-def _without(data: Any, names: Sequence[str]) -> Any:
-    """The dataset without clips of some names."""
-    for start in range(0, len(names), _DELETE):
-        some = ", ".join(map(quoted, names[start : start + _DELETE]))
-        if some:
-            data.delete(f"name IN ({some})")
-    return data
-
-
 def quoted(text: str) -> str:
     """Return a text as a literal of SQL."""
     from vipecli.index.records import stored_text
@@ -336,53 +226,19 @@ def quoted(text: str) -> str:
     return f"'{escaped}'"
 
 
-def _indexed(data: Any, *, merge: bool = False) -> Any:
-    """The dataset with its indices brought up to date, where it is large enough for them."""
-    count = data.count_rows()
-    if count < INDEXED:
-        return data
-    named = {one["name"]: one for one in data.list_indices()}
-    if "vector_idx" not in named:
-        dims = data.schema.field(VECTOR).type.list_size
-        data = data.create_index(
-            VECTOR,
-            "IVF_PQ",
-            name="vector_idx",
-            metric="l2",
-            num_partitions=max(1, count // _PER_PARTITION),
-            num_sub_vectors=dims // _SUB_DIMS if dims % _SUB_DIMS == 0 else dims,
-        )
-        for column, kind in (("name", "BTREE"), ("key", "BTREE"), ("label", "BITMAP")):
-            data.create_scalar_index(column, kind, name=f"{column}_idx")
-        data.create_scalar_index("viewpoint", "BITMAP", name="viewpoint_idx")
-        return data
-    data.optimize.optimize_indices(num_indices_to_merge=_DELTAS if merge else 0)
-    return data
+def lance() -> Any:
+    """Return the library.
 
-
-def _written(index: LanceIndex) -> LanceIndex:
-    """Name the state that counts from now on."""
-    content = {
-        "model": index.model,
-        "sigmoid": list(index.sigmoid),
-        "dims": index.dims,
-        "source": index.source,
-        "excluded": sorted(index.excluded),
-        "data": index.data,
-    }
-    top = {"format": FORMAT, "version": VERSION, "sha256": digest(content), "index": content}
-    with replacing(index.store / MANIFEST) as part:
-        text = json.dumps(top, indent=1, ensure_ascii=False) + "\n"
-        part.write_bytes(text.encode("utf-8", "backslashreplace"))
-    return index
-
-
-def _lance() -> Any:
+    Raises
+    ------
+    MissingExtraError
+        if it is not installed.
+    """
     os.environ.setdefault("LANCE_LOG", "error")
     try:
-        import lance
+        import lance as library
     except ImportError as exc:
         raise MissingExtraError(
             "Lance is not installed; pip install 'vipecli[lance]', or use --store parquet"
         ) from exc
-    return lance
+    return library

@@ -1,7 +1,7 @@
 """Nearest-neighbour search among embedded clips, exact, under the DTW distance of embeddings."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -32,6 +32,7 @@ Found = tuple[IntArray, FloatArray, FloatArray]
 """Places, distances and scores of the clips that were found, each of shape (K,)."""
 
 _GROUP = 1024  # frames of the index in one table; with a query of 56 frames, half a megabyte
+_TOGETHER = 1000  # clips that are laid out together
 _CHUNK = 4  # clips per thread before the best score is updated
 _PROBE = 64  # clips whose distances show whether lower bounds are worth computing
 
@@ -101,7 +102,7 @@ class NeighbourSearch:
             check_same_model(self.clips[0], clip)
             if not len(clip):
                 raise FormatError(f"{name}: a clip without frames; remove it from the index")
-        found = [constant_taps(clip.times) for clip in self.clips]
+        found = _taps_of(self.clips)
         self._uneven = [c for c, offsets in enumerate(found) if offsets is None]
         even = [(c, offsets) for c, offsets in enumerate(found) if offsets is not None]
         self._even = _side_by_side(self.clips, sorted(even, key=lambda one: tuple(one[1])))
@@ -293,6 +294,18 @@ class NeighbourSearch:
         return bounding_spheres(self._even.bounded, self._terms[1], size)
 
 
+def _taps_of(clips: Sequence[Embeddings]) -> list[IntArray | None]:
+    """Offsets of the atrous window of each clip; many clips have the same times."""
+    known: dict[bytes, IntArray | None] = {}
+    out: list[IntArray | None] = []
+    for clip in clips:
+        key = clip.times.tobytes()
+        if key not in known:
+            known[key] = constant_taps(clip.times)
+        out.append(known[key])
+    return out
+
+
 def _side_by_side(clips: Sequence[Embeddings], even: Sequence[tuple[int, IntArray]]) -> SideBySide:
     """Clips of constant rate in one array, in the order given, with the taps of each."""
     taps = np.array([offsets for _, offsets in even], np.int64).reshape(-1, 7)
@@ -302,14 +315,27 @@ def _side_by_side(clips: Sequence[Embeddings], even: Sequence[tuple[int, IntArra
     starts = np.stack([ends - lengths, ends], axis=1)
     frames = int(ends[-1]) + gap if even else 0
     dims = clips[0].mean.shape[1]
-    all_mean, all_var = (np.zeros((dims, frames), np.float32) for _ in range(2))
+    all_mean, all_var = (np.zeros((frames, dims), np.float32) for _ in range(2))
     all_known = np.zeros(frames, bool)
-    for (c, _), (first, last) in zip(even, starts, strict=True):
-        mean, var = filled(clips[c])
-        all_mean[:, first:last], all_var[:, first:last] = mean.T, var.T
-        all_known[first:last] = known_frames(clips[c])
+    for first in range(0, len(even), _TOGETHER):
+        some = [clips[c] for c, _ in even[first : first + _TOGETHER]]
+        spans: list[tuple[int, int]] = starts[first : first + _TOGETHER].tolist()
+        at: IntArray = np.concatenate([np.arange(a, b) for a, b in spans])
+        joined = replace(
+            some[0],
+            mean=np.concatenate([clip.mean for clip in some]),
+            std=np.concatenate([clip.std for clip in some]),
+            times=np.concatenate([clip.times for clip in some]),
+        )
+        all_mean[at], all_var[at] = filled(joined)
+        all_known[at] = known_frames(joined)
     order = np.array([c for c, _ in even], np.int64)
-    return SideBySide(order, all_mean, all_var, all_known, gap, starts, taps)
+    return SideBySide(order, _columns(all_mean), _columns(all_var), all_known, gap, starts, taps)
+
+
+def _columns(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows as columns, in C order."""
+    return np.ascontiguousarray(rows.T)
 
 
 def _costs(query: Embeddings, terms: NDArray[np.float32]) -> _kernels.Costs:

@@ -20,7 +20,7 @@ from vipecli.index.distance_table import MOST, Progress, distance_table
 from vipecli.index.hubness import Hubness
 from vipecli.index.neighbours import NeighbourSearch
 from vipecli.index.records import Facts
-from vipecli.index.shortlist import Shortlist
+from vipecli.index.shortlist import Shortlist, StoredClips
 from vipecli.index.store import Index, store
 from vipecli.poses.poses import Poses
 
@@ -30,6 +30,7 @@ IN_MEMORY = 50_000
 CALIBRATION = "_calibration.json"
 SHORTLISTS = "_shortlist-"
 
+_POOLED = 1000  # clips whose vectors are computed together
 _WAY = 2  # of sampling: stored calibrations of another one are not used
 
 
@@ -132,7 +133,9 @@ def open_for_search(
     key = f"{index.version} {hubs} {k} {sha256(repr(kept).encode()).hexdigest()}"
     if len(facts) > MOST:
         near = Hubness.none(len(packed))
-        found = _calibrated(index, f"{key} {_WAY}", lambda: _by_sample(packed.clips, labels, k))
+        found = _calibrated(
+            index, f"{key} {_WAY}", lambda: _by_sample(packed.clips, packed.labels, k)
+        )
     else:
         table = distance_table(index, facts, clips, progress)[np.ix_(kept, kept)]
         enough = hubs and len(packed) >= 2 * hubs
@@ -141,9 +144,17 @@ def open_for_search(
     return OpenedIndex(index, chosen, packed, near, found)
 
 
-def _by_sample(clips: Sequence[Embeddings], labels: NDArray[np.str_], k: int) -> Calibration:
-    vectors = np.stack([shortlist.pooled(clip) for clip in clips])
-    return calibrate_by_sample(clips, vectors, labels, np.ones(len(labels), bool), k)
+def _by_sample(clips: Sequence[Embeddings], labels: Sequence[str], k: int) -> Calibration:
+    parts = (clips[start : start + _POOLED] for start in range(0, len(clips), _POOLED))
+    vectors = np.concatenate([shortlist.pooled_many(part) for part in parts])
+    there = np.ones(len(labels), bool)
+    return calibrate_by_sample(_reading(clips), vectors, labels, there, k)
+
+
+def _reading(
+    clips: Sequence[Embeddings] | StoredClips,
+) -> Callable[[NDArray[np.int64]], list[Embeddings]]:
+    return lambda places: [clips[int(place)] for place in places]
 
 
 def _open_large(
@@ -152,10 +163,11 @@ def _open_large(
     """An index that is searched through a shortlist, which is rebuilt when it has changed."""
     large = _shortlist(index, facts)
     out = np.array([leave_out(one) for one in facts])
-    labels = np.array(large.labels)
     key = f"{index.version} large {k} {sha256(out.tobytes()).hexdigest()} {_WAY}"
     found = _calibrated(
-        index, key, lambda: calibrate_by_sample(large.clips, large.pooled, labels, ~out, k)
+        index,
+        key,
+        lambda: calibrate_by_sample(_reading(large.clips), large.pooled, large.labels, ~out, k),
     )
     return OpenedIndex(index, tuple(facts), large, Hubness.none(0), found, out)
 

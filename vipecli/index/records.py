@@ -113,12 +113,16 @@ def to_table(records: Sequence[Record]) -> "pyarrow.Table":
 
 def stored_text(text: str) -> str:
     """Return a text as Parquet can store it."""
+    if text.isascii() and "\\" not in text:
+        return text
     escaped = re.sub(r"\\(?=udc[0-9a-f]{2})", r"\\udc5c", text)
     return escaped.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def original_text(text: str) -> str:
     """Return the text that was stored."""
+    if "\\" not in text:
+        return text
 
     def char(match: re.Match[str]) -> str:
         return "\\" if match[1] == "5c" else chr(0xDC00 + int(match[1], 16))
@@ -208,6 +212,11 @@ def fault_of(clip: Embeddings) -> str | None:
     """What is wrong with the numbers of a clip; None = nothing."""
     if not len(clip):
         return "has no frames"
+    times, least = clip.times, clip.std.min()
+    most = max(clip.mean.max(), -clip.mean.min(), clip.std.max())
+    whole = least >= 0 and most <= _FARTHEST  # False where a number is NaN
+    if whole and -np.inf < times[0] and times[-1] < np.inf and (times[1:] > times[:-1]).all():
+        return None
     if not (np.isfinite(clip.times).all() and (np.diff(clip.times) > 0).all()):
         return "its times do not increase"
     known, missing = np.isfinite(clip.mean), np.isnan(clip.mean)

@@ -15,7 +15,6 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vipecli.embedding.distance import known_frames
 from vipecli.embedding.embed import Embeddings
 from vipecli.errors import FormatError
 from vipecli.files import read_regular
@@ -39,15 +38,29 @@ def pooled(clip: Embeddings) -> NDArray[Any]:
 
     Of the whole clip where a part shows nobody.
     """
-    known = known_frames(clip)
-    if known.all() and len(clip) >= PARTS:
-        sizes = np.full(PARTS, len(clip) // PARTS) + (np.arange(PARTS) < len(clip) % PARTS)
-        sums = np.add.reduceat(clip.mean, np.cumsum(sizes) - sizes, axis=0)
-        return (sums / sizes[:, None]).astype(np.float32).ravel()
-    whole = clip.mean[known].mean(axis=0) if known.any() else np.zeros(clip.mean.shape[1])
-    parts = np.array_split(np.arange(len(clip)), PARTS)
-    means = [clip.mean[p[known[p]]].mean(axis=0) if known[p].any() else whole for p in parts]
-    return np.concatenate(means).astype(np.float32)
+    return pooled_many([clip])[0]
+
+
+def pooled_many(clips: Sequence[Embeddings]) -> NDArray[Any]:
+    """Pooled vectors of some clips of one model, shape (C, PARTS * D) float32, see `pooled`."""
+    lengths = np.array([len(clip) for clip in clips])
+    mean = np.concatenate([clip.mean for clip in clips]).astype(np.float32, copy=False)
+    std = np.concatenate([clip.std for clip in clips])
+    known = (np.isfinite(mean) & np.isfinite(std)).all(axis=1)
+    # a last row, for parts without frames behind the last clip
+    mean = np.append(np.where(known[:, None], mean, 0), np.zeros((1, mean.shape[1]), "f4"), axis=0)
+    known = np.append(known, False)
+    numbers = np.arange(PARTS)
+    sizes = lengths[:, None] // PARTS + (numbers < lengths[:, None] % PARTS)
+    firsts = (np.cumsum(sizes) - sizes.ravel()).ravel()
+    empty = sizes.ravel() == 0
+    sums = np.add.reduceat(mean, firsts, axis=0)
+    counts = np.add.reduceat(known.astype(np.int64), firsts)
+    sums[empty], counts[empty] = 0, 0
+    sums, counts = sums.reshape(len(clips), PARTS, -1), counts.reshape(len(clips), PARTS, 1)
+    whole = sums.sum(axis=1, keepdims=True) / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    means = np.where(counts > 0, sums / np.maximum(counts, 1), whole)
+    return means.astype(np.float32).reshape(len(clips), -1)
 
 
 class Writer:
@@ -209,15 +222,24 @@ class Shortlist:
         mean, std = np.moveaxis(np.array(self.frames[at]), 1, 0)
         return Embeddings(mean, std, np.array(self.times[at]), self.model, self.sigmoid)
 
-    def candidates(self, query: Embeddings, count: int = SHORTLIST) -> NDArray[Any]:
-        """Places of the clips with the nearest pooled vectors, in no order."""
+    def candidates(
+        self, query: Embeddings, count: int = SHORTLIST, *, leave_out: NDArray[Any] | None = None
+    ) -> NDArray[Any]:
+        """Places of the clips with the nearest pooled vectors, in no order.
+
+        Clips that are left out, shape (C,) bool, take no places.
+        """
         vector = pooled(query)
         near = np.empty(len(self), np.float32)
         for start in range(0, len(self), _BLOCK):
             rows = slice(start, start + _BLOCK)
             near[rows] = self.squares[rows] - 2 * (self.pooled[rows].astype(np.float32) @ vector)
-        count = min(count, len(self))
-        return np.argpartition(near, count - 1)[:count]
+        left = len(self)
+        if leave_out is not None:
+            near[leave_out] = np.inf
+            left -= int(leave_out.sum())
+        count = min(count, left)
+        return np.argpartition(near, count - 1)[:count] if count else np.zeros(0, np.intp)
 
     def nearest(
         self,
@@ -248,7 +270,8 @@ class Shortlist:
         As `NeighbourSearch.nearest`.
         """
         if not exhaustive:
-            found = self._nearest_of(np.sort(self.candidates(query, count)), query, k, leave_out)
+            some = np.sort(self.candidates(query, count, leave_out=leave_out))
+            found = self._nearest_of(some, query, k, None)
             self._let_go()
             return found
         best = np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
@@ -279,7 +302,9 @@ class Shortlist:
         if not len(places):
             return np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
         packed = NeighbourSearch([(f"{place:012d}", "", self.clip(place)) for place in places])
-        near, distances, scores = packed.nearest(query, k, limit=limit)
+        # candidates are about equally near: bounds would rule little out before one is computed
+        every = limit == np.inf
+        near, distances, scores = packed.nearest(query, k, limit=limit, exhaustive=every)
         return places[near], distances, scores
 
 

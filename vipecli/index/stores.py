@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from vipecli.errors import FormatError, VipeError
 from vipecli.index import commit as parquet_commit
-from vipecli.index import lance_store, store
+from vipecli.index import lance_commit, lance_store, store
 from vipecli.index.lance_opened import OpenedLance, open_lance
 from vipecli.index.lance_store import LanceIndex
 from vipecli.index.opened import OpenedIndex, open_for_search
@@ -57,7 +57,7 @@ def commit(
     index: AnyIndex, records: Iterable[Record], *, remove: Iterable[str] = (), **changes: Any
 ) -> AnyIndex:
     """Add clips to an index, remove others, and make that its state; see `commit.commit`."""
-    change = lance_store.commit if isinstance(index, LanceIndex) else parquet_commit.commit
+    change = lance_commit.commit if isinstance(index, LanceIndex) else parquet_commit.commit
     return change(index, records, remove=remove, **changes)
 
 
