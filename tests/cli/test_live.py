@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.bodies import seen, waving
 from tests.media import make_video
 from vipecli.alignment.online import Place
 from vipecli.errors import VipeError
 from vipecli.outputs.live_page import Page
 from vipecli.outputs.live_view import Status
 from vipecli.outputs.window import check_window
+from vipecli.poses.formats import save_poses
 from vipecli.video.read import probe
 
 CLIPS = Path(__file__).parents[2] / "examples" / "clips"
@@ -58,6 +60,22 @@ def test_actions_are_named(vipe, tmp_path):
     assert code == 0 and "frames shown" in out and "repetitions" not in out
     rows = json.loads((tmp_path / "log.json").read_text())["frames"]
     assert {row["label"] for row in rows if "label" in row} <= {"jumping_jack", "squat"}
+
+
+def test_actions_are_named_by_an_index_in_lance(vipe, tmp_path):
+    pytest.importorskip("lance")
+    for i in range(8):
+        folder = tmp_path / "index" / ("up", "down")[i % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        save_poses([seen(waving(30 + i)[:: 1 - 2 * (i % 2)])], folder / f"{i}.json", format="coco")
+    assert vipe("index", "build", tmp_path / "index", "--store", "lance")[0] == 0
+    code, out, err = vipe(
+        *("live", "--classify", "--index", tmp_path / "index", "--source", PUPIL),
+        *("--no-window", "--json", tmp_path / "log.json"),
+    )
+    assert code == 0 and "frames shown" in out, err
+    rows = json.loads((tmp_path / "log.json").read_text())["frames"]
+    assert rows and {row["label"] for row in rows if "label" in row} <= {"up", "down"}
 
 
 def test_refuses_what_nobody_could_see_or_follow(vipe, monkeypatch, tmp_path):

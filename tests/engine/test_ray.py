@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.bodies import seen, waving
+from tests.evaluate.test_penn import write_mat
 from tests.ray_cluster import cluster
 from vipecli.embedding.done_list import load_marks
 from vipecli.poses.formats import save_poses
@@ -120,6 +121,25 @@ def test_ray_indexes_and_labels_what_one_process_does(nodes, clips, vipe, tmp_pa
     code, out, _ = vipe(*label)
     assert code == 0
     assert finished(nodes.vipe(*label, "--engine", "ray"), 0)[0] == out
+
+
+def test_ray_evaluates_what_one_process_does(nodes, vipe, tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        xy = rng.uniform(20, 200, (1, 13, 2)) + rng.normal(0, 3, (14 + i, 13, 2)).cumsum(axis=0)
+        where = tmp_path / "penn" / "labels" / f"{i:04d}.mat"
+        write_mat(where, xy, np.ones((14 + i, 13), np.uint8), ("squat", "bowl")[i % 2])
+    penn = ("evaluate", "penn", tmp_path / "penn", "--hubs", 0, "--json")
+    figures = {}
+    for engine in ("local", "ray"):
+        result = tmp_path / f"{engine}.json"
+        if engine == "local":
+            assert vipe(*penn, result)[0] == 0
+        else:
+            finished(nodes.vipe(*penn, result, "--engine", "ray"), 0)
+        figures[engine] = json.loads(result.read_text())
+    assert figures["ray"] == figures["local"]
+    assert figures["local"]["queries"] == 12
 
 
 def test_a_worker_that_is_killed_loses_nothing(nodes, tmp_path):

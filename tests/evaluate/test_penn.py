@@ -9,6 +9,7 @@ from scipy.io import savemat
 
 from tests.stubs import model
 from vipecli.embedding.embed import Embeddings
+from vipecli.engine import Local
 from vipecli.errors import FormatError
 from vipecli.evaluate import penn
 from vipecli.evaluate.penn_score import blocks
@@ -228,6 +229,15 @@ def test_penn_blocks_cover_the_table(monkeypatch):
     monkeypatch.setattr(penn, "_BLOCK", 2)
     np.testing.assert_allclose(penn.distances(clips, progress=steps.append), whole, rtol=1e-5)
     assert sum(steps) == penn._cells(clips, None)
+
+
+def test_penn_distances_by_other_processes_are_equal():
+    clips = [moving(np.arange(8 + k) * k / 9) for k in range(60)]
+    together = penn.distances(clips)
+    pool = Local(2)
+    np.testing.assert_array_equal(penn.distances(clips, executor=pool), together)
+    both = penn.distances(clips[:5], clips), penn.distances(clips[:5], clips, executor=pool)
+    np.testing.assert_array_equal(*both)
 
 
 def test_penn_split():

@@ -59,6 +59,33 @@ def test_clips_with_holes_are_pooled_over_what_is_seen():
     assert (shortlist.pooled(nobody) == 0).all()
 
 
+def test_clips_are_pooled_together_as_one_by_one():
+    def naive(one):
+        known = np.isfinite(one.mean).all(axis=1)
+        whole = one.mean[known].mean(axis=0) if known.any() else np.zeros(one.mean.shape[1])
+        parts = np.array_split(np.arange(len(one)), shortlist.PARTS)
+        means = [one.mean[p[known[p]]].mean(axis=0) if known[p].any() else whole for p in parts]
+        return np.concatenate(means)
+
+    nobody = clip(1, 1)
+    nobody.mean[:] = np.nan
+    clips = [clip(0, 0, t=t) for t in (1, 2, 3, 4, 5, 41)]
+    clips = [clips[0], holey(clip(1, 1, t=40)), nobody, *clips, clips[0]]
+    found = shortlist.pooled_many(clips)
+    np.testing.assert_allclose(found, [naive(one) for one in clips], rtol=1e-5, atol=1e-6)
+    for one, vector in zip(clips, found, strict=True):
+        np.testing.assert_array_equal(shortlist.pooled(one), vector)
+
+
+def test_clips_that_are_left_out_take_no_places_of_the_shortlist(index):
+    query = clip(2, 77, t=40)
+    out = np.ones(len(CLIPS), bool)
+    out[[3, 14, 35, 59]] = False
+    places, _, _ = index.nearest(query, 10, leave_out=out, count=10)
+    assert set(places) == {3, 14, 35, 59}
+    assert not len(index.nearest(query, 10, leave_out=np.ones(len(CLIPS), bool))[0])
+
+
 def test_many_clips_of_one_length_are_packed_alike():
     packed = NeighbourSearch([(f"{i:02d}", "", c) for i, c in enumerate(CLIPS)])
     mean, std = (np.concatenate([getattr(c, name) for c in CLIPS]) for name in ("mean", "std"))

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vipecli.alignment.settings import Ends
+from vipecli.cli.engines import with_executor
 from vipecli.cli.evaluate_inputs import (
     described_pool,
     draw_poses,
@@ -23,6 +24,9 @@ from vipecli.cli.evaluate_sequence import sequence
 from vipecli.cli.figures import show_alignment, show_calibration, show_penn, show_retrieval
 from vipecli.cli.help import App
 from vipecli.cli.options import Json, Person, PoseModel, Weights
+
+if TYPE_CHECKING:
+    from vipecli.engine import Executor
 
 app = App("Measure the embedding: poses across views, actions, alignment, calibration.")
 
@@ -132,6 +136,7 @@ def retrieval(
 
 
 @app.command()
+@with_executor
 def penn(
     labels: Annotated[
         Path, typer.Argument(metavar="DIR", help="Penn Action (with labels/*.mat), or an .npz.")
@@ -162,6 +167,8 @@ def penn(
     ] = 0,
     json: Json = None,
     weights: Weights = None,
+    *,
+    executor: "Executor",
 ) -> None:
     """Recognise actions and order frames on Penn Action, from labelled joints.
 
@@ -193,6 +200,7 @@ def penn(
                 hubs=hubs,
                 k=k,
                 folds=folds,
+                executor=executor,
                 progress=progress,
             )
         settings = {
@@ -211,6 +219,7 @@ def penn(
 
 
 @app.command()
+@with_executor
 def alignment(
     clips: Annotated[
         list[Path],
@@ -231,6 +240,8 @@ def alignment(
     person: Person = "largest",
     pose_model: PoseModel = None,
     weights: Weights = None,
+    *,
+    executor: "Executor",
 ) -> None:
     """Align clips of one motion from different cameras where the truth is known.
 
@@ -246,7 +257,7 @@ def alignment(
         for name, model in models.items():
             methods.append(protocol.embedding(name, model))
         with stage_bars() as bar:
-            takes = read_takes(clips, person, pose_model, bar)
+            takes = read_takes(clips, person, pose_model, bar, executor)
             count = sum(1 for _ in protocol.pairs(takes))
             rows = protocol.alignment(
                 takes,

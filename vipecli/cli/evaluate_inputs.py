@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from vipecli.embedding.embed import Model
+    from vipecli.engine import Executor, Tick
     from vipecli.evaluate.alignment import Take
+    from vipecli.poses.poses import Poses
 
 
 def load_models(weights: Path | None, compare: list[Path] | None) -> dict[str, "Model"]:
@@ -57,24 +60,36 @@ def described_pool(
 
 
 def read_takes(
-    clips: list[Path], person: str, pose_model: Path | None, bar: Callable
+    clips: list[Path], person: str, pose_model: Path | None, bar: Callable, executor: "Executor"
 ) -> list["Take"]:
     """Poses of rendered clips, or of synchronised videos: there the time is the moment."""
+    from vipecli.engine import in_order
     from vipecli.evaluate.alignment import Take, read_truth
-    from vipecli.poses.detect import detect
-    from vipecli.poses.gaps import fill_gaps
     from vipecli.video.read import probe
 
     known = read_truth(clips[0]) if len(clips) == 1 else [(path, "", None) for path in clips]
+    paths = [path for path, _, _ in known]
+    advance = bar("poses", sum(probe(path).frames or 0 for path in paths), "frames")
+
+    def tick(steps: int, *, ahead: int = 0) -> None:
+        advance(steps)
+
     out = []
-    for path, motion, moment in known:
-        tick = bar(f"poses of {path.name}", probe(path).frames, "frames")
-        poses = detect(
-            path, person=person, model=pose_model, progress=lambda done, tick=tick: tick(1)
-        )
-        poses = fill_gaps(poses)
+    found = in_order(executor, partial(_poses, person, pose_model), paths, tick=tick)
+    for (path, motion, moment), outcome in zip(known, found, strict=True):
+        if outcome.error:
+            raise outcome.error
+        poses = outcome.result
         out.append(Take(path.name, motion, poses, poses.times if moment is None else moment))
     return out
+
+
+def _poses(person: str, pose_model: Path | None, path: Path, tick: "Tick") -> "Poses":
+    """Poses of one clip, short gaps filled."""
+    from vipecli.poses.detect import detect
+    from vipecli.poses.gaps import fill_gaps
+
+    return fill_gaps(detect(path, person=person, model=pose_model, progress=lambda done: tick(1)))
 
 
 @contextmanager

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from vipecli.embedding.embed import Embeddings, Model, embed
+from vipecli.engine import Executor, Local, Tick
 from vipecli.errors import FormatError
 from vipecli.evaluate.penn_order import tau, tau_count, tau_pairs
 from vipecli.evaluate.penn_score import Table, answers, fold_tables
@@ -31,6 +33,7 @@ def distances(
     index: Sequence[Embeddings] | None = None,
     *,
     every: int = 1,
+    executor: Executor | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> np.ndarray:
     """Distance of clips to clips, as `vipe classify` measures it.
@@ -42,6 +45,8 @@ def distances(
         every pair is computed once.
     every
         compare every so many frames only: 2 takes a quarter of the time.
+    executor
+        computes blocks of rows; None = this process.
     progress
         called with the number of pairs of clips done since its last call.
 
@@ -49,28 +54,38 @@ def distances(
     -------
     shape (Q, I) float64. Mean atrous frame distance along the warping path.
     """
-    thin = [("", "", thinned(clip, every)) for clip in queries]
-    if index is not None:
-        return _rows(thin, [("", "", thinned(clip, every)) for clip in index], progress)
-    table = np.zeros((len(thin), len(thin)))
-    for start in range(0, len(thin), _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        table[rows, start:] = _rows(thin[rows], thin[start:], progress)
-        table[start:, rows] = table[rows, start:].T
+    rows = [thinned(clip, every) for clip in queries]
+    columns = rows if index is None else [thinned(clip, every) for clip in index]
+    table = np.zeros((len(rows), len(columns)))
+    task = partial(_block, rows, None if index is None else columns)
+
+    def tick(steps: int, *, ahead: int = 0) -> None:
+        if progress and steps:
+            progress(steps)
+
+    starts = range(0, len(rows), _BLOCK)
+    for outcome in (executor or Local()).run(task, starts, tick=tick):
+        if outcome.error:
+            raise outcome.error
+        here = slice(outcome.item, outcome.item + _BLOCK)
+        if index is None:
+            table[here, outcome.item :] = outcome.result
+            table[outcome.item :, here] = outcome.result.T
+        else:
+            table[here] = outcome.result
     return table
 
 
-def _rows(
-    queries: list[tuple[str, str, Embeddings]],
-    index: list[tuple[str, str, Embeddings]],
-    progress: Callable[[int], object] | None,
+def _block(
+    queries: list[Embeddings], index: list[Embeddings] | None, start: int, tick: Tick
 ) -> np.ndarray:
-    packed = NeighbourSearch(index)
-    out = np.empty((len(queries), len(index)))
-    for i, (_, _, query) in enumerate(queries):
+    """Distances of a block of clips to all, or without an index to those from its first on."""
+    packed = NeighbourSearch([("", "", clip) for clip in index or queries[start:]])
+    rows = queries[start : start + _BLOCK]
+    out = np.empty((len(rows), len(packed)))
+    for i, query in enumerate(rows):
         out[i] = packed.distances(query)
-        if progress:
-            progress(len(index))
+        tick(len(packed))
     return out
 
 
@@ -154,6 +169,7 @@ def evaluate(
     hubs: int = 0,
     k: int = VOTERS,
     folds: int = 0,
+    executor: Executor | None = None,
     progress: Callable[[str, int, int], object] | None = None,
 ) -> dict[str, Any]:
     """All figures of Penn Action for one model.
@@ -167,7 +183,7 @@ def evaluate(
     queries
         ``train``: the training split alone, each clip left out of its own index; ``test``: the
         test clips against the training clips.
-    every, hubs, k, folds
+    every, hubs, k, folds, executor
         as in `distances` and `score`.
     progress
         called with the name of a stage, its number of steps, and the steps done since the last
@@ -188,12 +204,12 @@ def evaluate(
     sides = [_embedded(asked, model, report("embedding", len(asked)))]
     if index is not None:
         sides.append(_embedded(index, model, report("embedding of the index", len(index))))
-    table = distances(*sides, every=every, progress=report("distances", _cells(asked, index)))
+    work = {"every": every, "executor": executor}
+    table = distances(*sides, **work, progress=report("distances", _cells(asked, index)))
     own = None
     if index is not None:
-        own = distances(
-            sides[1], every=every, progress=report("distances of the index", _cells(index, None))
-        )
+        cells = _cells(index, None)
+        own = distances(sides[1], **work, progress=report("distances of the index", cells))
     pairs = tau_pairs(sides[0], asked, progress=report("order of frames", tau_count(asked)))
 
     def figures(rows: np.ndarray, columns: np.ndarray) -> dict[str, Any]:

@@ -31,6 +31,7 @@ LeftOut = tuple[IntArray, FloatArray]
 """The k nearest clips of one that is left out, and their scores; fewer where there are fewer."""
 
 _BLOCK = 1 << 14  # pooled vectors that are compared with the sample at a time
+_TOGETHER = 10  # left-out clips whose candidates are read together
 _UNSURE = 0.01  # least probability that a true label counts with
 _MOST_BYTES = 1 << 16  # of a stored calibration
 _PRIOR = 1.0  # weight of the default calibration, in clips per parameter
@@ -101,18 +102,24 @@ def calibrate_by_sample(
     clips_of = np.bincount(codes[places], minlength=1)
     seen: list[tuple[NDArray[np.bool_], FloatArray]] = []
     unseen: list[FloatArray] = []
-    near = _near_by_vectors(vectors, codes, there, sample)
-    for i, of_all, of_others, clip in zip(sample.tolist(), *near, read(sample), strict=True):
-        some = np.union1d(of_all, of_others)
-        if not len(some):
-            continue
-        packed = NeighbourSearch([("", "", one) for one in read(some)])
-        distances = packed.distances(clip)
-        if clips_of[codes[i]] > 1:
-            places, scores = _lowest(of_all, distances[np.searchsorted(some, of_all)], k)
-            seen.append((codes[places] == codes[i], scores))
-        if len(of_others):
-            unseen.append(_lowest(of_others, distances[np.searchsorted(some, of_others)], k)[1])
+    of_all, of_others = _near_by_vectors(vectors, codes, there, sample)
+    for start in range(0, len(sample), _TOGETHER):
+        group = slice(start, start + _TOGETHER)
+        wanted = np.unique(np.concatenate([sample[group], *of_all[group], *of_others[group]]))
+        clips = dict(zip(wanted.tolist(), read(wanted), strict=True))
+        for i, near, strange in zip(
+            sample[group].tolist(), of_all[group], of_others[group], strict=True
+        ):
+            some = np.union1d(near, strange)
+            if not len(some):
+                continue
+            packed = NeighbourSearch([("", "", clips[one]) for one in some.tolist()])
+            distances = packed.distances(clips[i])
+            if clips_of[codes[i]] > 1:
+                voters, scores = _lowest(near, distances[np.searchsorted(some, near)], k)
+                seen.append((codes[voters] == codes[i], scores))
+            if len(strange):
+                unseen.append(_lowest(strange, distances[np.searchsorted(some, strange)], k)[1])
     return fit(seen, unseen, k, Calibration.default(None))
 
 
@@ -138,15 +145,20 @@ def _near_by_vectors(
         apart[here, sample[here] - start] = np.inf
         strangers = np.where(mine == codes[block], np.float32(np.inf), apart)
         for best, table in ((of_all, apart), (of_others, strangers)):
-            best[:] = [_with_nearer(*one, start, row) for one, row in zip(best, table, strict=True)]
+            limits = [one[1].max() if len(one[1]) == CANDIDATES else np.inf for one in best]
+            for s in np.flatnonzero((table < np.array(limits)[:, None]).any(axis=1)):
+                best[s] = _with_nearer(*best[s], start, table[s], limits[s])
     return [places for places, _ in of_all], [places for places, _ in of_others]
 
 
 def _with_nearer(
-    places: IntArray, apart: NDArray[np.float32], start: int, row: NDArray[np.float32]
+    places: IntArray,
+    apart: NDArray[np.float32],
+    start: int,
+    row: NDArray[np.float32],
+    limit: np.float32 | float,
 ) -> tuple[IntArray, NDArray[np.float32]]:
     """The `CANDIDATES` nearest of those that are known and those of a block."""
-    limit = apart.max() if len(apart) == CANDIDATES else np.inf
     new = np.flatnonzero(row < limit)
     places, apart = np.append(places, new + start), np.append(apart, row[new])
     if len(places) > CANDIDATES:
