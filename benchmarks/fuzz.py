@@ -6,10 +6,11 @@ Each case is a small valid file of `fuzz_seeds` (videos in many containers, code
 of frames, keypoint files of every format, recorded motion, tables of labels, configurations, each
 file of an index, models) with a few random edits: bits, bytes, cuts, repeats, pieces of other
 files, and other numbers in texts. A case fails if anything but a `VipeError` comes out, if its
-process dies or needs more than 1 GB beyond what it has when it starts, or if it takes longer than
-20 s. The same seed makes the same cases: ``--seed 1234 --cases 1`` is case 1234 again. ``--only
-"*.bvh"`` takes the kinds of file whose name matches. With ``--coverage SECONDS`` atheris, if
-installed (``pip install atheris``), looks for cases in the keypoint readers by itself.
+process dies or needs more than 1 GB beyond what it has when it starts, or if it takes more than 20
+s of processor time (or 10 minutes, where it waits). The same seed makes the same cases: ``--seed
+1234 --cases 1`` is case 1234 again. ``--only "*.bvh"`` takes the kinds of file whose name matches.
+With ``--coverage SECONDS`` atheris, if installed (``pip install atheris``), looks for cases in the
+keypoint readers by itself.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import contextlib
 import faulthandler
 import re
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,7 +36,8 @@ from benchmarks.fuzz_seeds import Seed, seeds
 from vipecli.errors import VipeError
 from vipecli.poses.formats import FORMATS
 
-_HANG_S = 20
+_HANG_S = 20  # of processor time, so that a busy machine fails nothing
+_WAIT_S = 600
 _MEMORY = 1 << 30  # bytes
 _STACK = 2 << 20  # bytes per thread
 _BATCH = 2000  # cases per process
@@ -159,6 +162,7 @@ def _outcome(seed: Seed, path: Path) -> Exception | None:
 def _worker(first: int, count: int, only: str) -> None:
     """Run cases in this process; print failures, and the number of each case before it starts."""
     faulthandler.enable()
+    faulthandler.register(signal.SIGPROF, chain=True)  # then the signal ends the process
     outcomes: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as name:
         kinds = _chosen(Path(name), only)  # loads all libraries
@@ -167,8 +171,10 @@ def _worker(first: int, count: int, only: str) -> None:
         run = _cases(first, count, Path(name), kinds)
         for case in range(first, first + count):
             print(f"case {case}", flush=True)
-            faulthandler.dump_traceback_later(_HANG_S, exit=True)
+            faulthandler.dump_traceback_later(_WAIT_S, exit=True)
+            signal.setitimer(signal.ITIMER_PROF, _HANG_S)
             _, seed, error = next(run)
+            signal.setitimer(signal.ITIMER_PROF, 0)
             faulthandler.cancel_dump_traceback_later()
             outcomes["refused" if error else "read"] += 1
             if error is not None and (not isinstance(error, VipeError) or "\n" in str(error)):
@@ -193,7 +199,7 @@ def _run(first: int, count: int, only: str) -> tuple[int, int, list[str]]:
     failures: list[str] = []
     at, end = first, first + count
     while at < end:
-        size = min(_BATCH, end - at)
+        size, before = min(_BATCH, end - at), len(failures)
         command = [sys.executable, "-m", "benchmarks.fuzz", "--worker", str(at), str(size)]
         command += ["--only", only]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace")
@@ -208,7 +214,12 @@ def _run(first: int, count: int, only: str) -> tuple[int, int, list[str]]:
             reason = f"the process died ({done.returncode})\n{done.stderr[-2000:]}"
             failures.append(f"failed {last}: {reason}")
             at = last + 1
-        print(f"{at - first} of {count} cases, {len(failures)} failures", flush=True)
+        print(
+            *failures[before:],
+            f"{at - first} of {count} cases, {len(failures)} failures",
+            sep="\n",
+            flush=True,
+        )
     return read, refused, failures
 
 
@@ -260,7 +271,6 @@ def main() -> int:
         return 0
     start = time.perf_counter()
     read, refused, failures = _run(args.seed, args.cases, args.only)
-    print(*failures, sep="\n")
     print(
         f"{args.cases} cases: {read} read, {refused} refused, {len(failures)} failures "
         f"in {time.perf_counter() - start:.0f} s"
