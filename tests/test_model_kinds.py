@@ -58,6 +58,13 @@ def outside(model, location="decoy.bin"):
         entry.key, entry.value = key, text
 
 
+def no_utf8(data):
+    """Let an operator be called what no text is."""
+    model = onnx.load_from_string(data)
+    model.graph.node[0].op_type = "Missing~"
+    return model.SerializeToString().replace(b"Missing~", b"Missing\xff")
+
+
 def renamed(model):
     """Let the inputs have other names."""
     for one in model.graph.input:
@@ -103,6 +110,11 @@ WRONG = {
     "no ONNX": (bytes_of(lambda _: b"no model"), "not an ONNX model", "the same"),
     "nothing": (bytes_of(lambda _: b""), "not an ONNX model", "the same"),
     "cut": (bytes_of(lambda data: data[: len(data) // 2]), "not an ONNX model", "the same"),
+    "an operator's name is no UTF-8": (
+        bytes_of(no_utf8),
+        "not an ONNX model",
+        "the same, after four lines of onnxruntime on stdout",
+    ),
     "weights elsewhere": (
         rewritten(outside),
         "keeps its weights in other files",
@@ -163,7 +175,7 @@ READERS = {
 
 @pytest.mark.parametrize("kind", WRONG)
 @pytest.mark.parametrize("good, read", READERS.values(), ids=READERS)
-def test_a_wrong_file_is_one_line(tmp_path, monkeypatch, good, read, kind):
+def test_a_wrong_file_is_one_line(tmp_path, monkeypatch, capfd, good, read, kind):
     make, says, _ = WRONG[kind]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "decoy.bin").write_bytes(bytes(1 << 20))
@@ -180,6 +192,7 @@ def test_a_wrong_file_is_one_line(tmp_path, monkeypatch, good, read, kind):
         read(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
+    assert not capfd.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["decoder", "encoder", "refiner"])
