@@ -5,6 +5,7 @@ second table: how time and memory grow.
 """
 
 import argparse
+import itertools
 import json
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import footage, growth, peers
+from benchmarks import footage, growth, gym, peers
 from benchmarks.rows import Row, embeddings, least_ms, machine, side_by_side
 from vipecli import _kernels
 from vipecli.alignment.align import align
@@ -148,7 +149,7 @@ def main() -> None:
         "distances": distances,
         "paths": paths,
         "search": search,
-        "embed": footage.embed,
+        "embed": lambda: itertools.chain(gym.gym(), footage.embed()),
         "align": footage.align,
         "growth": growth.rows,
     }

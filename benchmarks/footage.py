@@ -109,6 +109,8 @@ def embed() -> Iterator[Row]:
     The peer is a process of its own, too, and loads its model once per clip. Two of it at once,
     each with half of the clips, tell how much two jobs can bring on this machine.
     """
+    if shutil.which("ffmpeg") is None:
+        return
     for sources, seconds in ((_CLIPS, 5), (SQUATS, 10)):
         with _films(sources, seconds) as clips:
             yield from _embedded(clips, f"{len(clips)} films of {seconds} s 1080p")
@@ -123,8 +125,8 @@ def _embedded(clips: list[Path], what: str) -> Iterator[Row]:
             jobs: vipe("embed", folder, "--jobs", jobs, "--out", folder.parent / f"{turn}.{jobs}")
             for jobs in taken
         }
-        theirs = _bare(clips)
-        halves = _bare(clips[::2], clips[1::2])
+        theirs = bare_loop(clips)
+        halves = bare_loop(clips[::2], clips[1::2])
         if turn:  # the first turn warms the caches
             at_once.append((halves, theirs))
             for jobs, pairs in taken.items():
@@ -134,7 +136,7 @@ def _embedded(clips: list[Path], what: str) -> Iterator[Row]:
     yield _typical(f"two bare loops at once, {what}", at_once, "one of them")
 
 
-def _bare(*parts: list[Path]) -> float:
+def bare_loop(*parts: list[Path]) -> float:
     """Seconds that processes of bare MediaPipe take, one per part of the clips, all at once."""
     code = "import sys; from pathlib import Path; from benchmarks.footage import bare_mediapipe"
     loop = [sys.executable, "-c", f"{code}; [bare_mediapipe(Path(p)) for p in sys.argv[1:]]"]
