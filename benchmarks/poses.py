@@ -312,9 +312,9 @@ def ours(path: Path, measures: frozenset[str]) -> tuple[Tracks, np.ndarray, tupl
 
 def _follow(path: Path, people: Callable) -> tuple[Tracks, np.ndarray, tuple[int, int]]:
     tracks, times, size = Tracks(), [], (1, 1)
-    for time_s, bgr in read_frames(path):
-        size = (bgr.shape[1], bgr.shape[0])
-        tracks.add(len(times), time_s, people(prepare(bgr), time_s, size))
+    for time_s, rgb in read_frames(path, rgb=True):
+        size = (rgb.shape[1], rgb.shape[0])
+        tracks.add(len(times), time_s, people(prepare(rgb), time_s, size))
         times.append(time_s)
     return tracks, np.array(times), size
 

@@ -287,7 +287,7 @@ def test_who_bends_down_steadily_is_not_looked_at_twice_in_every_frame(monkeypat
         looks.clear()
         found.append(detect(clip, end_s=2.0).xy)
         counts.append(len(looks))
-    assert counts[0] >= 10 and 1 <= counts[1] <= counts[0] / 2
+    assert counts[0] >= 8 and 1 <= counts[1] <= counts[0] / 2
     assert np.abs(found[0] - found[1]).max() <= 2, "pixels"
 
 
@@ -314,3 +314,22 @@ def test_what_was_filled_is_marked():
     assert again.part(slice(9, 12)).filled.all()
     assert after.part(slice(0, 4)).filled is None
     assert fill_gaps(before, max_gap_s=0).filled is None
+
+
+def test_a_small_person_is_followed_in_a_window(monkeypatch):
+    """MediaPipe's detector sees nobody so small in a whole frame; before, each was searched."""
+    from vipecli.poses.detection.model_file import model_path
+
+    calls, detect_one = [], BlazePose._detect
+    monkeypatch.setattr(BlazePose, "_detect", lambda *args: (calls.append(1), detect_one(*args))[1])
+    found, looks = [], []
+    with BlazePose(model_path()) as finder:
+        for time_s, image in video.read_frames(CLIPS / FRONT, size=(110, 110), rgb=True, end_s=1):
+            picture = np.full((720, 1280, 3), 120, np.uint8)
+            picture[400:510, 700:810] = image
+            calls.clear()
+            found += finder.people(picture, time_s, (1280, 720))
+            looks.append(len(calls))
+    middle = np.array([person[:, :2].mean(axis=0) for person in found])
+    assert len(found) == len(looks) and (np.abs(middle - (755, 455)) < 30).all()
+    assert sum(looks[1:]) < len(looks) / 6

@@ -22,7 +22,7 @@ class Boxes:
         self.xy = np.stack([person[:, _XY] for person in people])
         self.low, self.high = self.xy.min(axis=1), self.xy.max(axis=1)
         self.size = np.hypot(*(self.high - self.low).T) + 1e-6
-        self.middle = self.xy.mean(axis=1)
+        self.middle = self.xy.sum(axis=1) / self.xy.shape[1]
 
     def may_be_near(self, other: "Boxes", reach: np.ndarray | float) -> np.ndarray:
         """Return (N, M) bool: False where the mean landmark distance surely exceeds a reach.
@@ -50,6 +50,6 @@ class Boxes:
         for first in range(0, len(rows), step):
             a, b = rows[first : first + step], columns[first : first + step]
             offset = self.xy[a] - other.xy[b]
-            apart = np.hypot(offset[..., 0], offset[..., 1]).mean(axis=1)
+            apart = np.hypot(offset[..., 0], offset[..., 1]).sum(axis=1) / offset.shape[1]
             out[first : first + step] = apart / np.maximum(self.size[a], other.size[b])
         return out

@@ -113,7 +113,8 @@ def detect_everyone(
         closing(prefetch(_prepared(frames))) as pictures,
     ):
         for time_s, rgb, size in pictures:
-            tracks.add(len(times), time_s, finder.people(rgb, time_s, size))
+            people = finder.people(rgb, time_s, size)
+            tracks.add(len(times), time_s, people, owners=finder.owners)
             times.append(time_s)
             if progress:
                 progress(len(times))

@@ -91,8 +91,8 @@ class Track:
         first = bisect_left(self.moments, self.last_s - _PACE_S)
         if self.last_s - self.moments[first] < _LEAST_PACE_S:
             return last
-        pace = (last[:, XY] - self.people[first][:, XY]).mean(axis=0)
-        pace = pace / (self.last_s - self.moments[first])
+        way = (last[:, XY] - self.people[first][:, XY]).sum(axis=0) / len(last)
+        pace = way / (self.last_s - self.moments[first])
         moved = last.copy()
         moved[:, XY] += pace * min(time_s - self.last_s, _COAST_S)
         return moved
@@ -112,10 +112,21 @@ class Tracks:
         self.tracks: list[Track] = []
         self._storage = storage
 
-    def add(self, frame: int, time_s: float, people: list[np.ndarray]) -> None:
-        """Append each person found in a frame to the track it continues, or start a track."""
-        people = distinct(people)
-        owners = self.match(time_s, people)
+    def add(
+        self,
+        frame: int,
+        time_s: float,
+        people: list[np.ndarray],
+        *,
+        owners: dict[int, int] | None = None,
+    ) -> None:
+        """Append each person found in a frame to the track it continues, or start a track.
+
+        `owners` is what `match` returned for them, if they are `distinct`; None = not known.
+        """
+        if owners is None:
+            people = distinct(people)
+            owners = self.match(time_s, people)
         for p, t in owners.items():
             self.tracks[t].add(frame, time_s, people[p])
         if len(owners) == len(people):
@@ -139,27 +150,19 @@ class Tracks:
         expected = [track.expected(time_s) for track in self.tracks]
         tracks_at, people_at = Boxes(expected), Boxes(people)
         gaps = time_s - np.array([track.last_s for track in self.tracks])
-        reach = _REACH + _REACH_PER_S * np.minimum(gaps, _LOST_S)
-        if people[0].shape[1] > 7:  # clothes are compared, too
-            reach = np.maximum(reach, _LEAP)
-        close = tracks_at.may_be_near(people_at, reach)
-        close |= tracks_at.shared(people_at) > _SAME - 1e-3
-        pairs = sorted(
-            (cost, t, p)
-            for t, p in zip(*(found.tolist() for found in np.nonzero(close)), strict=True)
-            if (cost := _cost(self.tracks[t], expected[t], people[p], time_s)) is not None
-        )
+        pairs = _pairs(self.tracks, tracks_at, people, people_at, gaps)
         owners: dict[int, int] = {}
         taken: set[int] = set()
-        for _, t, p in [*pairs, *_reappearing(tracks_at, people_at, gaps, pairs)]:
+        for _, t, p in [*pairs, *_reappearing(tracks_at, people_at, gaps)]:
             if p not in owners and t not in taken:
                 owners[p] = t
                 taken.add(t)
-        recent = [t for t, one in enumerate(self.tracks) if time_s - one.last_s <= _LOST_S]
+        recent = np.flatnonzero(gaps <= _LOST_S).tolist()
         if not owners and len(people) == len(recent) == 1:  # nobody else it could be
             (t,) = recent
             near = distance(expected[t], people[0]) < _LEAP
-            if near and _colour_distance(self.tracks[t], people[0]) < _OTHER:
+            colours = _colour_distances(self.tracks, people, [t], [0])
+            if near and not colours[0] >= _OTHER:
                 owners[0] = t
         return owners
 
@@ -291,25 +294,41 @@ def with_others(people: list[np.ndarray], found: list[np.ndarray]) -> list[np.nd
     return people + distinct(others)
 
 
-def _cost(track: Track, expected: np.ndarray, person: np.ndarray, time_s: float) -> float | None:
-    """Return the cost of assigning a person to a track; None if it cannot be the same person."""
-    gap_s, apart = time_s - track.last_s, distance(expected, person)
-    if apart <= _REACH + _REACH_PER_S * min(gap_s, _LOST_S):
-        return apart + _DOUBT_PER_S * min(gap_s, _LOST_S) + _colour_distance(track, person)
-    ratio = body_size(person) / body_size(expected)
-    if not 1 / _SIZE_RATIO < ratio < _SIZE_RATIO:
-        return None
-    if Boxes([expected]).shared(Boxes([person])).item() >= _SAME:
-        return 100 + apart  # in place, but in another pose: the detector takes left for right
-    dressed = track.colours is not None and person.shape[1] > 7
-    if dressed and gap_s <= _LOST_S and apart < _LEAP and _colour_distance(track, person) < _ALIKE:
-        return 200 + apart
-    return None
-
-
-def _reappearing(
-    tracks: Boxes, people: Boxes, gaps: np.ndarray, pairs: list[tuple[float, int, int]]
+def _pairs(
+    tracks: Sequence[Track],
+    tracks_at: Boxes,
+    people: Sequence[np.ndarray],
+    people_at: Boxes,
+    gaps: np.ndarray,
 ) -> list[tuple[float, int, int]]:
+    """Return the pairs (cost, track, person) that may be the same person, the nearest first.
+
+    `tracks_at` is where the tracks are expected, `gaps` the time since each was seen, seconds.
+    """
+    recent, gaps = gaps <= _LOST_S, np.minimum(gaps, _LOST_S)
+    reach = _REACH + _REACH_PER_S * gaps
+    dressed = people[0].shape[1] > 7  # clothes are compared, too
+    shared = tracks_at.shared(people_at)
+    close = tracks_at.may_be_near(people_at, np.maximum(reach, _LEAP) if dressed else reach)
+    t, p = np.nonzero(close | (shared > _SAME - 1e-3))
+    apart = tracks_at.distances(people_at, t, p)
+    colours = _colour_distances(tracks, people, t, p)
+    near = apart <= reach[t]
+    ratio = people_at.size[p] / tracks_at.size[t]
+    alike = (ratio > 1 / _SIZE_RATIO) & (ratio < _SIZE_RATIO)
+    # in place, but in another pose: the detector takes left for right
+    placed = alike & (shared[t, p] >= _SAME)
+    leapt = alike & recent[t] & (apart < _LEAP) & (colours < _ALIKE)
+    costs = np.where(
+        near,
+        apart + _DOUBT_PER_S * gaps[t] + np.where(colours >= 0, colours, 0),
+        apart + np.where(placed, 100, 200),
+    )
+    kept = near | placed | leapt
+    return sorted(zip(*(one[kept].tolist() for one in (costs, t, p)), strict=True))
+
+
+def _reappearing(tracks: Boxes, people: Boxes, gaps: np.ndarray) -> list[tuple[float, int, int]]:
     """Return pairs (cost, track, person) of lost tracks that may reappear, the nearest first.
 
     They rank after every near pair, so that they only serve people without one.
@@ -325,11 +344,19 @@ def _reappearing(
     return list(zip(*(values[order].tolist() for values in (cost, t, p)), strict=True))
 
 
-def _colour_distance(track: Track, person: np.ndarray) -> float:
-    """Return the distance of a person's colours from a track's, scaled to body sizes."""
-    if track.colours is None or person.shape[1] <= 7:
-        return 0.0
-    return _COLOUR_WEIGHT * float(np.abs(person[CLOTHES, COLOUR] - track.colours).mean()) / 255
+def _colour_distances(
+    tracks: Sequence[Track], people: Sequence[np.ndarray], t: Sequence[int], p: Sequence[int]
+) -> np.ndarray:
+    """Return the distance of people's colours from tracks', scaled to body sizes, per pair.
+
+    NaN where the colours of one of the two are not known.
+    """
+    out = np.full(len(t), np.nan)
+    for i, (track, person) in enumerate(zip(t, p, strict=True)):
+        worn, seen = tracks[track].colours, people[person]
+        if worn is not None and seen.shape[1] > 7:
+            out[i] = np.abs(seen[CLOTHES, COLOUR] - worn).sum() / worn.size
+    return out * (_COLOUR_WEIGHT / 255)
 
 
 def body_size(person: np.ndarray) -> float:
@@ -348,7 +375,7 @@ def torso_angle(person: np.ndarray) -> float:
 
     Shape (33, 7) only: the trunk goes from the middle of the hips to that of the shoulders.
     """
-    x, y = person[11:13, XY].mean(axis=0) - person[23:25, XY].mean(axis=0)
+    x, y = (person[11, XY] + person[12, XY] - person[23, XY] - person[24, XY]).tolist()
     return float(np.degrees(np.arctan2(-x, -y)))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from vipecli.poses.boxes import Boxes
 from vipecli.poses.detection.background import Background, Frame
 from vipecli.poses.detection.budget import Budget, Searches
-from vipecli.poses.detection.crops import Window, tiles
+from vipecli.poses.detection.crops import Window, fits, tiles
 from vipecli.poses.detection.mediapipe_session import ImageLandmarker, VideoLandmarker, still
 from vipecli.poses.tracking import (
     CLOTHES,
@@ -22,6 +22,7 @@ from vipecli.poses.tracking import (
     Tracks,
     body_size,
     distance,
+    distinct,
     torso_angle,
     with_others,
 )
@@ -34,6 +35,7 @@ _LONGEST_SURVEY_S = 2.0  # with one person in view:
 _LONGEST_ALONE_S = 1.0
 _SURVEY_FRAMES = 5  # between surveys at least, where frames are few
 _SEARCH_S = 1.5  # how long a lost track is searched
+_MISSED = 1  # frames without the person who is followed, until they are followed in a window
 _UPRIGHT_DEG = 45.0  # trunks that lean more are verified, since MediaPipe errs there
 # Two detections that agree are not repeated for this long, while the person moves as expected:
 _TRUST_S = 0.2
@@ -58,6 +60,12 @@ class BlazePose:
         in a window around the expected place, ``turn`` verifies people who are not upright in a
         window in which they are, ``small`` searches parts of the frame. `benchmarks.poses`
         shows what each of them brings.
+
+    Attributes
+    ----------
+    owners
+        of the people in the newest frame those who continue a track, as `Tracks.match` returns it,
+        if every frame is added to tracks.
     """
 
     def __init__(self, model: Path, *, measures: frozenset[str] = MEASURES) -> None:
@@ -65,12 +73,15 @@ class BlazePose:
         self._measures = measures
         self._one = VideoLandmarker(model)
         self._still: ImageLandmarker | None = None
+        self._window: Window | None = None
+        self._missed = 0  # frames in a row in which MediaPipe followed nobody
         self._budget = Budget()
         self._searches = Searches()
         self._next_survey = (-np.inf, 0)  # not before this time, nor before this frame
         self._survey_s, self._surveys = _SURVEY_S, 0
         self._background: Background | None = None
         self._tracks = Tracks()
+        self.owners: dict[int, int] | None = None
         self._trusted_until_s: dict[int, float] = {}  # by track, as `_TRUST_S` says
         self._frames = 0
 
@@ -92,18 +103,51 @@ class BlazePose:
             width and height that the coordinates refer to, pixels.
         """
         frame = Frame(rgb, time_s, size)
-        found = self._one.people(rgb, time_s, size)
-        self._budget.earn(followed=bool(found))
-        found = self._surveyed(frame, found)
-        found = [_coloured(frame, person) for person in found]
-        found = self._verified(frame, found)
-        lost = self._lost(frame, found) if "again" in self._measures else []
-        found = with_others(found, self._redetected(frame, found, lost))
-        found = [p if p.shape[1] > 7 else _coloured(frame, p) for p in found]
-        self._tracks.add(self._frames, time_s, found)
+        followed = self._followed(frame)
+        found = [_coloured(frame, person) for person in self._surveyed(frame, followed)]
+        owners = self._tracks.match(time_s, found)
+        verified = self._verified(frame, found, owners)
+        changed = any(a is not b for a, b in zip(verified, found, strict=True))
+        if changed:
+            verified = [p if p.shape[1] > 7 else _coloured(frame, p) for p in verified]
+            owners = self._tracks.match(time_s, verified)
+        lost = self._lost(frame, verified, owners) if "again" in self._measures else []
+        more = self._redetected(frame, verified, lost)
+        found = with_others(verified, [_coloured(frame, person) for person in more])
+        if changed or more:
+            found = distinct(found)
+            owners = self._tracks.match(time_s, found)
+        self._tracks.add(self._frames, time_s, found, owners=owners)
+        self.owners = owners
         for track in self._tracks.tracks:
             track.forget(time_s - _REMEMBERED_S)
+        self._missed = 0 if followed else self._missed + 1
+        if found and self._missed >= _MISSED:
+            self._window = self._around(max(found, key=body_size))
         self._frames += 1
+        return found
+
+    def _followed(self, frame: Frame) -> list[np.ndarray]:
+        """Return the person whom MediaPipe follows, in the whole frame or in a window around them.
+
+        The window is for people whom MediaPipe's detector does not find in the whole frame: those
+        who are small, or half hidden. It stays where it is while they are well inside, since the
+        follower expects them where they were in the picture before.
+        """
+        if self._window is None:
+            found = self._one.people(frame.rgb, frame.time_s, frame.size)
+            self._budget.earn(followed=bool(found))
+            return found
+        scale = frame.rgb.shape[1] / frame.size[0]
+        part = self._window.cut(frame.rgb, scale)
+        inside = self._one.people(part, frame.time_s, part.shape[1::-1])
+        found = [self._window.back(person, scale) for person in inside]
+        self._budget.earn(followed=True, in_window=True)
+        if not found:
+            self._window = None
+        elif not fits(inside[0], part.shape[0]):
+            self._window = self._around(found[0])
+            self._one.forget(part, frame.time_s)
         return found
 
     def _surveyed(self, frame: Frame, found: list[np.ndarray]) -> list[np.ndarray]:
@@ -168,9 +212,9 @@ class BlazePose:
         hiding = (Boxes(found).shared(Boxes(lost)) > 0).any(axis=1)
         return frame.without([p for p, hides in zip(found, hiding, strict=True) if not hides])
 
-    def _lost(self, frame: Frame, found: list[np.ndarray]) -> list[int]:
+    def _lost(self, frame: Frame, found: list[np.ndarray], owners: dict[int, int]) -> list[int]:
         """Return the lost tracks of people who should be in view and are due for a search."""
-        there = set(self._tracks.match(frame.time_s, found).values())
+        there = set(owners.values())
         absent = {}
         for t in self._recent(frame):
             if t not in there:
@@ -193,11 +237,12 @@ class BlazePose:
             out += near
         return out
 
-    def _verified(self, frame: Frame, found: list[np.ndarray]) -> list[np.ndarray]:
+    def _verified(
+        self, frame: Frame, found: list[np.ndarray], owners: dict[int, int]
+    ) -> list[np.ndarray]:
         """Return the people; those not upright as two of three detections agree."""
         if "turn" not in self._measures:
             return found
-        owners = self._tracks.match(frame.time_s, found)
         return [
             self._second_opinion(frame, person, owners[p]) if p in owners else person
             for p, person in enumerate(found)
@@ -232,10 +277,14 @@ class BlazePose:
             return False
         return self._budget.allows()
 
+    def _around(self, person: np.ndarray, turn_deg: float = 0.0) -> Window:
+        """Return the window around a person, in which they are upright, turned by an angle."""
+        angle = torso_angle(person) if "turn" in self._measures else 0.0
+        return Window.around(person, angle + turn_deg)
+
     def _near(self, frame: Frame, person: np.ndarray, turn_deg: float = 0.0) -> list[np.ndarray]:
         """Detect people around a predicted one, turned upright there; the likeliest first."""
-        angle = torso_angle(person) if "turn" in self._measures else 0.0
-        found = self._detect_in(frame, Window.around(person, angle + turn_deg))
+        found = self._detect_in(frame, self._around(person, turn_deg))
         return sorted(found, key=lambda one: distance(one, person))
 
     def _detect_in(self, frame: Frame, window: Window) -> list[np.ndarray]:

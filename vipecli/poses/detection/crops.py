@@ -8,6 +8,8 @@ import numpy as np
 from vipecli.poses.tracking import XY, middle
 
 _MARGIN = 1.6  # side of the window by the longer side of the box around the person
+_EDGE = 0.015  # of a window, which a person who is followed in it may not reach
+_SHRUNK = 1.6  # times that a window may be larger than one around the person would be
 _SIDE_PX = 384  # of the picture that is cut out; the landmarker takes 256
 
 
@@ -68,6 +70,16 @@ class Window:
         linear = np.array([[cos, -sin], [sin, cos]])
         shift = out / 2 - linear @ (self.x, self.y)
         return np.array([[*linear[0], shift[0]], [*linear[1], shift[1]], [0, 0, 1]])
+
+
+def fits(person: np.ndarray, side: int) -> bool:
+    """Return whether a person detected in the result of `Window.cut` is well inside, and not small.
+
+    `side` is that of the result, pixels.
+    """
+    low, high = person[:, XY].min(axis=0), person[:, XY].max(axis=0)
+    inside = low.min() > _EDGE * side and high.max() < (1 - _EDGE) * side
+    return bool(inside and (high - low).max() * _MARGIN * _SHRUNK > side)
 
 
 def tiles(size: tuple[int, int], share: float) -> Iterator[Window]:

@@ -53,11 +53,18 @@ class OnnxPose:
     boxes
         makes the detector of people, `blazepose.BlazePose`; called if needed.
 
+    Attributes
+    ----------
+    owners
+        None: those of people in tracks are not known, unlike those of `blazepose.BlazePose`.
+
     Raises
     ------
     WeightsError
         if it is not an ONNX file, or its inputs and outputs are of neither kind of model.
     """
+
+    owners: None = None
 
     def __init__(self, path: Path, *, boxes: Callable[[], Any]) -> None:
         self._path, self._last, self._finder = path, [], None
