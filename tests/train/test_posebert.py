@@ -8,6 +8,8 @@ import pytest
 from tests.bodies import waving
 from vipecli.embedding.model import Model
 from vipecli.poses import skeleton as sk
+from vipecli.poses.formats import save_poses
+from vipecli.poses.poses import Poses
 
 torch = pytest.importorskip("torch", reason="needs the extra train")
 
@@ -18,6 +20,7 @@ from vipecli.train.contrastive import Quantiser, contrast  # noqa: E402
 from vipecli.train.motion_clips import MotionClips  # noqa: E402
 from vipecli.train.posebert_config import Config, Sizes, read_config  # noqa: E402
 from vipecli.train.posebert_film import Filming, Studio  # noqa: E402
+from vipecli.train.posebert_footage import Footage, sorted_out  # noqa: E402
 from vipecli.train.posebert_model import PoseBert as Network  # noqa: E402
 from vipecli.train.posebert_model import normalised  # noqa: E402
 from vipecli.train.posebert_takes import Takes  # noqa: E402
@@ -170,8 +173,8 @@ def test_it_fills_gaps_better_than_lines(single):
 
 def test_few_labels_are_those_of_few_clips(single):
     one = trainer(single, labels=0.3)
-    assert one.labelled.sum() == 1
-    assert trainer(single).labelled is None
+    assert one.batches.labelled.sum() == 1
+    assert trainer(single).batches.labelled is None
 
 
 def test_resumed_equals_undisturbed(tmp_path, single):
@@ -247,3 +250,71 @@ def test_the_file_says_what_torch_says(tmp_path, single):
     with pytest.raises(WeightsError, match="belongs to prvipe"):
         xy, score, times = np.zeros((1, 16, 13, 2)), np.ones((1, 16, 13)), np.arange(16.0)[None]
         model.run(xy, score, times, single=single.without_vertical())
+
+
+@pytest.fixture
+def own_clips(tmp_path):
+    """A folder as of `vipe embed`: somebody who waves, at 60 frames per second, once hidden."""
+    body = 100 * (waving(90)[..., :2] * np.array([1.0, -1.0])) + 300
+    score = np.ones((90, 13), np.float32)
+    score[30:40] = 0
+    poses = Poses(
+        np.where(score[..., None] > 0, body, np.nan).astype(np.float32),
+        score,
+        np.arange(90) / 60,
+        (640, 480),
+    )
+    (tmp_path / "films" / ".vipe").mkdir(parents=True)
+    save_poses(poses, tmp_path / "films" / ".vipe" / "a.npz")
+    save_poses(poses, tmp_path / "films" / "b.json")
+    (tmp_path / "films" / "._b.json").write_bytes(b"\0\5\26\7")
+    return tmp_path / "films"
+
+
+def test_own_clips_are_told_from_mocap_and_become_windows(own_clips, tmp_path):
+    mocap_file = tmp_path / "mocap.npz"
+    np.savez(mocap_file, **{"a/1": waving(60).astype(np.float32)})
+    mocap, flat = sorted_out([mocap_file, own_clips])
+    assert mocap == [mocap_file]
+    assert [path.name for path in flat] == ["a.npz", "b.json"]
+    footage = Footage.load(flat, Filming(ends=0.0), frames=16)
+    assert len(footage.people) == 2 and "own clips" in footage.summary()
+    rng = np.random.default_rng(0)
+    whole = footage.draw(40, rng, Filming(), hide=False)
+    assert (whole.labelled == 0).all() and (whole.known == (whole.visibility > 0)).all()
+    steps = whole.times.diff(dim=1)
+    assert (steps > 1 / 31).all() and (steps < 1 / 11).all()  # thinned to 12 to 30 per second
+    hidden = footage.draw(40, rng, Filming(person=1.0))
+    lost = (hidden.visibility == 0) & (hidden.known > 0)
+    assert lost.any(dim=2).any(dim=1).float().mean() > 0.9
+    shown = hidden.visibility > 0
+    assert torch.allclose(hidden.joints[shown], hidden.truth[shown])
+
+
+def test_own_clips_teach_gaps_and_no_3d(own_clips, single):
+    _, flat = sorted_out([own_clips])
+    footage = Footage.load(flat, CONFIG.augment, frames=16)
+    one = posebert.Trainer(CONFIG, clips(), clips(), single, footage=footage)
+    assert "own clips without labels" in one.trained_on
+    filmed, motions = one.batches.supervised(one.rng)
+    assert len(motions) == 6 and filmed.labelled.tolist() == [1.0] * 6 + [0.0] * 2
+    for _ in range(5):  # of both stages
+        terms = one.train_step()
+    assert np.isfinite(list(terms.values())).all()
+
+
+def test_own_clips_alone_are_refused(own_clips, tmp_path):
+    with pytest.raises(FormatError, match="give motion capture besides"):
+        posebert.start(CONFIG, [own_clips], tmp_path / "run")
+
+
+def test_clips_in_which_nobody_is_are_refused(tmp_path):
+    poses = Poses(
+        np.full((20, 13, 2), np.nan, np.float32),
+        np.zeros((20, 13), np.float32),
+        np.arange(20) / 30,
+        (640, 480),
+    )
+    save_poses(poses, tmp_path / "a.npz")
+    with pytest.raises(FormatError, match=r"a\.npz: nobody is in 8 frames"):
+        Footage.load([tmp_path / "a.npz"], Filming(), frames=16)

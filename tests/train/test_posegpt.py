@@ -141,6 +141,24 @@ def test_resumed_equals_undisturbed(tmp_path):
         trainer(seed=7).resume(tmp_path / "c.pt")
 
 
+def test_another_run_is_the_start_of_this_one(tmp_path):
+    first = trainer()
+    for _ in range(3):
+        first.train_step()
+    first.save(tmp_path / "c.pt")
+    second = trainer(seed=7, own_from=0.0, own_until=0.0)
+    second.start_from(tmp_path / "c.pt")
+    assert second.step == 0 and second.own == 1
+    pairs = zip(first.averaged.parameters(), second.net.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    wider = trainer(network=dataclasses.replace(CONFIG.network, width=64))
+    with pytest.raises(FormatError, match="another network"):
+        wider.start_from(tmp_path / "c.pt")
+    (tmp_path / "d.pt").write_bytes(b"nothing")
+    with pytest.raises(FormatError, match="not a checkpoint"):
+        second.start_from(tmp_path / "d.pt")
+
+
 def test_the_file_predicts_what_torch_predicts(tmp_path):
     one = trainer()
     for _ in range(20):

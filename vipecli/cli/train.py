@@ -20,7 +20,11 @@ def train(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML file that fixes the run.")],
     mocap: Annotated[
         list[Path],
-        typer.Argument(metavar="MOCAP...", help="Mocap: .npz, .bvh or .amc files, or folders."),
+        typer.Argument(
+            metavar="MOCAP...",
+            help="Mocap: .npz, .bvh or .amc files, or folders. Of posebert also your own clips: "
+            "keypoint files, .npz of `vipe embed`, or folders of them.",
+        ),
     ],
     out: Annotated[
         Path,
@@ -45,7 +49,8 @@ def train(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A trained embedding (.onnx) to start from; of posebert: that it corrects.",
+            help="A trained embedding (.onnx) to start from; of posebert: that it corrects; of "
+            "posegpt: the checkpoint of another run.",
         ),
     ] = None,
 ) -> None:
@@ -97,7 +102,7 @@ def _started(given: _Given) -> "tuple[Trainer, Callable[[], Iterable[Path | str]
         from vipecli.train import posegpt, posegpt_files
 
         predictor = posegpt_config.read_config(config, steps=steps)
-        trainer = posegpt.start(predictor, mocap, out, device=device)
+        trainer = posegpt.start(predictor, mocap, out, device=device, weights=weights)
         return trainer, partial(posegpt_files.finish, trainer, out)
     if kind == posebert_config.KIND:
         from vipecli.train import posebert, posebert_files

@@ -15,6 +15,22 @@ def save(state: dict[str, Any], path: Path) -> None:
         torch.save(state, partial)
 
 
+def read(path: Path, *, device: str = "cpu") -> dict[str, Any]:
+    """State of a run of any config.
+
+    Raises
+    ------
+    FormatError
+        if the checkpoint cannot be read.
+    """
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except Exception as exc:
+        raise FormatError(
+            f"{path}: not a checkpoint, or damaged ({exc}); delete it, or give another"
+        ) from exc
+
+
 def load(path: Path, config: object, *, device: str = "cpu") -> dict[str, Any]:
     """State of a run of this config.
 
@@ -23,10 +39,7 @@ def load(path: Path, config: object, *, device: str = "cpu") -> dict[str, Any]:
     FormatError
         if the checkpoint is of another config or damaged.
     """
-    try:
-        state = torch.load(path, map_location=device, weights_only=True)
-    except Exception as exc:
-        raise FormatError(f"{path}: damaged checkpoint ({exc}); delete it to begin") from exc
+    state = read(path, device=device)
     if state["config"] != repr(config):
         raise FormatError(f"{path}: belongs to another config; choose another --out folder")
     return state

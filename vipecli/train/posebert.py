@@ -14,8 +14,10 @@ from vipecli.sequence.posebert import expected, single_frames
 from vipecli.train import checkpoint
 from vipecli.train.contrastive import Quantiser, contrast
 from vipecli.train.motion_clips import MotionClips, load_clips
+from vipecli.train.posebert_batches import Batches
 from vipecli.train.posebert_config import Config
-from vipecli.train.posebert_film import Studio, Windows
+from vipecli.train.posebert_film import Windows
+from vipecli.train.posebert_footage import Footage, sorted_out
 from vipecli.train.posebert_model import PoseBert, normalised, placed
 from vipecli.train.posebert_score import Score
 from vipecli.train.posebert_takes import Takes
@@ -48,6 +50,8 @@ class Trainer:
         the embedding of single frames.
     takes
         what a real detector found, for `Config.filmed`.
+    footage
+        clips without labels, for `Config.own`; None = there are none.
     """
 
     def __init__(
@@ -57,17 +61,14 @@ class Trainer:
         held_out: MotionClips,
         single: Model,
         takes: Takes | None = None,
+        footage: Footage | None = None,
     ) -> None:
-        if config.filmed and takes is None:
-            raise FormatError(
-                "the config takes a share of what a real detector found; give it with --detected "
-                "(from: python -m examples.make_detected), or set filmed = 0"
-            )
         torch.manual_seed(config.seed)
-        self.config, self.clips, self.single, self.takes = config, clips, single, takes
-        self.trained_on = clips.summary()
+        self.config, self.single = config, single
+        self.batches = Batches(config, clips, takes, footage)
+        self.studio = self.batches.studio
+        self.trained_on = ", ".join(one.summary() for one in (clips, footage) if one)
         self.rng = np.random.default_rng(config.seed)
-        self.studio = Studio(clips, config.augment, frames=config.frames, power=config.power)
         size = config.network
         self.net = PoseBert(
             width=size.width,
@@ -79,7 +80,6 @@ class Trainer:
         )
         self.quantiser = Quantiser(self.net.guess.out_features)
         self.averaged = copy.deepcopy(self.net).eval()
-        self.labelled = self._labelled()
         self.scoring = Score(self.studio, held_out, single, embedded=config.embedded > 0)
         self.unit = self._unit()
         self.step = 0
@@ -93,16 +93,6 @@ class Trainer:
             weight_decay=self.config.weight_decay,
             fused=True,
         )
-
-    def _labelled(self) -> np.ndarray | None:
-        """Which clips' 3D is used, (clips,) bool."""
-        if self.config.labels >= 1:
-            return None
-        rng, usable = np.random.default_rng(self.config.seed), self.studio.weights > 0
-        order = rng.permutation(np.flatnonzero(usable))
-        length = np.cumsum(self.clips.length[order])
-        count = int(np.searchsorted(length, self.config.labels * length[-1])) + 1
-        return np.isin(np.arange(len(usable)), order[:count])
 
     def _unit(self) -> float:
         """How far the single-frame embedding of a detected pose is from that of another view."""
@@ -159,12 +149,8 @@ class Trainer:
     def _contrastive(self) -> dict[str, Tensor]:
         """Latents of hidden tokens among distractors; of 3D only what negatives ask for."""
         config = self.config
-        motions, times = self.studio.motions(config.batch, self.rng)
-        whole = self.studio.film(motions, times, self.rng, hide=False)
+        whole, source = self.batches.unlabelled(self.rng)
         hidden, mask = self.studio.masked(whole, self.rng, chunk=config.network.chunk)
-        source = (
-            self.studio.film(motions, times, self.rng, hide=False) if config.other_view else whole
-        )
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
             context = self.net.context(self._latent(hidden), hidden.times)
             target = self.net.target(self._latent(source)[mask])
@@ -197,8 +183,8 @@ class Trainer:
     def _supervised(self) -> dict[str, Tensor]:
         """Errors of joints, poses and embeddings, and how well they are foreseen."""
         config = self.config
-        filmed, motions, real = self._draw()
-        embedded = round(config.embedded * config.batch)
+        filmed, motions = self.batches.supervised(self.rng)
+        embedded = min(round(config.embedded * config.batch), len(motions))
         mean, std = self._single(filmed, embedded)
         known, middle, size = normalised(filmed.joints, filmed.visibility)
         path = (filmed.smooth - middle) / size
@@ -206,32 +192,20 @@ class Trainer:
             inputs = self.net.inputs(known, path, filmed.visibility, filmed.away, mean, std)
             out = self.net.heads_of(inputs, filmed.times)
         truth = (filmed.truth - middle) / size
-        flat = _length(placed(known, path, out) - truth)[real:]
-        weight = self._joint_weights(filmed)[real:]
+        flat = _length(placed(known, path, out) - truth)
+        weight = self._joint_weights(filmed)
         deep = _length(out["pose"] - filmed.pose)
+        labelled = filmed.labelled[:, None, None]
         terms = {
-            "joints": (weight * _robust(flat)).sum() / weight.sum(),
-            "pose": deep.mean(),
-            "errors": _foreseen(out["joints_error"][real:], flat)
-            + _foreseen(out["pose_error"], deep),
+            "joints": _mean(_robust(flat), weight),
+            "pose": _mean(deep, labelled),
+            "errors": _foreseen(out["joints_error"], flat, filmed.known)
+            + _foreseen(out["pose_error"], deep, labelled),
         }
         if embedded and config.embedding:
             out["mean"], out["std"] = mean + out["mean"], std * out["std"]
             terms |= self._embedding_terms(out, filmed, motions, embedded)
         return terms
-
-    def _draw(self) -> tuple[Windows, np.ndarray, int]:
-        """Windows, their motions, and how many of them, the first ones, are of a real detector."""
-        config = self.config
-        real = round(config.filmed * config.batch) if self.takes else 0
-        motions, times = self.studio.motions(config.batch - real, self.rng, self.labelled)
-        filmed = self.studio.film(motions, times, self.rng)
-        if not real:
-            return filmed, motions, 0
-        taken, own = self.takes.draw(real, self.rng)
-        names = filmed.__dataclass_fields__
-        both = (torch.cat([getattr(taken, n), getattr(filmed, n)]) for n in names)
-        return Windows(*both), np.concatenate([own, motions]), real
 
     def _single(self, filmed: Windows, embedded: int) -> tuple[Tensor, Tensor]:
         """Single-frame embeddings (B, T, D) of the first windows, 0 in the others."""
@@ -242,10 +216,11 @@ class Trainer:
         return out[0], out[1]
 
     def _joint_weights(self, filmed: Windows) -> Tensor:
-        """Weights (B, T, 13): hidden joints 1, less beyond the ends of what is known."""
+        """Weights (B, T, 13): hidden joints 1, less beyond the ends; unknown ones 0."""
         hidden = filmed.visibility == 0
         between = (filmed.away >= 0).all(-1)
-        return torch.where(hidden, torch.where(between, 1.0, 0.25), self.config.seen)
+        weight = torch.where(hidden, torch.where(between, 1.0, 0.25), self.config.seen)
+        return weight * filmed.known
 
     def _embedding_terms(
         self, out: dict[str, Tensor], filmed: Windows, motions: np.ndarray, embedded: int
@@ -316,9 +291,15 @@ def _robust(gap: Tensor) -> Tensor:
     return torch.where(gap < _BEND, gap.square() / _BEND, 2 * gap - _BEND)
 
 
-def _foreseen(error: Tensor, gap: Tensor) -> Tensor:
+def _mean(values: Tensor, weight: Tensor) -> Tensor:
+    """Weighted mean; 0 where nothing counts."""
+    weight = weight.expand_as(values)
+    return (weight * values).sum() / weight.sum().clamp_min(1e-6)
+
+
+def _foreseen(error: Tensor, gap: Tensor, weight: Tensor) -> Tensor:
     """Likelihood of errors under what is expected of them, in which the mean error is best."""
-    return (error.log() + gap.detach() / error).mean()
+    return _mean(error.log() + gap.detach() / error, weight)
 
 
 def _seen(filmed: Windows) -> tuple[np.ndarray, np.ndarray]:
@@ -336,12 +317,13 @@ def start(
     weights: Path | None = None,
     detected: list[Path] | None = None,
 ) -> Trainer:
-    """Trainer on mocap files, resumed from the checkpoint in `out` if there is one.
+    """Trainer on mocap and clips without labels, resumed from the checkpoint in `out` if any.
 
     Parameters
     ----------
     paths
-        see `motion_clips.load_clips`.
+        mocap as `motion_clips.load_clips` takes it; keypoint files, ``.npz`` of `vipe embed`, and
+        folders that hold such, as `posebert_footage.sorted_out` tells them apart.
     out
         folder of the run; made if missing.
     device
@@ -354,17 +336,23 @@ def start(
     Raises
     ------
     FormatError
-        if mocap or checkpoint cannot be used.
+        if a file or the checkpoint cannot be used, or there is no mocap.
     WeightsError
         if the embedding cannot be read.
     """
     if device != "cpu":
         raise FormatError(f"--device {device}: PoseBERT is trained on the cpu")
-    held_out = load_clips(paths, include=HELD_OUT)
+    mocap, flat = sorted_out(paths)
+    if not mocap:
+        raise FormatError(
+            f"{paths[0]}: holds 2D poses alone; give motion capture besides, 3D is learnt from it"
+        )
+    held_out = load_clips(mocap, include=HELD_OUT)
     takes = Takes.load(detected, frames=config.frames) if detected else None
+    footage = Footage.load(flat, config.augment, frames=config.frames) if flat else None
     out.mkdir(parents=True, exist_ok=True)
-    clips = load_clips(paths, exclude=config.exclude)
-    trainer = Trainer(config, clips, held_out, Model.load(weights), takes)
+    clips = load_clips(mocap, exclude=config.exclude)
+    trainer = Trainer(config, clips, held_out, Model.load(weights), takes, footage)
     if (out / CHECKPOINT).exists():
         trainer.resume(out / CHECKPOINT)
     return trainer

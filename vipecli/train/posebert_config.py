@@ -52,6 +52,9 @@ class Config:
         share of the windows whose frames enter with their single-frame embedding, too.
     filmed
         share of the windows that are what a real detector found (``--detected``).
+    own
+        share of the windows that are of clips without labels, where such are given: their joints
+        are hidden and found again, no 3D is learnt of them.
     seen
         weight of the error of seen joints; that of hidden ones is 1.
     pose, embedding
@@ -79,6 +82,7 @@ class Config:
     labels: float = 1.0
     embedded: float = 0.5
     filmed: float = 0.0
+    own: float = 0.25
     seen: float = 0.25
     pose: float = 0.5
     embedding: float = 0.5

@@ -1,6 +1,6 @@
 """Windows of mocap as a camera and a detector show them, with what was hidden for a while."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -83,6 +83,10 @@ class Windows:
         shape (B, T, 13, 3): right, down, forward about the mid-hip, torso units.
     away, smooth
         shapes (B, T, 13, 2), as `sequence.paths` gives them.
+    known
+        shape (B, T, 13), 1 where `truth` is what a joint is to be, else 0.
+    labelled
+        shape (B,), 1 where `pose` is known, else 0.
     """
 
     joints: Tensor
@@ -92,6 +96,13 @@ class Windows:
     pose: Tensor
     away: Tensor
     smooth: Tensor
+    known: Tensor
+    labelled: Tensor
+
+    def and_then(self, other: "Windows") -> "Windows":
+        """These windows, and others of as many frames."""
+        pairs = ((getattr(self, n), getattr(other, n)) for n in self.__dataclass_fields__)
+        return Windows(*(torch.cat(pair) for pair in pairs))
 
 
 class Studio:
@@ -153,7 +164,7 @@ class Studio:
         found = truth + noise
         if hide:
             self._swap(found, rng)
-            score = np.where(self._visible(times, rng), score, 0)
+            score = np.where(hidden_for_a_while(times, self.filming, rng), score, 0)
         return windows(truth, found, score, times, seen)
 
     def exact(self, motions: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -192,7 +203,7 @@ class Studio:
         score = np.where(told, rng.uniform(0.6, 1.0, shape[:3]), 1.0).astype(np.float32)
         for row in np.flatnonzero(rng.random(count) < self.filming.guessed):
             joints = list(_LIMBS[rng.integers(len(_LIMBS))])
-            inside = self._span(rng, round(self.frames * rng.uniform(0.05, 0.5)))
+            inside = _span(rng, self.frames, round(self.frames * rng.uniform(0.05, 0.5)))
             std[row, inside, joints] = rng.uniform(0.1, 0.4)
             noise[row, inside, joints] = slow[row, inside, joints]
             score[row, inside, joints] = rng.uniform(0.1, 0.6) if told[row] else 1.0
@@ -203,43 +214,13 @@ class Studio:
         flat = noise.reshape(*noise.shape[:2], -1)
         return (self._slow @ flat).reshape(noise.shape)
 
-    def _span(self, rng: np.random.Generator, frames: int) -> slice:
-        """A stretch of frames somewhere in a window."""
-        frames = min(max(frames, 1), self.frames - 2)
-        first = int(rng.integers(0, self.frames - frames + 1))
-        return slice(first, first + frames)
-
     def _swap(self, found: np.ndarray, rng: np.random.Generator) -> None:
         """Exchange left and right of arms or legs for a while; in place."""
         for row in np.flatnonzero(rng.random(len(found)) < self.filming.swapped):
             joints = list(_SIDES[rng.integers(2)])
-            inside = self._span(rng, int(rng.integers(1, 1 + self.frames // 6)))
+            inside = _span(rng, self.frames, int(rng.integers(1, 1 + self.frames // 6)))
             swapped = found[row, inside][:, [MIRROR[j] for j in joints]]
             found[row, inside, joints] = swapped.swapaxes(0, 1)
-
-    def _visible(self, times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """What is seen (B, T, 13)."""
-        count, frames = times.shape
-        filming = self.filming
-        visible = np.ones((count, frames, 13), bool)
-        for row, step in enumerate(times[:, 1] - times[:, 0]):
-            if rng.random() < filming.person:
-                visible[row, self._span(rng, self._hidden_frames(rng, step))] = False
-            if rng.random() < filming.limb:
-                for _ in range(rng.integers(1, 4)):
-                    joints = list(_LIMBS[rng.integers(len(_LIMBS))])
-                    span = self._span(rng, self._hidden_frames(rng, step))
-                    visible[row, span, joints] = False
-            if rng.random() < filming.ends:
-                cut = int(rng.integers(1, frames // 2))
-                visible[row, slice(cut) if rng.random() < 0.5 else slice(-cut, None)] = False
-        lost = visible.any(axis=2).sum(axis=1) < _KNOWN
-        visible[lost] = True
-        return visible
-
-    def _hidden_frames(self, rng: np.random.Generator, step: float) -> int:
-        """How many frames of `step` seconds something is hidden."""
-        return min(round(rng.uniform(*self.filming.hidden_s) / step), self.frames - 8)
 
     def masked(
         self, filmed: Windows, rng: np.random.Generator, *, chunk: int
@@ -253,13 +234,10 @@ class Studio:
                 begin = rng.integers(0, len(row) - span + 1)
                 row[begin : begin + span] = True
         score = filmed.visibility.numpy() * ~np.repeat(hidden, chunk, axis=1)[..., None]
-        again = windows(
-            filmed.truth.numpy(),
-            filmed.joints.numpy(),
-            score,
-            filmed.times.numpy(),
-            filmed.pose.numpy(),
-        )
+        arrays = (getattr(filmed, n).numpy() for n in ("truth", "joints"))
+        times, seen = filmed.times.numpy(), filmed.pose.numpy()
+        again = windows(*arrays, score, times, seen)
+        again = replace(again, known=filmed.known, labelled=filmed.labelled)
         return again, torch.from_numpy(hidden)
 
 
@@ -274,13 +252,52 @@ def about_axis(angle: np.ndarray, axis: int) -> np.ndarray:
     return out
 
 
+def hidden_for_a_while(times: np.ndarray, filming: Filming, rng: np.random.Generator) -> np.ndarray:
+    """What is seen (B, T, 13) at times (B, T) of a person whom something hides for a while."""
+    count, frames = times.shape
+    visible = np.ones((count, frames, 13), bool)
+
+    def span(step: float) -> slice:
+        hidden = round(rng.uniform(*filming.hidden_s) / step)
+        return _span(rng, frames, min(hidden, frames - 8))
+
+    for row, step in enumerate(times[:, 1] - times[:, 0]):
+        if rng.random() < filming.person:
+            visible[row, span(step)] = False
+        if rng.random() < filming.limb:
+            for _ in range(rng.integers(1, 4)):
+                joints = list(_LIMBS[rng.integers(len(_LIMBS))])
+                visible[row, span(step), joints] = False
+        if rng.random() < filming.ends:
+            cut = int(rng.integers(1, frames // 2))
+            visible[row, slice(cut) if rng.random() < 0.5 else slice(-cut, None)] = False
+    lost = visible.any(axis=2).sum(axis=1) < _KNOWN
+    visible[lost] = True
+    return visible
+
+
+def _span(rng: np.random.Generator, window: int, frames: int) -> slice:
+    """A stretch of `frames` frames somewhere in a window."""
+    frames = min(max(frames, 1), window - 2)
+    first = int(rng.integers(0, window - frames + 1))
+    return slice(first, first + frames)
+
+
 def windows(
-    truth: np.ndarray, found: np.ndarray, score: np.ndarray, times: np.ndarray, seen: np.ndarray
+    truth: np.ndarray,
+    found: np.ndarray,
+    score: np.ndarray,
+    times: np.ndarray,
+    seen: np.ndarray,
+    *,
+    known: np.ndarray | bool = True,
+    labelled: bool = True,
 ) -> Windows:
     """Filmed windows, hidden joints on straight lines; arrays as the attributes of `Windows`."""
     joints, away = straight(found, score, times)
     pose = seen - mid_hip(seen)[:, :, None]
     path = smooth(found, score, times)
     times = times - times.mean(axis=1, keepdims=True)
-    arrays = joints, score, times, truth, pose, away, path
-    return Windows(*(torch.from_numpy(np.ascontiguousarray(a, np.float32)) for a in arrays))
+    exact, labels = np.broadcast_to(known, score.shape), np.full(len(score), labelled)
+    arrays = joints, score, times, truth, pose, away, path, exact, labels
+    return Windows(*(torch.from_numpy(np.array(a, np.float32)) for a in arrays))

@@ -66,7 +66,7 @@ class Takes:
     def draw(self, count: int, rng: np.random.Generator) -> tuple[Windows, np.ndarray]:
         """Windows, some mirrored, all rolled; and their motions (count, T, 13, 3), y up.
 
-        What is exact in the picture is not known: `truth` is what was found.
+        What is exact in the picture is not known: no joint is `known`.
         """
         rows = rng.integers(len(self.joints), size=count)
         chosen = replace(self, **{n: getattr(self, n)[rows] for n in self.__dataclass_fields__})
@@ -81,7 +81,7 @@ class Takes:
         up = np.einsum("bi,bij->bj", up, turn)
         upright = upwards(torch.from_numpy(up).float()).numpy()
         motions = np.einsum("bij,btkj->btki", upright, seen).astype(np.float32)
-        return windows(joints, joints, score, chosen.times, seen), motions
+        return windows(joints, joints, score, chosen.times, seen, known=False), motions
 
 
 def _times(path: Path) -> np.ndarray:

@@ -226,6 +226,21 @@ class Trainer:
         }
         checkpoint.save(state, path)
 
+    def start_from(self, path: Path) -> None:
+        """Begin with the averaged weights of another run's checkpoint.
+
+        Raises
+        ------
+        FormatError
+            if it is none, or of another network.
+        """
+        state = checkpoint.read(path)
+        try:
+            self.net.load_state_dict(state["averaged"])
+        except (KeyError, RuntimeError, TypeError) as exc:
+            raise FormatError(f"{path}: of another network than the config's") from exc
+        self.averaged.load_state_dict(self.net.state_dict())
+
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint of the same config.
 
@@ -269,7 +284,14 @@ def network(config: Config, joints: int) -> PoseGpt | DctMlp:
     )
 
 
-def start(config: Config, paths: list[Path], out: Path, *, device: str = "cpu") -> Trainer:
+def start(
+    config: Config,
+    paths: list[Path],
+    out: Path,
+    *,
+    device: str = "cpu",
+    weights: Path | None = None,
+) -> Trainer:
     """Trainer on mocap files, resumed from the checkpoint in `out` if there is one.
 
     Parameters
@@ -280,11 +302,13 @@ def start(config: Config, paths: list[Path], out: Path, *, device: str = "cpu") 
         folder of the run; made if missing.
     device
         ``cpu``: this network is too small to gain from another.
+    weights
+        checkpoint of a run with the same network, whose averaged weights are the start.
 
     Raises
     ------
     FormatError
-        if mocap or checkpoint cannot be used.
+        if mocap, checkpoint or weights cannot be used.
     """
     if device != "cpu":
         raise FormatError(f"--device {device}: prediction is trained on the cpu")
@@ -302,4 +326,6 @@ def start(config: Config, paths: list[Path], out: Path, *, device: str = "cpu") 
     trainer = Trainer(config, load(("*",), held_out), validation)
     if (out / CHECKPOINT).exists():
         trainer.resume(out / CHECKPOINT)
+    elif weights:
+        trainer.start_from(weights)
     return trainer
