@@ -19,10 +19,15 @@ def load_models(weights: Path | None, compare: list[Path] | None) -> dict[str, "
     """Models by the name of their row, the one under test first."""
     from vipecli.embedding.model import Model, default_weights
 
-    out: dict[str, Model] = {}
-    for path in (weights or default_weights(), *(compare or ())):
-        name = path.stem if path.stem not in out else str(path)
-        out[name] = Model.load(path)
+    paths = by_name([weights or default_weights(), *(compare or ())])
+    return {name: Model.load(path) for name, path in paths.items()}
+
+
+def by_name(paths: list[Path]) -> dict[str, Path]:
+    """Files by their names without suffix; those that would be called alike by their paths."""
+    out: dict[str, Path] = {}
+    for path in paths:
+        out[path.stem if path.stem not in out else str(path)] = path
     return out
 
 

@@ -92,17 +92,18 @@ def lift(
 
 
 def _direct(compare: list[Path] | None) -> "list[Method]":
+    from vipecli.cli.evaluate_inputs import by_name
     from vipecli.embedding.embed import Model
     from vipecli.errors import WeightsError
     from vipecli.evaluate.lifting import by_network
     from vipecli.evaluate.retrieval import LIFTING, kind
 
     out = []
-    for path in compare or ():
+    for name, path in by_name(compare or []).items():
         model = Model.load(path)
         if kind(model) != LIFTING:
             raise WeightsError(f"{path}: does not lift; give a model of kind lifting")
-        out.append(by_network(path.stem, model))
+        out.append(by_network(name, model))
     return out
 
 

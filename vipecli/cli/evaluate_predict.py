@@ -83,10 +83,11 @@ def _models(
     paths: list[Path] | None,
 ) -> "tuple[dict[str, Predictor], dict[str, Predictor]]":
     """Return the models of 13 joints, the default first, and those of the benchmark."""
+    from vipecli.cli.evaluate_inputs import by_name
     from vipecli.lifting.predict import default_predictor
     from vipecli.sequence.predictor import Predictor
 
-    found = {path.stem: Predictor.load(path) for path in paths or ()}
+    found = {name: Predictor.load(path) for name, path in by_name(paths or []).items()}
     own = {"Pose-GPT": default_predictor()}
     own |= {name: model for name, model in found.items() if model.data == "mocap"}
     return own, {name: model for name, model in found.items() if model.data != "mocap"}

@@ -57,14 +57,14 @@ def sequence(
     other people by the contextual embedding beside single frames. From --detected: PA-MPJPE.
     From --aligned: the alignment error with nobody seen for a second in the middle of each clip.
     """
-    from vipecli.cli.evaluate_inputs import result_file
+    from vipecli.cli.evaluate_inputs import by_name, result_file
     from vipecli.cli.figures import show_alignment, show_gaps, show_lifting, show_nearest
     from vipecli.sequence.gap_filling import default_posebert
 
     if not (mocap or detected or aligned):
         raise typer.BadParameter("give MOCAP, --detected or --aligned")
     with result_file(json) as finish:
-        berts = {bert.stem: default_posebert(bert) for bert in compare or ()}
+        berts = {name: default_posebert(path) for name, path in by_name(compare or []).items()}
         berts = {"PoseBERT": default_posebert(model)} | berts
         result: dict[str, Any] = {
             "model": {name: bert.id for name, bert in berts.items()},
