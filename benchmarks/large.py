@@ -161,12 +161,12 @@ def first_use(index: Any, labels: list[str]) -> dict[str, float]:
     """Return what the first `classify` costs more than others: the calibration."""
     since = begin()
     if isinstance(index, shortlist.Shortlist):
-        each = (labels[place % len(labels)] for place in range(len(index)))
+        codes = np.arange(len(index)) % len(labels)
         there = np.ones(len(index), bool)
         calibrate_by_sample(
             lambda places: [index.clip(place) for place in places],
             index.pooled,
-            each,
+            codes,
             there,
             _VOTES,
         )

@@ -22,7 +22,7 @@ NONE_SHARE = 0.1
 SAMPLE = 200
 """Clips that are left out in an index too large for all distances."""
 
-CANDIDATES = 100
+CANDIDATES = 50
 """Clips whose distance to a left-out one is computed there, of all and again of other labels."""
 
 FloatArray = NDArray[np.float64]
@@ -30,7 +30,7 @@ IntArray = NDArray[np.int64]
 LeftOut = tuple[IntArray, FloatArray]
 """The k nearest clips of one that is left out, and their scores; fewer where there are fewer."""
 
-_BLOCK = 1 << 14  # pooled vectors that are compared with the sample at a time
+_BLOCK = 1 << 15  # pooled vectors that are compared with the sample at a time
 _TOGETHER = 10  # left-out clips whose candidates are read together
 _UNSURE = 0.01  # least probability that a true label counts with
 _MOST_BYTES = 1 << 16  # of a stored calibration
@@ -74,7 +74,7 @@ def calibrate(
 def calibrate_by_sample(
     read: Callable[[IntArray], Iterable[Embeddings]],
     vectors: NDArray[Any],
-    labels: Iterable[str],
+    codes: IntArray,
     there: NDArray[np.bool_],
     k: int,
 ) -> Calibration:
@@ -89,14 +89,13 @@ def calibrate_by_sample(
         returns the clips of some places.
     vectors
         shape (C, P), pooled vectors, see `shortlist.pooled`.
-    labels
-        of the C clips.
+    codes
+        shape (C,): a number for the label of each clip, from 0 on, see `coded`.
     there
         shape (C,) bool: clips that count.
     k
         neighbours that vote.
     """
-    codes = _coded(labels)
     places = np.flatnonzero(there)
     sample = np.random.default_rng(0).choice(places, min(SAMPLE, len(places)), replace=False)
     clips_of = np.bincount(codes[places], minlength=1)
@@ -123,7 +122,7 @@ def calibrate_by_sample(
     return fit(seen, unseen, k, Calibration.default(None))
 
 
-def _coded(labels: Iterable[str]) -> IntArray:
+def coded(labels: Iterable[str]) -> IntArray:
     """A number for every label; sorting a million texts would take seconds."""
     codes: dict[str, int] = {}
     return np.array([codes.setdefault(label, len(codes)) for label in labels], np.int64)
@@ -146,8 +145,11 @@ def _near_by_vectors(
         strangers = np.where(mine == codes[block], np.float32(np.inf), apart)
         for best, table in ((of_all, apart), (of_others, strangers)):
             limits = [one[1].max() if len(one[1]) == CANDIDATES else np.inf for one in best]
-            for s in np.flatnonzero((table < np.array(limits)[:, None]).any(axis=1)):
-                best[s] = _with_nearer(*best[s], start, table[s], limits[s])
+            nearer = (table < np.array(limits)[:, None]).any(axis=1)
+            for s in range(len(sample)):
+                if nearer[s]:
+                    places, known = best[s]
+                    best[s] = _with_nearer(places, known, start, table[s], limits[s])
     return [places for places, _ in of_all], [places for places, _ in of_others]
 
 

@@ -25,6 +25,7 @@ from vipecli.poses.poses import Poses
 
 CALIBRATION = "index-lance-calibration.json"
 
+_AT_ONCE = 1 << 14  # clips whose vectors are read at a time
 _WAY = 1  # of sampling: stored calibrations of another one are not used
 
 
@@ -152,23 +153,26 @@ def _excluded(index: LanceIndex, patterns: Sequence[str]) -> NDArray[np.int64]:
 
 def _calibrated(index: LanceIndex, k: int, where: str, out: NDArray[np.int64]) -> Calibration:
     """Temperature and threshold from a sample of clips that are left out, as for large indices."""
-    ids: list[int] = []
-    frames: list[int] = []
-    labels: list[str] = []
+    import pyarrow
+
+    plain: list[Any] = []
     vectors: list[NDArray[np.float16]] = []
-    for table in index.tables([VECTOR, "label", FRAMES], where=where or None):
-        ids += table["_rowid"].to_pylist()
-        frames += table[FRAMES].to_pylist()
-        labels += table["label"].to_pylist()
-        flat = table[VECTOR].combine_chunks().flatten().to_numpy()
+    columns = [VECTOR, "label", FRAMES]
+    for table in index.tables(columns, where=where or None, rows=_AT_ONCE):
+        flat = pyarrow.concat_arrays(table[VECTOR].chunks).flatten().to_numpy()
         vectors.append(flat.reshape(len(table), -1).astype(np.float16))
-    if not ids:
+        plain.append(table.drop_columns([VECTOR]))
+    if not plain:
         return fit([], [], k, Calibration.default(None))
-    places = np.array(ids, np.int64)
+    facts = pyarrow.concat_tables(plain)
+    ids = facts["_rowid"].to_numpy().astype(np.int64)
+    labels = pyarrow.concat_arrays(facts["label"].chunks).dictionary_encode()
+    codes = labels.indices.to_numpy().astype(np.int64)
+    frames = facts[FRAMES].to_numpy()
 
     def read(some: NDArray[np.int64]) -> Iterator[Embeddings]:
-        counts = [frames[one] for one in some]
-        return embedded_clips(index.dataset(), places[some].tolist(), counts, index.space)
+        counts = frames[some].tolist()
+        return embedded_clips(index.dataset(), ids[some].tolist(), counts, index.space)
 
-    there = ~np.isin(places, out)
-    return calibrate_by_sample(read, np.concatenate(vectors), labels, there, k)
+    there = ~np.isin(ids, out)
+    return calibrate_by_sample(read, np.concatenate(vectors), codes, there, k)

@@ -99,8 +99,10 @@ class LanceIndex:
             raise self._damaged(exc) from exc
         return data
 
-    def tables(self, columns: Sequence[str], *, where: str | None = None) -> Iterator[Any]:
-        """Yield rows of some columns with their row ids, a part at a time.
+    def tables(
+        self, columns: Sequence[str], *, where: str | None = None, rows: int = _PART
+    ) -> Iterator[Any]:
+        """Yield rows of some columns with their row ids, so many at a time.
 
         Raises
         ------
@@ -112,7 +114,7 @@ class LanceIndex:
         if not self.data:
             return
         scanner = self.dataset().scanner(
-            columns=list(columns), filter=where, batch_size=_PART, with_row_id=True
+            columns=list(columns), filter=where, batch_size=rows, with_row_id=True
         )
         try:
             for batch in scanner.to_batches():

@@ -14,7 +14,7 @@ from vipecli.embedding.embed import Embeddings
 from vipecli.errors import FormatError
 from vipecli.files import replacing
 from vipecli.index import shortlist
-from vipecli.index.calibration import calibrate, calibrate_by_sample, read_calibration
+from vipecli.index.calibration import calibrate, calibrate_by_sample, coded, read_calibration
 from vipecli.index.classify import Calibration
 from vipecli.index.distance_table import MOST, Progress, distance_table
 from vipecli.index.hubness import Hubness
@@ -148,7 +148,7 @@ def _by_sample(clips: Sequence[Embeddings], labels: Sequence[str], k: int) -> Ca
     parts = (clips[start : start + _POOLED] for start in range(0, len(clips), _POOLED))
     vectors = np.concatenate([shortlist.pooled_many(part) for part in parts])
     there = np.ones(len(labels), bool)
-    return calibrate_by_sample(_reading(clips), vectors, labels, there, k)
+    return calibrate_by_sample(_reading(clips), vectors, coded(labels), there, k)
 
 
 def _reading(
@@ -167,7 +167,9 @@ def _open_large(
     found = _calibrated(
         index,
         key,
-        lambda: calibrate_by_sample(_reading(large.clips), large.pooled, large.labels, ~out, k),
+        lambda: calibrate_by_sample(
+            _reading(large.clips), large.pooled, coded(large.labels), ~out, k
+        ),
     )
     return OpenedIndex(index, tuple(facts), large, Hubness.none(0), found, out)
 
