@@ -73,6 +73,7 @@ def main() -> None:
         paths = [str(path) for path in sorted(args.films.rglob("*.mp4"))[: args.clips]]
     else:
         paths = make(args.folder, args.clips)
+    os.environ["VIPE_CACHE"] = "off"  # of poses: each detects them again
     args.folder.mkdir(parents=True, exist_ok=True)
     print(json.dumps({"machine": machine(), "jobs": args.jobs}), flush=True)
     ratios = []
