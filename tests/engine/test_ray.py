@@ -125,6 +125,7 @@ def test_ray_indexes_and_labels_what_one_process_does(nodes, clips, vipe, tmp_pa
 
 def test_ray_evaluates_what_one_process_does(nodes, vipe, tmp_path):
     rng = np.random.default_rng(0)
+    (tmp_path / "penn").mkdir()
     for i in range(12):
         xy = rng.uniform(20, 200, (1, 13, 2)) + rng.normal(0, 3, (14 + i, 13, 2)).cumsum(axis=0)
         where = tmp_path / "penn" / "labels" / f"{i:04d}.mat"
