@@ -1,25 +1,33 @@
 """Differences that `vipe compare` lists, against those that were planted in rendered films.
 
     python -m benchmarks.differences [--set told] [--folder build/pairs] [--first 0] [--last 60]
+        [--kept]
 
 Every pair of films of `examples.pairs` goes through the real detector, once: poses and truth are
 kept in the folder. Set ``told``: squat, lunge, press, swing and toe touch, from front, oblique and
 side, with and without a rack or a table, the same and with 15 degrees of difference in one joint.
 Set ``tuned``: the same of five other movements, on which the limits were chosen. Set ``views``: as
-``told``, without furniture, but the two cameras stand 45 or 90 degrees apart.
+``told``, without furniture, but the two cameras stand 45 or 90 degrees apart. ``--kept`` judges the
+pairs that are in the folder, and makes none.
+
+Three stages tell where findings are lost: the angles of the true joints in 3D, of the true joints
+in the picture as if all were seen, and of the detector's. For each also what is found where other
+limits would list more or less.
 """
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from examples.pairs import OCCLUDERS, PLANTED_DEG, VIEWS, make_pair
 from vipecli.alignment.align import align
-from vipecli.alignment.compare import compare
-from vipecli.alignment.joint_angles import ANGLES, lifted
+from vipecli.alignment.differences import CERTAINTY, Evidence, evidence, known, stretches
+from vipecli.alignment.joint_angles import ANGLES, between, joint_angles
+from vipecli.alignment.sights import sight
+from vipecli.alignment.time_map import warp
 from vipecli.embedding.clip import Recipe, read_clip
 from vipecli.embedding.embed import Model, embed
 from vipecli.poses.poses import Poses
@@ -28,6 +36,9 @@ TOLD = "squat", "lunge", "overhead_press", "golf_swing", "toe_touch"
 TUNED = "jumping_jack", "arm_raise", "clean_and_jerk", "bowl", "tennis_forehand"
 SETS = {"told": (TOLD, 31000), "tuned": (TUNED, 17000), "views": (TOLD, 53000)}
 _FIELDS = "xy", "score", "times", "landmarks", "landmark_score", "world"
+STAGES = "3d", "2d", "detector"
+_SWEEP = 1.5, 2.0, 2.25, 2.5, 2.75, 3.0, 3.5, 4.0, 5.0  # limits that are tried
+_EXACT_DEG = 1.5  # standard uncertainty given to the true angles
 _NEAR = 0.03  # of the movement, around a moment that is listed
 _SEEN = 0.6  # share of the planted stretch in which its joints are seen
 _PHASES = np.linspace(0, 1, 201)
@@ -43,14 +54,20 @@ class Seen:
         T frames.
     phase
         shape (T,), of the movement.
-    angles, seen
-        shape (201, 8): the true angles, and whether their joints are truly seen.
+    angles, seen, free
+        shape (201, 8): the true angles, whether their joints are truly seen, and whether no
+        furniture hides them: the person's own limbs may.
+    xy, joints
+        shape (T, 13, 2) and (T, 13, 3): where the joints truly are, pixels and metres.
     """
 
     poses: Poses
     phase: np.ndarray
     angles: np.ndarray
     seen: np.ndarray
+    free: np.ndarray
+    xy: np.ndarray
+    joints: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -92,6 +109,8 @@ def make_case(which: str, number: int, folder: Path) -> Path:
         kept |= {f"{letter}_{name}": getattr(poses, name) for name in _FIELDS}
         kept |= {f"{letter}_phase": film.phase, f"{letter}_angles": film.angles(_PHASES)}
         kept |= {f"{letter}_seen": film.seen(_PHASES), f"{letter}_size": poses.size}
+        kept |= {f"{letter}_true_xy": film.shot.xy, f"{letter}_joints": film.shot.joints}
+        kept |= {f"{letter}_free": film.before_all(_PHASES)}
     name = f"{pair.action} {pair.view} {occluder or other or 'clear'}"
     np.savez_compressed(out.with_suffix(".part.npz"), name=name, **kept)
     out.with_suffix(".part.npz").replace(out)
@@ -107,72 +126,123 @@ def load_case(path: Path) -> Case:
         fields = {name: kept[f"{letter}_{name}"] for name in _FIELDS}
         size = tuple(int(side) for side in kept[f"{letter}_size"])
         poses = Poses(**fields, size=size, source=path.name)
-        sides.append(
-            Seen(poses, *(kept[f"{letter}_{name}"] for name in ("phase", "angles", "seen")))
-        )
+        truth = ("phase", "angles", "seen", "free", "true_xy", "joints")
+        sides.append(Seen(poses, *(kept[f"{letter}_{name}"] for name in truth)))
     planted = tuple(map(str, kept["planted"]))
     span = float(kept["first"]), float(kept["last"])
     return Case(str(kept["name"]), sides[0], sides[1], planted, *span)
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What `compare` listed of a pair.
+class Listed:
+    """One difference, and what is true where it is listed.
 
     Attributes
     ----------
-    false
-        differences of seen joints that are less than half of `PLANTED_DEG` in truth.
-    hidden
-        differences listed where a joint is hidden in truth, in either film.
-    found
-        whether the planted one was listed; None where there is none, or its joints are not seen.
+    text
+        angle and size.
+    angle
+        key of `ANGLES`.
+    surety
+        in standard uncertainties.
+    real
+        whether the true difference is half of `PLANTED_DEG` or more there, of the same sign.
+    free
+        whether no furniture hides the joints there, in either film.
     """
 
-    false: tuple[str, ...]
-    hidden: tuple[str, ...]
-    found: bool | None
+    text: str
+    angle: str
+    surety: float
+    real: bool
+    free: bool
 
 
-def judge(case: Case, model: Model) -> Verdict:
-    """Compare a pair, and set what is listed against the truth."""
-    a, b = (embed(side.poses, model) for side in (case.a, case.b))
-    found = compare(align(a, b), case.a.poses, case.b.poses, source=lifted, most=99)
-    true, seen = case.b.angles - case.a.angles, case.a.seen & case.b.seen
-    false, hidden, hits = [], [], set()
-    for one in found.moments:
-        k = list(ANGLES).index(one.angle)
-        phase = np.interp(one.time_a, case.a.poses.times, case.a.phase)
-        near = np.abs(_PHASES - phase) <= _NEAR
-        sign = np.sign(one.difference_deg)
-        text = f"{one.angle} {one.difference_deg:+.0f}"
-        if seen[near, k].mean() <= 0.5:
-            hidden.append(text)
-        if (sign * true[near, k]).max() >= PLANTED_DEG / 2:
-            hits.add(one.angle)
-        elif seen[near, k].mean() > 0.5:
-            false.append(text)
-    inside = (case.first <= _PHASES) & (case.last >= _PHASES)
-    visible = [n for n in case.planted if seen[inside, list(ANGLES).index(n)].mean() >= _SEEN]
-    hit = bool(hits & set(visible)) if visible else None
-    return Verdict(tuple(false), tuple(hidden), hit)
+@dataclass(frozen=True)
+class Verdict:
+    """All differences of a pair down to the lowest limit.
 
+    `seen` are the planted angles whose joints nothing hides, `free` those that no furniture does.
+    """
 
-def report(cases: Sequence[tuple[Case, Verdict]]) -> None:
-    """Print a line per pair with something wrong, and the three figures."""
-    for case, verdict in cases:
-        print(
-            f"{case.name}: planted {', '.join(case.planted) or 'nothing'}: found {verdict.found}; "
-            f"false {', '.join(verdict.false) or '-'}; hidden {', '.join(verdict.hidden) or '-'}"
+    listed: tuple[Listed, ...]
+    seen: tuple[str, ...]
+    free: tuple[str, ...]
+
+    def counts(self, certainty: float) -> tuple[int, int, bool, bool]:
+        """False ones, ones behind furniture; whether the planted was found, if seen, if free."""
+        here = [one for one in self.listed if one.surety >= certainty]
+        real = {one.angle for one in here if one.real}
+        return (
+            sum(one.free and not one.real for one in here),
+            sum(not one.free for one in here),
+            bool(real & set(self.seen)),
+            bool(real & set(self.free)),
         )
-    verdicts = [verdict for _, verdict in cases]
-    known = [v.found for v in verdicts if v.found is not None]
-    print(
-        f"{len(verdicts)} pairs: false differences per pair "
-        f"{np.mean([len(v.false) for v in verdicts]):.2f}; listed where hidden, per pair, "
-        f"{np.mean([len(v.hidden) for v in verdicts]):.2f}; planted and seen: "
-        f"{sum(known)} of {len(known)} found"
+
+
+def judge(case: Case, model: Model, stage: str) -> Verdict:
+    """Compare a pair as seen at a stage, and set what is listed against the truth."""
+    a, b = case.a.poses, case.b.poses
+    if stage != "detector":
+        a, b = (
+            replace(one.poses, xy=one.xy.astype(np.float32), score=np.ones_like(one.poses.score))
+            for one in (case.a, case.b)
+        )
+    alignment = align(embed(a, model), embed(b, model))
+    times = a.times[(a.times >= alignment.times_a[0]) & (a.times <= alignment.times_a[-1])]
+    there = warp(alignment, times)
+    sights = sight(a).at(times, a.times), sight(b).at(there, b.times)
+    found = evidence(*sights)
+    if stage == "3d":
+        of_a, of_b = (
+            between(at, one.poses.times, joint_angles(one.joints))
+            for at, one in ((times, case.a), (there, case.b))
+        )
+        found = [Evidence(of_b - of_a, np.full(of_a.shape, _EXACT_DEG**2))]
+    rows = stretches(times, found, known(*sights), certainty=_SWEEP[0])
+    true = case.b.angles - case.a.angles
+    seen, free = (getattr(case.a, name) & getattr(case.b, name) for name in ("seen", "free"))
+    listed = []
+    for one in rows:
+        middle = times[(one.first + one.end - 1) // 2]
+        near = np.abs(_PHASES - np.interp(middle, a.times, case.a.phase)) <= _NEAR
+        real = (np.sign(one.size_deg) * true[near, one.angle]).max() >= PLANTED_DEG / 2
+        name, surety = list(ANGLES)[one.angle], abs(one.size_deg) / one.std_deg
+        here = bool(free[near, one.angle].mean() > 0.5)
+        listed.append(Listed(f"{name} {one.size_deg:+.0f}", name, surety, bool(real), here))
+    inside = (case.first <= _PHASES) & (case.last >= _PHASES)
+    shown = (
+        tuple(n for n in case.planted if truth[inside, list(ANGLES).index(n)].mean() >= _SEEN)
+        for truth in (seen, free)
     )
+    return Verdict(tuple(listed), *shown)
+
+
+def report(cases: Sequence[Case], verdicts: Sequence[Verdict]) -> None:
+    """Print a line per pair with what is listed of it."""
+    for case, verdict in zip(cases, verdicts, strict=True):
+        here = [one for one in verdict.listed if one.surety >= CERTAINTY]
+        words = (
+            f"{one.text}{'' if one.real else ' (false)'}{'' if one.free else ' (hidden)'}"
+            for one in here
+        )
+        planted = ", ".join(case.planted) or "nothing"
+        hidden = "" if verdict.free or not case.planted else " (hidden)"
+        print(f"{case.name}: planted {planted}{hidden}: {', '.join(words) or '-'}")
+
+
+def summary(stage: str, verdicts: Sequence[Verdict]) -> None:
+    """Print the figures of a stage at every limit."""
+    totals = sum(bool(v.seen) for v in verdicts), sum(bool(v.free) for v in verdicts)
+    for certainty in _SWEEP:
+        false, hidden, *found = zip(*(v.counts(certainty) for v in verdicts), strict=True)
+        mark = " <- the limit" if certainty == CERTAINTY else ""
+        print(
+            f"{stage}, {certainty:g}: false per pair {np.mean(false):.2f} (of {sum(false)}), "
+            f"behind furniture {np.mean(hidden):.2f}; planted and seen {sum(found[0])} of "
+            f"{totals[0]} found, before all furniture {sum(found[1])} of {totals[1]}{mark}"
+        )
 
 
 def main() -> None:
@@ -183,13 +253,19 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--last", type=int, default=60)
     parser.add_argument("--step", type=int, default=1)
+    parser.add_argument("--kept", action="store_true", help="judge what is there, make nothing")
     args = parser.parse_args()
-    made = []
-    for number in range(args.first, args.last, args.step):
-        made.append(make_case(args.set, number, args.folder))
-    model = Model.load()
-    cases = [load_case(path) for path in made]
-    report([(case, judge(case, model)) for case in cases])
+    made = sorted(args.folder.glob(f"{args.set}_[0-9][0-9].npz"))
+    if not args.kept:
+        numbers = range(args.first, args.last, args.step)
+        made = [make_case(args.set, number, args.folder) for number in numbers]
+    model, cases = Model.load(), [load_case(path) for path in made]
+    print(f"{len(cases)} pairs, {sum(bool(case.planted) for case in cases)} with a difference")
+    for stage in STAGES:
+        verdicts = [judge(case, model, stage) for case in cases]
+        if stage == "detector":
+            report(cases, verdicts)
+        summary(stage, verdicts)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ CONE, ELLIPSOID = 0, 1
 SKIN, SHIRT, LEGWEAR, SHOE, SOLE, HAIR, HEAD, SOCK, PROP = range(9)
 """Materials; `HEAD` is painted with hair, eyes, brows and mouth by its place on the head."""
 
-_TILE = 8  # pixels; shapes are sorted out per tile
+_TILE = 4  # pixels; shapes are sorted out per tile
 SEAM_M = 0.008
 _HIT_M = 0.0006
 _STEPS = 56

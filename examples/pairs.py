@@ -27,7 +27,7 @@ from examples.studio import Prop, Scene
 from vipecli.alignment.joint_angles import ANGLES, joint_angles
 from vipecli.poses import skeleton as sk
 
-FPS = 30.0
+FPS = 15.0
 SIZE = (320, 320)
 PLANTED_DEG = 15.0
 VIEWS = {"front": 0.0, "oblique": 45.0, "side": 90.0}
@@ -59,10 +59,15 @@ class Planted:
 
 @dataclass(frozen=True)
 class Film:
-    """One performance: its shot, and the phase of the movement (T,) at each frame."""
+    """One performance: its shot, the phase of the movement (T,), and what stands before it.
+
+    `free` is (T, 13) bool: joints that are in the picture and not behind the furniture, even if the
+    person's own limbs cover them.
+    """
 
     shot: Shot
     phase: np.ndarray
+    free: np.ndarray
 
     def angles(self, phase: np.ndarray) -> np.ndarray:
         """True angles (P, 8) at phases (P,), degrees."""
@@ -71,9 +76,17 @@ class Film:
 
     def seen(self, phase: np.ndarray) -> np.ndarray:
         """Shape (P, 8) bool: whether all three joints of an angle are seen at phases (P,)."""
+        return self._of_angles(self.shot.visible, phase)
+
+    def before_all(self, phase: np.ndarray) -> np.ndarray:
+        """Shape (P, 8) bool: whether no furniture hides a joint of an angle at phases (P,)."""
+        return self._of_angles(self.free, phase)
+
+    def _of_angles(self, joints: np.ndarray, phase: np.ndarray) -> np.ndarray:
         frames = np.searchsorted(self.phase, phase).clip(0, len(self.phase) - 1)
-        visible = self.shot.visible[frames]
-        return np.stack([visible[:, list(joints)].all(axis=1) for joints in ANGLES.values()], 1)
+        return np.stack(
+            [joints[frames][:, list(three)].all(axis=1) for three in ANGLES.values()], 1
+        )
 
 
 @dataclass(frozen=True)
@@ -139,13 +152,13 @@ def make_pair(
             shaped.astype(np.float32), out[k], fps=FPS, camera=camera, look=Look().random(rng),
             size=SIZE, props=props, scene=Scene(floor_m=None),
         )  # fmt: skip
-        films.append(Film(shot, clocks[k]))
+        films.append(Film(shot, clocks[k], _free(shot, props)))
     return Pair(action, view, occluder, films[0], films[1], planted)
 
 
 def _clock(rng: np.random.Generator) -> np.ndarray:
     """Phase of each frame: one repetition at an uneven speed."""
-    at = uneven_times(_SECONDS, rng, slowest=0.7, fastest=1.5)
+    at = uneven_times(_SECONDS, rng, fps=FPS, slowest=0.7, fastest=1.5)
     return at / _SECONDS * (1 - 1e-9)
 
 
@@ -214,3 +227,18 @@ def _hide(kind: str, frames: int, azimuth_deg: float, height: float) -> list[Pro
     bars = [rod(-0.6, height + up, 0.6, height + up, 0.05) for up in (-0.09, 0.09)]
     plates = [rod(x, height - 0.06, x, height + 0.06, 0.17) for x in (-0.3, 0.3)]
     return [*bars, *plates, *(rod(x, 0, x, 2.1, 0.04) for x in (-0.6, 0.6))]
+
+
+def _free(shot: Shot, props: list[Prop]) -> np.ndarray:
+    """Joints (T, 13) in the picture that no rod covers."""
+    view, joints = shot.view, shot.joints.astype(float)
+    xy, away = view.project(joints), view.to_camera(joints)[..., 2]
+    free = ((xy >= 0) & (xy < view.size)).all(axis=-1)
+    for first, second, radius in props:
+        share = np.linspace(0, 1, 200)[:, None, None]
+        points = first * (1 - share) + second * share  # (200, T, 3)
+        near = view.to_camera(points)[..., 2]
+        gap = np.linalg.norm(view.project(points)[:, :, None] - xy, axis=-1)
+        covers = (gap < (radius * view.focal_px / near)[..., None]) & (near[..., None] < away)
+        free &= ~covers.any(axis=0)
+    return free

@@ -140,8 +140,8 @@ def test_a_planted_difference_is_found(squat):
     assert top.time_a == pytest.approx(2.5, abs=0.15)
     assert top.time_b == pytest.approx(2.5 * 1.5, abs=0.25)
     largest = (truth - before)[np.abs(truth - before).argmax()]
-    assert top.difference_deg == pytest.approx(largest, abs=2)
-    assert top.difference_deg == top.b_deg - top.a_deg
+    assert 0.5 < top.difference_deg / largest < 1  # its mean, of which lifting sees less
+    assert (top.b_deg - top.a_deg) * top.difference_deg > 0
     rest = [one for one in found.ranges if one.angle != "right elbow"]
     assert max(one.mean_deg for one in rest) < 0.5
     elbow = next(one for one in found.ranges if one.angle == "right elbow")

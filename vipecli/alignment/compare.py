@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from vipecli.alignment import differences
 from vipecli.alignment.joint_angles import ANGLES, Source, between, picture, smoothed_angles
+from vipecli.alignment.sights import sight
 from vipecli.alignment.time_map import warp
 from vipecli.alignment.turning_points import Turn, common_turns
 from vipecli.alignment.warping_path import Alignment
@@ -19,20 +20,23 @@ LEAST_KNOWN = 0.25
 
 @dataclass(frozen=True)
 class Moment:
-    """A difference of one angle that exceeds its uncertainty, where it is largest.
+    """A stretch in which one angle differs more than its uncertainty from how it usually differs.
 
     Attributes
     ----------
     angle
         key of `ANGLES`.
     time_a, time_b
-        seconds.
+        its middle, seconds.
     a_deg, b_deg
-        the angle in a and in b.
+        mean of the angle over the stretch in a and in b.
+    difference_deg
+        by how much b less a differs there from b less a in the rest of the movement, by all that is
+        known (`differences.evidence`).
     std_deg
-        standard uncertainty of the difference.
+        standard uncertainty of that.
     start_a, end_a
-        from when to when it exceeds that, seconds of a.
+        from when to when, seconds of a.
     """
 
     angle: str
@@ -40,14 +44,10 @@ class Moment:
     time_b: float
     a_deg: float
     b_deg: float
+    difference_deg: float
     std_deg: float
     start_a: float
     end_a: float
-
-    @property
-    def difference_deg(self) -> float:
-        """B less a."""
-        return self.b_deg - self.a_deg
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,8 @@ class Comparison:
         time map puts them in b; seconds.
     a_deg, b_deg
         shape (F, 8), the angles in the order of `ANGLES`; NaN where a joint is not seen.
-    std_deg
-        shape (F, 8), standard uncertainty of the difference; NaN where nobody is seen.
     moments
-        differences that exceed it, see `differences.certain` and `differences.stretches`.
+        differences that exceed their uncertainty, see `differences.stretches`.
     turns
         turning points that both show, in the order of a.
     ranges
@@ -99,7 +97,6 @@ class Comparison:
     times_b: NDArray[np.float64]
     a_deg: NDArray[np.float64]
     b_deg: NDArray[np.float64]
-    std_deg: NDArray[np.float64]
     moments: tuple[Moment, ...]
     turns: tuple[Turn, ...]
     ranges: tuple[Range, ...]
@@ -146,33 +143,19 @@ def compare(
         raise NoPoseError(
             f"{a.source or 'a'}, {b.source or 'b'}: no angle is seen surely enough in both clips"
         )
-    sights = (
-        differences.sight(a).at(times_a, a.times),
-        differences.sight(b, mirror=mirrored).at(times_b, b.times),
-    )
-    rates = np.fmax(*(np.abs(_rates(times_a, angles)) for angles in (a_deg, there)))
-    std = differences.uncertainty(*sights, rates)
-    flat = between(times_b, b.times, smoothed_angles(b, picture)[:, sides])
-    flat -= smoothed_angles(a, picture)[matched]
-    listed = differences.certain(there - a_deg, std, *sights, in_picture=flat)
-    found = differences.stretches(times_a, there - a_deg, listed)[:most]
+    sights = sight(a).at(times_a, a.times), sight(b, mirror=mirrored).at(times_b, b.times)
+    found = differences.stretches(
+        times_a, differences.evidence(*sights), differences.known(*sights)
+    )[:most]
     return Comparison(
         times_a=times_a,
         times_b=times_b,
         a_deg=a_deg,
         b_deg=there,
-        std_deg=std,
-        moments=tuple(_moment(one, times_a, times_b, a_deg, there, std) for one in found),
+        moments=tuple(_moment(one, times_a, times_b, a_deg, there) for one in found),
         turns=common_turns(alignment, ANGLES, (a.times, angles_a), (b.times, angles_b)),
         ranges=_ranges(a_deg, there),
     )
-
-
-def _rates(times: NDArray[np.float64], angles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How fast angles (F, 8) change, degrees per second; 0 for a single moment."""
-    if len(times) < 2:
-        return np.zeros_like(angles)
-    return np.asarray(np.gradient(angles, times, axis=0), np.float64)
 
 
 def _moment(
@@ -181,12 +164,14 @@ def _moment(
     times_b: NDArray[np.float64],
     a_deg: NDArray[np.float64],
     b_deg: NDArray[np.float64],
-    std: NDArray[np.float64],
 ) -> Moment:
-    i, k = one.peak, one.angle
-    values = (times_a[i], times_b[i], a_deg[i, k], b_deg[i, k], std[i, k])
-    span = times_a[[one.first, one.end - 1]]
-    return Moment(list(ANGLES)[k], *(float(v) for v in (*values, *span)))
+    span, k = slice(one.first, one.end), one.angle
+    middle = (one.first + one.end - 1) // 2
+    both = np.isfinite(a_deg[span, k] + b_deg[span, k])
+    means = (float(v[span, k][both].mean()) if both.any() else np.nan for v in (a_deg, b_deg))
+    values = (times_a[middle], times_b[middle], *means, one.size_deg, one.std_deg)
+    ends = times_a[[one.first, one.end - 1]]
+    return Moment(list(ANGLES)[k], *(float(v) for v in (*values, *ends)))
 
 
 def _ranges(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[Range, ...]:

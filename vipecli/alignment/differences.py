@@ -1,179 +1,228 @@
-"""Differences of joint angles that exceed the uncertainty of both.
+"""Differences of joint angles that come and go, found by a matched filter.
 
-An angle of a pose that one camera sees is uncertain: by the variance of its embedding, by joints
-that are hidden, by matched moments that are a frame or so apart. Two clips from one side share most
-of the error of lifting, two from different sides do not.
+For every angle and every stretch of 0.4 to 2 s: the mean difference within it, less the mean of the
+rest of the movement, over its standard uncertainty. What two clips differ by all the time (bodies,
+cameras, the bias of lifting) cancels, what comes and goes as quickly as a detector errs averages
+out. The angles come from two witnesses, `sight` and `evidence`.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vipecli.alignment.joint_angles import ANGLES, joint_angles
-from vipecli.alignment.same_action import mirrored
-from vipecli.lifting.lift import lift
-from vipecli.lifting.lifter import Lifter, default_lifter
-from vipecli.poses.poses import Poses
+from vipecli.alignment.joint_angles import ANGLES
+from vipecli.alignment.sights import Sight, turn_between, turn_deg, turned_to
 
 SURELY_SEEN = 0.95
-"""Least score of the three joints of an angle, in both clips, for a difference to be listed."""
+"""Least score of the three joints of an angle, in both clips, for a moment to count."""
 
-LEAST_S = 0.4
-"""Least duration of a difference to be listed, seconds."""
-
-CERTAINTY = 1.0
+CERTAINTY = 3.5
 """Least size of a difference to be listed, in standard uncertainties."""
+
+LEAST_DEG = 5.0
+"""Least size of a difference to be listed, degrees."""
+
+LENGTHS_S = 0.4, 0.6, 0.8, 1.0, 1.3, 1.6, 2.0
+"""Lengths of the stretches that are tried, seconds."""
+
+APART_S = 0.4
+"""Two stretches of one angle lie so far apart at least, seconds."""
 
 SHOWN = 0.5
 """Of a difference between clips from one side the pictures show at least this share: what lifting
 alone says is depth that it has guessed."""
 
+NEAR_DEG = 20.0
+"""Cameras stand alike where they look at the body from directions no farther apart."""
+
 LIMB_WEIGHT = 1.5
 """Hips and knees are listed first, unless a shoulder or elbow differs this many times as much."""
 
-_SAMPLES = 16  # poses drawn from the latent
-_SPREAD = 0.8  # error of an angle, as a share of the standard deviation over those
-_SHARED = 0.75  # correlation of the errors of two clips from one side
-_TURN_DEG = 20.0  # standard deviation of that correlation over the angle between the cameras
-_LEAST_DEG = 2.0  # noise of a detector
-_LATE_S = 0.03  # error of the time map
+_STEPS = 8  # per length, from one stretch to the next
+_GUARD_S = 0.15  # beside a stretch, that count neither to it nor to the rest: it comes and goes
+_KNOWN = 0.75  # of a stretch, in which the angle has to be known
+_REST_S = 0.4  # known time in the rest at which its mean is believed by half
+_LEVEL_DEG = 6.0  # standard deviation of what two clips differ by all the time
+_USUAL_DEG = 1.0  # of the mean over `_USUAL_S` of the same performance twice, beside the below
+_USUAL_S = 0.6
+_OF_LATENT = 0.2  # error of a lifted angle, as a share of its standard deviation in the latent
+_OF_TORSO = 0.015  # error of a joint in the picture, as a share of the torso
+_OF_TURN_DEG = 4.0  # error of the angle between the cameras
+_SHARED = 0.5  # correlation of the errors of both witnesses
 
-Angles = NDArray[np.float64]
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Sight:
-    """How well the angles of a clip are known.
+class Evidence:
+    """Difference of all angles by one witness.
 
     Attributes
     ----------
-    std
-        shape (T, 8), standard deviation of each angle over poses drawn from the latent's Gaussian,
-        degrees; NaN in a frame without a person.
-    rotation
-        shape (T, 3, 3), canonical axes of the body in those of the camera.
-    score
-        shape (T, 8), lowest score of the three joints of each angle.
+    difference
+        shape (F, 8), b less a at matched moments, degrees; NaN where not known.
+    variance
+        shape (F, 8), of the mean over a stretch around a moment, square degrees.
     """
 
-    std: Angles
-    rotation: NDArray[np.float64]
-    score: Angles
-
-    def at(self, times: Angles, own: Angles) -> "Sight":
-        """That of the frames nearest to some times (F,), seconds; `own` are those of the frames."""
-        nearest = np.abs(own[:, None] - times).argmin(axis=0)
-        return Sight(self.std[nearest], self.rotation[nearest], self.score[nearest])
+    difference: Array
+    variance: Array
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """Frames `first` to before `end` in which one angle differs, most at `peak`."""
+    """Frames `first` to before `end` in which one angle differs from how it usually differs.
+
+    Attributes
+    ----------
+    angle
+        place in `ANGLES`.
+    size_deg, std_deg
+        by how much, and its standard uncertainty.
+    """
 
     angle: int
     first: int
     end: int
-    peak: int
+    size_deg: float
+    std_deg: float
 
 
-def sight(
-    poses: Poses, lifter: Lifter | None = None, *, mirror: bool = False, seed: int = 0
-) -> Sight:
-    """How well the angles of a clip are known, from lifting it to 3D.
+def evidence(a: Sight, b: Sight) -> list[Evidence]:
+    """What lifting says and, if the cameras stand alike, what the pictures say.
 
-    Parameters
-    ----------
-    poses
-        T frames.
-    lifter
-        None = the one that comes with vipe.
-    mirror
-        take them as a mirror shows them.
-    seed
-        of the samples.
-    """
-    lifter = lifter or default_lifter()
-    shown = mirrored(poses) if mirror else poses
-    found, rng = lift(shown, lifter, smooth_s=0, world=False), np.random.default_rng(seed)
-    total, square = np.zeros((2, len(poses), len(ANGLES)))
-    for _ in range(_SAMPLES):
-        latent = found.latent + found.latent_std * rng.standard_normal(found.latent.shape)
-        angles = joint_angles(lifter.decode(latent)[0].astype(np.float64))
-        total += angles
-        square += angles**2
-    std = np.sqrt((square / _SAMPLES - (total / _SAMPLES) ** 2).clip(0))
-    scores: NDArray[Any] = shown.score[:, np.array(list(ANGLES.values()))]
-    return Sight(std, found.rotation, scores.min(axis=-1).astype(np.float64))
-
-
-def uncertainty(a: Sight, b: Sight, rates: Angles) -> Angles:
-    """Standard uncertainty (F, 8) of the difference of two angles, degrees; NaN where one is NaN.
+    From the angles in the picture is taken what the other camera alone changes: the lifted pose of
+    a is turned to how b's camera sees it.
 
     Parameters
     ----------
     a, b
         of F matched moments.
-    rates
-        shape (F, 8), how fast the angles change, degrees per second.
     """
-    shared = _SHARED * np.exp(-0.5 * np.square(_turn_deg(a, b) / _TURN_DEG))
-    of_pose = a.std**2 + b.std**2 - 2 * shared * a.std * b.std
-    of_time = np.square(_LATE_S * np.nan_to_num(rates))
-    return np.sqrt(_SPREAD**2 * of_pose + of_time + _LEAST_DEG**2)
+    lifted = Evidence(b.lifted - a.lifted, _OF_LATENT**2 * (a.std**2 + b.std**2) / 2)
+    if turn_deg(a, b) >= NEAR_DEG:
+        return [lifted]
+    change = turned_to(a, turn_between(a, b)) - turned_to(a, np.eye(3))
+    variance = np.degrees(_OF_TORSO) ** 2 * (a.shortness**2 + b.shortness**2)
+    variance += _OF_TURN_DEG**2 * (a.by_turn**2 + b.by_turn**2) / 2
+    return [lifted, Evidence(b.flat - a.flat - change, variance)]
 
 
-def _turn_deg(a: Sight, b: Sight) -> float:
-    """Median angle between the two cameras, as seen from the body, degrees; 180 if unknown."""
-    product: Angles = (a.rotation * b.rotation).sum(axis=(1, 2))  # traces of a^T b
-    angles: Angles = np.degrees(np.arccos(((product - 1) / 2).clip(-1, 1)))
-    known = angles[np.isfinite(angles)]
-    return float(np.median(known)) if len(known) else 180.0
+def known(a: Sight, b: Sight) -> NDArray[np.bool_]:
+    """Where (F, 8) all three joints of an angle are surely seen in both clips."""
+    return np.minimum(a.score, b.score) >= SURELY_SEEN
 
 
-def certain(
-    difference: Angles, std: Angles, a: Sight, b: Sight, *, in_picture: Angles
-) -> NDArray[np.bool_]:
-    """Where (F, 8) a difference exceeds its uncertainty, of joints that are surely seen in both.
-
-    Parameters
-    ----------
-    difference, std
-        shape (F, 8), degrees; `std` from `uncertainty`.
-    a, b
-        of the F moments.
-    in_picture
-        shape (F, 8), difference of the angles as the cameras show them, degrees; see `SHOWN`.
-    """
-    listed = np.minimum(a.score, b.score) >= SURELY_SEEN
-    with np.errstate(invalid="ignore"):
-        listed &= np.abs(difference) > CERTAINTY * std
-        if _turn_deg(a, b) < _TURN_DEG:
-            listed &= np.sign(difference) * in_picture >= SHOWN * np.abs(difference)
-    return listed
-
-
-def stretches(times: Angles, difference: Angles, listed: NDArray[np.bool_]) -> list[Stretch]:
-    """Runs of one sign of at least `LEAST_S`, most important first; see `LIMB_WEIGHT`.
+def stretches(
+    times: Array, found: list[Evidence], seen: NDArray[np.bool_], *, certainty: float = CERTAINTY
+) -> list[Stretch]:
+    """Stretches in which an angle differs, most important first; see `LIMB_WEIGHT`.
 
     Parameters
     ----------
     times
         shape (F,), seconds.
-    difference
-        shape (F, 8), degrees.
-    listed
-        shape (F, 8), from `certain`.
+    found
+        one or two witnesses, as of `evidence`.
+    seen
+        shape (F, 8), from `known`.
+    certainty
+        as `CERTAINTY`.
     """
-    found: list[Stretch] = []
-    for k in range(difference.shape[1]):
-        for sign in (1.0, -1.0):
-            size = np.where(listed[:, k], sign * difference[:, k], 0.0)
-            inside = np.concatenate([[0], (size > 0).astype(np.int64), [0]])
-            for first, end in np.flatnonzero(np.diff(inside)).reshape(-1, 2).tolist():
-                if times[end - 1] - times[first] >= LEAST_S:
-                    peak = first + int(size[first:end].argmax())
-                    found.append(Stretch(k, first, end, peak))
+    if len(times) < 2:
+        return []
+    windows = _windows(times)
+    out: list[Stretch] = []
+    for k in range(len(ANGLES)):
+        weight, rest = np.gradient(times) * seen[:, k], np.ones(len(times), bool)
+        open_ = np.ones(len(windows), bool)
+        while open_.any():
+            size, std, surety = _contrasts(times, windows, found, weight, rest, k)
+            surety[~open_ | (np.abs(size) < LEAST_DEG)] = 0
+            best = int(np.abs(surety).argmax())
+            if abs(surety[best]) < certainty:
+                break
+            first, end, before, behind = map(int, windows[best])
+            out.append(Stretch(k, first, end, float(size[best]), float(std[best])))
+            rest[before:behind] = False
+            near = times[first] - APART_S, times[end - 1] + APART_S
+            open_ &= (times[windows[:, 1] - 1] < near[0]) | (times[windows[:, 0]] > near[1])
     weights = [1.0 if name.endswith(("hip", "knee")) else 1 / LIMB_WEIGHT for name in ANGLES]
-    return sorted(found, key=lambda one: -weights[one.angle] * abs(difference[one.peak, one.angle]))
+    return sorted(out, key=lambda one: -weights[one.angle] * abs(one.size_deg))
+
+
+def _windows(times: Array) -> NDArray[np.int64]:
+    """Stretches (W, 4): first frame, end, and both with `_GUARD_S` around them."""
+    rows: list[NDArray[np.int64]] = []
+    for length in LENGTHS_S:
+        starts = np.arange(times[0], times[-1] - length + 1e-9, length / _STEPS)
+        edges = (0, length, -_GUARD_S, length + _GUARD_S)
+        rows.append(np.stack([np.searchsorted(times, starts + e - 1e-9) for e in edges], axis=1))
+    windows = np.concatenate(rows) if rows else np.zeros((0, 4), np.int64)
+    return np.unique(windows[windows[:, 1] > windows[:, 0] + 1], axis=0)
+
+
+def _contrasts(
+    times: Array,
+    windows: NDArray[np.int64],
+    found: list[Evidence],
+    weight: Array,
+    rest: NDArray[np.bool_],
+    k: int,
+) -> tuple[Array, Array, Array]:
+    """Size, uncertainty and their quotient (W,) of one angle; 0 where it is not known."""
+    sizes, stds = np.zeros((2, len(found), len(windows)))
+    for i, one in enumerate(found):
+        usable = np.isfinite(one.difference[:, k]) & np.isfinite(one.variance[:, k])
+        sizes[i], stds[i] = _contrast(
+            times, windows, np.where(usable, one.difference[:, k], 0),
+            np.where(usable, one.variance[:, k], 0), weight * usable, rest,
+        )  # fmt: skip
+    there = np.isfinite(sizes)
+    count = there.sum(axis=0)
+    share = np.where(there, 1 / np.where(there, stds, 1), 0)
+    total = share.sum(axis=0).clip(1e-9)
+    size = np.where(there, sizes * share, 0).sum(axis=0) / total
+    surety = np.where(there, sizes / stds, 0).sum(axis=0)
+    surety /= np.sqrt((count + _SHARED * count * (count - 1)).clip(1))
+    for shown in sizes[1:]:
+        surety[np.isfinite(shown) & (np.sign(size) * shown < SHOWN * np.abs(size))] = 0
+    return size, np.abs(size) / np.abs(surety).clip(1e-9), surety
+
+
+def _contrast(
+    times: Array,
+    windows: NDArray[np.int64],
+    difference: Array,
+    variance: Array,
+    weight: Array,
+    rest: NDArray[np.bool_],
+) -> tuple[Array, Array]:
+    """Mean difference (W,) in stretches less that of the rest, and its standard uncertainty.
+
+    Moments count by the inverse of their variance: where a limb points to the camera for a while,
+    neither a stretch nor the rest goes by that.
+    """
+
+    def inside(values: Array) -> Array:
+        sums = np.concatenate([[0.0], np.cumsum(values)])
+        return sums[windows[:, 1]] - sums[windows[:, 0]]
+
+    def outside(values: Array) -> Array:
+        sums = np.concatenate([[0.0], np.cumsum(values * rest)])
+        return sums[-1] - sums[windows[:, 3]] + sums[windows[:, 2]]
+
+    precision, lasts = weight / (variance + _USUAL_DEG**2), inside(np.gradient(times))
+    known_s, rest_s = inside(weight), outside(weight)
+    believed = rest_s / (rest_s + _REST_S)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean, level = (part(precision * difference) / part(precision) for part in (inside, outside))
+        spread, of_level = known_s / inside(precision), rest_s / outside(precision)
+        of_level *= (_USUAL_S / rest_s).clip(0.2, 1)
+    size = mean - np.where(rest_s > 0, believed * level, 0)
+    variance = spread * np.maximum(_USUAL_S / lasts, 0.5)
+    variance += np.where(rest_s > 0, believed**2 * of_level, 0)
+    std = np.sqrt(variance + np.square(_LEVEL_DEG * (1 - believed)))
+    enough = (known_s > 0) & (known_s >= _KNOWN * lasts)
+    return np.where(enough, size, np.nan), np.where(enough, std, np.nan)

@@ -297,7 +297,7 @@ def _moments_table(found: "Comparison") -> Any:
         )
         for one in found.moments
     ]
-    headings = "angle", "A at, s", "B at, s", "A", "B", "B less A", "±", "A from - to, s"
+    headings = "angle", "A at, s", "B at, s", "A", "B", "more in B", "±", "A from - to, s"
     return table(headings, rows, title=_DIFFERENCES)
 
 

@@ -61,11 +61,7 @@ def as_data(found: Comparison) -> dict[str, Any]:
             f"{letter}_deg": {
                 name: _plain(column) for name, column in zip(ANGLES, values.T, strict=True)
             }
-            for letter, values in (
-                ("a", found.a_deg),
-                ("b", found.b_deg),
-                ("uncertainty", found.std_deg),
-            )
+            for letter, values in (("a", found.a_deg), ("b", found.b_deg))
         },
     }
 
