@@ -5,7 +5,8 @@
 
 The first follows the second film of every pair of `benchmarks.differences` through the first, as
 the detector saw them: the place on line against that of the off-line path. Then as somebody who
-gives up somewhere in the middle and begins again, and who goes through it three times. The second
+gives up somewhere in the middle and begins again, and who goes through it three times; beside it
+Dixon's on-line time warping, which cannot begin again. The second
 plays a clip at its own speed, finds, follows and draws, and measures the time from a frame's moment
 to its picture.
 """
@@ -17,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.differences import SETS, load_case
+from benchmarks.oltw import OnlineWarping
 from vipecli.alignment.align import align
 from vipecli.alignment.online import Follower
 from vipecli.alignment.takes import Clip
@@ -29,6 +31,9 @@ from vipecli.outputs.live_view import ReferenceFilm, View
 from vipecli.video.camera import Feed, paced
 
 FPS = 30.0
+WINDOWS_S = 0.3, 0.6, 1.2, 10.0
+"""Windows of Dixon's algorithm that are tried; he has 10 s."""
+
 _AFTER_S = 0.3  # after a restart
 
 
@@ -39,24 +44,33 @@ def _follow(reference: Embeddings, person: Embeddings) -> tuple[np.ndarray, int]
     return np.array([one.reference_s for one in found]), found[-1].repetitions
 
 
+def _warped(reference: Embeddings, person: Embeddings, window_s: float) -> np.ndarray:
+    """Places (T,) by Dixon's algorithm, seconds of the reference."""
+    window = max(2, round(window_s / np.median(np.diff(person.times))))
+    follower = OnlineWarping(reference, window=window)
+    return np.array([follower.step(person.part(slice(i, i + 1))) for i in range(len(person))])
+
+
 def _in_turn(parts: list[Embeddings]) -> Embeddings:
-    """One clip after the other, at 30 frames a second."""
+    """One clip after the other, at the rate of the first."""
     mean, std = (np.concatenate([getattr(p, name) for p in parts]) for name in ("mean", "std"))
-    return Embeddings(mean, std, np.arange(len(mean)) / FPS, parts[0].model, parts[0].sigmoid)
+    times = np.arange(len(mean)) * np.median(np.diff(parts[0].times))
+    return Embeddings(mean, std, times, parts[0].model, parts[0].sigmoid)
 
 
 def place(folder: Path, which: str) -> None:
     """Print errors of the on-line path, after restarts too, and of the count."""
     model, rng = Model.load(), np.random.default_rng(0)
-    frames, after, counted = [], [], []
+    frames, after, counted, peer = [], [], [], []
     for path in sorted(folder.glob(f"{which}_[0-9][0-9].npz")):
         case = load_case(path)
         a, b = (embed(side.poses, model) for side in (case.a, case.b))
         there = warp(align(a, b), b.times, onto="b")
         frames.append(np.median(np.abs(_follow(a, b)[0] - there)) * FPS)
+        peer.append([np.median(np.abs(_warped(a, b, c) - there)) * FPS for c in WINDOWS_S])
         given_up = int(len(b) * rng.uniform(0.3, 0.7))
         again = _follow(a, _in_turn([b.part(slice(0, given_up)), b]))[0][given_up:]
-        after.append(np.median(np.abs(again - there)[round(_AFTER_S * FPS) :]))
+        after.append(np.median(np.abs(again - there)[b.times >= _AFTER_S]))
         counted.append(_follow(a, _in_turn([b, b, b]))[1] == 3)
     quantiles = np.percentile(frames, (50, 90))
     print(
@@ -64,6 +78,12 @@ def place(folder: Path, which: str) -> None:
         f"{quantiles[0]:.1f}, 90 % {quantiles[1]:.1f}; at most 3: "
         f"{np.mean(np.array(frames) <= 3):.0%}"
     )
+    for window_s, errors in zip(WINDOWS_S, np.array(peer).T, strict=True):
+        quantiles = np.percentile(errors, (50, 90))
+        print(
+            f"Dixon's, window of {window_s} s: {quantiles[0]:.1f}, 90 % {quantiles[1]:.1f}; "
+            f"at most 3: {np.mean(errors <= 3):.0%}"
+        )
     print(
         f"from {_AFTER_S} s after a restart: median {np.median(after):.2f} s, at most 0.3 s in "
         f"{np.mean(np.array(after) <= 0.3):.0%}; three repetitions counted: {np.mean(counted):.0%}"

@@ -1,7 +1,7 @@
 """Names of actions while they happen."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
@@ -47,24 +47,8 @@ class Naming:
             self._label, self._asked = self._asked.result(), None
         if self._asked is None and now - self._asked_s >= EVERY_S:
             self._asked_s = now
-            self._asked = self._thread.submit(self._named, list(self._frames))
+            self._asked = self._thread.submit(label_of, list(self._frames), self._rank)
         return self._label
-
-    def _named(self, frames: list[Embeddings]) -> str:
-        """Label of some frames."""
-        seen = [one for one in frames if np.isfinite(one.mean).all()]
-        if len(seen) < max(2, _LEAST_SEEN * len(frames)):
-            return ""
-        mean, std, times = (
-            np.concatenate([getattr(one, name) for one in seen])
-            for name in ("mean", "std", "times")
-        )
-        part = Embeddings(mean, std, times, seen[0].model, seen[0].sigmoid)
-        try:
-            found = self._rank(part)
-        except NoPoseError:
-            return ""
-        return found.label or "" if found.confidence >= _LEAST_SURE else ""
 
     def __enter__(self) -> "Naming":
         """Return itself."""
@@ -78,3 +62,27 @@ class Naming:
     ) -> None:
         """Wait for an answer that is under way, and end the thread."""
         self._thread.shutdown(cancel_futures=True)
+
+
+def label_of(frames: Sequence[Embeddings], rank: Callable[[Embeddings], Ranking]) -> str:
+    """Label of some frames, one clip each; empty where it is unsure or hardly anybody is seen.
+
+    Parameters
+    ----------
+    frames
+        in the order of time; those in which nobody is seen are left out.
+    rank
+        labels a part of a clip, as `classify.classify` does.
+    """
+    seen = [one for one in frames if np.isfinite(one.mean).all()]
+    if len(seen) < max(2, _LEAST_SEEN * len(frames)):
+        return ""
+    mean, std, times = (
+        np.concatenate([getattr(one, name) for one in seen]) for name in ("mean", "std", "times")
+    )
+    part = Embeddings(mean, std, times, seen[0].model, seen[0].sigmoid)
+    try:
+        found = rank(part)
+    except NoPoseError:
+        return ""
+    return found.label or "" if found.confidence >= _LEAST_SURE else ""
