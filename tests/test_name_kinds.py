@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -200,6 +201,23 @@ def test_a_folder_of_strange_names_is_embedded_but_for_the_bad_one(tmp_path, vip
     assert "\x1b" not in err and r"bad\udcfe\x1b[31m.json" in err
     (row,) = map(json.loads, log.read_text().splitlines())
     assert "bad" in json.dumps(row)
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names are Unicode there")
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_films_of_strange_names_are_embedded_once(tmp_path, vipe, monkeypatch, jobs):
+    monkeypatch.setenv("VIPE_CACHE", "off")
+    folder, out = tmp_path / os.fsdecode(b"films\xff"), tmp_path / "out"
+    folder.mkdir()
+    names = [NO_UTF8, "line\nbreak.mp4", "\x1b]0;owned\x07.mp4"]
+    for name in names:
+        shutil.copy(CLIPS / "squat" / "squat_000_ada.mp4", folder / name)
+    (folder / os.fsdecode(b"bad\xfe\x1b[31m\n.mp4")).write_bytes(b"no film")
+    for done in ("3 embedded, 0 were", "0 embedded, 3 were"):
+        code, said, err = vipe("embed", folder, "--end", 0.3, "--jobs", jobs, "--out", out)
+        assert (code, said.startswith(done)) == (1, True), said + err
+        assert sorted(p.name for p in out.rglob("[!.]*.npz")) == sorted(f"{n}.npz" for n in names)
+        assert "\x1b" not in said + err and r"bad\udcfe\x1b[31m .mp4" in err
 
 
 def test_every_output_of_an_alignment_takes_strange_names(tmp_path, vipe):
