@@ -26,7 +26,7 @@ from examples.pairs import OCCLUDERS, PLANTED_DEG, VIEWS, make_pair
 from vipecli.alignment.align import align
 from vipecli.alignment.differences import CERTAINTY, Evidence, evidence, known, stretches
 from vipecli.alignment.joint_angles import ANGLES, between, joint_angles
-from vipecli.alignment.sights import sight
+from vipecli.alignment.seen_angles import seen_angles
 from vipecli.alignment.time_map import warp
 from vipecli.embedding.clip import Recipe, read_clip
 from vipecli.embedding.embed import Model, embed
@@ -192,15 +192,15 @@ def judge(case: Case, model: Model, stage: str) -> Verdict:
     alignment = align(embed(a, model), embed(b, model))
     times = a.times[(a.times >= alignment.times_a[0]) & (a.times <= alignment.times_a[-1])]
     there = warp(alignment, times)
-    sights = sight(a).at(times, a.times), sight(b).at(there, b.times)
-    found = evidence(*sights)
+    seen = seen_angles(a).at(times, a.times), seen_angles(b).at(there, b.times)
+    found = evidence(*seen)
     if stage == "3d":
         of_a, of_b = (
             between(at, one.poses.times, joint_angles(one.joints))
             for at, one in ((times, case.a), (there, case.b))
         )
         found = [Evidence(of_b - of_a, np.full(of_a.shape, _EXACT_DEG**2))]
-    rows = stretches(times, found, known(*sights), certainty=_SWEEP[0])
+    rows = stretches(times, found, known(*seen), certainty=_SWEEP[0])
     true = case.b.angles - case.a.angles
     seen, free = (getattr(case.a, name) & getattr(case.b, name) for name in ("seen", "free"))
     listed = []

@@ -10,7 +10,7 @@ from tests.alignment.test_compare import bent_elbow, in_step, seen_from_the_side
 from vipecli.alignment.compare import compare
 from vipecli.alignment.differences import Evidence, evidence, known, stretches
 from vipecli.alignment.joint_angles import ANGLES
-from vipecli.alignment.sights import Sight, sight, turn_between, turn_deg, turned_to
+from vipecli.alignment.seen_angles import SeenAngles, seen_angles, turn_between, turn_deg, turned_to
 from vipecli.poses import skeleton as sk
 
 NAMES = list(ANGLES)
@@ -86,29 +86,29 @@ def test_several_of_one_angle_and_hips_and_knees_first():
     assert stretches(TIMES[:1], [Evidence(np.zeros((1, 8)), np.ones((1, 8)))], ALL[:1]) == []
 
 
-def seen_by(joints: np.ndarray, degrees: float) -> Sight:
+def seen_by(joints: np.ndarray, degrees: float) -> SeenAngles:
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     turned = joints @ np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
-    return sight(seen_from_the_side(turned))
+    return seen_angles(seen_from_the_side(turned))
 
 
 def test_an_ambiguous_pose_is_less_sure_than_a_clear_one():
     squat = seen_from_the_side(perform("squat", seconds=2, reps=1).joints)
     half = replace(squat, score=squat.score.copy(), xy=squat.xy.copy())
     half.score[:, sk.LEFT_HIP :], half.xy[:, sk.LEFT_HIP :] = 0, np.nan  # legs out of the picture
-    whole, without = sight(squat), sight(half)
+    whole, without = seen_angles(squat), seen_angles(half)
     assert whole.std.shape == (60, 8) and (whole.score == 1).all()
     assert np.median(without.std[:, KNEE]) > 1.2 * np.median(whole.std[:, KNEE])
     assert (without.score[:, KNEE] == 0).all() and np.isnan(without.flat[:, KNEE]).all()
     nobody = replace(squat, score=0 * squat.score, xy=np.full_like(squat.xy, np.nan))
-    assert np.isnan(sight(nobody).std).all()
+    assert np.isnan(seen_angles(nobody).std).all()
     assert not known(whole, without)[:, KNEE].any()
 
 
 def test_hips_are_no_surer_than_their_knees():
     squat = seen_from_the_side(perform("squat", seconds=2, reps=1).joints)
     squat.score[:, sk.LEFT_KNEE] = 0.8
-    scores = dict(zip(NAMES, sight(squat).score[0], strict=True))
+    scores = dict(zip(NAMES, seen_angles(squat).score[0], strict=True))
     assert scores["left hip"] == scores["left shoulder"] == pytest.approx(0.8)
     assert scores["right hip"] == scores["left elbow"] == 1
 
@@ -133,7 +133,7 @@ def test_a_limb_that_points_to_the_camera_is_unsure():
     short = replace(squat, xy=squat.xy.copy())
     bone = short.xy[:, sk.LEFT_ANKLE] - short.xy[:, sk.LEFT_KNEE]
     short.xy[:, sk.LEFT_ANKLE] -= 0.8 * bone
-    ratio = sight(short).shortness[:, KNEE] / sight(squat).shortness[:, KNEE]
+    ratio = seen_angles(short).shortness[:, KNEE] / seen_angles(squat).shortness[:, KNEE]
     assert (ratio > 2.5).all()
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from vipecli.alignment import differences
 from vipecli.alignment.joint_angles import ANGLES, Source, between, picture, smoothed_angles
-from vipecli.alignment.sights import sight
+from vipecli.alignment.seen_angles import seen_angles
 from vipecli.alignment.time_map import warp
 from vipecli.alignment.turning_points import Turn, common_turns
 from vipecli.alignment.warping_path import Alignment
@@ -143,10 +143,10 @@ def compare(
         raise NoPoseError(
             f"{a.source or 'a'}, {b.source or 'b'}: no angle is seen surely enough in both clips"
         )
-    sights = sight(a).at(times_a, a.times), sight(b, mirror=mirrored).at(times_b, b.times)
-    found = differences.stretches(
-        times_a, differences.evidence(*sights), differences.known(*sights)
-    )[:most]
+    seen = seen_angles(a).at(times_a, a.times), seen_angles(b, mirror=mirrored).at(times_b, b.times)
+    found = differences.stretches(times_a, differences.evidence(*seen), differences.known(*seen))[
+        :most
+    ]
     return Comparison(
         times_a=times_a,
         times_b=times_b,

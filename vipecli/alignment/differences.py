@@ -3,7 +3,7 @@
 For every angle and every stretch of 0.4 to 2 s: the mean difference within it, less the mean of the
 rest of the movement, over its standard uncertainty. What two clips differ by all the time (bodies,
 cameras, the bias of lifting) cancels, what comes and goes as quickly as a detector errs averages
-out. The angles come from two witnesses, `sight` and `evidence`.
+out. The angles come from two witnesses, `seen_angles` and `evidence`.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vipecli.alignment.joint_angles import ANGLES
-from vipecli.alignment.sights import Sight, turn_between, turn_deg, turned_to
+from vipecli.alignment.seen_angles import SeenAngles, turn_between, turn_deg, turned_to
 
 SURELY_SEEN = 0.95
 """Least score of the three joints of an angle, in both clips, for a moment to count."""
@@ -89,7 +89,7 @@ class Stretch:
     std_deg: float
 
 
-def evidence(a: Sight, b: Sight) -> list[Evidence]:
+def evidence(a: SeenAngles, b: SeenAngles) -> list[Evidence]:
     """What lifting says and, if the cameras stand alike, what the pictures say.
 
     From the angles in the picture is taken what the other camera alone changes: the lifted pose of
@@ -109,7 +109,7 @@ def evidence(a: Sight, b: Sight) -> list[Evidence]:
     return [lifted, Evidence(b.flat - a.flat - change, variance)]
 
 
-def known(a: Sight, b: Sight) -> NDArray[np.bool_]:
+def known(a: SeenAngles, b: SeenAngles) -> NDArray[np.bool_]:
     """Where (F, 8) all three joints of an angle are surely seen in both clips."""
     return np.minimum(a.score, b.score) >= SURELY_SEEN
 

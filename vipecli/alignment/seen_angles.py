@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Sight:
+class SeenAngles:
     """How a clip shows its angles, frame by frame; NaN in a frame without a person.
 
     Attributes
@@ -54,7 +54,7 @@ class Sight:
     rotation: Array
     body: Array
 
-    def at(self, times: Array, own: Array) -> "Sight":
+    def at(self, times: Array, own: Array) -> "SeenAngles":
         """That at some times (F,), seconds; `own` are those of the frames.
 
         Angles are interpolated, the rest is that of the nearest frames.
@@ -63,12 +63,12 @@ class Sight:
         values = {one.name: getattr(self, one.name)[nearest] for one in fields(self)}
         for name in ("lifted", "flat"):
             values[name] = between(times, own, getattr(self, name))
-        return Sight(**values)
+        return SeenAngles(**values)
 
 
-def sight(
+def seen_angles(
     poses: Poses, lifter: Lifter | None = None, *, mirror: bool = False, seed: int = 0
-) -> Sight:
+) -> SeenAngles:
     """How a clip shows its angles, from lifting it to 3D.
 
     Parameters
@@ -88,7 +88,7 @@ def sight(
     scores: NDArray[Any] = _seen(shown)[:, np.array(list(ANGLES.values()))]
     joints = np.where((shown.score > 0)[..., None], shown.xy, np.nan).astype(np.float64)
     body = found.in_camera().astype(np.float64)
-    return Sight(
+    return SeenAngles(
         joint_angles(found.joints.astype(np.float64)),
         joint_angles(joints),
         _std(found, lifter, seed),
@@ -100,7 +100,7 @@ def sight(
     )
 
 
-def turn_deg(a: Sight, b: Sight) -> float:
+def turn_deg(a: SeenAngles, b: SeenAngles) -> float:
     """Median angle between the two cameras, as seen from the body, degrees; 180 if unknown."""
     product: Array = (a.rotation * b.rotation).sum(axis=(1, 2))  # traces of a^T b
     angles: Array = np.degrees(np.arccos(((product - 1) / 2).clip(-1, 1)))
@@ -108,7 +108,7 @@ def turn_deg(a: Sight, b: Sight) -> float:
     return float(np.median(known)) if len(known) else 180.0
 
 
-def turn_between(a: Sight, b: Sight) -> Array:
+def turn_between(a: SeenAngles, b: SeenAngles) -> Array:
     """Rotation (3, 3) from the axes of a's camera to those of b's: one for all frames."""
     turns = np.einsum("tij,tkj->tik", b.rotation, a.rotation)
     u, _, vt = np.linalg.svd(np.nanmedian(turns, axis=0))
@@ -116,7 +116,7 @@ def turn_between(a: Sight, b: Sight) -> Array:
     return np.asarray(u @ vt, np.float64)
 
 
-def turned_to(one: Sight, rotation: Array) -> Array:
+def turned_to(one: SeenAngles, rotation: Array) -> Array:
     """Angles (T, 8) in the picture of a camera that is turned by a rotation (3, 3), degrees."""
     return joint_angles((one.body @ rotation.T)[..., :2])
 
@@ -145,7 +145,7 @@ def _std(found: Lifted, lifter: Lifter, seed: int) -> Array:
 
 
 def _shortness(joints: Array) -> Array:
-    """As in `Sight`, from joints (T, 13, 2) in pixels."""
+    """As in `SeenAngles`, from joints (T, 13, 2) in pixels."""
     first, middle, last = np.array(list(ANGLES.values())).T
     torsos = np.linalg.norm(joints[:, [1, 2]] - joints[:, [7, 8]], axis=2)
     torso = np.nanmax(
@@ -161,7 +161,7 @@ def _shortness(joints: Array) -> Array:
 
 
 def _by_turn(body: Array) -> Array:
-    """As in `Sight`, from joints (T, 13, 3) in axes of the camera."""
+    """As in `SeenAngles`, from joints (T, 13, 3) in axes of the camera."""
     c, s = np.cos(np.radians(_STEP_DEG)), np.sin(np.radians(_STEP_DEG))
     total = np.zeros((len(body), len(ANGLES)))
     for turn in ([[1, 0, 0], [0, c, -s], [0, s, c]], [[c, 0, s], [0, 1, 0], [-s, 0, c]]):
