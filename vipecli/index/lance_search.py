@@ -14,7 +14,7 @@ from vipecli.index.lance_records import FRAMES, VECTOR, embedded_clips
 from vipecli.index.lance_store import LanceIndex, quoted
 from vipecli.index.neighbours import NeighbourSearch
 from vipecli.index.records import original_text
-from vipecli.index.shortlist import SHORTLIST, nearest_of_both, pooled
+from vipecli.index.shortlist import AT_ONCE, SHORTLIST, nearest_of_both, pooled
 
 PROBES = 40
 """Partitions of the vector index that are searched; docs/scale.md has their recall."""
@@ -65,7 +65,7 @@ class LanceSearch:
         return _Found(self, 2)
 
     def candidates(self, query: Embeddings, count: int = SHORTLIST) -> Any:
-        """Return a table of the clips with the nearest pooled vectors: names, labels, frames."""
+        """Return the clips with the nearest pooled vectors, the nearest first, as a table."""
         near = {
             "column": VECTOR,
             "q": pooled(query),
@@ -110,7 +110,7 @@ class LanceSearch:
         leave_out
             row ids of clips that do not count; None = all do.
         """
-        tables = self._all() if exhaustive else iter([self.candidates(query, count)])
+        tables = self._all() if exhaustive else _in_parts(self.candidates(query, count))
         best = np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
         self.found.clear()
         for table in tables:
@@ -172,3 +172,9 @@ def condition(labels: Sequence[str], viewpoints: Sequence[str]) -> str:
         if values:
             parts.append(f"{column} IN ({', '.join(map(quoted, values))})")
     return " AND ".join(parts)
+
+
+def _in_parts(table: Any) -> Iterator[Any]:
+    """Rows of a table, so many at a time."""
+    for start in range(0, table.num_rows, AT_ONCE):
+        yield table.slice(start, AT_ONCE)

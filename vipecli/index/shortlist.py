@@ -24,8 +24,11 @@ from vipecli.index.neighbours import NeighbourSearch
 PARTS = 4
 """Parts of a clip that are pooled apart, equally long."""
 
-SHORTLIST = 1000
+SHORTLIST = 3000
 """Clips whose distance is computed; `benchmarks.large` measures how often the nearest is there."""
+
+AT_ONCE = 1000
+"""Clips whose frames are read at a time; of those after the first ones bounds rule out most."""
 
 FACTS = "facts.json"
 _BLOCK = 1 << 15  # pooled vectors compared at a time
@@ -225,7 +228,7 @@ class Shortlist:
     def candidates(
         self, query: Embeddings, count: int = SHORTLIST, *, leave_out: NDArray[Any] | None = None
     ) -> NDArray[Any]:
-        """Places of the clips with the nearest pooled vectors, in no order.
+        """Places of the clips with the nearest pooled vectors, the nearest first.
 
         Clips that are left out, shape (C,) bool, take no places.
         """
@@ -239,7 +242,10 @@ class Shortlist:
             near[leave_out] = np.inf
             left -= int(leave_out.sum())
         count = min(count, left)
-        return np.argpartition(near, count - 1)[:count] if count else np.zeros(0, np.intp)
+        if not count:
+            return np.zeros(0, np.intp)
+        some = np.argpartition(near, count - 1)[:count]
+        return some[np.argsort(near[some])]
 
     def nearest(
         self,
@@ -269,17 +275,18 @@ class Shortlist:
         -------
         As `NeighbourSearch.nearest`.
         """
-        if not exhaustive:
-            some = np.sort(self.candidates(query, count, leave_out=leave_out))
-            found = self._nearest_of(some, query, k, None)
-            self._let_go()
-            return found
+        if exhaustive:
+            places = np.arange(len(self))
+        else:
+            places, leave_out = self.candidates(query, count, leave_out=leave_out), None
         best = np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
-        for start in range(0, len(self), SHORTLIST):
-            places = np.arange(start, min(start + SHORTLIST, len(self)))
+        for start in range(0, len(places), AT_ONCE):
+            some = np.sort(places[start : start + AT_ONCE])
             limit = best[2][k - 1] if len(best[2]) >= k else np.inf
-            found = self._nearest_of(places, query, k, leave_out, limit=limit)
+            found = self._nearest_of(some, query, k, leave_out, limit=limit)
             best = nearest_of_both(best, found, k)
+        if not exhaustive:
+            self._let_go()
         return best
 
     def _let_go(self) -> None:
