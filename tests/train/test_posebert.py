@@ -303,6 +303,16 @@ def test_own_clips_teach_gaps_and_no_3d(own_clips, single):
     assert np.isfinite(list(terms.values())).all()
 
 
+def test_a_bad_file_among_own_clips_costs_no_other(own_clips):
+    (own_clips / "a_bad.json").write_text('{"keypoints": [')
+    _, flat = sorted_out([own_clips])
+    assert "a_bad.json" in [path.name for path in flat]
+    said = []
+    footage = Footage.load(flat, CONFIG.augment, frames=16, remark=said.append)
+    assert len(footage.people) == 2
+    assert len(said) == 1 and "a_bad.json" in said[0] and said[0].endswith("left out")
+
+
 def test_own_clips_alone_are_refused(own_clips, tmp_path):
     with pytest.raises(FormatError, match="give motion capture besides"):
         posebert.start(CONFIG, [own_clips], tmp_path / "run")

@@ -108,7 +108,7 @@ def _started(given: _Given) -> "tuple[Trainer, Callable[[], Iterable[Path | str]
         from vipecli.train import posebert, posebert_files
 
         context = posebert_config.read_config(config, steps=steps)
-        with_film = {"weights": weights, "detected": detected}
+        with_film = {"weights": weights, "detected": detected, "remark": note}
         trainer = posebert.start(context, mocap, out, device=device, **with_film)
         return trainer, partial(posebert_files.finish, trainer, out)
     film = Detections.load(detected) if detected else None

@@ -1,6 +1,8 @@
 """Training of PoseBERT: the contrastive task, then poses in 2D and 3D and their embedding."""
 
 import copy
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -316,6 +318,7 @@ def start(
     device: str = "cpu",
     weights: Path | None = None,
     detected: list[Path] | None = None,
+    remark: Callable[[str], object] = warnings.warn,
 ) -> Trainer:
     """Trainer on mocap and clips without labels, resumed from the checkpoint in `out` if any.
 
@@ -332,6 +335,8 @@ def start(
         the single-frame embedding; None = the one that comes with vipe.
     detected
         files of ``python -m examples.make_detected``.
+    remark
+        told of each clip without labels that cannot be read, in a line; it is left out.
 
     Raises
     ------
@@ -349,7 +354,9 @@ def start(
         )
     held_out = load_clips(mocap, include=HELD_OUT)
     takes = Takes.load(detected, frames=config.frames) if detected else None
-    footage = Footage.load(flat, config.augment, frames=config.frames) if flat else None
+    footage = None
+    if flat:
+        footage = Footage.load(flat, config.augment, frames=config.frames, remark=remark)
     out.mkdir(parents=True, exist_ok=True)
     clips = load_clips(mocap, exclude=config.exclude)
     trainer = Trainer(config, clips, held_out, Model.load(weights), takes, footage)

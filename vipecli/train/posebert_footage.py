@@ -1,6 +1,8 @@
 """The user's own clips without labels: 2D poses as windows that PoseBERT trains on."""
 
 import os
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,15 +41,24 @@ class Footage:
     frames: int
 
     @classmethod
-    def load(cls, paths: list[Path], filming: Filming, *, frames: int) -> "Footage":
+    def load(
+        cls,
+        paths: list[Path],
+        filming: Filming,
+        *,
+        frames: int,
+        remark: Callable[[str], object] = warnings.warn,
+    ) -> "Footage":
         """Read keypoint files and ``.npz`` of `vipe embed` or `vipe poses`; everyone in them.
+
+        `remark` is told of each file that cannot be read, in a line; it is left out.
 
         Raises
         ------
         FormatError
-            if a file cannot be read, or none has somebody in at least 8 frames.
+            if none has somebody in at least 8 frames.
         """
-        people = [one for path in paths for one in _people(path)]
+        people = [one for path in paths for one in _people(path, remark)]
         kept = tuple(one for one in people if one.found.sum() >= _LEAST)
         if not kept:
             raise FormatError(
@@ -111,11 +122,14 @@ class Footage:
         )
 
 
-def _people(path: Path) -> list[Poses]:
+def _people(path: Path, remark: Callable[[str], object]) -> list[Poses]:
     try:
         scene = load_scene(path)
         return [scene.poses_of(track) for track in scene.tracks.tracks]
     except NoPoseError:
+        return []
+    except FormatError as exc:
+        remark(f"{exc}; left out")
         return []
 
 

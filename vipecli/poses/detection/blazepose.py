@@ -142,7 +142,6 @@ class BlazePose:
         part = self._window.cut(frame.rgb, scale)
         inside = self._one.people(part, frame.time_s, part.shape[1::-1])
         found = [self._window.back(person, scale) for person in inside]
-        self._budget.earn(followed=True, in_window=True)
         if not found:
             self._window = None
         elif not fits(inside[0], part.shape[0]):

@@ -5,7 +5,6 @@
 _PICTURE, _PERSON = 0.5, 1.05
 _PER_FRAME = 0.3  # earned per frame in which MediaPipe tracks someone
 _PER_EMPTY_FRAME = 0.6  # where it does not, and takes a half itself
-_IN_WINDOW = 0.0  # where they are followed in a window, since MediaPipe alone would see nobody
 _START, _MOST = 5.0, 20.0  # credit: at the start of a clip, and what can be saved up
 _LEAST = -9.0  # debt at most, which a search of all parts of a frame leaves
 _STEADY_WAIT_S = 0.06  # after a search that found the person: the frames between are filled in
@@ -23,9 +22,9 @@ class Budget:
     def __init__(self) -> None:
         self._credit = _START
 
-    def earn(self, *, followed: bool, in_window: bool = False) -> None:
-        """Add the credit of a frame, by whether someone was tracked in it, and in a window."""
-        earned = _IN_WINDOW if in_window else _PER_FRAME if followed else _PER_EMPTY_FRAME
+    def earn(self, *, followed: bool) -> None:
+        """Add the credit of a frame, by whether someone was tracked in it."""
+        earned = _PER_FRAME if followed else _PER_EMPTY_FRAME
         self._credit = min(_MOST, self._credit + earned)
 
     def spend(self, people: int) -> None:
