@@ -131,21 +131,18 @@ def open_network(
     options.add_session_config_entry("session.use_env_allocators", "1")
     there = [one for one in providers if one in runtime.get_available_providers()]
     try:
-        session = _session(data, options, there)
+        session = _session(runtime, data, options, there)
         metadata = dict(session.get_modelmeta().custom_metadata_map)
     except Exception as exc:  # onnxruntime raises its own classes, not all of them public
         raise WeightsError(f"{path}: not an ONNX model") from exc
     return Network(path, hashlib.sha256(data).hexdigest(), metadata, session)
 
 
-def _session(data: bytes, options: Any, providers: Sequence[str]) -> Any:
+def _session(runtime: Any, data: bytes, options: Any, providers: Sequence[str]) -> Any:
     """Session on the first of the providers that works, the processor after all others.
 
     The runtime's own way of trying again prints to stdout.
     """
-    import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
-
-    runtime: Any = onnxruntime
     try:
         return runtime.InferenceSession(data, options, providers=providers, enable_fallback=0)
     except (ValueError, RuntimeError):

@@ -159,7 +159,7 @@ def _windows(times: Array) -> NDArray[np.int64]:
         starts = np.arange(times[0], times[-1] - length + 1e-9, length / _STEPS)
         edges = (0, length, -_GUARD_S, length + _GUARD_S)
         rows.append(np.stack([np.searchsorted(times, starts + e - 1e-9) for e in edges], axis=1))
-    windows = np.concatenate(rows) if rows else np.zeros((0, 4), np.int64)
+    windows = np.concatenate(rows)
     return np.unique(windows[windows[:, 1] > windows[:, 0] + 1], axis=0)
 
 

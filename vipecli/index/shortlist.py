@@ -28,7 +28,7 @@ SHORTLIST = 3000
 """Clips whose distance is computed; `benchmarks.large` measures how often the nearest is there."""
 
 AT_ONCE = 1000
-"""Clips whose frames are read at a time; of those after the first ones bounds rule out most."""
+"""Clips whose frames are read at a time; of those after the first ones bounds rule out some."""
 
 FACTS = "facts.json"
 _BLOCK = 1 << 15  # pooled vectors compared at a time
