@@ -1,5 +1,6 @@
 """Makers of videos and pictures as people have them: each takes the folder to write into."""
 
+import base64
 import contextlib
 import struct
 from collections.abc import Callable, Iterator
@@ -20,6 +21,20 @@ OPEN = {"x264-params": f"open-gop=1:bframes=3:{X264}"}
 CLOSED = {"x264-params": f"bframes=2:{X264}"}
 HEVC = {"x265-params": f"open-gop=1:bframes=4:{X264}:log-level=none"}
 MPEG2 = {"bf": "2", "b": "3000000", "g": str(GOP)}
+
+TILES = base64.b64decode(
+    "AAAAIGZ0eXBhdmlmAAAAAGF2aWZtaWYxbWlhZk1BMUIAAAHhbWV0YQAAAAAAAAAoaGRscgAAAAAAAAAAcGljdAAAAAAA"
+    "AAAAAAAAAGxpYmF2aWYAAAAADnBpdG0AAAAAAAEAAABWaWxvYwAAAABEAAAFAAEAAAABAAACCQAAAAgAAgAAAAEAAAIR"
+    "AAAAHwADAAAAAQAAAjAAAAAfAAQAAAABAAACTwAAAB8ABQAAAAEAAAJuAAAAGAAAAJBpaW5mAAAAAAAFAAAAGmluZmUC"
+    "AAAAAAEAAGdyaWRDb2xvcgAAAAAaaW5mZQIAAAEAAgAAYXYwMUNvbG9yAAAAABppbmZlAgAAAQADAABhdjAxQ29sb3IA"
+    "AAAAGmluZmUCAAABAAQAAGF2MDFDb2xvcgAAAAAaaW5mZQIAAAEABQAAYXYwMUNvbG9yAAAAACBpcmVmAAAAAAAAABRk"
+    "aW1nAAEABAACAAMABAAFAAAAmWlwcnAAAABfaXBjbwAAABRpc3BlAAAAAAAAAIAAAACAAAAAEHBpeGkAAAAAAwgICAAA"
+    "ABNjb2xybmNseAABAA0ABoAAAAAUaXNwZQAAAAAAAABAAAAAQAAAAAxhdjFDgQAMAAAAADJpcG1hAAAAAAAAAAUAAQMB"
+    "AgMAAgQEAoUDAAMEBAKFAwAEBAQChQMABQQEAoUDAAAAhW1kYXQAAAEBAIAAgBIACgkYFX//kgIaDQgyEBtAAABAAAoF"
+    "flGSyNZvcMoSAAoJGBV//5ICGg0IMhAbQAAAQAAKAbJp8pxea5woEgAKCRgVf/+SAhoNCDIQG0AAAEAACgV5Wr66jRtc"
+    "4BIACgkYFX//kgIaDQgyCRtAAABAAAoAwA=="
+)
+"""AVIF picture in four tiles."""
 
 
 def numbered(index: int, size: tuple[int, int] = SIZE) -> np.ndarray:
@@ -72,6 +87,7 @@ def video(
     streamed: bool = False,
     held_s: float = 0.0,
     pix_fmt: str = "yuv420p",
+    fps: int = FPS,
 ) -> Maker:
     """Video of pictures at times in frames, `COUNT` numbered ones by default."""
 
@@ -82,7 +98,7 @@ def video(
             opened(path, streamed) as target,
             av.open(target, "w", format=form, options=muxer or {}) as container,
         ):
-            stream = container.add_stream(codec, rate=FPS)
+            stream = container.add_stream(codec, rate=fps)
             stream.height, stream.width = shown[0].shape[:2]
             stream.pix_fmt, stream.options = pix_fmt, options or {}
             if "bf" in stream.options:
@@ -93,7 +109,7 @@ def video(
             for i, image in zip(times or range(len(shown)), shown, strict=True):
                 form_in = "bgr24" if image.dtype == np.uint8 else "rgb48le"
                 frame = av.VideoFrame.from_ndarray(image, form_in)
-                frame.pts, frame.time_base = i, Fraction(1, FPS)
+                frame.pts, frame.time_base = i, Fraction(1, fps)
                 container.mux(stream.encode(frame))
             packets = stream.encode(None)
             if held_s:
@@ -134,7 +150,9 @@ def hum(container: "av.container.OutputContainer", track: "av.AudioStream", seco
     wave = 0.3 * np.sin(np.arange(int(48000 * seconds)) * 0.06)
     for first in range(0, len(wave) - 1023, 1024):
         part = wave[None, first : first + 1024].astype(np.float32)
-        frame = av.AudioFrame.from_ndarray(part, "fltp", "mono")
+        whole = track.format.name in ("s16", "s16p")
+        part = (32767 * part).astype(np.int16) if whole else part
+        frame = av.AudioFrame.from_ndarray(part, track.format.name, "mono")
         frame.sample_rate, frame.pts, frame.time_base = 48000, first, Fraction(1, 48000)
         container.mux(track.encode(frame))
     container.mux(track.encode(None))
@@ -160,6 +178,37 @@ def pictures(suffix: str, orientation: int) -> Maker:
             image = Image.fromarray(np.ascontiguousarray(corners()[..., ::-1]))
             image.save(folder / "frames" / f"{i}{suffix}", exif=exif)
         return folder / "frames"
+
+    return make
+
+
+def picture(name: str, orientation: int = 1) -> Maker:
+    """One picture with an EXIF orientation."""
+    suffix = Path(name).suffix
+
+    def make(folder: Path) -> Path:
+        return (pictures(suffix, orientation)(folder) / f"0{suffix}").rename(folder / name)
+
+    return make
+
+
+def animated(name: str) -> Maker:
+    """Pictures that move, as Pillow writes them."""
+
+    def make(folder: Path) -> Path:
+        first, *others = (Image.fromarray(numbered(i)) for i in range(9))
+        first.save(folder / name, save_all=True, append_images=others, duration=33)
+        return folder / name
+
+    return make
+
+
+def written(name: str, data: bytes) -> Maker:
+    """File of some bytes."""
+
+    def make(folder: Path) -> Path:
+        (folder / name).write_bytes(data)
+        return folder / name
 
     return make
 
@@ -361,14 +410,16 @@ def trimmed(maker: Maker, count: int) -> Maker:
     return make
 
 
-def with_tracks(name: str, *tracks: tuple[float, Disposition]) -> Maker:
+def with_tracks(
+    name: str, *tracks: tuple[float, Disposition], codecs: tuple[str, ...] = ("aac", "aac")
+) -> Maker:
     """Video with sound tracks of some length in seconds and disposition."""
 
     def make(folder: Path) -> Path:
         with av.open(str(folder / name), "w") as container:
             stream = container.add_stream("libx264", rate=FPS)
             stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
-            sound = [container.add_stream("aac", rate=48000, layout="mono") for _ in tracks]
+            sound = [container.add_stream(codec, rate=48000, layout="mono") for codec in codecs]
             for track, (_, disposition) in zip(sound, tracks, strict=True):
                 track.disposition = disposition
             for i in range(COUNT):

@@ -16,8 +16,10 @@ from tests.footage import (
     HEVC,
     MPEG2,
     OPEN,
+    TILES,
     X264,
     Maker,
+    animated,
     beside_a_preview,
     beside_others,
     cut_short,
@@ -30,6 +32,7 @@ from tests.footage import (
     naming_another,
     number,
     numbered,
+    picture,
     pictures,
     seen,
     standard,
@@ -37,6 +40,7 @@ from tests.footage import (
     video,
     with_another_length,
     with_tracks,
+    written,
 )
 from vipecli.errors import VideoError
 from vipecli.video import container
@@ -89,6 +93,13 @@ def cuts(clip: Path) -> str:
         if part != pytest.approx(np.array([w for w in whole if w[0] >= start - 1e-6])):
             return f"from {start} s: {len(part)} frames from {part[:1]}"
     return f"{len(whole)} frames, {np.diff([t for t, _ in whole]).mean():.4f} s each"
+
+
+def last_third(clip: Path) -> tuple[str, bool]:
+    """Step between frames, and whether a cut of the last third holds its frames."""
+    whole = [(time_s, number(image)) for time_s, image in read_frames(clip)]
+    part = [(time_s, number(image)) for time_s, image in read_frames(clip, start_s=whole[40][0])]
+    return f"{np.diff([t for t, _ in whole]).mean():.4f} s each", part == whole[40:]
 
 
 def steps(clip: Path) -> tuple[float, float]:
@@ -148,6 +159,13 @@ def places(clip: Path) -> tuple[list[int], list[int]]:
     """Numbers of the pictures of a folder, and their places on its time line."""
     shown = [(round(time_s * FPS), number(image)) for time_s, image in read_frames(clip)]
     return [n for _, n in shown], [place for place, _ in shown]
+
+
+def clock(clip: Path) -> tuple[float, float, float]:
+    """Rate, end that is stated, and end of the last frame."""
+    info, times = probe(clip), [time_s for time_s, _ in read_frames(clip)]
+    end_s = times[-1] + times[-1] - times[-2]
+    return round(info.fps, 2), round(info.duration_s or 0, 2), round(end_s, 2)
 
 
 def sound(clip: Path) -> int:
@@ -222,6 +240,21 @@ KINDS = {
         )
         for suffix in (".jpg", ".png", ".webp", ".tif") for n in range(1, 9)
     },
+    **{
+        f"1 one picture, EXIF {n} in {suffix}": Kind(
+            picture(f"photo{suffix}", n), first_corners, SHOWN[n - 1], OLD[n - 1]
+        )
+        for suffix in (".jpg", ".png", ".webp", ".tif") for n in (2, 4, 5, 7)
+    },
+    "1 one picture in tiles": Kind(
+        written("photo.avif", TILES), lambda clip: refused(clip) - {"read"},
+        {"a picture stored in tiles, as phones write HEIC"}, "its first tile",
+    ),
+    "1 animated WebP": Kind(
+        animated("a.webp"), lambda clip: refused(clip) - {"read"},
+        {"an animated WebP, which cannot be read"}, "no picture in it can be decoded",
+    ),
+    "1 animated PNG": Kind(animated("a.png"), lambda clip: said(clip)[:2], (9, 9)),
     "2 MP4, open GOP": Kind(video("a.mp4", options=OPEN), cuts, ALL),
     "2 MP4, open GOP, HEVC": Kind(video("a.mp4", "libx265", HEVC), cuts, ALL),
     "2 transport stream": Kind(video("a.ts", options=CLOSED), cuts, ALL, "a GOP lost"),
@@ -241,6 +274,25 @@ KINDS = {
         cuts, ALL, "a GOP lost",
     ),
     "2 program stream": Kind(video("a.mpg", "mpeg2video", MPEG2), cuts, ALL, "a GOP lost"),
+    "2 program stream, interlaced": Kind(
+        video("a.mpg", "mpeg2video", {**MPEG2, "flags": "+ilme+ildct"}), cuts, ALL,
+        "other times after a cut",
+    ),
+    "2 2,000 frames per second": Kind(
+        video("a.mp4", options=CLOSED, fps=2000), last_third, ("0.0005 s each", True),
+        ("0.0010 s each", False),
+    ),
+    "2 DV": Kind(
+        video("a.dv", "dvvideo", images=[numbered(i, (720, 576)) for i in range(9)], fps=25),
+        clock, (25, 0.36, 0.36), (60000, 0.36, 0.36),
+    ),
+    "2 transport stream, uneven times": Kind(
+        video(
+            "a.ts", options={"bf": "0"}, fps=90_000,
+            times=[3000 * i + 977 * (i * i % 7) for i in range(COUNT)],
+        ),
+        lambda clip: 28 < clock(clip)[0] < 31, True, False,
+    ),
     "2 VOB": Kind(video("a.vob", "mpeg2video", MPEG2), cuts, ALL, "a GOP lost"),
     "2 bare H.264": Kind(video("a.h264", options=OPEN), cuts, ALL, "25 frames/s, all lost"),
     "2 bare H.264, interlaced": Kind(
@@ -267,6 +319,10 @@ KINDS = {
         beside_a_preview("a.mkv", size=(256, 192), every=20, default=True),
         size_and_count, (256, 192, COUNT), (256, 192, 3),
     ),
+    "3 a preview of a third of the frames first": Kind(
+        beside_a_preview("a.mp4", size=(320, 240), every=3, default=True),
+        size_and_count, (256, 192, COUNT), (320, 240, 20),
+    ),
     "3 a small preview first": Kind(
         beside_a_preview("a.mp4", size=(48, 36), every=1, default=False),
         size_and_count, (256, 192, COUNT), (48, 36, COUNT),
@@ -280,6 +336,18 @@ KINDS = {
     ),
     "3 a short sound track first": Kind(
         with_tracks("a.mp4", (0.1, Disposition.default), (2, Disposition(0))), sound, 2, 1
+    ),
+    "3 sound in long packets marked as default": Kind(
+        with_tracks(
+            "a.mkv", (2, Disposition.default), (2, Disposition(0)), codecs=("flac", "aac")
+        ),
+        sound, 1, 2,
+    ),
+    "3 short sound of many samples first": Kind(
+        with_tracks(
+            "a.mov", (0.1, Disposition.default), (2, Disposition(0)), codecs=("pcm_s16le", "aac")
+        ),
+        sound, 2, 1,
     ),
     "4 AVI with pictures left out": Kind(
         video("a.avi", "mpeg4", images=[numbered(i) for i in range(5)], times=[0, 1, 2, 6, 7]),
@@ -320,6 +388,13 @@ KINDS = {
     "7 another length stated": Kind(
         with_another_length(video("a.mkv"), 5), said, (COUNT, COUNT, ""),
         (COUNT, 5 * COUNT, "cut off"),
+    ),
+    "7 late start, Matroska": Kind(
+        video("a.mkv", times=list(range(9000, 9060))), clock, (30, 2, 2), (30, 302, 2)
+    ),
+    "7 picture later than sound": Kind(
+        video("a.mp4", options={"bf": "0"}, times=list(range(30, 90)), sound_s=3),
+        clock, (30, 3, 3), (30, 2, 3),
     ),
     "7 trimmed by an edit list": Kind(
         trimmed(video("a.mp4", options=CLOSED), 20), said, (COUNT - 20,) * 2 + ("",),

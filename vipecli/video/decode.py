@@ -8,10 +8,12 @@ from fractions import Fraction
 from itertools import chain
 
 import av
+from av.stream import Disposition
 
 from vipecli.errors import VideoError
 from vipecli.video.container import Media
 from vipecli.video.info import FOLDER_FPS
+from vipecli.video.survey import survey
 
 MOST_PIXELS = 52_000_000
 """In one picture; a header that claims more is refused before memory is set aside for it."""
@@ -19,6 +21,7 @@ MOST_PIXELS = 52_000_000
 _MOST_BYTES = 160_000_000  # of one decoded picture: several are held at a time
 _MOST_ANIMATED = 1 << 24  # pixels of formats in which a few bytes make a picture of any size
 _ANIMATED = ("gif", "apng")
+_MOST_FPS = 1000  # of frames; so many ticks per second are those of a clock
 _MANY_PIXELS = 1 << 24  # from here on one picture is decoded at a time: each thread holds some
 
 
@@ -45,11 +48,20 @@ class Progress:
 
 
 def rate(media: Media) -> Fraction:
-    """Frames per second: the average, or the encoder's figure where there are no timestamps."""
+    """Frames per second: the average, or the encoder's figure where there are no timestamps.
+
+    FFmpeg gives ticks of the clock for frames where it knows no better: then they are counted.
+    """
     stream = media.video
-    stated = (stream.average_rate, stream.guessed_rate)
-    first, second = stated[::-1] if media.is_untimed else stated
-    return first or second or Fraction(FOLDER_FPS)
+    ticks = 1 / stream.time_base if stream.time_base else 0
+    stated = [stream.average_rate, stream.guessed_rate]
+    for one in stated[::-1] if media.is_untimed else stated:
+        if one and not (one == ticks and one > _MOST_FPS):
+            return one
+    found = survey(media)
+    if found and found.length_s > 0 and found.frames > 1:
+        return Fraction((found.frames - 1) / found.length_s).limit_denominator(1001)
+    return Fraction(FOLDER_FPS)
 
 
 def check_size(media: Media) -> None:
@@ -58,9 +70,13 @@ def check_size(media: Media) -> None:
     Raises
     ------
     VideoError
-        if there is no decoder for them, or they are too large.
+        if there is no decoder for them, they are too large, or stored in tiles.
     """
     context = media.video.codec_context
+    if media.video.disposition & Disposition.dependent:
+        raise VideoError(
+            f"{media.path}: a picture stored in tiles, as phones write HEIC; save it as JPEG first"
+        )
     if context is None:
         raise VideoError(
             f"{media.path}: its pictures are of a kind that cannot be decoded; convert it to H.264"

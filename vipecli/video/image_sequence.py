@@ -2,10 +2,8 @@
 
 import re
 import statistics
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,8 +21,6 @@ from vipecli.video.video_file import no_picture, shown_size
 IMAGE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
 """Extensions of the pictures in a folder of frames."""
 
-_ORIENTATION = 0x0112  # number of the tag in EXIF
-_WITH_EXIF = ("JPEG", "PNG", "TIFF", "WEBP")  # as Pillow names them
 _SHOWN = 3  # names in a message
 
 
@@ -190,20 +186,8 @@ def load_picture(path: Path, size: tuple[int, int] | None = None) -> np.ndarray 
             frame = next(decode(media, Progress()), None)
             if frame is None:
                 return None
-            orientation = Orientation.of_frame(frame, partial(exif_orientation, path))
+            orientation = Orientation.of_frame(frame, path)
             shape = size or shown_size(media, frame, orientation)
             return as_picture(frame, View(shape, shape, orientation))
     except VideoError:
         return None
-
-
-def exif_orientation(path: Path) -> Orientation:
-    """Orientation that a picture's EXIF data state; as stored where they cannot be read."""
-    from PIL import Image
-
-    try:
-        with warnings.catch_warnings(), Image.open(path, formats=_WITH_EXIF) as image:
-            warnings.simplefilter("ignore")
-            return Orientation.of_exif(int(image.getexif().get(_ORIENTATION, 1)))
-    except (OSError, ValueError, SyntaxError, TypeError, Image.DecompressionBombError):
-        return Orientation()

@@ -1,7 +1,8 @@
 """How a stored picture is turned and mirrored to stand as it was filmed."""
 
-from collections.abc import Callable
+import warnings
 from dataclasses import dataclass
+from pathlib import Path
 
 import av
 import cv2
@@ -18,6 +19,8 @@ _EXIF = {  # orientation tag: exchange rows and columns, flip left and right, fl
     7: (True, True, True),
     8: (True, False, True),
 }
+_ORIENTATION = 0x0112  # number of the tag in EXIF
+_WITH_EXIF = ("JPEG", "PNG", "TIFF", "WEBP")  # as Pillow names them
 _TURNS = {90: 8, 180: 3, 270: 6}  # degrees counter-clockwise: EXIF orientation
 
 
@@ -58,23 +61,21 @@ class Orientation:
         return cls(True, c < 0, b < 0)
 
     @classmethod
-    def of_frame(
-        cls, frame: "av.VideoFrame", exif: "Callable[[], Orientation] | None" = None
-    ) -> "Orientation":
+    def of_frame(cls, frame: "av.VideoFrame", path: Path | None = None) -> "Orientation":
         """Orientation that a decoded frame states.
 
         Parameters
         ----------
         frame
             the frame.
-        exif
-            reads the orientation of a picture's EXIF data; called if there are some.
+        path
+            its file, for the EXIF data of a picture; None = it is no picture.
         """
         try:
             matrix = frame.side_data.get(SideData.DISPLAYMATRIX)
         except ValueError:  # EXIF, a kind of side data that PyAV does not know
-            if exif:
-                return exif()
+            if path and (found := _of_picture(path)):
+                return found
             turn = round(frame.rotation / 90) * 90 % 360
             return cls.of_exif(_TURNS.get(turn, 1))
         if matrix is None:
@@ -98,3 +99,15 @@ class Orientation:
 
 AS_STORED = Orientation()
 """Neither turned nor mirrored."""
+
+
+def _of_picture(path: Path) -> Orientation | None:
+    """Orientation that the EXIF data of a picture state; None where they cannot be read."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings(), Image.open(path, formats=_WITH_EXIF) as image:
+            warnings.simplefilter("ignore")
+            return Orientation.of_exif(int(image.getexif().get(_ORIENTATION, 1)))
+    except (OSError, ValueError, SyntaxError, TypeError, Image.DecompressionBombError):
+        return None

@@ -12,7 +12,9 @@ Again = Callable[[], "contextlib.AbstractContextManager[av.container.InputContai
 """Opens the same file once more."""
 
 _PACKETS = 3000  # counted at most where the file does not state how many a stream has
-_FEW = 1 / 4  # of the packets of the longest stream; a stream with fewer is a preview
+_SOUND_S = 60.0  # of sound, measured at most where the file does not state how long it is
+_FEW = 0.4  # of the packets of the longest stream; a stream with fewer is a preview
+_SHORT = 1 / 4  # of the longest track; a shorter one is not the sound of the film
 _ABOUT_AS_MANY = 0.9
 _SMALL = 1 / 16  # of the area of the largest stream; a smaller one is a preview
 
@@ -27,9 +29,13 @@ def choose_video(container: "av.container.InputContainer", again: Again) -> "av.
 
     Cover art, thumbnails and previews (streams with few or small frames beside others) are passed
     over. Of the rest, a stream marked as default is preferred, then the one with the most frames,
-    then the largest one.
+    then the largest one. A part of a picture (a layer, a tile) is taken only where there is no
+    whole one of its size.
     """
     found = [s for s in container.streams.video if not s.disposition & _NOT_THE_VIDEO]
+    whole = [s for s in found if not s.disposition & Disposition.dependent]
+    if whole and max(map(_area, whole)) == max(map(_area, found)):  # else a thumbnail and tiles
+        found = whole
     if len(found) < 2:
         return found[0] if found else None
     counts = _counted(found, again)
@@ -51,24 +57,46 @@ def choose_video(container: "av.container.InputContainer", again: Again) -> "av.
 def choose_audio(container: "av.container.InputContainer", again: Again) -> "av.AudioStream | None":
     """Sound track that a player would play; None if there is none.
 
-    Commentaries and descriptions come last; otherwise as `choose_video`, by channels for size.
+    Commentaries and descriptions come last; otherwise as `choose_video`, by length instead of
+    frames, since packets of sound differ in length, and by channels for size.
     """
     found = list(container.streams.audio)
     if len(found) < 2:
         return found[0] if found else None
-    counts = _counted(found, again)
-    most = max(counts.values())
+    lengths = _lengths(found, again)
+    longest = max(lengths.values())
     return max(
         found,
         key=lambda s: (
-            counts[s.index] >= _FEW * most,
+            lengths[s.index] >= _SHORT * longest,
             not s.disposition & _NOT_THE_AUDIO,
             bool(s.disposition & Disposition.default),
-            counts[s.index] >= _ABOUT_AS_MANY * most,
+            lengths[s.index] >= _ABOUT_AS_MANY * longest,
             s.codec_context.channels if s.codec_context else 0,
             -s.index,
         ),
     )
+
+
+def _lengths(found: Iterable["av.AudioStream"], again: Again) -> dict[int, float]:
+    """Seconds by stream index: as the file states it, or of its first part."""
+    lengths = {s.index: float((s.duration or 0) * s.time_base) for s in found}
+    if all(lengths.values()):
+        return lengths
+    lengths = dict.fromkeys(lengths, 0.0)
+    starts: dict[int, float] = {}
+    with contextlib.suppress(VideoError, av.FFmpegError), again() as container:
+        chosen = [stream for stream in container.streams if stream.index in lengths]
+        for packet in container.demux(chosen):
+            if packet.pts is None or not packet.size:
+                continue
+            at, base = packet.stream.index, packet.time_base
+            start_s = starts.setdefault(at, float(packet.pts * base))
+            end_s = float((packet.pts + (packet.duration or 0)) * base)
+            lengths[at] = max(lengths[at], end_s - start_s)
+            if lengths[at] >= _SOUND_S:
+                break
+    return lengths
 
 
 def _area(stream: "av.VideoStream") -> int:

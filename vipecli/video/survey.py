@@ -26,10 +26,13 @@ class Survey:
         number of coded frames that are shown.
     is_one_clock
         whether timestamps increase throughout; if not, files were concatenated.
+    length_s
+        from the first timestamp to the last, seconds.
     """
 
     frames: int
     is_one_clock: bool
+    length_s: float = 0.0
 
 
 def survey(media: Media) -> Survey | None:
@@ -46,7 +49,7 @@ def survey(media: Media) -> Survey | None:
 @functools.lru_cache(maxsize=16)
 def _survey(path: Path, index: int, *_stamp: int) -> Survey | None:
     """Survey of a file that has not changed since."""
-    count, latest_s, is_one_clock = 0, None, True
+    count, first_s, latest_s, is_one_clock = 0, 0.0, None, True
     with contextlib.suppress(VideoError, av.FFmpegError), open_media(path) as media:
         for packet in media.container.demux(media.container.streams[index]):
             count += packet.size > 0 and not packet.is_discard
@@ -55,5 +58,7 @@ def _survey(path: Path, index: int, *_stamp: int) -> Survey | None:
             time_s = float(packet.dts * packet.time_base)
             if latest_s is not None and time_s < latest_s - _JUMP_S:
                 is_one_clock = False
+            first_s = time_s if latest_s is None else first_s
             latest_s = time_s if latest_s is None else max(latest_s, time_s)
-    return Survey(count, is_one_clock) if count else None
+    length_s = 0.0 if latest_s is None else latest_s - first_s
+    return Survey(count, is_one_clock, length_s) if count else None

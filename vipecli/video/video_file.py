@@ -7,9 +7,10 @@ than the one in OpenCV, so it opens all that OpenCV opens.
 """
 
 import contextlib
+import math
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import av
@@ -28,11 +29,11 @@ SAME_S = 1e-6
 """Times that differ by less are the same: they come from fractions."""
 
 _CLOCK_JUMP_S = 1.0  # times that fall back by more start a new count (joined transport streams)
-_SMALLEST_STEP_S = 1e-3  # between frames whose timestamps do not increase
+_SMALLEST_STEP_S = 1e-4  # between frames whose timestamps do not increase
 _SHORT_BY_S = 0.5  # a clip that ends this much before its stated end was cut off
 _ASPECT_LIMIT = 4.0  # wider or narrower pixels than this are a damaged header
 _JOINED = ("mpegts", "mpeg")  # formats of files that can be put behind each other
-_PARTLY_TIMED = "mpeg"  # program streams: where reading starts, times are guesses
+_PARTLY_TIMED = "mpeg"  # program streams: after seeking, times are guesses
 _STEPS_BACK_S = (0.0, 1.0, 4.0, 16.0, 64.0)  # from where seeking is tried
 _DOLBY_VISION = ("dvh1", "dvhe")  # tags of streams that need not be plain HEVC
 _UNNAMED = 2  # transfer function that a stream does not state
@@ -50,7 +51,7 @@ def probe_file(source: ClipSource) -> VideoInfo:
         frame = next(decode(media, Progress()), None)
         if frame is None:
             raise no_picture(source.path)
-        info = info_of(source, media, frame, Orientation.of_frame(frame))
+        info = info_of(source, media, frame, Orientation.of_frame(frame, source.path))
         frames = _frames(media, info.duration_s, info.fps)
         length_s = info.duration_s
         if frames and (length_s is None or media.container.format.name == _PARTLY_TIMED):
@@ -60,6 +61,9 @@ def probe_file(source: ClipSource) -> VideoInfo:
 
 def no_picture(path: Path) -> VideoError:
     """Error of a clip of which no picture can be decoded."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        if (head := file.read(34)).startswith(b"RIFF") and head[30:] == b"ANIM":
+            return VideoError(f"{path}: an animated WebP, which cannot be read; save it as MP4")
     return VideoError(f"{path}: no picture in it can be decoded")
 
 
@@ -111,9 +115,10 @@ def _frames_from(
             if start_s - back <= 0:
                 break
             progress = Progress()
-            frames = _frames_after_seek(media, progress, start_s, back)
-            if frames is not None:
-                return media, progress, frames
+            placed = _placed(media, start_s - back, stack)
+            frames = _frames_at_key(placed, progress, start_s) if placed else None
+            if placed and frames:
+                return placed, progress, frames
         media = stack.enter_context(open_media(path))
     progress = Progress()
     return media, progress, decode(media, progress)
@@ -127,26 +132,55 @@ def _has_one_clock(media: Media) -> bool:
     return found is None or found.is_one_clock
 
 
-def _frames_after_seek(
-    media: Media, progress: Progress, start_s: float, back_s: float
-) -> Iterator["av.VideoFrame"] | None:
-    """Frames from a key frame on that is not later than the start; None if seeking failed."""
+def _placed(media: Media, time_s: float, stack: contextlib.ExitStack) -> Media | None:
+    """File that is read from about a time on; None if there is no such place."""
+    if media.container.format.name == _PARTLY_TIMED:
+        return _skipped(media, time_s, stack)
     stream = media.video
-    to_s = start_s - back_s + media.origin_s
     try:
-        media.container.seek(int(to_s / stream.time_base), stream=stream)
+        media.container.seek(int((time_s + media.origin_s) / stream.time_base), stream=stream)
     except av.FFmpegError:
         return None
+    return media
+
+
+def _skipped(media: Media, time_s: float, stack: contextlib.ExitStack) -> Media | None:
+    """Program stream of which all packets before a key frame were read, but not decoded.
+
+    Few of its packets carry times; those of the others are counted from the ones before.
+    """
+    count, latest_s, until_s = 0, -math.inf, time_s + media.origin_s + SAME_S
+    with open_media(media.path) as other:
+        for place, packet in enumerate(other.container.demux(other.video)):
+            if packet.dts is None or packet.pts is None:
+                continue
+            decoded_s = float(packet.dts * packet.time_base)
+            if decoded_s < latest_s - _CLOCK_JUMP_S:
+                return None
+            if decoded_s > until_s:
+                break
+            latest_s = max(latest_s, decoded_s)
+            if packet.is_keyframe and float(packet.pts * packet.time_base) <= until_s:
+                count = place
+    if not count:
+        return None
+    media = stack.enter_context(open_media(media.path))
+    for _ in islice(media.container.demux(media.video), count):
+        pass
+    return media
+
+
+def _frames_at_key(
+    media: Media, progress: Progress, start_s: float
+) -> Iterator["av.VideoFrame"] | None:
+    """Frames from the next key frame on; None if that is later than the start."""
     frames = decode(media, progress)
     latest_s = start_s + media.origin_s + SAME_S
-    is_sure = media.container.format.name != _PARTLY_TIMED
     for frame in frames:
-        base = frame.time_base or stream.time_base
+        base = frame.time_base or media.video.time_base
         if frame.pts is None or float(frame.pts * base) > latest_s:
             break
-        if frame.key_frame and not is_sure:
-            is_sure = True  # of the next one
-        elif frame.key_frame:
+        if frame.key_frame:
             progress.damaged = 0  # what could not be decoded lies before the start
             return chain([frame], frames)
     frames.close()
@@ -221,7 +255,7 @@ class _Views:
             return self._view
         self._known = known
         if self.info is None:
-            self._orientation = Orientation.of_frame(frame)
+            self._orientation = Orientation.of_frame(frame, self._source.path)
             self.info = self._facts(frame)
             self._warn_of_colours(frame)
         self._view = self._made(frame, time_s)
@@ -300,14 +334,18 @@ def info_of(
 
 
 def _duration_s(media: Media) -> float | None:
-    """Length of the video stream in seconds, if it is stated."""
+    """Time at which the pictures end on the timeline of the file, seconds, if it is stated."""
     stream, container = media.video, media.container
     if stream.duration:
-        return float(stream.duration * stream.time_base)
+        start_s = float((stream.start_time or 0) * stream.time_base) - media.origin_s
+        return float(stream.duration * stream.time_base) + start_s
+    end_s = container.duration / av.time_base if container.duration else None
     with contextlib.suppress(KeyError, ValueError):  # as FFmpeg writes Matroska files
         hours, minutes, seconds = stream.metadata["DURATION"].split(":")
-        return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
-    return container.duration / av.time_base if container.duration else None
+        end_s = 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+    if end_s and container.format.name.startswith("matroska") and end_s > media.origin_s:
+        end_s -= media.origin_s  # these state where the last picture ends
+    return end_s
 
 
 def _frames(media: Media, duration_s: float | None, fps: float) -> int | None:
