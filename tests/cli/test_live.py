@@ -12,12 +12,13 @@ import pytest
 
 from tests.bodies import seen, waving
 from tests.media import make_video
-from vipecli.alignment.online import Place
+from vipecli.alignment.online import Follower, Place
 from vipecli.errors import VipeError
 from vipecli.outputs.live_page import Page
 from vipecli.outputs.live_view import Status
 from vipecli.outputs.window import check_window
 from vipecli.poses.formats import save_poses
+from vipecli.video import camera
 from vipecli.video.read import probe
 
 CLIPS = Path(__file__).parents[2] / "examples" / "clips"
@@ -46,6 +47,26 @@ def test_a_clip_follows_another_one(vipe, tmp_path):
     assert {"reference_s", "surety", "repetitions", "restarted", "delay_ms"} <= set(
         data["frames"][-1]
     )
+
+
+def test_the_clip_starts_when_all_is_ready(vipe, tmp_path, monkeypatch):
+    """What the first frame needs is compiled before: on a new machine seconds would be dropped."""
+    order = []
+
+    def noted(name, function):
+        def call(*args, **options):
+            order.append(name)
+            return function(*args, **options)
+
+        return call
+
+    monkeypatch.setattr(Follower, "step", noted("place", Follower.step))
+    monkeypatch.setattr(camera, "paced", noted("film", camera.paced))
+    code, _, _ = vipe(
+        *("live", "--reference", TEACHER, "--source", PUPIL, "--no-window"),
+        *("--json", tmp_path / "log.json"),
+    )
+    assert code == 0 and order[:2] == ["place", "film"] and len(order) > 2
 
 
 def test_actions_are_named(vipe, tmp_path):

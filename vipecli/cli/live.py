@@ -206,12 +206,25 @@ class _Shows:
 
     @classmethod
     def of(cls, clip: "Clip | None", *, flip: bool) -> "_Shows":
-        """For a reference, whose pictures are read now."""
+        """For a reference, whose pictures are read now.
+
+        Raises
+        ------
+        NoPoseError
+            if hardly anybody is seen in it.
+        """
+        import numpy as np
+
         from vipecli.alignment.online import Follower
         from vipecli.outputs.live_view import ReferenceFilm, View
 
-        film = ReferenceFilm(clip.source, clip.poses, flip=flip) if clip else None
-        return cls(View(film, flip=flip), Follower(clip.embeddings) if clip else None)
+        if clip is None:
+            return cls(View(None, flip=flip), None)
+        reference = clip.embeddings
+        known = np.flatnonzero(np.isfinite(reference.mean).all(axis=1))
+        Follower(reference).step(reference.part(known[:1]))  # compiled while nobody waits for it
+        film = ReferenceFilm(clip.source, clip.poses, flip=flip)
+        return cls(View(film, flip=flip), Follower(reference))
 
 
 @contextmanager
