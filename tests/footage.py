@@ -252,36 +252,58 @@ def beside_a_preview(name: str, *, size: tuple[int, int], every: int, default: b
     return make
 
 
-def in_hdr(transfer: str) -> Maker:
+def in_hdr(transfer: str, *, is_named: bool = True) -> Maker:
     """The picture `standard` in HLG or PQ of BT.2020, as a phone films it, 10 bit."""
-    params = f"colorprim=bt2020:transfer={transfer}:colormatrix=bt2020nc:range=limited"
+    light = (standard() / 255.0) ** 2.4  # of a display, in 100 cd/m2
+    light = light @ np.linalg.inv(TO_BT709).T
+    if transfer == "smpte2084":
+        y = (light / 100) ** 0.1593017578125
+        signal = ((0.8359375 + 18.8515625 * y) / (1 + 18.6875 * y)) ** 78.84375
+    else:
+        scene = (light / 10) ** (1 / 1.2)
+        log = 0.17883277 * np.log(np.maximum(12 * scene - 0.28466892, 1e-9)) + 0.55991073
+        signal = np.where(scene <= 1 / 12, np.sqrt(3 * scene), log)
+    if is_named:
+        return of_bt2020(signal, transfer, "bt2020nc")
+    return of_bt2020(signal, transfer, "undef", "undef", name="phone.hevc")
+
+
+def of_constant_luminance() -> Maker:
+    """The picture `standard` in BT.2020 of constant luminance."""
+    light = (standard() / 255.0) ** 2.4 @ np.linalg.inv(TO_BT709).T
+    luma = np.array([0.2627, 0.678, 0.0593])
+    y, red, blue = ((part ** (1 / 2.4)) for part in (light @ luma, light[..., 0], light[..., 2]))
+    red, blue = red - y, blue - y
+    red = y + 1.4746 * red / np.where(red <= 0, 1.7184, 0.9938)  # as the usual matrix has it
+    blue = y + 1.8814 * blue / np.where(blue <= 0, 1.9404, 1.5816)
+    green = (y - luma[0] * red - luma[2] * blue) / luma[1]
+    signal = np.stack([red, green, blue], axis=-1)
+    return of_bt2020(signal, "bt2020-10", "bt2020c", name="phone.hevc")
+
+
+def of_bt2020(
+    signal: np.ndarray,
+    transfer: str,
+    matrix: str,
+    primaries: str = "bt2020",
+    name: str = "phone.mov",
+) -> Maker:
+    """Video of an RGB signal in [0, 1], converted with the usual matrix of BT.2020."""
+    params = f"colorprim={primaries}:transfer={transfer}:colormatrix={matrix}:range=limited"
 
     def tagged(stream: "av.VideoStream") -> None:
         context = stream.codec_context
         context.color_primaries, context.colorspace, context.color_range = 9, 9, 1
-        context.color_trc = {"arib-std-b67": 18, "smpte2084": 16}[transfer]
+        context.color_trc = {"arib-std-b67": 18, "smpte2084": 16, "bt2020-10": 14}[transfer]
 
-    def make(folder: Path) -> Path:
-        light = (standard() / 255.0) ** 2.4  # of a display, in 100 cd/m2
-        light = light @ np.linalg.inv(TO_BT709).T
-        if transfer == "smpte2084":
-            y = (light / 100) ** 0.1593017578125
-            signal = ((0.8359375 + 18.8515625 * y) / (1 + 18.6875 * y)) ** 78.84375
-        else:
-            scene = (light / 10) ** (1 / 1.2)
-            log = 0.17883277 * np.log(np.maximum(12 * scene - 0.28466892, 1e-9)) + 0.55991073
-            signal = np.where(scene <= 1 / 12, np.sqrt(3 * scene), log)
-        encode = video(
-            "phone.mov",
-            "libx265",
-            {"x265-params": f"{params}:log-level=none:crf=8"},
-            images=[np.round(65535 * signal.clip(0, 1)).astype(np.uint16)] * 3,
-            pix_fmt="yuv420p10le",
-            setup=tagged,
-        )
-        return encode(folder)
-
-    return make
+    return video(
+        name,
+        "libx265",
+        {"x265-params": f"{params}:log-level=none:crf=8"},
+        images=[np.round(65535 * signal.clip(0, 1)).astype(np.uint16)] * 3,
+        pix_fmt="yuv420p10le",
+        setup=tagged,
+    )
 
 
 TO_BT709 = np.array(

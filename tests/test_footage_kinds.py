@@ -32,6 +32,7 @@ from tests.footage import (
     naming_another,
     number,
     numbered,
+    of_constant_luminance,
     picture,
     pictures,
     seen,
@@ -361,6 +362,19 @@ KINDS = {
     ),
     "5 HLG": Kind(in_hdr("arib-std-b67"), like_standard, True, False),
     "5 PQ": Kind(in_hdr("smpte2084"), like_standard, True, False),
+    **{
+        f"5 {name}, only its curve stated": Kind(
+            in_hdr(transfer, is_named=False), like_standard, True, False
+        )
+        for name, transfer in (("HLG", "arib-std-b67"), ("PQ", "smpte2084"))
+    },
+    "5 BT.2020 of constant luminance": Kind(
+        of_constant_luminance(), like_standard, True, "an unexpected error"
+    ),
+    "5 a colour matrix that is not converted": Kind(
+        video("a.mp4", options={"x264-params": "colormatrix=YCgCo"}), said,
+        (COUNT, COUNT, "its col"), "an unexpected error",
+    ),
     "6 upright after wide": Kind(
         discs("a.h264", (160, 90, 1), (90, 160, 1)), last_disc, ((160, 90), True, True),
         ((160, 90), False, False),

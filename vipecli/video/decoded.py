@@ -14,6 +14,7 @@ from vipecli.video.planes import Planes
 
 _HD_LINES = 720  # from here on a file that names no colour matrix means BT.709
 _UNNAMED, _NOT_STATED = 2, 0  # numbers of FFmpeg: colour matrix, range of luma
+_CONVERTED = (0, 1, 4, 5, 6, 7, 9)  # colour matrices that swscale knows, by ITU-T H.273; 0 = RGB
 _SAME_SHAPE = 0.01  # aspects that differ by less are the same but for rounding
 _BLACK = (0, 0, 0)
 
@@ -102,10 +103,23 @@ def as_planes(frame: "av.VideoFrame", view: View) -> Planes:
 def _scaled(frame: "av.VideoFrame", view: View) -> dict[str, object]:
     """How a decoded frame becomes a picture of a size, in the words of PyAV."""
     width, height = view.orientation.size(*view.inner)
-    unnamed_hd = frame.colorspace == _UNNAMED and frame.height >= _HD_LINES
     return {
         "width": width,
         "height": height,
-        "src_colorspace": "ITU709" if unnamed_hd else None,
+        "src_colorspace": _matrix(frame),
         "interpolation": "AREA" if width < frame.width else "BICUBIC",
     }
+
+
+def _matrix(frame: "av.VideoFrame") -> str | None:
+    """Colour matrix to convert a frame with, in the words of PyAV; None = the one that it states.
+
+    The nearest one in place of those that swscale does not know.
+    """
+    if frame.colorspace in _CONVERTED:
+        return None
+    if hdr.primaries(frame) == hdr.BT2020:
+        return "BT2020"
+    if frame.colorspace == _UNNAMED and frame.height < _HD_LINES:
+        return None
+    return "ITU709"

@@ -6,6 +6,7 @@ brighter light is compressed, with the hue it has.
 """
 
 import functools
+from collections.abc import Callable
 
 import av
 import numpy as np
@@ -19,6 +20,9 @@ BT2020, P3 = 9, 12
 WHITE = 100.0
 """Light that is white in a standard video, cd/m2 (Rec. ITU-R BT.2035)."""
 
+_UNNAMED = 2  # number of primaries that are not stated
+_CONSTANT_LUMINANCE = (10, 13)  # numbers of colour matrices (ITU-T H.273)
+_LUMA = (0.2627, 0.6780, 0.0593)  # shares of red, green and blue, BT.2020
 _KNEE = 0.6  # of `WHITE`: below, light stays as it is
 _PEAK = 10.0  # of `WHITE`: brighter light is clipped
 _PEAK_HLG = 1000.0  # cd/m2 of the display that HLG is meant for
@@ -35,6 +39,12 @@ _TO_BT709 = {
 def is_wide(frame: "av.VideoFrame") -> bool:
     """Whether a frame is HDR, or of colours beyond BT.709."""
     return frame.color_trc in (PQ, HLG) or frame.color_primaries in _TO_BT709
+
+
+def primaries(frame: "av.VideoFrame") -> int:
+    """Number of the primaries of a frame: BT.2020 where an HDR one states none (BT.2100)."""
+    stated = int(frame.color_primaries)
+    return BT2020 if stated == _UNNAMED and frame.color_trc in (PQ, HLG) else stated
 
 
 def as_standard(image: np.ndarray, frame: "av.VideoFrame", *, rgb: bool) -> np.ndarray:
@@ -56,21 +66,19 @@ def as_standard(image: np.ndarray, frame: "av.VideoFrame", *, rgb: bool) -> np.n
     from vipecli._kernels import look_up_colours  # compiled code takes its time to load
 
     out = np.empty(image.shape, np.uint8)
-    look_up_colours(image, _table(int(frame.color_trc), int(frame.color_primaries), rgb), out)
+    is_constant = frame.colorspace in _CONSTANT_LUMINANCE
+    table = _table(int(frame.color_trc), primaries(frame), is_constant, rgb)
+    look_up_colours(image, table, out)
     return out
 
 
 @functools.lru_cache(maxsize=8)
-def _table(transfer: int, primaries: int, rgb: bool) -> np.ndarray:
+def _table(transfer: int, primaries: int, is_constant: bool, rgb: bool) -> np.ndarray:
     """Colours of BT.709 (S, S, S, 3), 0 to 255, for evenly spaced ones of a wider range."""
     axis = np.linspace(0, 1, _STEPS)
     signal = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1)
-    if transfer == PQ:
-        light = _pq(signal)
-    elif transfer == HLG:
-        light = _hlg(signal)
-    else:
-        light = signal**_GAMMA
+    to_light = {PQ: _pq, HLG: _hlg}.get(transfer, _standard)
+    light = _of_constant_luminance(signal, to_light) if is_constant else to_light(signal)
     matrix = _TO_BT709.get(primaries)
     if matrix is not None:
         light = light @ np.array(matrix).T
@@ -79,6 +87,27 @@ def _table(transfer: int, primaries: int, rgb: bool) -> np.ndarray:
         light = _compressed(light)
     shown = (255 * np.clip(light, 0, 1) ** (1 / _GAMMA)).astype(np.float32)
     return np.ascontiguousarray(shown if rgb else shown[..., ::-1])
+
+
+def _standard(signal: np.ndarray) -> np.ndarray:
+    """Light of a display, in `WHITE`, of a standard signal in [0, 1]."""
+    return signal**_GAMMA
+
+
+def _of_constant_luminance(
+    signal: np.ndarray, to_light: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Light of a signal of constant luminance that was taken for the usual one of BT.2020.
+
+    Formulas of BT.2020, table 4: luma is that of the light, not a sum of colours.
+    """
+    y = signal @ np.array(_LUMA)
+    blue, red = signal[..., 2] - y, signal[..., 0] - y
+    blue = y + blue / 1.8814 * np.where(blue <= 0, 1.9404, 1.5816)
+    red = y + red / 1.4746 * np.where(red <= 0, 1.7184, 0.9938)
+    light_y, red, blue = (to_light(np.clip(part, 0, 1)) for part in (y, red, blue))
+    green = (light_y - _LUMA[0] * red - _LUMA[2] * blue) / _LUMA[1]
+    return np.stack([red, green, blue], axis=-1)
 
 
 def _pq(signal: np.ndarray) -> np.ndarray:

@@ -36,6 +36,7 @@ _JOINED = ("mpegts", "mpeg")  # formats of files that can be put behind each oth
 _PARTLY_TIMED = "mpeg"  # program streams: after seeking, times are guesses
 _STEPS_BACK_S = (0.0, 1.0, 4.0, 16.0, 64.0)  # from where seeking is tried
 _DOLBY_VISION = ("dvh1", "dvhe")  # tags of streams that need not be plain HEVC
+_ODD_COLOURS = {8: "YCgCo", 11: "Y'D'zD'x", 14: "ICtCp"}  # by ITU-T H.273: not converted
 _UNNAMED = 2  # transfer function that a stream does not state
 
 
@@ -274,6 +275,11 @@ class _Views:
             self._source.warn(
                 "Dolby Vision of profile 5: poses are found, but the colours cannot be shown as "
                 "they are; for a film, export the clip as SDR, HLG or HDR10 first"
+            )
+        elif frame.colorspace in _ODD_COLOURS:
+            self._source.warn(
+                f"its colours are stored as {_ODD_COLOURS[frame.colorspace]}, and shown as far as "
+                "another colour matrix fits"
             )
 
     def _made(self, frame: "av.VideoFrame", time_s: float) -> View:
