@@ -245,10 +245,13 @@ class NeighbourSearch:
             out[c] = _one_distance(query, self.clips[c]) if wanted[c] else np.inf
         assert self._terms is not None, "there are no lower bounds for this sigmoid"
         clips, costs = self._even.bounded, _costs(query, self._terms[0])
-        bounds = _kernels.lower_bounds(asked, self._spheres, clips, costs.terms)
-        lowest = np.where(wanted[self._even.order], bounds - correction.lift, np.inf)
+        some = wanted[self._even.order]
+        bounds = np.full(len(some), np.inf)
+        spheres = self._spheres._replace(starts=self._spheres.starts[some])
+        bounds[some] = _kernels.lower_bounds(asked, spheres, _some_of(clips, some), costs.terms)
+        lowest = bounds - correction.lift
         order = np.argsort(lowest, kind="stable")[: int(np.isfinite(lowest).sum())]
-        threads = numba.get_num_threads()
+        threads, limited = numba.get_num_threads(), best[-1] < np.inf
 
         def search(some: IntArray, chunk: int) -> FloatArray:
             return _kernels.nearest(
@@ -256,7 +259,8 @@ class NeighbourSearch:
             )
 
         found = search(order[:_PROBE], 1)
-        if len(order) > 2 * _PROBE and np.isfinite(found[order[:_PROBE]]).mean() > 0.5:
+        few = limited or len(order) <= 2 * _PROBE
+        if not few and np.isfinite(found[order[:_PROBE]]).mean() > 0.5:
             return self.distances(query)  # all are about equally near: little is ruled out
         rest = search(order[_PROBE:], 1 if threads == 1 else _CHUNK * threads)
         out[self._even.order] = np.minimum(found, rest)
@@ -292,6 +296,11 @@ class NeighbourSearch:
         """Bounding spheres of `size` consecutive frames of all clips, in the order of the array."""
         assert self._terms is not None, "there are no lower bounds for this sigmoid"
         return bounding_spheres(self._even.bounded, self._terms[1], size)
+
+
+def _some_of(clips: _kernels.Clips, some: NDArray[np.bool_]) -> _kernels.Clips:
+    """Some of the clips that lie side by side."""
+    return clips._replace(starts=clips.starts[some], taps=clips.taps[some], whole=clips.whole[some])
 
 
 def _taps_of(clips: Sequence[Embeddings]) -> list[IntArray | None]:
