@@ -1,14 +1,17 @@
 """A simulated index of very many clips on disk: time, memory, and how often the nearest is found.
 
-    python -m benchmarks.large PENN FOLDER [--clips N] [--queries 300] [--store both] [--check M]
+    python -m benchmarks.large PENN FOLDER [--clips N] [--queries 300] [--store both]
+        [--check M [--among K]]
 
 Clips of Penn Action's training split, cut, warped in time and jittered, 56 frames each. Queries are
 clips of its test split as they are: nothing in the index was made of them. `--store mapped` is the
 memory-mapped shortlist, `lance` a Lance dataset (extra `lance`), `both` the two beside each other;
 each is asked for all clips, for those of one label and for those of one viewpoint. With `--check`
 the nearest ten of the first M queries are compared with those of all clips: those whose lower bound
-of the distance is larger are ruled out, of the others it is computed. `--add` adds a tenth of so
-many clips to Lance, and then so many, while another process asks.
+of the distance is larger are ruled out, of the others it is computed. With `--among` only the K
+clips whose vectors are nearest are checked, and about as many of the others, drawn at random: how
+many of those are nearer than the tenth that was found tells what lies beyond. `--add` adds a tenth
+of so many clips to Lance, and then so many, while another process asks.
 """
 
 import argparse
@@ -17,7 +20,7 @@ import multiprocessing
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +38,8 @@ from vipecli.index.neighbours import NeighbourSearch
 TOP = 10
 FILTERS = "none", "label", "viewpoint"
 _BLOCK = 20_000  # clips that are checked at a time
+_CHECKED = 100  # queries that are checked at a time
+_DEPTHS = 1000, 2000, 3000, 5000, 8000, 20_000  # candidates, for whose number the recall is told
 _FILTERED = 60  # queries for the clips of one label, or one viewpoint
 _VOTES = 10  # neighbours that vote, for the calibration
 
@@ -49,23 +54,42 @@ def wanted(count: int, labels: int, name: str) -> np.ndarray:
 
 
 def nearest_of(
-    index: shortlist.Shortlist, places: np.ndarray, queries: list[Embeddings], found: np.ndarray
-) -> np.ndarray:
-    """Return the exact least distances (Q, K) of each query to some clips, from those found."""
-    best = np.full(found.shape, np.inf)
+    index: shortlist.Shortlist,
+    places: np.ndarray,
+    queries: list[Embeddings],
+    found: np.ndarray,
+    among: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the exact least distances (Q, K) of each query to some clips, from those found.
+
+    And of each of those how many clips have nearer vectors. `among`: check only so many clips, with
+    the nearest vectors, and as many of the others; 0 = all.
+    """
+    best, of = np.full(found.shape, np.inf), np.full(found.shape, -1)
     count = found.shape[1]
     frames = index.frames.reshape(-1, FRAMES, *index.frames.shape[1:])
+    rows = index.pooled[places].astype(np.float32)
+    apart = index.squares[places, None] - 2 * rows @ shortlist.pooled_many(queries).T
+    ranks = np.empty(apart.shape, np.int32)
+    for q in range(len(queries)):
+        ranks[np.argsort(apart[:, q]), q] = np.arange(len(places))
+    share = among / max(len(places) - among, 1) if among else 1
+    rng = np.random.default_rng(0)
     for start in range(0, len(places), _BLOCK):
-        here = frames[places[start : start + _BLOCK]].reshape(-1, *index.frames.shape[1:])
+        block = slice(start, start + _BLOCK)
+        here = frames[places[block]].reshape(-1, *index.frames.shape[1:])
         times = np.zeros(len(here))
         like = Embeddings(here[:, 0], here[:, 1], times, index.model, index.sigmoid)
         packed = NeighbourSearch.of_frames(FRAMES, 1 / 30, like)
+        out = (ranks[block] >= among) & (rng.random(ranks[block].shape) >= share)
         for q, query in enumerate(queries):
             limit = min(best[q, -1], found[q, -1] * (1 + 1e-6))
-            _, near, _ = packed.nearest(query, count, limit=limit)
-            best[q] = np.sort(np.concatenate([best[q], near]))[:count]
-        print(json.dumps({"checked": start + _BLOCK}), file=sys.stderr, flush=True)
-    return best
+            near, distances, _ = packed.nearest(query, count, limit=limit, leave_out=out[:, q])
+            known, rank = np.append(best[q], distances), np.append(of[q], ranks[block][near, q])
+            order = np.argsort(known, kind="stable")[:count]
+            best[q], of[q] = known[order], rank[order]
+        print(json.dumps({"checked": start + len(packed)}), file=sys.stderr, flush=True)
+    return best, of
 
 
 def recall(found: np.ndarray, best: np.ndarray) -> dict[str, float]:
@@ -135,7 +159,7 @@ def size_gb(folder: Path) -> float:
     return round(sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 1e9, 2)
 
 
-def searches(index: Any, labels: list[str]) -> dict[str, Nearest]:
+def searches(index: Any, labels: list[str], filters: Sequence[str]) -> dict[str, Nearest]:
     """Return the search of a store for each filter."""
     if isinstance(index, shortlist.Shortlist):
 
@@ -144,7 +168,7 @@ def searches(index: Any, labels: list[str]) -> dict[str, Nearest]:
             out[wanted(len(index), len(labels), name)] = False
             return lambda query: index.nearest(query, TOP, leave_out=out if out.any() else None)
 
-        return {name: mapped(name) for name in FILTERS}
+        return {name: mapped(name) for name in filters}
     from vipecli.index.lance_search import LanceSearch, condition
 
     where = {"none": "", "label": condition(labels[:1], [])}
@@ -154,7 +178,7 @@ def searches(index: Any, labels: list[str]) -> dict[str, Nearest]:
         search = LanceSearch(index, where[name])
         return lambda query: search.nearest(query, TOP)
 
-    return {name: lance(name) for name in FILTERS}
+    return {name: lance(name) for name in filters}
 
 
 def first_use(index: Any, labels: list[str]) -> dict[str, float]:
@@ -222,8 +246,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--clips", type=int, default=1_000_000)
     parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1, help="draws the queries")
+    parser.add_argument("--filters", nargs="*", choices=FILTERS, default=FILTERS)
     parser.add_argument("--store", choices=("mapped", "lance", "both"), default="mapped")
     parser.add_argument("--check", type=int, default=0, help="measure the recall of so many, too")
+    parser.add_argument("--among", type=int, default=0, help="clips checked per query; 0 = all")
     parser.add_argument("--add", type=int, default=0, help="add so many clips to Lance")
     parser.add_argument("--build", action="store_true", help="only make the index")
     return parser.parse_args()
@@ -242,7 +268,8 @@ def main() -> None:
     results: Results = {}
     mapped: shortlist.Shortlist | None = None
     for store in ("lance", "mapped"):
-        if args.store not in (store, "both") and not (store == "mapped" and args.check):
+        asked_for = args.store in (store, "both")
+        if not asked_for and not (store == "mapped" and args.check):
             continue
         since = begin()
         folder = args.folder / store
@@ -252,32 +279,47 @@ def main() -> None:
             index = mapped = make_mapped(folder, clips, args.clips)
         row = {"store": store, "clips": len(index), **spent("build", since), "gb": size_gb(folder)}
         print(json.dumps(row), flush=True)
-        if args.build:
+        if args.build or not asked_for:
             continue
         print(json.dumps({"store": store, **first_use(index, labels)}), flush=True)
-        for name, nearest in searches(index, labels).items():
+        for name, nearest in searches(index, labels, args.filters).items():
             some = queries if name == "none" else queries[:_FILTERED]
             times, results[store, name] = asked(nearest, some)
             row = {"store": store, "filter": name, "queries": len(some), **times}
             print(json.dumps(row), flush=True)
-    if mapped is not None and results:
-        check(mapped, len(labels), queries[: args.check], results)
+    if mapped is not None and results and args.check:
+        check(mapped, len(labels), queries[: args.check], results, args.among)
     if args.add:
         for count, name in ((args.add // 10, "few"), (args.add, "many")):
             print(json.dumps(added(args.folder / "lance", clips, labels, count, name)), flush=True)
 
 
 def check(
-    mapped: shortlist.Shortlist, labels: int, queries: list[Embeddings], results: Results
+    mapped: shortlist.Shortlist,
+    labels: int,
+    queries: list[Embeddings],
+    results: Results,
+    among: int,
 ) -> None:
-    """Print the recall of every store and filter over some queries."""
-    for name in FILTERS if queries else ():
+    """Print the recall of every store and filter after so many queries, and how deep lies what."""
+    for name in dict.fromkeys(name for _, name in results):
         found = {store: x[: len(queries)] for (store, of), x in results.items() if of == name}
         places, least = wanted(len(mapped), labels, name), np.min(list(found.values()), axis=0)
-        best = nearest_of(mapped, places, queries[: len(least)], least)
-        for store, distances in found.items():
-            row = {"store": store, "filter": name, "clips": len(places), "checked": len(least)}
-            print(json.dumps(row | recall(distances, best)), flush=True)
+        best, deep = np.zeros((0, TOP)), np.zeros((0, TOP), np.int64)
+        for start in range(0, len(least), _CHECKED):
+            some = slice(start, start + _CHECKED)
+            asked, limits = queries[some][: len(least) - start], least[some]
+            here, ranks = nearest_of(mapped, places, asked, limits, among)
+            best, deep = np.concatenate([best, here]), np.concatenate([deep, ranks])
+            for store, distances in found.items():
+                row = {"store": store, "filter": name, "clips": len(places), "checked": len(best)}
+                print(json.dumps(row | recall(distances[: len(best)], best)), flush=True)
+            held = {n: np.round([(deep[:, 0] < n).mean(), (deep < n).mean()], 4) for n in _DEPTHS}
+            row = {"held_at_1_and_10": {n: share.tolist() for n, share in held.items()}}
+            print(json.dumps(row | {"deepest": int(deep.max()), "among": among}), flush=True)
+        if len(found) == 2:
+            same = np.isclose(*found.values(), rtol=1e-5, atol=0).all(axis=1).mean()
+            print(json.dumps({"filter": name, "stores_agree": round(float(same), 4)}), flush=True)
 
 
 if __name__ == "__main__":
