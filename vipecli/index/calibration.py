@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 LeftOut = tuple[IntArray, FloatArray]
 """The k nearest clips of one that is left out, and their scores; fewer where there are fewer."""
+
+Near = tuple[IntArray, IntArray, NDArray[np.float32]]
+"""Number of a left-out clip, place of one that is near, and their distance, by both; shape (X,)."""
 
 _BLOCK = 1 << 15  # pooled vectors that are compared with the sample at a time
 _TOGETHER = 10  # left-out clips whose candidates are read together
@@ -133,40 +137,43 @@ def _near_by_vectors(
 ) -> tuple[list[IntArray], list[IntArray]]:
     """Places of the `CANDIDATES` nearest of each sampled clip: of all, and of other labels."""
     asked, mine = vectors[sample].astype(np.float32), codes[sample][:, None]
-    none = np.zeros(0, np.int64), np.zeros(0, np.float32)
-    of_all, of_others = [none] * len(sample), [none] * len(sample)
+    none: Near = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
+    of_all, of_others = none, none
     for start in range(0, len(vectors), _BLOCK):
         block = slice(start, start + _BLOCK)
         rows = vectors[block].astype(np.float32)
-        apart = np.square(rows).sum(axis=1) - 2 * asked @ rows.T
-        apart[:, ~there[block]] = np.inf
+        apart = asked @ (-2 * rows.T)
+        apart += np.where(there[block], np.square(rows).sum(axis=1), np.float32(np.inf))
         here = np.flatnonzero((sample >= start) & (sample < start + len(rows)))
         apart[here, sample[here] - start] = np.inf
-        strangers = np.where(mine == codes[block], np.float32(np.inf), apart)
-        for best, table in ((of_all, apart), (of_others, strangers)):
-            limits = [one[1].max() if len(one[1]) == CANDIDATES else np.inf for one in best]
-            nearer = (table < np.array(limits)[:, None]).any(axis=1)
-            for s in range(len(sample)):
-                if nearer[s]:
-                    places, known = best[s]
-                    best[s] = _with_nearer(places, known, start, table[s], limits[s])
-    return [places for places, _ in of_all], [places for places, _ in of_others]
+        of_all = _with_nearer(of_all, apart, start)
+        apart[mine == codes[block]] = np.inf
+        of_others = _with_nearer(of_others, apart, start)
+    numbers = np.arange(len(sample) + 1)
+    ends_of = (np.searchsorted(near[0], numbers) for near in (of_all, of_others))
+    cut = zip((of_all, of_others), ends_of, strict=True)
+    all_, others = ([near[1][a:b] for a, b in pairwise(ends.tolist())] for near, ends in cut)
+    return all_, others
 
 
-def _with_nearer(
-    places: IntArray,
-    apart: NDArray[np.float32],
-    start: int,
-    row: NDArray[np.float32],
-    limit: np.float32 | float,
-) -> tuple[IntArray, NDArray[np.float32]]:
-    """The `CANDIDATES` nearest of those that are known and those of a block."""
-    new = np.flatnonzero(row < limit)
-    places, apart = np.append(places, new + start), np.append(apart, row[new])
-    if len(places) > CANDIDATES:
-        least = np.argpartition(apart, CANDIDATES - 1)[:CANDIDATES]
-        return places[least], apart[least]
-    return places, apart
+def _with_nearer(near: Near, table: NDArray[np.float32], start: int) -> Near:
+    """The `CANDIDATES` nearest of each sampled clip, of those known and those of a block.
+
+    `table` (S, B) are the distances of the block that begins at `start`; inf = does not count.
+    """
+    last = np.full(len(table), np.finfo(np.float32).max)
+    firsts = np.searchsorted(near[0], np.arange(len(table) + 1))
+    full = np.flatnonzero(np.diff(firsts) == CANDIDATES)
+    last[full] = near[2][firsts[full + 1] - 1]
+    if len(full) < len(table) and table.shape[1] > CANDIDATES:
+        last = np.minimum(last, np.partition(table, CANDIDATES - 1, axis=1)[:, CANDIDATES - 1])
+    which, new = np.divmod(np.flatnonzero(table <= last[:, None]), table.shape[1])
+    sampled, places = np.append(near[0], which), np.append(near[1], new + start)
+    apart = np.append(near[2], table[which, new])
+    order = np.lexsort([apart, sampled])
+    sampled, places, apart = sampled[order], places[order], apart[order]
+    kept = np.arange(len(order)) - np.searchsorted(sampled, sampled) < CANDIDATES
+    return sampled[kept], places[kept], apart[kept]
 
 
 def _lowest(places: IntArray, scores: FloatArray, k: int) -> LeftOut:
