@@ -415,6 +415,22 @@ def discs(name: str, *shapes: tuple[int, int, float]) -> Maker:
     return joined(name, *(one(i, *shape) for i, shape in enumerate(shapes)))
 
 
+def tagged(name: str, codec: str = "libx264", **tags: str) -> Maker:
+    """Video with tags of the whole file."""
+
+    def make(folder: Path) -> Path:
+        with av.open(str(folder / name), "w") as container:
+            container.metadata.update(tags)
+            stream = container.add_stream(codec, rate=FPS)
+            stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+            for i in range(5):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(numbered(i), "bgr24")))
+            container.mux(stream.encode(None))
+        return folder / name
+
+    return make
+
+
 def trimmed(maker: Maker, count: int) -> Maker:
     """MP4 whose first frames are there but not shown: its edit list starts behind them."""
 

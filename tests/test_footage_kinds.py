@@ -37,6 +37,7 @@ from tests.footage import (
     pictures,
     seen,
     standard,
+    tagged,
     trimmed,
     video,
     with_another_length,
@@ -270,6 +271,10 @@ KINDS = {
     "2 transport streams, joined": Kind(
         joined("a.ts", *[video("a.ts", "mpeg2video", MPEG2)] * 2), cuts, JOINED, "one part lost"
     ),
+    "2 transport streams of half a second, joined": Kind(
+        joined("a.ts", *[video("a.ts", images=[numbered(i) for i in range(15)])] * 2),
+        lambda clip: clock(clip)[2], 1.0, 0.52,
+    ),
     "2 M2TS": Kind(
         video("a.m2ts", options=CLOSED, form="mpegts", muxer={"mpegts_m2ts_mode": "1"}),
         cuts, ALL, "a GOP lost",
@@ -414,6 +419,17 @@ KINDS = {
         trimmed(video("a.mp4", options=CLOSED), 20), said, (COUNT - 20,) * 2 + ("",),
         (COUNT - 20, COUNT, ""),
     ),
+    "7 AVI from a pipe": Kind(
+        video("a.avi", options=CLOSED, form="avi", streamed=True), said, (COUNT, COUNT, ""),
+        (COUNT, COUNT, "cut off"),
+    ),
+    "7 AVI from a pipe, its length": Kind(
+        video("a.avi", options=CLOSED, form="avi", streamed=True), clock, (30, 2, 2),
+        (30, 1314.87, 2),
+    ),
+    "7 the last pictures cut off, Matroska": Kind(
+        cut_short(video("a.mkv", images=NOISE), 0.96), lambda clip: said(clip)[2], "cut off", ""
+    ),
     "7 really cut off, MP4": Kind(
         cut_short(video("a.mp4", images=NOISE, muxer={"movflags": "faststart"}), 0.5),
         lambda clip: said(clip)[2], "cut off",
@@ -427,7 +443,14 @@ KINDS = {
     ),
     "8 timecode": Kind(
         video("a.mov", setup=lambda stream: stream.metadata.update(timecode="10:20:30:15")),
-        start_timecode, "10:20:30:15", "not read",
+        start_timecode, ("10:20:30:15", 30), "not read",
+    ),
+    "8 timecode in Matroska": Kind(
+        tagged("a.mkv", TIMECODE="23:59:59:29"), start_timecode, ("23:59:59:29", 30), "not read"
+    ),
+    "8 timecode in MXF": Kind(
+        tagged("a.mxf", "mpeg2video", timecode="10:20:30:15"), start_timecode,
+        ("10:20:30:15", 30),
     ),
     "9 a cover among numbered frames": Kind(
         frames("cover.jpg", *(f"f_{i:02d}.png" for i in (1, 2, 3, 6, 7))), places,

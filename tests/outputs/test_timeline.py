@@ -1,5 +1,6 @@
 """Timelines for editing programs, read back by the library that editing programs use."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -141,6 +142,20 @@ def test_sources_start_at_the_timecode_of_the_camera(tmp_path, code, rate, secon
     source, _, record, _ = lines[3].split()[4:]
     assert record == ("01:00:00;00" if ";" in code else "01:00:00:00")
     assert frames_of(source, float(rate)) == frames_of(code, float(rate)) + 20
+
+
+@pytest.mark.parametrize("suffix", [".otio", ".edl"])
+def test_timecodes_count_the_frames_of_the_file_though_some_are_left_out(tmp_path, suffix):
+    made = filmed(tmp_path, "10:20:30:25", Fraction(30))
+    thin = [replace(take, poses=take.poses.part(slice(None, None, 2))) for take in made.takes]
+    write_timeline(replace(made, takes=tuple(thin)), tmp_path / f"out{suffix}")
+    text = (tmp_path / f"out{suffix}").read_text()
+    if suffix == ".edl":
+        assert text.splitlines()[3].split()[4] == "10:20:31:15"
+    else:
+        _, track = otio.adapters.from_name("otio_json").read_from_string(text).video_tracks()
+        media = track[0].media_reference.available_range
+        assert media.start_time.to_seconds() == pytest.approx(37230 + 25 / 30, abs=0.04)
 
 
 @pytest.mark.parametrize("fps", [25, 30, 30000 / 1001, 60000 / 1001, 24000 / 1001])

@@ -133,9 +133,10 @@ def _timeline(reel: Reel, fps: float) -> "otio.schema.Timeline":
     timeline.global_start_time = time(0)
     for take in reel.takes:
         track = otio.schema.Track(name=take.title, kind=otio.schema.TrackKind.Video)
-        code = start_timecode(take.source)
+        own = _own_rate(take, reel)
+        first = _starts(take, own)
         for segment in segments(take, reel, fps):
-            track.append(_clip(take, segment, fps, _own_rate(take, reel), code))
+            track.append(_clip(take, segment, fps, own, first))
         timeline.tracks.append(track)
     for start, end, title in reel.chapters:
         first, last = (round(frame / reel.fps * fps) for frame in (start, end))
@@ -144,9 +145,7 @@ def _timeline(reel: Reel, fps: float) -> "otio.schema.Timeline":
     return timeline
 
 
-def _clip(
-    take: Take, segment: Segment, fps: float, own: float, code: str | None
-) -> "otio.schema.Clip":
+def _clip(take: Take, segment: Segment, fps: float, own: float, first: int) -> "otio.schema.Clip":
     """A segment as a clip: as long as on the timeline, and an effect for its speed.
 
     Its source starts at the timecode that the camera wrote, as editing programs count it.
@@ -154,7 +153,6 @@ def _clip(
     import opentimelineio as otio
 
     time, span = otio.opentime.RationalTime, otio.opentime.TimeRange
-    first = frames_of(code or "", own) or 0
     media = otio.schema.ExternalReference(target_url=take.path.absolute().as_uri())
     if take.poses is not None and len(take.poses):
         frames = round(float(take.poses.times[-1]) * own) + 1
@@ -168,6 +166,16 @@ def _clip(
     elif abs(segment.speed - 1) > 1e-6:
         clip.effects.append(otio.schema.LinearTimeWarp(time_scalar=segment.speed))
     return clip
+
+
+def _starts(take: Take, own: float) -> int:
+    """Frame, at a rate, from midnight to the timecode that a camera wrote; 0 where it wrote none.
+
+    The timecode counts the frames of the file, of which only some may be used.
+    """
+    code, filmed = start_timecode(take.source) or ("", own)
+    first = frames_of(code, filmed) or 0
+    return first if round(filmed) == round(own) else round(first * own / filmed)
 
 
 # --- EDL -----------------------------------------------------------------------------------------
@@ -188,9 +196,9 @@ def _warped(reel: Reel, out: Path) -> Take:
 def _edl(take: Take, reel: Reel, fps: float) -> str:
     """CMX 3600; all timecodes in frames of the timeline, those of the source as its camera's."""
     title = take.title.encode("ascii", "replace").decode()
-    camera = start_timecode(take.source) or ""
+    camera, filmed = start_timecode(take.source) or ("", fps)
     drop = is_drop_frame(camera, fps)
-    origin = _origin(camera, _own_rate(take, reel), fps)
+    origin = _origin(camera, filmed, fps)
     lines = [f"TITLE: {title}", f"FCM: {'' if drop else 'NON-'}DROP FRAME", ""]
     hour = frames_of(f"{_EDL_STARTS_H:02d}:00:00{';' if drop else ':'}00", fps) or 0
     for number, segment in enumerate(segments(take, reel, fps), start=1):
@@ -210,12 +218,12 @@ def _edl(take: Take, reel: Reel, fps: float) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _origin(camera: str, own: float, fps: float) -> int:
+def _origin(camera: str, filmed: float, fps: float) -> int:
     """Frame of the timeline's count at which the source begins, by its camera's timecode.
 
     Where the two rates differ the hours, minutes and seconds stay, and the frames are converted.
     """
-    if round(own) == round(fps):
+    if round(filmed) == round(fps):
         return frames_of(camera, fps) or 0
-    count = frames_of(camera.replace(";", ":").replace(".", ":"), own) or 0
-    return round(count * round(fps) / round(own))
+    count = frames_of(camera.replace(";", ":").replace(".", ":"), filmed) or 0
+    return round(count * round(fps) / round(filmed))

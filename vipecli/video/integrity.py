@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 _SEGMENT = 0x18538067  # identifier of what a Matroska file holds
 _EBML = b"\x1aE\xdf\xa3"
+_UNKNOWN_SIZES = (0, 0xFFFFFFFF)  # of a RIFF chunk that was never filled in
 _TAG_BYTES = 11  # header of a tag of Flash video
 
 
@@ -77,7 +78,10 @@ def _number(file: BinaryIO, *, keep_marker: bool) -> int | None:
 
 
 def _chunks(file: BinaryIO, length: int) -> bool:
-    """Chunks of RIFF; AVI files beyond 1 GB are several of them."""
+    """Chunks of RIFF; AVI files beyond 1 GB are several of them.
+
+    A recording into a pipe does not know its length: then whatever is there is all.
+    """
     at = 0
     while at + 8 <= length:
         file.seek(at)
@@ -85,6 +89,8 @@ def _chunks(file: BinaryIO, length: int) -> bool:
         if head[:4] != b"RIFF":
             return True  # data behind the last chunk is not part of the video
         size = int.from_bytes(head[4:], "little")
+        if size in _UNKNOWN_SIZES:
+            return True
         at += 8 + size + size % 2
     return at <= length + 1
 

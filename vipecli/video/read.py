@@ -11,6 +11,7 @@ import numpy as np
 
 from vipecli.errors import VideoError
 from vipecli.video.container import check_input, open_media
+from vipecli.video.decode import rate
 from vipecli.video.decoded import Picture, as_picture, as_planes
 from vipecli.video.image_sequence import probe_folder, read_folder
 from vipecli.video.info import FOLDER_FPS, VideoInfo
@@ -52,14 +53,15 @@ def probe(clip: AnyClip, *, fps: float | None = None) -> VideoInfo:
     return probe_folder(source) if source.path.is_dir() else probe_file(source)
 
 
-def start_timecode(clip: AnyClip) -> str | None:
-    """Timecode of the first frame of a video, as its camera wrote it; None if there is none."""
+def start_timecode(clip: AnyClip) -> tuple[str, float] | None:
+    """Timecode of the first frame of a video, and the rate of its frames; None if there is none."""
     source = ClipSource.of(clip)
     if source.canvas is not None or not source.path.is_file():
         return None
     try:
         with open_media(source.path) as media:
-            return timecode(media)
+            code = timecode(media)
+            return (code, float(rate(media))) if code else None
     except VideoError:
         return None
 

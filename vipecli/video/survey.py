@@ -13,7 +13,7 @@ from vipecli.video.container import Media, open_media
 MOST_BYTES = 1 << 26
 """Larger files are not read for this."""
 
-_JUMP_S = 1.0  # by which times fall back where a new count starts
+_JUMP_S = 0.25  # by which times fall back where a new count starts
 
 
 @dataclass(frozen=True)

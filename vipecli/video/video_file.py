@@ -28,12 +28,15 @@ from vipecli.video.survey import survey
 SAME_S = 1e-6
 """Times that differ by less are the same: they come from fractions."""
 
-_CLOCK_JUMP_S = 1.0  # times that fall back by more start a new count (joined transport streams)
+_CLOCK_JUMP_S = 0.25  # times that fall back by more start a new count (joined transport streams)
+_JUMP_STEPS = 8.0  # and by more frames than are reordered in a stream without presentation times
 _SMALLEST_STEP_S = 1e-4  # between frames whose timestamps do not increase
 _SHORT_BY_S = 0.5  # a clip that ends this much before its stated end was cut off
+_SHORT_STEPS = 1.5  # the same, in frames, where its structure says that it is not whole
 _ASPECT_LIMIT = 4.0  # wider or narrower pixels than this are a damaged header
 _JOINED = ("mpegts", "mpeg")  # formats of files that can be put behind each other
 _PARTLY_TIMED = "mpeg"  # program streams: after seeking, times are guesses
+_GUESSED_LENGTH = ("mpeg", "avi")  # formats of which FFmpeg guesses it from a part, or bytes
 _STEPS_BACK_S = (0.0, 1.0, 4.0, 16.0, 64.0)  # from where seeking is tried
 _DOLBY_VISION = ("dvh1", "dvhe")  # tags of streams that need not be plain HEVC
 _ODD_COLOURS = {8: "YCgCo", 11: "Y'D'zD'x", 14: "ICtCp"}  # by ITU-T H.273: not converted
@@ -54,9 +57,12 @@ def probe_file(source: ClipSource) -> VideoInfo:
             raise no_picture(source.path)
         info = info_of(source, media, frame, Orientation.of_frame(frame, source.path))
         frames = _frames(media, info.duration_s, info.fps)
-        length_s = info.duration_s
-        if frames and (length_s is None or media.container.format.name == _PARTLY_TIMED):
-            length_s = frames / info.fps  # not stated, or guessed by FFmpeg from a part
+        length_s, found = info.duration_s, survey(media)
+        if length_s is None or media.container.format.name in _GUESSED_LENGTH:
+            if found and found.length_s and found.is_one_clock:
+                length_s = found.length_s + 1 / info.fps
+            elif frames:
+                length_s = frames / info.fps
         return replace(info, frames=frames, duration_s=length_s)
 
 
@@ -202,6 +208,7 @@ class _Clock:
     def __init__(self, media: Media) -> None:
         self._origin_s, self._base = media.origin_s, media.video.time_base
         self.step_s = float(1 / rate(media))
+        self._jump_s = max(_CLOCK_JUMP_S, _JUMP_STEPS * self.step_s)
         self.time_s: float | None = None
 
     def time_of(self, frame: "av.VideoFrame") -> float:
@@ -213,7 +220,7 @@ class _Clock:
             self.time_s = 0.0 if raw_s is None else raw_s - self._origin_s
         elif raw_s is None:
             self.time_s = before_s + self.step_s
-        elif raw_s - self._origin_s < before_s - _CLOCK_JUMP_S:
+        elif raw_s - self._origin_s < before_s - self._jump_s:
             self.time_s = before_s + self.step_s
             self._origin_s = raw_s - self.time_s
         else:
@@ -367,8 +374,9 @@ def _frames(media: Media, duration_s: float | None, fps: float) -> int | None:
 def timecode(media: Media) -> str | None:
     """Timecode of the first frame, as a camera wrote it; ``;`` or ``.`` mark drop frames."""
     for holder in (media.video, *media.container.streams, media.container):
-        if code := holder.metadata.get("timecode"):
-            return code
+        for name, code in holder.metadata.items():  # in capitals in Matroska
+            if name.lower() == "timecode" and code:
+                return code
     return None
 
 
@@ -378,8 +386,9 @@ def _report_damage(info: VideoInfo | None, media: Media, clock: _Clock, progress
         return
     stated = max(info.duration_s or 0.0, media.video.frames * clock.step_s)
     read_s = clock.reached_s(progress)
-    is_short = stated - read_s > max(_SHORT_BY_S, 0.02 * stated)
-    if is_short and not is_whole(info.path):
+    whole = is_whole(info.path)
+    least_s = _SHORT_STEPS * clock.step_s if whole is False else max(_SHORT_BY_S, 0.02 * stated)
+    if stated - read_s > least_s and not whole:
         info.source.warn(f"cut off; read {read_s:.1f} of {stated:.1f} s")
     elif progress.damaged:
         damaged = progress.damaged
