@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import os
 import struct
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -358,6 +359,19 @@ def frames(*names: str) -> Maker:
         for i, name in enumerate(names):
             cv2.imwrite(str(folder / "frames" / name), numbered(i))
         return folder / "frames"
+
+    return make
+
+
+def beside_no_picture(maker: Maker) -> Maker:
+    """Folder of pictures, with a pipe and a folder that are named like pictures, and a cover."""
+
+    def make(folder: Path) -> Path:
+        path = maker(folder)
+        os.mkfifo(path / "4.png")
+        (path / "5.png").mkdir()
+        cv2.imwrite(str(path / "0.png"), numbered(0, (200, 150)))
+        return path
 
     return make
 

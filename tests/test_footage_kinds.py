@@ -21,6 +21,7 @@ from tests.footage import (
     Maker,
     animated,
     beside_a_preview,
+    beside_no_picture,
     beside_others,
     cut_short,
     discs,
@@ -459,6 +460,30 @@ KINDS = {
     "9 copies, and a thumbnail of another size": Kind(
         frames("1.png", "2.png", "3.png", "2 (1).png", "thumb_2.png", "4.png"), places,
         ([0, 1, 2, 5], [0, 1, 2, 3]), ([0, 3, 1, 2, 5, 4], [0, 1, 2, 3, 4, 5]),
+    ),
+    "9 a cover of another size, a pipe and a folder": Kind(
+        beside_no_picture(frames("1.png", "2.png", "3.png", "7.png")), places,
+        ([0, 1, 2, 3], [0, 1, 2, 6]), "refused, or waiting for the pipe",
+    ),
+    "9 two cameras": Kind(
+        frames(*(f"cam{c}_{i:03d}.png" for c in (1, 2) for i in (1, 2, 4))), places,
+        ([0, 1, 2], [0, 1, 3]), ([0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 5]),
+    ),
+    "9 three sequences": Kind(
+        frames(*(f"{c}{i}.png" for c in "abc" for i in (1, 2, 3))), places,
+        ([0, 1, 2], [0, 1, 2]), (list(range(9)), list(range(9))),
+    ),
+    "9 moments of a clock": Kind(
+        frames(*(f"t{s}_{ms}.png" for s in (1, 2, 3) for ms in (s, 500 + s))), places,
+        (list(range(6)), list(range(6))),
+    ),
+    "9 a gap among three frames": Kind(
+        frames("f_001.png", "f_002.png", "f_004.png"), places, ([0, 1, 2], [0, 1, 3]),
+        ([0, 1, 2], [0, 1, 2]),
+    ),
+    "9 capitals and small letters, other digits and formats": Kind(
+        frames("IMG_8.PNG", "img_009.jpg", "Img_10.png", "IMG_12.JPEG"), places,
+        ([0, 1, 2, 3], [0, 1, 2, 4]), ([0, 1, 2, 3], [0, 1, 2, 3]),
     ),
     "9 names without numbers": Kind(frames("a.png", "b.png", "c.png"), places, ([0, 1, 2],) * 2),
     **{

@@ -1,7 +1,6 @@
 """A folder of frames: which pictures belong to it, in what order, and when each was taken."""
 
 import re
-import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -58,7 +57,8 @@ def frames_of(folder: Path) -> Frames:
     """Pictures of a folder of frames, in order.
 
     Where most names differ in one number alone, the others do not belong to the clip: a cover, a
-    copy, a picture of the setup.
+    copy, a picture of the setup. Of several sequences that have the same numbers the largest is
+    taken.
 
     Raises
     ------
@@ -66,11 +66,14 @@ def frames_of(folder: Path) -> Frames:
         if there are none, or the folder cannot be read.
     """
     found = _pictures(folder)
-    main = _largest(found, lambda path: re.sub(r"\d+", "#", path.stem.lower()))
+    groups = _grouped(found, lambda path: re.sub(r"\d+", "#", path.stem.lower()))
+    main = max(groups, key=len)
     if len({path.stem for path in main}) < len(main):  # each frame in two formats
-        main = _largest(main, lambda path: path.suffix.lower())
-    if len(main) < 2 or 2 * len(main) < len(found):
+        main = max(_grouped(main, lambda path: path.suffix.lower()), key=len)
+    others = [group for group in groups if group is not main and _same_numbers(main, group)]
+    if len(main) < 2 or 2 * (len(main) + sum(map(len, others))) < len(found):
         return Frames(tuple(found), tuple(_indices(found)))
+    main = _one_camera(main)
     strays = tuple(path.name for path in found if path not in set(main))
     return Frames(tuple(main), tuple(_indices(main)), strays)
 
@@ -80,7 +83,9 @@ def _pictures(folder: Path) -> list[Path]:
         found = [
             path
             for path in folder.iterdir()
-            if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+            if path.suffix.lower() in IMAGE_SUFFIXES
+            and not path.name.startswith(".")
+            and path.is_file()
         ]
     except OSError as exc:
         raise VideoError(f"{folder}: cannot be read ({exc.strerror})") from exc
@@ -89,34 +94,69 @@ def _pictures(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: natural(path.name))
 
 
-def _largest(paths: list[Path], key: Callable[[Path], str]) -> list[Path]:
-    """The most paths that have the same key, in their order."""
+def _grouped(paths: list[Path], key: Callable[[Path], str]) -> list[list[Path]]:
+    """Paths that have the same key, in their order."""
     groups: dict[str, list[Path]] = {}
     for path in paths:
         groups.setdefault(key(path), []).append(path)
-    return max(groups.values(), key=len)
+    return list(groups.values())
+
+
+def _parts(path: Path) -> list[str]:
+    """Words and numbers of a name, by turns; the first is a word."""
+    return re.split(r"(\d+)", path.stem.lower())
+
+
+def _same_numbers(one: list[Path], two: list[Path]) -> bool:
+    """Whether names of two groups have last numbers in common: at least half of the fewer."""
+    numbers = [
+        {int(_parts(path)[-2]) for path in group if _parts(path)[1:]} for group in (one, two)
+    ]
+    fewest = min(map(len, numbers))
+    return fewest > 1 and 2 * len(numbers[0] & numbers[1]) >= fewest
+
+
+def _varying(parts: list[list[str]]) -> list[int]:
+    """Places at which names of as many parts differ."""
+    return [i for i, same in enumerate(zip(*parts, strict=True)) if len(set(same)) > 1]
+
+
+def _one_camera(paths: list[Path]) -> list[Path]:
+    """Return the largest of sequences that a number behind a word tells apart: ``cam2_001``."""
+    parts = [_parts(path) for path in paths]
+    varying = _varying(parts)
+    if len(varying) != 2 or not all(i % 2 for i in varying):  # a date and a time differ in more
+        return paths
+    which = varying[0]
+    if not re.search(r"[^\W\d]", parts[0][which - 1]):
+        return paths
+    groups = _grouped(paths, lambda path: _parts(path)[which])
+    if not all(_same_numbers(groups[0], group) for group in groups[1:]):
+        return paths
+    return max(groups, key=len)
 
 
 def _indices(paths: list[Path]) -> list[int]:
     """Number of each picture on the time line, from 0.
 
     Where the names differ in one number that counts up in equal steps, most of the time, a step
-    that is missing leaves its place empty.
+    that is missing leaves its place empty. Half of the time is enough where few are missing.
     """
-    parts = [re.split(r"(\d+)", path.stem) for path in paths]
-    varying = {
-        i
-        for one in parts
-        for i, (text, first) in enumerate(zip(one, parts[0], strict=False))
-        if text != first
-    }
+    parts = [_parts(path) for path in paths]
     even = list(range(len(paths)))
-    if len({len(part) for part in parts}) == 1 and len(varying) == 1 and (at := varying.pop()) % 2:
-        numbers = [int(part[at]) for part in parts]
+    if len({len(part) for part in parts}) > 1:
+        return even
+    varying = _varying(parts)
+    if len(varying) == 1 and varying[0] % 2:
+        numbers = [int(part[varying[0]]) for part in parts]
         steps = [after - before for before, after in pairwise(numbers)]
-        step = max(1, statistics.mode(steps))
-        if 2 * steps.count(step) > len(steps) and all(s > 0 and s % step == 0 for s in steps):
-            return [(number - numbers[0]) // step for number in numbers]
+        step = max(1, min(steps))
+        places = [(number - numbers[0]) // step for number in numbers]
+        few_missing = places[-1] < 2 * len(places)
+        if 2 * steps.count(step) + few_missing > len(steps) and all(
+            s > 0 and s % step == 0 for s in steps
+        ):
+            return places
     return even
 
 
@@ -130,7 +170,7 @@ def read_folder(
     VideoError
         if no picture can be decoded, or they differ in size.
     """
-    frames, first, damaged = frames_of(source.path), None, 0
+    frames, first, damaged = _without_cover(frames_of(source.path)), None, 0
     fps = source.fps or FOLDER_FPS
     for index, path in zip(frames.indices, frames.paths, strict=True):
         image = load_picture(path, size)
@@ -149,16 +189,33 @@ def read_folder(
     _report(source, frames, damaged)
 
 
+def _without_cover(frames: Frames) -> Frames:
+    """Leave out the first picture where it alone has another size than the next two."""
+    sizes = [_stored_size(path) for path in frames.paths[:3]]
+    if len(sizes) < 3 or None in sizes or sizes[0] == sizes[1] or sizes[1] != sizes[2]:
+        return frames
+    start = frames.indices[1]
+    indices = tuple(index - start for index in frames.indices[1:])
+    return Frames(frames.paths[1:], indices, (frames.paths[0].name, *frames.strays))
+
+
+def _stored_size(path: Path) -> tuple[int, int] | None:
+    """Width and height of a picture; None if it cannot be read."""
+    image = load_picture(path)
+    return None if image is None else (image.shape[1], image.shape[0])
+
+
 def _report(source: ClipSource, frames: Frames, damaged: int) -> None:
     """Warn of frames that are damaged or missing, and of pictures that are none of them."""
     count = len(frames.paths)
     if damaged:
         source.warn(f"{damaged} of {count} frames could not be decoded and were left out")
     if frames.missing:
-        source.warn(f"{frames.missing} frames are missing, by the numbers in their names")
+        missing = "1 frame is" if frames.missing == 1 else f"{frames.missing} frames are"
+        source.warn(f"{missing} missing, by the numbers in their names")
     if frames.strays:
         shown = ", ".join(frames.strays[:_SHOWN]) + (", ..." if len(frames.strays) > _SHOWN else "")
-        source.warn(f"left out, since their names are not those of the other frames: {shown}")
+        source.warn(f"left out, since they do not belong to the other frames: {shown}")
 
 
 def probe_folder(source: ClipSource) -> VideoInfo:
@@ -169,7 +226,7 @@ def probe_folder(source: ClipSource) -> VideoInfo:
     VideoError
         if no picture can be decoded.
     """
-    frames = frames_of(source.path)
+    frames = _without_cover(frames_of(source.path))
     image = next((i for i in map(load_picture, frames.paths) if i is not None), None)
     if image is None:
         raise no_picture(source.path)
