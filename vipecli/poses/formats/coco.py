@@ -23,8 +23,13 @@ _FLAG_SCORES = {0: 0.0, 1: 0.5, 2: 1.0}  # of COCO's v: not labelled, occluded, 
 def is_coco(data: Any) -> bool:
     """Whether data are labels of images, or results with numbered images."""
     if isinstance(data, dict):
-        return "annotations" in data and "images" in data
+        return "annotations" in data and ("images" in data or _are_of_images(data["annotations"]))
     return is_list_of(data, "keypoints", "image_id") and not isinstance(data[0]["image_id"], str)
+
+
+def _are_of_images(rows: Any) -> bool:
+    """Whether rows are keypoints of numbered images."""
+    return is_list_of(rows or [None], "image_id") and any("keypoints" in one for one in rows)
 
 
 def read_coco(data: Any) -> KeypointTable:
@@ -32,6 +37,12 @@ def read_coco(data: Any) -> KeypointTable:
     if isinstance(data, list):
         return read_results(data, "coco")
     table = KeypointTable("coco")
+    if not data.get("images"):
+        table.remarks.append(
+            "its list of images is missing: frames are numbered by image_id, and the size of the "
+            "picture is guessed"
+        )
+    data = _with_images(data)
     info = data.get("info")
     if isinstance(info, dict):
         table.source, table.detector = (short_text(info.get(k)) for k in ("source", "detector"))
@@ -46,6 +57,14 @@ def read_coco(data: Any) -> KeypointTable:
     return table
 
 
+def _with_images(data: dict) -> dict:
+    """Labels with a list of images: where it is missing, those that the annotations name."""
+    if data.get("images"):
+        return data
+    ids = dict.fromkeys(_id(one["image_id"]) for one in data["annotations"])
+    return data | {"images": [{"id": image} for image in ids]}
+
+
 def of_video(data: Any, video: str) -> Any:
     """The same labels or results, but only those of one video; `data` may be of several.
 
@@ -54,6 +73,7 @@ def of_video(data: Any, video: str) -> Any:
     FormatError
         if it is not of several videos, or of none of that name.
     """
+    data = _with_images(data) if isinstance(data, dict) else data
     images = data["images"] if isinstance(data, dict) else data
     key, videos = ("id", data.get("videos")) if isinstance(data, dict) else ("image_id", None)
     owners = _titles(images, videos) if key == "id" else {}

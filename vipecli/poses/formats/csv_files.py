@@ -15,7 +15,7 @@ from vipecli.poses.formats.text import (
     number,
     numbers,
     picture_size,
-    read_text,
+    read_table,
     rows_of,
     whole,
 )
@@ -50,7 +50,7 @@ def read_csv_poses(path: Path) -> KeypointTable:
     ValueError, TypeError, LookupError, csv.Error
         if something in it is not what it should be.
     """
-    rows = rows_of(read_text(path, fallback=_FALLBACK))
+    rows = rows_of(read_table(path, fallback=_FALLBACK))
     header = [cell.strip() for cell in next(rows, [])]
     if kind_of_table(header) == "deeplabcut":
         return read_deeplabcut(rows)

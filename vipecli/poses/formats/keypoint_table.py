@@ -1,5 +1,6 @@
 """Rows of a keypoint file, and their conversion to the people of a clip."""
 
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vipecli.errors import FormatError
+from vipecli.errors import FormatError, VideoWarning
 from vipecli.poses.joint_sets import JointMap, marked, sources, to_joints
 from vipecli.poses.poses import Poses, Scene
 from vipecli.poses.tracking import SEEN, WORLD, XY, XYZ, Track, Tracks
@@ -53,6 +54,8 @@ class KeypointTable:
         numbers of all frames of the file, with or without people.
     first_frame
         number of the first frame of the clip; None = the lowest number in the file.
+    remarks
+        what the file should say, but does not.
     """
 
     format: str
@@ -67,6 +70,7 @@ class KeypointTable:
     detector: str = ""
     all_frames: list[int] = field(default_factory=list)
     first_frame: int | None = None
+    remarks: list[str] = field(default_factory=list)
     _points: int = 0
 
     def add(self, frame: int, points: np.ndarray, person: object = None) -> None:
@@ -124,6 +128,8 @@ def scene_of(
     points, size = _in_pixels(path, points, size, table.format)
     points = points[:, :33] if is_mediapipe else to_joints(points, wanted)
     rows, times = _rows(path, table, fps or table.fps or (joint_map and joint_map.fps))
+    for remark in table.remarks:
+        warnings.warn(f"{path}: {remark}", VideoWarning, stacklevel=2)
     return Scene(
         tracks=_tracks(table, rows, times, marked(points)),
         times=times,

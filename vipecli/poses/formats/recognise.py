@@ -17,6 +17,8 @@ from vipecli.poses.formats.text import MOST_BYTES, decoded, rows_of
 
 _HEAD_BYTES = 1 << 20
 _JSON_SIGN = re.compile(rb'"(pose_?)?(keypoints|keypoints_2d|joints|landmarks?)"', re.IGNORECASE)
+_JSON_START = re.compile(rb'"(images|image_id|annotations|instance_info|meta_info|people|bodies)"')
+_TAIL = 64  # bytes in which a whole JSON file closes its last bracket
 
 
 def is_pose_file(path: str | os.PathLike[str]) -> bool:
@@ -48,13 +50,19 @@ def _is_npz(path: Path) -> bool:
 
 
 def _is_json(path: Path) -> bool:
-    """Whether a key of keypoints stands anywhere: a long list of images may come first."""
+    """Whether a key of keypoints stands anywhere: a long list of images may come first.
+
+    A file that is cut off before it counts by its beginning: reading it tells what is wrong.
+    """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         if data[0] > 127:  # a byte order mark
             return (
                 _JSON_SIGN.search(decoded(data[:MOST_BYTES], errors="replace").encode()) is not None
             )
-        return _JSON_SIGN.search(data, 0, MOST_BYTES) is not None
+        if _JSON_SIGN.search(data, 0, MOST_BYTES):
+            return True
+        is_cut = not data[-_TAIL:].rstrip().endswith((b"}", b"]"))
+        return is_cut and _JSON_START.search(data, 0, _HEAD_BYTES) is not None
 
 
 def _is_csv(path: Path) -> bool:
@@ -90,4 +98,5 @@ _SIGNS: dict[str, Callable[[Path], bool]] = {
     ".npz": _is_npz,
     ".slp": _is_hdf5,
     ".trc": _is_trc,
+    ".tsv": _is_csv,
 }

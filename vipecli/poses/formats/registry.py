@@ -22,6 +22,7 @@ READERS: dict[str, Callable[[Path], KeypointTable]] = {
     ".mat": read_penn,
     ".slp": read_slp,
     ".trc": read_trc,
+    ".tsv": read_csv_poses,
 }
 """Readers of other tools' files by extension; JSON is recognised by its content. A folder of
 OpenPose has its own, and so has vipe's `.npz`, whose poses are chosen already."""

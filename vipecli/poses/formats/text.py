@@ -19,6 +19,7 @@ MOST_BYTES = 128 << 20
 MOST_COLUMNS = 10_000
 """Columns of a table."""
 
+_BLOCK = 1 << 20  # bytes that are looked at together
 _MOST_LINE = 1 << 20  # characters of a line of a table
 _MOST_VALUES = 20_000_000  # of a JSON file; one takes 32 bytes and more
 _MARKS = (  # the longer mark first: that of UTF-16 begins that of UTF-32
@@ -64,6 +65,28 @@ def read_text(path: Path, *, at_most: int = MOST_BYTES, fallback: str | None = N
     if not text.strip():
         raise FormatError(f"{path}: the file is empty")
     return text
+
+
+def read_table(path: Path, *, fallback: str | None = None) -> str:
+    """Text of a table; its lines are looked at before it is read.
+
+    Raises
+    ------
+    FormatError, OSError
+        as `read_text`; if a line is too long.
+    """
+    with path.open("rb") as file:
+        length, done = 0, 0
+        while done <= MOST_BYTES and (block := file.read(_BLOCK)):
+            done += len(block)
+            end = max(block.rfind(b"\n"), block.rfind(b"\r"))
+            length = length + len(block) if end < 0 else len(block) - end
+            if length > 4 * _MOST_LINE:  # bytes: four are a character at most
+                raise FormatError(
+                    f"{path}: a line of more than {_MOST_LINE:,} characters, the limit; damaged, "
+                    "or no table"
+                )
+    return read_text(path, fallback=fallback)
 
 
 def decoded(data: bytes, *, errors: str = "strict", fallback: str | None = None) -> str:
