@@ -4,6 +4,7 @@ import base64
 import contextlib
 import os
 import struct
+import zlib
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -410,6 +411,19 @@ def gif(width: int, height: int) -> Maker:
         return folder / "a.gif"
 
     return make
+
+
+def png(width: int, height: int) -> Maker:
+    """PNG of a few bytes that claims a size."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(bytes(99))), chunk(b"IEND", b"")
+    return written("a.png", b"\x89PNG\r\n\x1a\n" + b"".join(parts))
 
 
 def discs(name: str, *shapes: tuple[int, int, float]) -> Maker:

@@ -36,6 +36,7 @@ from tests.footage import (
     of_constant_luminance,
     picture,
     pictures,
+    png,
     seen,
     standard,
     tagged,
@@ -501,6 +502,11 @@ KINDS = {
     },
     "22 pattern of a sequence": Kind(beside_others("%03d.png"), refused, NO_VIDEO, OPENED),
     "22 wildcard of a sequence": Kind(beside_others("*.png"), refused, NO_VIDEO, OPENED),
+    "23 PNG of 3,600 million pixels": Kind(
+        png(60000, 60000), lambda clip: refused(clip) - {"read"},
+        {"its picture is too large (limit: 52 million pixels)"},
+        {"no picture in it can be decoded"},
+    ),
     "23 GIF of 44 bytes a picture": Kind(
         gif(8000, 8000), lambda clip: refused(clip) - {"read"},
         {"pictures of 8000 x 8000 pixels are too large (limit: 17 million)"}, set(),

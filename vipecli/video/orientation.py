@@ -106,8 +106,24 @@ def _of_picture(path: Path) -> Orientation | None:
     from PIL import Image
 
     try:
-        with warnings.catch_warnings(), Image.open(path, formats=_WITH_EXIF) as image:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return Orientation.of_exif(int(image.getexif().get(_ORIENTATION, 1)))
+            with Image.open(path, formats=_WITH_EXIF) as image:
+                return Orientation.of_exif(int(image.getexif().get(_ORIENTATION, 1)))
     except (OSError, ValueError, SyntaxError, TypeError, Image.DecompressionBombError):
         return None
+
+
+def has_more_pixels(path: Path, most: int) -> bool:
+    """Whether a file is a picture whose header claims more pixels than some number."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=(*_WITH_EXIF, "BMP")) as image:
+                return image.width * image.height > most
+    except Image.DecompressionBombError:
+        return True
+    except (OSError, ValueError, SyntaxError, TypeError):
+        return False

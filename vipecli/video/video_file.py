@@ -17,11 +17,11 @@ import av
 
 from vipecli.errors import VideoError
 from vipecli.video.container import Media, open_media
-from vipecli.video.decode import Progress, decode, rate
+from vipecli.video.decode import MOST_PIXELS, Progress, decode, rate
 from vipecli.video.decoded import Make, Picture, View
 from vipecli.video.info import VideoInfo
 from vipecli.video.integrity import is_whole
-from vipecli.video.orientation import Orientation
+from vipecli.video.orientation import Orientation, has_more_pixels
 from vipecli.video.source import ClipSource
 from vipecli.video.survey import survey
 
@@ -71,6 +71,9 @@ def no_picture(path: Path) -> VideoError:
     with contextlib.suppress(OSError), path.open("rb") as file:
         if (head := file.read(34)).startswith(b"RIFF") and head[30:] == b"ANIM":
             return VideoError(f"{path}: an animated WebP, which cannot be read; save it as MP4")
+    if has_more_pixels(path, MOST_PIXELS):
+        limit = f"{MOST_PIXELS / 1e6:.0f} million pixels"
+        return VideoError(f"{path}: its picture is too large (limit: {limit}); scale it down")
     return VideoError(f"{path}: no picture in it can be decoded")
 
 

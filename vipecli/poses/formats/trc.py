@@ -6,7 +6,7 @@ import numpy as np
 
 from vipecli.errors import FormatError
 from vipecli.poses.formats.keypoint_table import KeypointTable
-from vipecli.poses.formats.text import MOST_COLUMNS, number, read_text
+from vipecli.poses.formats.text import MOST_COLUMNS, number, read_table
 from vipecli.poses.joint_sets import canonical_name
 from vipecli.poses.up_axis import turn_upright, up_axis
 
@@ -33,7 +33,7 @@ def read_trc(path: Path) -> KeypointTable:
     ValueError, TypeError, LookupError
         if something in it is not what it should be.
     """
-    lines = read_text(path, fallback="cp1252").splitlines()
+    lines = read_table(path, fallback="cp1252").splitlines()
     if not lines[0].startswith("PathFileType") or len(lines) < 6:
         raise FormatError(f"{path}: not a .trc file (it should begin with PathFileType)")
     names = [cell.strip() for cell in lines[3].split("\t")[2:]]
