@@ -84,11 +84,11 @@ def test_repetitions_are_cut_by_time(model):
     assert len(second.embeddings) == len(second.poses) == 16
 
 
-def groups_of(values):
-    """Trials whose first angle is constant."""
-    angles = np.full((len(values), 5, 8), np.nan)
-    angles[:, :, 0] = np.array(values)[:, None]
-    nothing = np.zeros((5, 8))
+def groups_of(values, phases=101):
+    """Trials whose first angle is constant, or has its values over the phases."""
+    angles = np.full((len(values), phases, 8), np.nan)
+    angles[:, :, 0] = np.array(values).reshape(len(values), -1)
+    nothing = np.zeros((phases, 8))
     return Trials((), 0, "", nothing, angles, nothing, nothing, (), None)
 
 
@@ -99,6 +99,42 @@ def test_groups_differ_where_the_means_exceed_the_spread():
     assert one.difference_deg == pytest.approx(31)
     assert one.spread_deg == pytest.approx(3.0)  # sqrt(8) is less than what a detector trembles by
     assert not group_differences(groups_of([10, 60, 40, 70]), {"a": [0, 1], "b": [2, 3]})
+    # of few trials the means are not known as well: 3.5 standard errors of 3 degrees, 10.5 or 4.9
+    for each, size in ((2, 10.5), (9, 4.95)):
+        members = {"a": range(each), "b": range(each, 2 * each)}
+        for more, count in ((-0.1, 0), (0.1, 1)):
+            values = [50.0] * each + [50 + size + more] * each
+            assert len(group_differences(groups_of(values), members)) == count
+
+
+@pytest.mark.parametrize(("length", "count"), [(5, 0), (6, 1)])
+def test_groups_differ_for_a_while(length, count):
+    high = np.full(101, 50.0)
+    high[40 : 40 + length] = 90
+    found = group_differences(
+        groups_of([np.full(101, 50.0), np.full(101, 51.0), high, high + 1]),
+        {"a": [0, 1], "b": [2, 3]},
+    )
+    assert [(one.first, one.last) for one in found] == [(0.4, 0.45)] * count
+
+
+def test_a_group_in_which_one_trial_shows_the_angle_has_no_spread():
+    trials = groups_of([10, 12, 80, 82])
+    trials.angles_deg[3] = np.nan
+    assert not group_differences(trials, {"a": [0, 1], "b": [2, 3]})
+
+
+def test_noise_of_two_groups_is_no_difference():
+    """Of curves that differ by chance alone, 3 degrees, fewer than one pair in ten lists any."""
+    rng = np.random.default_rng(0)
+    bumps = np.exp(-0.5 * ((np.arange(101)[:, None] - np.linspace(0, 100, 12)) / 6) ** 2)
+    listed = 0
+    for _ in range(60):
+        trials = groups_of([0.0] * 6)
+        curves = np.einsum("pb,rbk->rpk", bumps, rng.normal(size=(6, 12, 8)))
+        trials.angles_deg[:] = 90 + 3 * curves / curves.std()
+        listed += bool(group_differences(trials, {"a": [0, 1, 2], "b": [3, 4, 5]}))
+    assert listed < 6
 
 
 def test_too_few():

@@ -7,7 +7,7 @@ import pytest
 
 from tests.alignment.test_trials import raising, trial
 from vipecli.alignment.joint_angles import ANGLES, picture
-from vipecli.alignment.trials import Trials, mean_and_std, summarise
+from vipecli.alignment.trials import GroupDifference, Trials, mean_and_std, summarise
 from vipecli.embedding.clip import Recipe, clip_source
 from vipecli.embedding.embed import Model
 from vipecli.outputs.angles import save_figure
@@ -83,3 +83,31 @@ def test_the_picture_shows_mean_and_spread(three, tmp_path, monkeypatch):
         assert (there.min(), there.max()) == pytest.approx((low, high))
     save_figure(drawn["figure"], tmp_path / "out.png")
     assert (tmp_path / "out.png").stat().st_size > 10_000
+
+
+def test_groups_have_a_mean_each(three, tmp_path, monkeypatch):
+    groups = {"before": [0, 1], "<after>": [2]}
+    differs = [GroupDifference("left elbow", 0.5, 1.0, 35.0, 7.0)]
+    page_file, drawn = tmp_path / "groups.html", {}
+    write_trials_page(three, page_file, title="x", groups=groups, differences=differs)
+    page = page_file.read_text(encoding="utf-8")
+    (chart,) = re.findall(r"<svg.*?</svg>", page, re.S)
+    ticks = [(float(y), int(v)) for y, v in re.findall(r'y="([\d.]+)" class="tick">(\d+)°', chart)]
+    (y0, v0), (y1, v1) = ticks[0], ticks[-1]
+    for number, want in (1, [55, 70, 70]), (2, [70, 70, 100]):
+        mean = points(
+            re.search(rf'class="mean group-{number}"><polyline points="([^"]+)"', chart)[1]
+        )
+        np.testing.assert_allclose(v0 + (mean[:, 1] - y0) * (v1 - v0) / (y1 - y0), want, atol=0.1)
+    assert re.findall(r'class="trial group-(\d)" data-trial', chart) == ["1", "1", "2"]
+    assert '<rect class="span" x="300.0" width="300.0"' in chart
+    assert "&lt;after&gt; less before" in page
+
+    monkeypatch.setattr(
+        "vipecli.outputs.trials.save_figure", lambda figure, out: drawn.setdefault("figure", figure)
+    )
+    write_picture(three, tmp_path / "out.png", groups=groups, differences=differs)
+    plot = drawn["figure"].axes[ELBOW]
+    means = {line.get_label(): line.get_ydata() for line in plot.lines if line.get_linewidth() > 1}
+    np.testing.assert_allclose(means["before: mean of 2, standard deviation"], [55, 70, 70])
+    np.testing.assert_allclose(means["<after>: mean of 1, standard deviation"], [70, 70, 100])

@@ -22,6 +22,12 @@ HOLD_SHARE = 0.1
 LEAST_STD_DEG = 3.0
 """Spread that a difference is at least measured by, degrees: a detector trembles by as much."""
 
+STANDARD_ERRORS = 3.5
+"""Standard errors by which the means of two groups differ at least, as for moments of `compare`."""
+
+LEAST_PHASES = 6
+"""Moments that a difference of two groups lasts: 5 % of the movement, not a tremble of one."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -227,6 +233,12 @@ def mean_and_std(angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return mean, np.sqrt(squares.sum(axis=0) / np.where(count > 1, count - 1, np.nan))
 
 
+def _count(trials: Trials, members: Sequence[int]) -> np.ndarray:
+    """Trials (P, K) of a group in which an angle is seen; 0 of one, which has no spread."""
+    count = np.isfinite(trials.angles_deg[list(members)]).sum(axis=0)
+    return np.where(count > 1, count, 0).astype(float)
+
+
 def _ranges(angles: np.ndarray) -> np.ndarray:
     """How far each angle goes in each trial (R, K), degrees."""
     known = np.isfinite(angles)
@@ -281,7 +293,10 @@ def _deviation(costs: Sequence[float], times: np.ndarray, angles: np.ndarray) ->
 
 
 def group_differences(trials: Trials, groups: Mapping[str, Sequence[int]]) -> list[GroupDifference]:
-    """Stretches in which the means of two groups differ by more than either spreads.
+    """Stretches in which the means of two groups differ by more than chance explains.
+
+    Their means differ by more than either group spreads, and by `STANDARD_ERRORS` of that,
+    over `LEAST_PHASES`: of two trials each by 3.5 times the spread, of 25 each by the spread.
 
     Parameters
     ----------
@@ -306,11 +321,16 @@ def group_differences(trials: Trials, groups: Mapping[str, Sequence[int]]) -> li
     )
     difference = mean_b - mean_a
     spread = np.fmax(np.fmax(std_a, std_b), LEAST_STD_DEG)
-    apart = np.nan_to_num(np.abs(difference) - spread) > 0
+    with np.errstate(divide="ignore"):
+        error = np.sqrt(sum(1 / _count(trials, members) for members in groups.values()))
+    limit = np.maximum(1.0, STANDARD_ERRORS * error) * spread
+    apart = np.nan_to_num(np.abs(difference) - limit, nan=-1.0, neginf=-1.0) > 0
     found = []
     for k, name in enumerate(ANGLES):
         edges = np.flatnonzero(np.diff(np.concatenate([[0], apart[:, k], [0]]).astype(int)))
         for first, end in edges.reshape(-1, 2):
+            if end - first < LEAST_PHASES:
+                continue
             at = first + int(np.abs(difference[first:end, k]).argmax())
             last = len(apart) - 1
             place = float(first) / last, float(end - 1) / last

@@ -100,9 +100,9 @@ def reps(
             _say_none(paths[0], len(trials))
         found = summarise(trials, names, source=SOURCES[pose.value])
         differences = group_differences(found, groups) if groups else []
-        written = _write(found, bars, out=out, snip=snip, plot=plot, csv=csv)
+        written = _write(found, bars, groups, differences, out=out, snip=snip, plot=plot, csv=csv)
         if report:
-            _write_page(found, bars, report, paths, tuple(groups), differences)
+            _write_page(found, bars, report, paths, groups, differences)
             written.append(report)
     if json:
         facts = {"inputs": [str(path) for path in paths], "count": len(found)}
@@ -209,6 +209,8 @@ def _say_none(path: Path, count: int) -> None:
 def _write(
     found: "Trials",
     bars: Any,
+    groups: dict[str, list[int]],
+    differences: "Sequence[GroupDifference]",
     *,
     out: Path | None,
     snip: Path | None,
@@ -221,7 +223,7 @@ def _write(
     if csv:
         outputs.write_csv(found, csv)
     if plot:
-        outputs.write_picture(found, plot)
+        outputs.write_picture(found, plot, groups=groups, differences=differences)
     if out:
         bar = bars.add_task(f"writing {out.name}", total=None, unit="frames")
         outputs.write_wall(
@@ -241,7 +243,7 @@ def _write_page(
     bars: Any,
     out: Path,
     paths: list[Path],
-    groups: tuple[str, ...],
+    groups: dict[str, list[int]],
     differences: "Sequence[GroupDifference]",
 ) -> None:
     """Write the page."""
@@ -253,7 +255,8 @@ def _write_page(
         found,
         out,
         title=title,
-        groups=groups[:2] or None,
+        noun="repetitions" if len(paths) == 1 else "trials",
+        groups=groups,
         differences=differences,
         progress=lambda done, total: bars.update(bar, completed=done, total=total),
     )
@@ -270,7 +273,8 @@ def _show(
     """Print the count, a row per trial, the farthest one, and how groups differ."""
     from vipecli.cli.console import show, table
 
-    lines = [*(f"Wrote {path}" for path in written), f"{len(found)} repetitions"]
+    noun = "repetitions" if len({one.clip.path for one in found.trials}) == 1 else "trials"
+    lines = [*(f"Wrote {path}" for path in written), f"{len(found)} {noun}"]
     parts: list[Any] = [*lines, _trials_table(found)]
     if odd := found.deviation:
         parts.append(
@@ -289,7 +293,7 @@ def _show(
             for one in differences
         ]
         first, second = groups
-        title = f"{second} less {first}, where it exceeds the spread, degrees"
+        title = f"{second} less {first}, where they differ by more than chance explains, degrees"
         headings = "angle", "of the movement", "difference", "spread"
         parts.append(table(headings, rows, title=title) if rows else f"{title}: nowhere")
     show(*parts, err=to_stderr)

@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from vipecli.alignment.joint_angles import ANGLES
 from vipecli.alignment.takes import MOST_CLIPS
-from vipecli.alignment.trials import Deviation, GroupDifference, Trial, Trials
+from vipecli.alignment.trials import Deviation, GroupDifference, Trial, Trials, mean_and_std
 from vipecli.files import replacing
 from vipecli.outputs.angles import save_figure, shown_name
 from vipecli.outputs.reel import Reel, Take, rate
@@ -19,7 +19,7 @@ from vipecli.outputs.text import table_cell
 from vipecli.outputs.video_options import Style, VideoOptions
 
 _TEMPO = ("out_s", "hold_s", "back_s")
-_GREY, _BLUE, _PINK = "#5b6672", "#1f5fd6", "#c2297f"
+_GREY, _BLUE, _PINK, _YELLOW = "#5b6672", "#1f5fd6", "#c2297f", "#f0b429"
 _PHASE_DIGITS, _DEG_DIGITS, _TIME_DIGITS = 4, 2, 6
 
 
@@ -92,8 +92,14 @@ def write_csv(found: Trials, out: Path) -> None:
                 writer.writerow([table_cell(trial.name), f"{percent:g}", f"{time_s:.6f}", *cells])
 
 
-def write_picture(found: Trials, out: Path) -> None:
-    """Draw every angle over the phase: each trial as a line, mean and spread of all.
+def write_picture(
+    found: Trials,
+    out: Path,
+    *,
+    groups: Mapping[str, Sequence[int]] | None = None,
+    differences: Sequence[GroupDifference] = (),
+) -> None:
+    """Draw every angle over the phase: each trial as a line, mean and spread of all or of groups.
 
     Parameters
     ----------
@@ -101,6 +107,10 @@ def write_picture(found: Trials, out: Path) -> None:
         what to draw.
     out
         a ``.png``, ``.svg`` or ``.pdf``.
+    groups
+        two names with the numbers of their trials, from 0; None = all trials are one.
+    differences
+        where the groups differ: shaded.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -109,7 +119,14 @@ def write_picture(found: Trials, out: Path) -> None:
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(ANGLES) // 2, 2, sharex=True, sharey="row").ravel()
     for k, (name, plot) in enumerate(zip(ANGLES, axes, strict=True)):
-        _draw(plot, found, k, name)
+        if groups:
+            _draw_groups(plot, found, k, groups)
+        else:
+            _draw(plot, found, k)
+        for one in differences:
+            if one.angle == name:
+                plot.axvspan(100 * one.first, 100 * one.last, color=_YELLOW, alpha=0.25, lw=0)
+        _finish(plot, name, seen=bool(np.isfinite(found.mean_deg[:, k]).any()))
     for plot in axes[-2:]:
         plot.set_xlabel("movement, %")
     handles, labels = axes[0].get_legend_handles_labels()
@@ -117,13 +134,12 @@ def write_picture(found: Trials, out: Path) -> None:
     save_figure(figure, out)
 
 
-def _draw(plot: Any, found: Trials, k: int, name: str) -> None:
+def _draw(plot: Any, found: Trials, k: int) -> None:
+    """All trials, the farthest one in colour, their mean and spread."""
     percent = np.linspace(0, 100, len(found.mean_deg))
     mean, std = found.mean_deg[:, k], np.nan_to_num(found.std_deg[:, k])
     odd = found.deviation.trial if found.deviation else None
-    plot.set_title(name, loc="left", fontsize=10, fontweight="bold")
-    plot.fill_between(percent, mean - std, mean + std, color=_BLUE, alpha=0.18, linewidth=0,
-                      label="standard deviation")  # fmt: skip
+    _band(plot, percent, mean, std, _BLUE, "standard deviation")
     for number, angles in enumerate(found.angles_deg):
         if number == odd:
             label = f"farthest: {shown_name(found.trials[number].name)}"
@@ -133,7 +149,32 @@ def _draw(plot: Any, found: Trials, k: int, name: str) -> None:
             label = "each trial" if first else None
             plot.plot(percent, angles[:, k], color=_GREY, linewidth=0.7, alpha=0.7, label=label)
     plot.plot(percent, mean, color=_BLUE, linewidth=2.0, label=f"mean of {len(found)}")
-    if not np.isfinite(mean).any():
+
+
+def _draw_groups(plot: Any, found: Trials, k: int, groups: Mapping[str, Sequence[int]]) -> None:
+    """Trials of two groups in two colours, mean and spread of each."""
+    percent = np.linspace(0, 100, len(found.mean_deg))
+    for (name, members), colour in zip(groups.items(), (_BLUE, _PINK), strict=True):
+        angles = found.angles_deg[list(members), :, k]
+        mean, std = (column[:, 0] for column in mean_and_std(angles[..., None]))
+        _band(plot, percent, mean, np.nan_to_num(std), colour, None)
+        plot.plot(percent, angles.T, color=colour, linewidth=0.7, alpha=0.6)
+        label = f"{shown_name(name)}: mean of {len(members)}, standard deviation"
+        plot.plot(percent, mean, color=colour, linewidth=2.0, label=label)
+
+
+def _band(
+    plot: Any, percent: np.ndarray, mean: np.ndarray, std: np.ndarray, colour: str, label: Any
+) -> None:
+    plot.fill_between(
+        percent, mean - std, mean + std, color=colour, alpha=0.18, linewidth=0, label=label
+    )
+
+
+def _finish(plot: Any, name: str, *, seen: bool) -> None:
+    """Heading, unit and grid of one angle."""
+    plot.set_title(name, loc="left", fontsize=10, fontweight="bold")
+    if not seen:
         plot.set_title("not seen", loc="right", fontsize=9, color=_GREY)
     plot.yaxis.set_major_formatter("{x:.0f}°")
     plot.grid(axis="y", color="#dfe3e8", linewidth=0.8)
