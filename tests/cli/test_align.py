@@ -103,7 +103,7 @@ def test_the_page_gets_what_was_matched(align, monkeypatch):
     assert more["mirrored"] is True and more["onto"] == "b"
     assert ("same action", f"{got['same_action']:.0%}") in more["words"].facts
     assert len(more["words"].charts) == 8  # angles in space
-    assert "lifted to space" in more["words"].charts_note
+    assert "lifted to 3D" in more["words"].charts_note
     assert "left is compared with the right" in more["words"].charts_note
     align(a, other, *args)
     assert seen[1][1]["words"].warnings == ("These look like two different actions.",)

@@ -1,6 +1,7 @@
 """`vipe compare` from poses on: what it prints and writes."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from examples.motions import perform
 from tests.alignment.test_compare import bent_elbow, seen_from_the_side
 from tests.media import make_video
+from vipecli.alignment.compare import compare as compare_poses
 from vipecli.cli.app import main
 from vipecli.embedding import candidates
 from vipecli.embedding.clip import Recipe
@@ -45,7 +47,25 @@ def test_tables_and_files(compare, tmp_path):
     assert largest.split()[:2] == ["right", "elbow"]
     assert float(largest.split()[2]) == pytest.approx(1.5, abs=0.2)
     assert "as the camera shows them" in out
-    assert "Right elbow" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    words = json.loads(page.split('id="data">')[1].split("</script>")[0])
+    assert "Right elbow" in page
+    assert "Compared: A 0.00 - 2.47 s" in words["summary"]
+    listed = sum(": A " in event["text"] for event in words["events"])
+    assert listed and f"uncertainty of both angles: {listed}, listed below" in words["summary"]
+    row = next(line for line in out.split("\n") if line.strip().startswith("right knee"))
+    low, high = row.split()[2], row.split()[4]
+    assert dict(words["facts"])["right knee"].startswith(f"A {low} - {high}°, B ")
+
+
+def test_a_page_without_differences_says_so(compare, tmp_path, monkeypatch):
+    def none(*args, **more):
+        return replace(compare_poses(*args, **more), moments=())
+
+    monkeypatch.setattr("vipecli.alignment.compare.compare", none)
+    assert compare("--report=page.html")[0] == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "No difference exceeds the uncertainty of both angles." in page
 
 
 def test_json_goes_alone_to_standard_output(compare):

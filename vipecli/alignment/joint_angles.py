@@ -42,7 +42,7 @@ def picture(poses: Poses) -> NDArray[np.float64]:
 
 
 def lifted(poses: Poses) -> NDArray[np.float64]:
-    """Joints (T, 13, 3) lifted to space by V-VIPE, torso units; NaN where not surely seen.
+    """Joints (T, 13, 3) lifted to 3D by V-VIPE, torso units; NaN where not surely seen.
 
     Not smoothed by it: the angles are.
     """

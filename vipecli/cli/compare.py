@@ -12,7 +12,7 @@ from vipecli.cli.help import MATCHING, OUTPUTS
 from vipecli.cli.options import Flip, Json, with_recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from vipecli.alignment.compare import Comparison, Moment
     from vipecli.alignment.takes import Clip, Match
@@ -217,8 +217,13 @@ def _write_page(
         (one.time_a, f"{one.angle}: A {one.a_deg:.0f}°, B {one.b_deg:.0f}°, {_signed(one)}")
         for one in found.moments
     )
+    words = page_words(match)
+    count = len(found.moments)
+    verdict = f"{_DIFFERENCES.split(',')[0]}: {count}, listed below." if count else _NONE
     words = replace(
-        page_words(match),
+        words,
+        summary=f"{words.summary}. {_matched(found)}. {verdict}",
+        facts=(*words.facts, *_ranges_facts(found)),
         title=f"{own.path.name} and {b.path.name}, compared",
         moments=tuple(moments),
         charts=tuple(charts(found)),
@@ -276,6 +281,16 @@ def _ranges_table(found: "Comparison") -> Any:
         rows.append([one.angle, *cells, f"{one.known:.0%}"])
     headings = "angle", "A", "B", "mean difference", "seen in both"
     return table(headings, rows, title="Angles, degrees")
+
+
+def _ranges_facts(found: "Comparison") -> "Iterator[tuple[str, str]]":
+    """Yield what the table of ranges says, as a name and a value each."""
+    from vipecli.alignment.compare import LEAST_KNOWN
+
+    for one in found.ranges:
+        (a_low, a_high), (b_low, b_high) = one.a_deg, one.b_deg
+        spans = f"A {a_low:.0f} - {a_high:.0f}°, B {b_low:.0f} - {b_high:.0f}°"
+        yield one.angle, spans if one.known >= LEAST_KNOWN else "not seen in both"
 
 
 def _signed(one: "Moment") -> str:

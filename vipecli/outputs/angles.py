@@ -21,7 +21,7 @@ _DEPTH = (
 _CAVEATS = {
     "2d": "Angles as the camera shows them: of clips filmed from two sides they differ where the "
     "movements do not.",
-    "lifted": f"Angles of the pose lifted to space: {_DEPTH}",
+    "lifted": f"Angles of the pose lifted to 3D: {_DEPTH}",
     "world": f"Angles in space as the detector guesses them: {_DEPTH}",
 }
 _MIRRORED = "B is taken mirrored: its left is compared with the right of A."
