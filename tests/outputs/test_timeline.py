@@ -9,6 +9,7 @@ import numpy as np
 import opentimelineio as otio
 import pytest
 
+from tests.media import make_video
 from vipecli.errors import VipeError
 from vipecli.outputs.reel import Mark, Reel, Take
 from vipecli.outputs.timeline import write_timeline
@@ -65,6 +66,62 @@ def test_otio_round_trip(tmp_path, fps):
     assert all(clip.source_range.start_time.value % 1 == 0 for clip in tracks[1])
     assert tracks[0][0].media_reference.target_url == Path("a.mp4").absolute().as_uri()
     assert tracks[0][0].media_reference.available_range.duration.to_frames() == 300
+
+
+def event(rate_of_b: float = 1.0) -> Reel:
+    """Two cameras: b, of 25 frames/s, films from 1.31 s of a on, and 2 s longer than its end."""
+    at = np.arange(240) / FPS
+    there = np.clip(rate_of_b * (at - 1.31), 0.0, None)
+    poses = [
+        Poses(np.zeros((n, 13, 2), "f4"), np.ones((n, 13), "f4"), np.arange(n) / fps, (64, 48))
+        for n, fps in ((240, FPS), (220, 25))
+    ]
+    takes = (
+        Take(ClipSource(Path("a.mp4")), at, poses[0]),
+        Take(ClipSource(Path("b.mp4")), there, poses[1]),
+    )
+    return Reel(takes, np.ones(240), FPS, one_clock=True)
+
+
+def test_cameras_of_one_event_run_at_full_speed_behind_a_gap(tmp_path):
+    write_timeline(event(), tmp_path / "out.otio")
+    timeline = otio.adapters.read_from_file(str(tmp_path / "out.otio"))
+    first, (gap, clip) = timeline.video_tracks()
+    assert len(first) == 1 and not first[0].effects
+    assert isinstance(gap, otio.schema.Gap) and not clip.effects
+    assert gap.duration().to_frames() == 39 and clip.duration().to_frames() == 240 - 39
+    source = clip.source_range.start_time
+    assert (source.value, source.rate) == (0, 25)
+    assert clip.media_reference.available_range.duration.to_frames() == 220
+    write_timeline(event(), tmp_path / "out.edl")
+    (line,) = (x for x in (tmp_path / "out.edl").read_text().splitlines() if x[:3].isdigit())
+    assert line.split()[4:] == ["00:00:00:00", "00:00:06:21", "01:00:01:09", "01:00:08:00"]
+
+
+def test_a_clock_that_drifts_has_a_speed(tmp_path):
+    for speed, kept in ((1.001, 1.0), (1.01, 1.01)):  # 0.2 and 2 frames in 200
+        write_timeline(event(speed), tmp_path / "out.otio")
+        timeline = otio.adapters.read_from_file(str(tmp_path / "out.otio"))
+        clip = timeline.video_tracks()[1][1]
+        got = clip.effects[0].time_scalar if clip.effects else 1.0
+        assert got == pytest.approx(kept, abs=1e-4)
+
+
+def test_the_sound_of_cameras_has_tracks(tmp_path):
+    made = event()
+    path = tmp_path / "loud.mp4"
+    make_video(path, audio="aac")
+    loud = Reel(
+        (made.takes[0], Take(ClipSource(path), made.takes[1].times, made.takes[1].poses)),
+        made.match, FPS, one_clock=True,
+    )  # fmt: skip
+    write_timeline(loud, tmp_path / "out.otio")
+    timeline = otio.adapters.read_from_file(str(tmp_path / "out.otio"))
+    (track,) = timeline.audio_tracks()  # a.mp4 has no file here, and no sound
+    assert track.name == "loud.mp4"
+    assert [item.duration() for item in track] == [
+        item.duration() for item in timeline.video_tracks()[1]
+    ]
 
 
 def test_rates_that_no_editing_program_has(tmp_path):

@@ -90,6 +90,9 @@ class Reel:
         frames at which all takes start over, the first one left out.
     marks
         chapters, in order.
+    one_clock
+        cameras of one event: each runs at the speed of its clock, and stands still where it did not
+        film.
     """
 
     takes: tuple[Take, ...]
@@ -98,6 +101,7 @@ class Reel:
     reference: int = 0
     cuts: tuple[int, ...] = ()
     marks: tuple[Mark, ...] = ()
+    one_clock: bool = False
 
     def __post_init__(self) -> None:
         """Check the shapes once.
@@ -193,7 +197,8 @@ def _reel(session: Session, matches: Sequence[Match], onto: str, fps: float | No
     mean = np.mean([take.match for take in takes[1:]], axis=0)
     place = session.reference if len(matches) == len(session.clips) - 1 else 0
     takes.insert(place, takes.pop(0))
-    return Reel(tuple(takes), mean, fps, place)
+    one_clock = all(match.shift is not None for match in matches)
+    return Reel(tuple(takes), mean, fps, place, one_clock=one_clock)
 
 
 def _beside(session: Session, match: Match, onto: str, fps: float | None) -> Reel:

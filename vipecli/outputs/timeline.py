@@ -11,7 +11,7 @@ from vipecli.errors import VipeError
 from vipecli.files import check_output, replacing
 from vipecli.outputs.reel import Reel, Take, rate
 from vipecli.video.piecewise import linear_segments
-from vipecli.video.read import start_timecode
+from vipecli.video.read import probe, start_timecode
 from vipecli.video.timecode import code_of, frames_of, is_drop_frame
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ def write_timeline(reel: Reel, out: str | Path) -> None:
     reel
         clips and their times. Rates other than `RATES` become the next one above.
     out
-        an ``.otio``: one picture track per clip, chapters as markers; or an ``.edl``
-        (CMX 3600): it has one picture track, so that of two clips it holds the one that is
-        warped onto the time of the other.
+        an ``.otio``: one picture track per clip, chapters as markers, and of cameras of one event a
+        sound track for each that has sound; or an ``.edl`` (CMX 3600): it has one picture track, so
+        that of two clips it holds the one that is warped onto the time of the other.
 
     Raises
     ------
@@ -96,8 +96,11 @@ def segments(take: Take, reel: Reel, fps: float) -> list[Segment]:
     """Segments of constant speed that follow the times of a take.
 
     Each starts at a whole frame of the clip and of the timeline, within half of one, so that
-    errors do not add up.
+    errors do not add up. A camera of one event is a single one, after a still in which it did not
+    film yet; none if it never films.
     """
+    if reel.one_clock:
+        return _filmed(take, reel, fps)
     own, found = _own_rate(take, reel), []
     for first, last in pairwise([0, *reel.cuts, len(reel)]):
         start, end = (round(frame / reel.fps * fps) for frame in (first, last))
@@ -108,6 +111,31 @@ def segments(take: Take, reel: Reel, fps: float) -> list[Segment]:
             speed = 0.0 if speed < _SPEED_OF_STILLS else speed
             found.append(Segment(start + i, j - i, source, speed))
     return found
+
+
+def _filmed(take: Take, reel: Reel, fps: float) -> list[Segment]:
+    """The stretch in which a camera films, at full speed where its clock allows, after a still."""
+    own, end = _own_rate(take, reel), round(len(reel) / reel.fps * fps)
+    times = _edges(take.times, np.arange(end + 1) * reel.fps / fps)
+    steps = np.diff(times)
+    moving = np.flatnonzero(steps > _SPEED_OF_STILLS / fps)
+    if not len(moving):
+        return []
+    first, last, middle = moving[0], moving[-1] + 1, moving[len(moving) // 2]
+    speed = float(np.median(steps[moving])) * fps
+    if abs(speed - 1) * (last - first) <= TOLERANCE:  # no other speed for less than half a frame
+        speed = 1.0
+    start_s = times[middle] - (middle - first) * speed / fps
+    source = max(0, round(start_s * own)) / own
+    still = [Segment(0, int(first), source, 0.0)] if first else []
+    return [*still, Segment(int(first), int(last - first), source, speed)]
+
+
+def _has_sound(take: Take) -> bool:
+    try:
+        return probe(take.source).has_audio
+    except VipeError:
+        return False
 
 
 def _own_rate(take: Take, reel: Reel) -> float:
@@ -131,12 +159,18 @@ def _timeline(reel: Reel, fps: float) -> "otio.schema.Timeline":
 
     timeline = otio.schema.Timeline(name=" / ".join(take.title for take in reel.takes))
     timeline.global_start_time = time(0)
-    for take in reel.takes:
-        track = otio.schema.Track(name=take.title, kind=otio.schema.TrackKind.Video)
+    kinds = otio.schema.TrackKind
+    sound = [take for take in reel.takes if reel.one_clock and _has_sound(take)]
+    tracks = [(take, kinds.Video) for take in reel.takes] + [(take, kinds.Audio) for take in sound]
+    for take, kind in tracks:
+        track = otio.schema.Track(name=take.title, kind=kind)
         own = _own_rate(take, reel)
         first = _starts(take, own)
         for segment in segments(take, reel, fps):
-            track.append(_clip(take, segment, fps, own, first))
+            if reel.one_clock and segment.speed == 0:
+                track.append(otio.schema.Gap(duration=time(segment.frames)))
+            else:
+                track.append(_clip(take, segment, fps, own, first))
         timeline.tracks.append(track)
     for start, end, title in reel.chapters:
         first, last = (round(frame / reel.fps * fps) for frame in (start, end))
@@ -201,7 +235,8 @@ def _edl(take: Take, reel: Reel, fps: float) -> str:
     origin = _origin(camera, filmed, fps)
     lines = [f"TITLE: {title}", f"FCM: {'' if drop else 'NON-'}DROP FRAME", ""]
     hour = frames_of(f"{_EDL_STARTS_H:02d}:00:00{';' if drop else ':'}00", fps) or 0
-    for number, segment in enumerate(segments(take, reel, fps), start=1):
+    runs = [one for one in segments(take, reel, fps) if one.speed or not reel.one_clock]
+    for number, segment in enumerate(runs, start=1):
         source = origin + round(segment.source_s * fps)
         length = max(1, round(segment.frames * segment.speed))
         record = hour + segment.start
