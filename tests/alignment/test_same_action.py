@@ -56,3 +56,16 @@ def test_the_side_that_fits_is_taken():
     assert flipped
     assert found.cost < 0.6
     assert align_either_side(a, same, same)[1] is False, "symmetric: as it is"
+
+
+@pytest.mark.parametrize(
+    ("plain", "flipped", "want"), [(0.2, 0.8, True), (0.2, 0.6, False), (0.4, 0.9, False)]
+)
+def test_two_actions_as_filmed_and_one_mirrored(monkeypatch, plain, flipped, want):
+    """Of a movement to both sides in turn a part fits as well as the whole does mirrored."""
+    a, same = movement(np.arange(90) / 30), movement(np.arange(90) / 30, noise=0.1)
+    other = movement(np.arange(90) / 30, noise=0.1)
+    scores = {id(same): plain, id(other): flipped}
+    module = "vipecli.alignment.same_action.same_action"
+    monkeypatch.setattr(module, lambda _, clip: scores[id(clip)])
+    assert align_either_side(a, same, other)[1] is want

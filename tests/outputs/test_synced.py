@@ -356,6 +356,17 @@ def test_the_playhead_moves_over_the_graph(size):
     assert heads[-1] == pytest.approx(strip.left + strip.width, abs=strip.font / 3 + 2)
 
 
+def test_a_camera_that_starts_late_waits_and_then_runs_at_full_speed():
+    """The speed of cameras of one event is 1 from the first frame on, not 2 beside the wait."""
+    at = np.arange(60) / 30
+    there = np.clip(at - 0.5, 0, 1.2)
+    takes = [Take(ClipSource(Path("x.mp4")), times) for times in (at, there)]
+    speeds = Reel(tuple(takes), np.ones(60), 30).speeds(1)
+    assert speeds[:15].tolist() == [0] * 15 and speeds[-6:].tolist() == [0] * 6
+    np.testing.assert_allclose(speeds[15:52], 1)
+    assert Reel(tuple(takes), np.ones(60), 30).speeds(0) == pytest.approx(np.ones(60))
+
+
 def test_one_speed_of_b_in_video_terminal_and_page():
     """B takes half the time for the movement: played at half its speed, it is twice as fast."""
     from vipecli.alignment.time_map import speed

@@ -106,7 +106,9 @@ def align_either_side(
 ) -> tuple[Alignment, bool]:
     """Alignment of a with b or with b mirrored, and whether it is the mirrored one.
 
-    Mirrored wins only by `MIRROR_MARGIN`: symmetric movements fit both ways.
+    Mirrored wins only by `MIRROR_MARGIN`: symmetric movements fit both ways. It wins, too, where
+    without it the clips look like two actions and with it like one: of a movement to both sides in
+    turn a part may fit as well as the whole does mirrored.
 
     Raises
     ------
@@ -116,8 +118,10 @@ def align_either_side(
         as `align`.
     """
     plain, other = (align(a, clip, ends=ends, match=match) for clip in (b, b_mirrored))
-    nearer = other.cost < plain.cost - MIRROR_MARGIN
-    return (other, True) if nearer else (plain, False)
+    wins = other.cost < plain.cost - MIRROR_MARGIN or (
+        same_action(a, b) < DIFFERENT and same_action(a, b_mirrored) > 1 - DIFFERENT
+    )
+    return (other, True) if wins else (plain, False)
 
 
 def warm_up() -> None:

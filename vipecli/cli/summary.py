@@ -12,6 +12,11 @@ from vipecli.alignment.warping_path import SHORT_S
 from vipecli.outputs.text import BY, speed_in_words
 from vipecli.poses.gaps import missing_spans
 
+_NEXT = {
+    False: "; where one is a mirror image, --mirror yes; where one shows more, --start and --end",
+    True: "; where one shows more of it, --start and --end",
+}  # what may help two clips that fit badly, by whether one was mirrored
+
 
 def summary(session: Session, written: list[Path]) -> list[str]:
     """Lines: files written, match, speeds, and stretches without a person."""
@@ -59,7 +64,7 @@ def _details(match: Match, a: str, b: str) -> list[str]:
     if match.mirrored:
         lines.append(f"  {b} is taken mirrored (--mirror no: as filmed)")
     if doubt := _doubt(match):
-        lines.append(f"  {doubt} (same action: {match.same_action:.0%})")
+        lines.append(f"  {doubt} (same action: {match.same_action:.0%}){_NEXT[match.mirrored]}")
     if match.every:
         lines.insert(0, f"  {a} {len(match.repetitions)}x in {b}")
         lines += [

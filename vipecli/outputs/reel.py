@@ -21,6 +21,7 @@ from vipecli.video.write import exact_rate
 ONTO = "a", "b", "both"
 
 _KNOWN = 0.8  # share of a clip in which an angle is known that gives it chapters
+_STILL_S = 1e-6  # a step of less is none
 _SPEED_S = 0.25  # over which the speed that is shown is taken, seconds on both sides
 
 
@@ -345,10 +346,27 @@ def rate(times: np.ndarray) -> float:
 
 
 def _slopes(times: np.ndarray, fps: float) -> np.ndarray:
-    """Seconds of a clip per second of the video, taken over `_SPEED_S` on both sides."""
-    reach = min(max(1, round(_SPEED_S * fps)), len(times) - 1)
-    if reach < 1:
+    """Seconds of a clip per second of the video, over `_SPEED_S` on both sides; 0: it waits."""
+    if len(times) < 2:
         return np.ones(len(times))
-    at = np.arange(len(times))
-    low, high = (at - reach).clip(0), (at + reach).clip(max=len(times) - 1)
-    return (times[high] - times[low]) * fps / (high - low)
+    low, high = around(stands_still(times), max(1, round(_SPEED_S * fps)))
+    return (times[high] - times[low]) * fps / np.maximum(high - low, 1)
+
+
+def stands_still(times: np.ndarray) -> np.ndarray:
+    """Shape (F,), whether the times neither arrive at a frame nor leave it."""
+    steps = np.abs(np.diff(times)) < _STILL_S
+    still = np.concatenate([steps[:1], steps, steps[-1:]])
+    return still[:-1] & still[1:]
+
+
+def around(marks: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
+    """First and last frame within reach of each of F, in its run of equal marks.
+
+    So no speed is that of a movement and of the wait beside it.
+    """
+    at = np.arange(len(marks))
+    changes = np.flatnonzero(np.diff(marks))
+    starts, ends = np.r_[0, changes + 1], np.r_[changes, len(marks) - 1]
+    run = np.searchsorted(starts, at, side="right") - 1
+    return np.maximum(at - reach, starts[run]), np.minimum(at + reach, ends[run])

@@ -11,6 +11,7 @@ from vipecli.alignment.time_map import speed
 from vipecli.alignment.warping_path import SHORT_S
 from vipecli.embedding.distance import known_frames, matching_probability
 from vipecli.embedding.embed import Embeddings
+from vipecli.outputs.reel import around, stands_still
 from vipecli.outputs.text import FASTEST, SLOWEST, speed_in_words
 from vipecli.poses.gaps import missing_spans
 from vipecli.poses.poses import Poses
@@ -104,14 +105,9 @@ def speed_of_b(a: np.ndarray, b: np.ndarray, fps: float) -> np.ndarray:
     -------
     shape (F,) within 1/16 to 16; NaN where one of the clips stands still.
     """
-    reach = max(1, round(_SPEED_S * fps))
-    at = np.arange(len(a))
-    low, high = (at - reach).clip(0), (at + reach).clip(max=len(a) - 1)
+    waits = stands_still(a) | stands_still(b)
+    low, high = around(waits, max(1, round(_SPEED_S * fps)))
     run_a, run_b = a[high] - a[low], b[high] - b[low]
-    waits = np.zeros(len(a), bool)
-    for moments in (a, b):
-        still = np.diff(moments, prepend=moments[0] - 1, append=moments[-1] + 1) < 1e-6
-        waits |= still[:-1] & still[1:]
     waits |= (run_a < 1e-6) | (run_b < 1e-6)
     ratio = run_a / np.where(waits, 1, run_b)
     return np.where(waits, np.nan, ratio.clip(SLOWEST, FASTEST))
