@@ -49,6 +49,7 @@ from tests.footage import (
 from vipecli.errors import VideoError
 from vipecli.video import container
 from vipecli.video.container import FORMATS
+from vipecli.video.copying import copy_part
 from vipecli.video.read import probe, read_frames, read_planes, start_timecode
 from vipecli.video.source import ClipSource
 from vipecli.video.write import VideoWriter
@@ -104,6 +105,13 @@ def last_third(clip: Path) -> tuple[str, bool]:
     whole = [(time_s, number(image)) for time_s, image in read_frames(clip)]
     part = [(time_s, number(image)) for time_s, image in read_frames(clip, start_s=whole[40][0])]
     return f"{np.diff([t for t, _ in whole]).mean():.4f} s each", part == whole[40:]
+
+
+def copied(clip: Path) -> list[int]:
+    """Numbers of the first pictures of a part that is copied."""
+    part = clip.with_name("part.mp4")
+    assert copy_part(clip, part, 0.5, 1.0)
+    return [number(image) for _, image in read_frames(part)][:5]
 
 
 def steps(clip: Path) -> tuple[float, float]:
@@ -316,6 +324,16 @@ KINDS = {
     "2 Matroska from a pipe": Kind(
         video("a.mkv", options=CLOSED, form="matroska", streamed=True), cuts, ALL
     ),
+    **{
+        f"2 part of {name}": Kind(
+            video(name, codec, options), copied, [15, 16, 17, 18, 19], before
+        )
+        for name, codec, options, before in (
+            ("a.mp4", "libx264", OPEN, None),
+            ("a.mkv", "libx264", OPEN, "no picture"),
+            ("b.mkv", "libx265", HEVC, "no picture"),
+        )
+    },
     "2 MP4 in fragments": Kind(
         video("a.mp4", options=CLOSED, muxer={"movflags": "frag_keyframe+empty_moov"}), cuts, ALL
     ),

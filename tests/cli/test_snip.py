@@ -6,6 +6,7 @@ import json
 import av
 import pytest
 
+from tests import footage
 from tests.media import make_video, number
 from vipecli.errors import FormatError
 from vipecli.index.timeline import Stretch
@@ -48,6 +49,15 @@ def test_a_part_that_starts_with_a_key_frame_is_copied(film, tmp_path):
     assert probe(tmp_path / "part.mp4").orientation == probe(film).orientation
     assert not copy_part(film, tmp_path / "no.mp4", 0.3, 0.6), "no key frame there"
     assert not (tmp_path / "no.mp4").exists()
+
+
+def test_a_film_of_2000_frames_per_second_is_cut(tmp_path, vipe):
+    film = footage.video("fast.mp4", options=footage.CLOSED, fps=2000)(tmp_path)
+    (tmp_path / "t.csv").write_text("start_s,end_s,label\n0.01,0.02,jump\n")
+    code, _, err = vipe("snip", film, "--timeline", tmp_path / "t.csv", "--out", tmp_path / "cut")
+    assert code == 0, err
+    (made,) = (tmp_path / "cut").glob("*/*.mp4")
+    assert [footage.number(image) for _, image in read_frames(made)] == list(range(20, 40, 2))
 
 
 def test_cuts_into_a_folder_per_label_with_a_list(film, tmp_path, vipe):

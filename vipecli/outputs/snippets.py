@@ -20,6 +20,7 @@ from vipecli.poses.formats import is_pose_file
 from vipecli.video.copying import copy_part
 from vipecli.video.info import VideoInfo
 from vipecli.video.source import ClipSource
+from vipecli.video.write import MOST_FPS
 
 MANIFEST = "manifest.csv"
 
@@ -60,7 +61,7 @@ def write_part(source: ClipSource, out: Path, start_s: float, end_s: float, fps:
     start_s, end_s
         of the part, seconds.
     fps
-        of the new film, where it has to be encoded.
+        of the new film, where it has to be encoded; at most `MOST_FPS`.
 
     Raises
     ------
@@ -73,6 +74,7 @@ def write_part(source: ClipSource, out: Path, start_s: float, end_s: float, fps:
             raise VideoError(f"{source.path}: has no pictures to cut; name the video itself")
         if copy_part(source.path, out, start_s, end_s):
             return True
+    fps = min(fps, MOST_FPS)
     count = max(1, int(np.ceil((end_s - start_s) * fps - 1e-3)))
     times = start_s + np.arange(count) / fps
     reel = Reel((Take(source, times, None),), np.ones(count), fps)

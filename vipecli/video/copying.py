@@ -1,6 +1,7 @@
 """A part of a video without decoding it: its packets, as they are."""
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -82,7 +83,7 @@ def _copy(media: Media, out: Path, start: int, end_s: float) -> None:
         places = {stream.index: target.add_stream_from_template(stream) for stream in streams}
         shifts = {one.index: math.floor(start_s / one.time_base + 0.5) for one in streams}
         open_streams = set(places)
-        for packet in media.container.demux(streams):
+        for packet in _with_decoding_times(media, streams):
             index = packet.stream_index
             if packet.pts is None or packet.dts is None or packet.pts < shifts[index]:
                 continue  # frames shown before the key frame refer to what is not there
@@ -94,3 +95,25 @@ def _copy(media: Media, out: Path, start: int, end_s: float) -> None:
             packet.pts, packet.dts = packet.pts - shifts[index], packet.dts - shifts[index]
             packet.stream = places[index]
             target.mux(packet)
+
+
+def _with_decoding_times(media: Media, streams: "list[av.stream.Stream]") -> "Iterator[av.Packet]":
+    """Packets from where the file stands, the first pictures with times of decoding, too.
+
+    Matroska states none, and FFmpeg leaves out those of the pictures with which reading starts.
+    """
+    video = media.video
+    step = max(1, round(1 / (video.average_rate or _LEAST_FPS) / video.time_base))
+    packets = media.container.demux(streams)
+    first: list[av.Packet] = []
+    for packet in packets:
+        first.append(packet)
+        if packet.stream_index == video.index and (packet.dts is not None or packet.pts is None):
+            break
+    untimed = [p for p in first if p.stream_index == video.index and p.dts is None and p.size]
+    stamps = [p.dts for p in first if p.stream_index == video.index and p.dts is not None]
+    least = stamps[0] if stamps else min((p.pts for p in untimed if p.pts is not None), default=0)
+    for back, packet in enumerate(reversed(untimed), start=1):
+        packet.dts = least - back * step
+    yield from first
+    yield from packets

@@ -20,6 +20,9 @@ from vipecli.video.source import AnyClip, ClipSource
 CONTAINERS = (".mp4", ".mov", ".mkv")
 """Extensions of videos that can be written."""
 
+MOST_FPS = 1000.0
+"""Frames per second of a video that is written, at most."""
+
 CRF = 20  # x264's quality, visually close to the source; +6 halves the size
 PRESET = "veryfast"
 LONGEST_SIDE = 16384  # pixels, the limit of the encoder
@@ -52,8 +55,8 @@ def exact_rate(fps: float) -> Fraction:
     ValueError
         if it is not between 0 and 1000.
     """
-    if not 0 < fps <= 1000:
-        raise ValueError(f"{fps} frames per second; use more than 0, at most 1000")
+    if not 0 < fps <= MOST_FPS:
+        raise ValueError(f"{fps} frames per second; use more than 0, at most {MOST_FPS:g}")
     near = min(_RATES, key=lambda rate: abs(rate - fps))
     return near if abs(near - fps) < near / 2000 else Fraction(fps).limit_denominator(1001)
 
