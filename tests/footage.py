@@ -352,6 +352,18 @@ def cut_short(maker: Maker, share: float) -> Maker:
     return make
 
 
+def from_the_middle(maker: Maker) -> Maker:
+    """Transport stream without its first third, as a recording starts: tables, then anything."""
+
+    def make(folder: Path) -> Path:
+        path = maker(folder)
+        data = path.read_bytes()
+        path.write_bytes(data[: 3 * 188] + data[len(data) // 188 // 3 * 188 :])
+        return path
+
+    return make
+
+
 def frames(*names: str) -> Maker:
     """Folder of pictures that hold their numbers, in the order of the names."""
 

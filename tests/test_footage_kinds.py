@@ -27,6 +27,7 @@ from tests.footage import (
     discs,
     displayed,
     frames,
+    from_the_middle,
     gif,
     in_hdr,
     joined,
@@ -439,6 +440,13 @@ KINDS = {
         trimmed(video("a.mp4", options=CLOSED), 20), said, (COUNT - 20,) * 2 + ("",),
         (COUNT - 20, COUNT, ""),
     ),
+    **{
+        f"7 starts within a group of pictures, {codec}": Kind(
+            from_the_middle(video("a.ts", codec, options)),
+            lambda clip: said(clip)[0] == said(clip)[1], True, False,
+        )
+        for codec, options in (("libx264", OPEN), ("libx265", HEVC), ("mpeg2video", MPEG2))
+    },
     "7 AVI from a pipe": Kind(
         video("a.avi", options=CLOSED, form="avi", streamed=True), said, (COUNT, COUNT, ""),
         (COUNT, COUNT, "cut off"),

@@ -23,7 +23,7 @@ from vipecli.video.container import check_input
 from vipecli.video.read import VideoInfo, probe
 from vipecli.video.source import Canvas, ClipSource
 
-POSES_FORMAT = 9
+POSES_FORMAT = 10
 """Raise it when detection changes: poses cached before are not used then."""
 
 _AROUND_S = 0.35  # on both sides of a moment, in which the person is tracked

@@ -24,8 +24,9 @@ __all__ = ["VIDEO_SUFFIXES", "VideoInfo", "probe", "read_frames", "read_planes",
 VIDEO_SUFFIXES = frozenset(
     f".{suffix}"
     for suffix in (
-        *("3gp", "asf", "avi", "flv", "gif", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg"),
-        *("mts", "mxf", "ogv", "ts", "vob", "webm", "wmv"),
+        *("3g2", "3gp", "asf", "avi", "dv", "f4v", "flv", "gif", "h264", "hevc", "m2t", "m2ts"),
+        *("m2v", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "mxf", "ogv", "ts", "vob"),
+        *("webm", "wmv"),
     )
 )
 """Extensions by which videos are found in a folder; a file named on its own may have any."""

@@ -13,6 +13,7 @@ from vipecli.video.container import Media, open_media
 MOST_BYTES = 1 << 26
 """Larger files are not read for this."""
 
+_DROPS_LEADING = ("hevc", "mpeg1video", "mpeg2video")  # decoders, frames without their references
 _JUMP_S = 0.25  # by which times fall back where a new count starts
 
 
@@ -23,7 +24,8 @@ class Survey:
     Attributes
     ----------
     frames
-        number of coded frames that are shown.
+        number of coded frames that are shown: not those before the first key frame, nor those
+        after it that refer to frames before.
     is_one_clock
         whether timestamps increase throughout; if not, files were concatenated.
     length_s
@@ -49,10 +51,16 @@ def survey(media: Media) -> Survey | None:
 @functools.lru_cache(maxsize=16)
 def _survey(path: Path, index: int, *_stamp: int) -> Survey | None:
     """Survey of a file that has not changed since."""
-    count, first_s, latest_s, is_one_clock = 0, 0.0, None, True
+    count, early, first_s, latest_s, is_one_clock = 0, 0, 0.0, None, True
     with contextlib.suppress(VideoError, av.FFmpegError), open_media(path) as media:
+        codec, key = media.video.codec_context, 0 if media.is_untimed else None
+        drops = codec is not None and codec.name in _DROPS_LEADING
         for packet in media.container.demux(media.container.streams[index]):
-            count += packet.size > 0 and not packet.is_discard
+            if key is None and packet.is_keyframe:
+                key, early = packet.pts, count
+            is_led = key is not None and packet.pts is not None and packet.pts < key
+            is_lost = drops and is_led and is_one_clock
+            count += packet.size > 0 and not packet.is_discard and not is_lost
             if packet.dts is None or not packet.time_base:
                 continue
             time_s = float(packet.dts * packet.time_base)
@@ -61,4 +69,4 @@ def _survey(path: Path, index: int, *_stamp: int) -> Survey | None:
             first_s = time_s if latest_s is None else first_s
             latest_s = time_s if latest_s is None else max(latest_s, time_s)
     length_s = 0.0 if latest_s is None else latest_s - first_s
-    return Survey(count, is_one_clock, length_s) if count else None
+    return Survey(count - early, is_one_clock, length_s) if count else None
