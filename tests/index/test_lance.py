@@ -163,6 +163,11 @@ def test_filters_by_label_and_viewpoint(index):
     assert names == {record(i).facts.name for i in range(60) if i % 3 and i % 2 == 0}
 
 
+def test_of_a_label_that_no_clip_has_nothing_is_found(index):
+    search = LanceSearch(index, condition(["nobody has it"], []))
+    assert [len(found) for found in search.nearest(record(4).embeddings, 3)] == [0, 0, 0]
+
+
 def test_an_opened_index_tells_what_the_command_asks(index):
     library = open_lance(index, k=3, exclude=["a/1*"])
     (copy,) = library.copies("k7")

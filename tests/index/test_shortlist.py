@@ -144,3 +144,37 @@ def test_files_that_do_not_belong_together_are_refused(index, tmp_path):
         shortlist.Shortlist.open(tmp_path / "s")
     with pytest.raises(FormatError, match="no shortlist"):
         shortlist.Shortlist.open(tmp_path / "gone")
+
+
+def test_warping_of_parts_is_that_of_their_frame_distances():
+    from tests.naive import dtw
+    from vipecli.embedding.distance import frame_distance
+
+    query, clips = holey(clip(1, 5, t=53)), [*CLIPS[:25], clip(0, 1, t=1), clip(2, 1, t=3)]
+    vectors = shortlist.pooled_many(clips)
+
+    def frames(parts, vector):
+        mean = vector.reshape(parts, -1)
+        zeros = np.zeros_like(mean)
+        return Embeddings(mean, zeros, np.arange(parts) / 30, query.model, query.sigmoid)
+
+    asked = frames(8, shortlist.pooled_many([query], 8)[0])
+    want = [dtw(frame_distance(asked, frames(4, vector)).astype(float))[1] for vector in vectors]
+    np.testing.assert_allclose(shortlist.warped(query, vectors), want, rtol=1e-4)
+
+
+def test_of_the_nearest_vectors_warping_picks_the_shortlist(index, monkeypatch):
+    query = clip(3, 77, t=40)
+    monkeypatch.setattr(shortlist, "WIDER", 5)
+    near = np.square(index.pooled.astype(float) - shortlist.pooled(query)).sum(axis=1)
+    wide = np.argsort(near)[:20]
+    order = np.argsort(shortlist.warped(query, index.pooled[wide]))
+    np.testing.assert_array_equal(index.candidates(query, 4), wide[order[:4]])
+
+
+@pytest.mark.parametrize(
+    ("clips", "count"),
+    [(5, 3000), (300_000, 3000), (1_000_000, 8000), (1_249_999, 9999), (10**8, 10_000)],
+)
+def test_a_larger_index_has_a_longer_shortlist(clips, count):
+    assert shortlist.shortlist_of(clips) == count

@@ -17,7 +17,15 @@ from vipecli.files import replacing
 from vipecli.index.calibration import calibrate_by_sample, fit, read_calibration
 from vipecli.index.classify import Calibration
 from vipecli.index.hubness import Hubness
-from vipecli.index.lance_records import FRAMES, PLAIN, VECTOR, embedded_clips, facts_in, to_records
+from vipecli.index.lance_records import (
+    FRAMES,
+    PLAIN,
+    VECTOR,
+    embedded_clips,
+    facts_in,
+    to_records,
+    vectors_of,
+)
 from vipecli.index.lance_search import LanceSearch, condition
 from vipecli.index.lance_store import LanceIndex, quoted
 from vipecli.index.records import FACTS, Facts, Record, original_text
@@ -159,8 +167,7 @@ def _calibrated(index: LanceIndex, k: int, where: str, out: NDArray[np.int64]) -
     vectors: list[NDArray[np.float16]] = []
     columns = [VECTOR, "label", FRAMES]
     for table in index.tables(columns, where=where or None, rows=_AT_ONCE):
-        flat = pyarrow.concat_arrays(table[VECTOR].chunks).flatten().to_numpy()
-        vectors.append(flat.reshape(len(table), -1).astype(np.float16))
+        vectors.append(vectors_of(table).astype(np.float16))
         plain.append(table.drop_columns([VECTOR]))
     if not plain:
         return fit([], [], k, Calibration.default(None))

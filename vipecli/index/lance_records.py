@@ -123,6 +123,12 @@ def check_schema(found: pyarrow.Schema, dims: int) -> None:
             raise ValueError(f"column {field.name} is of type {str(kind)[:60]}")
 
 
+def vectors_of(table: pyarrow.Table) -> NDArray[np.float32]:
+    """Pooled vectors of rows, shape (C, P)."""
+    flat = table[VECTOR].combine_chunks().flatten().to_numpy()
+    return flat.reshape(len(table), table.schema.field(VECTOR).type.list_size)
+
+
 def blobs(data: Any, column: str, ids: Sequence[int], sizes: Sequence[int]) -> Iterator[bytes]:
     """Yield one blob of every clip, if they are as large as their frames say.
 

@@ -10,17 +10,21 @@ from numpy.typing import NDArray
 from vipecli.embedding.embed import Embeddings
 from vipecli.errors import FormatError
 from vipecli.index.hubness import Hubness
-from vipecli.index.lance_records import FRAMES, VECTOR, embedded_clips
+from vipecli.index.lance_records import FRAMES, VECTOR, embedded_clips, vectors_of
 from vipecli.index.lance_store import LanceIndex, quoted
 from vipecli.index.neighbours import NeighbourSearch
 from vipecli.index.records import original_text
-from vipecli.index.shortlist import AT_ONCE, SHORTLIST, nearest_of_both, pooled
+from vipecli.index.shortlist import (
+    AT_ONCE,
+    WIDER,
+    nearest_of_both,
+    pooled,
+    shortlist_of,
+    warped,
+)
 
 PROBES = 40
 """Partitions of the vector index that are searched; docs/scale.md has their recall."""
-
-REFINED = 3
-"""Vectors per candidate whose full precision is compared, after the quantised ones."""
 
 _KEPT = ("name", "label", FRAMES)
 
@@ -64,20 +68,15 @@ class LanceSearch:
         """Embeddings of the clips that were found, by row id."""
         return _Found(self, 2)
 
-    def candidates(self, query: Embeddings, count: int = SHORTLIST) -> Any:
-        """Return the clips with the nearest pooled vectors, the nearest first, as a table."""
-        near = {
-            "column": VECTOR,
-            "q": pooled(query),
-            "k": count,
-            "nprobes": PROBES,
-            "refine_factor": REFINED,
-        }
+    def candidates(self, query: Embeddings, count: int | None = None) -> Any:
+        """Return clips with near vectors, those that are nearest when warped first, as a table."""
+        count = shortlist_of(len(self)) if count is None else count
+        near = {"column": VECTOR, "q": pooled(query), "k": WIDER * count, "nprobes": PROBES}
         try:
-            return (
+            table = (
                 self.index.dataset()
                 .scanner(
-                    columns=[*_KEPT, "_distance"],
+                    columns=[*_KEPT, VECTOR, "_distance"],
                     nearest=near,
                     filter=self.where or None,
                     prefilter=True,
@@ -89,6 +88,8 @@ class LanceSearch:
             raise FormatError(
                 f"{self.index.folder}: its vectors cannot be searched ({exc})"
             ) from exc
+        order = np.argsort(warped(query, vectors_of(table)), kind="stable")[:count]
+        return table.drop_columns([VECTOR]).take(order)
 
     def nearest(
         self,
@@ -99,7 +100,7 @@ class LanceSearch:
         member: bool = False,
         leave_out: NDArray[Any] | None = None,
         exhaustive: bool = False,
-        count: int = SHORTLIST,
+        count: int | None = None,
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Return the k nearest clips among the candidates, or of all, by their exact distance.
 

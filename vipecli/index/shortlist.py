@@ -1,8 +1,9 @@
 """A very large index on disk: a shortlist by pooled vectors, then the exact distances of those.
 
 Every clip is one short vector, the mean of its embeddings over each quarter of its time. A query is
-compared with all of them, and its distance to the nearest few hundred is computed. Frames stay on
-disk and are mapped into memory where they are needed.
+compared with all of them; the quarters of the nearest are warped onto its eighths, and its distance
+to those that fit best is computed. Frames stay on disk and are mapped into memory where they are
+needed.
 """
 
 import json
@@ -15,6 +16,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vipecli.embedding.distance import frame_costs
 from vipecli.embedding.embed import Embeddings
 from vipecli.errors import FormatError
 from vipecli.files import read_regular
@@ -24,16 +26,26 @@ from vipecli.index.neighbours import NeighbourSearch
 PARTS = 4
 """Parts of a clip that are pooled apart, equally long."""
 
-SHORTLIST = 3000
-"""Clips whose distance is computed; `benchmarks.large` measures how often the nearest is there."""
+SHORTLIST, MOST, PER_CANDIDATE = 3000, 10_000, 125
+"""Clips whose distance is computed: at least and at most, and how many clips there are to each of
+them; `benchmarks.large` measures how often the nearest is there."""
+
+WIDER = 6
+"""Times as many clips are nearest by their vectors, of which warping picks the shortlist."""
 
 AT_ONCE = 1000
 """Clips whose frames are read at a time; of those after the first ones bounds rule out some."""
 
 FACTS = "facts.json"
+_QUERY_PARTS = 8  # of the query, that parts of clips are warped onto
 _BLOCK = 1 << 15  # pooled vectors compared at a time
 _MOST_BYTES = 1 << 16  # of the file of facts
 _FILES = {"pooled": "<f2", "squares": "<f4", "frames": "<f4", "times": "<f8", "ends": "<i8"}
+
+
+def shortlist_of(clips: int) -> int:
+    """Return for how many of so many clips the distance is computed."""
+    return min(max(clips // PER_CANDIDATE, SHORTLIST), MOST)
 
 
 def pooled(clip: Embeddings) -> NDArray[Any]:
@@ -44,8 +56,8 @@ def pooled(clip: Embeddings) -> NDArray[Any]:
     return pooled_many([clip])[0]
 
 
-def pooled_many(clips: Sequence[Embeddings]) -> NDArray[Any]:
-    """Pooled vectors of some clips of one model, shape (C, PARTS * D) float32, see `pooled`."""
+def pooled_many(clips: Sequence[Embeddings], parts: int = PARTS) -> NDArray[Any]:
+    """Pooled vectors of some clips of one model, shape (C, parts * D) float32, see `pooled`."""
     lengths = np.array([len(clip) for clip in clips])
     mean = np.concatenate([clip.mean for clip in clips]).astype(np.float32, copy=False)
     std = np.concatenate([clip.std for clip in clips])
@@ -53,17 +65,45 @@ def pooled_many(clips: Sequence[Embeddings]) -> NDArray[Any]:
     # a last row, for parts without frames behind the last clip
     mean = np.append(np.where(known[:, None], mean, 0), np.zeros((1, mean.shape[1]), "f4"), axis=0)
     known = np.append(known, False)
-    numbers = np.arange(PARTS)
-    sizes = lengths[:, None] // PARTS + (numbers < lengths[:, None] % PARTS)
+    sizes = lengths[:, None] // parts + (np.arange(parts) < lengths[:, None] % parts)
     firsts = (np.cumsum(sizes) - sizes.ravel()).ravel()
     empty = sizes.ravel() == 0
     sums = np.add.reduceat(mean, firsts, axis=0)
     counts = np.add.reduceat(known.astype(np.int64), firsts)
     sums[empty], counts[empty] = 0, 0
-    sums, counts = sums.reshape(len(clips), PARTS, -1), counts.reshape(len(clips), PARTS, 1)
+    sums, counts = sums.reshape(len(clips), parts, -1), counts.reshape(len(clips), parts, 1)
     whole = sums.sum(axis=1, keepdims=True) / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     means = np.where(counts > 0, sums / np.maximum(counts, 1), whole)
     return means.astype(np.float32).reshape(len(clips), -1)
+
+
+def warped(query: Embeddings, vectors: NDArray[Any]) -> NDArray[np.float32]:
+    """Distances (C,) of a query to clips along the warping path of their parts, roughly.
+
+    Parameters
+    ----------
+    query
+        taken in eighths.
+    vectors
+        shape (C, PARTS * D): pooled vectors of the clips.
+    """
+    eighths = _as_frames(query, pooled_many([query], _QUERY_PARTS))
+    costs = frame_costs(eighths, _as_frames(query, vectors)).reshape(_QUERY_PARTS, -1, PARTS)
+    paths = np.full((PARTS + 1, len(vectors)), np.inf, np.float32)
+    paths[0] = 0
+    for cost in costs.transpose(0, 2, 1):
+        here = np.full_like(paths, np.inf)
+        for j in range(PARTS):
+            here[j + 1] = cost[j] + np.minimum(np.minimum(paths[j], paths[j + 1]), here[j])
+        paths = here
+    return paths[-1]
+
+
+def _as_frames(like: Embeddings, vectors: NDArray[Any]) -> Embeddings:
+    """The parts of pooled vectors as frames of one clip, without variance."""
+    mean = vectors.reshape(-1, like.mean.shape[1]).astype(np.float32, copy=False)
+    times = np.arange(len(mean), dtype=np.float64)
+    return Embeddings(mean, np.zeros_like(mean), times, like.model, like.sigmoid)
 
 
 class Writer:
@@ -226,11 +266,15 @@ class Shortlist:
         return Embeddings(mean, std, np.array(self.times[at]), self.model, self.sigmoid)
 
     def candidates(
-        self, query: Embeddings, count: int = SHORTLIST, *, leave_out: NDArray[Any] | None = None
+        self,
+        query: Embeddings,
+        count: int | None = None,
+        *,
+        leave_out: NDArray[Any] | None = None,
     ) -> NDArray[Any]:
-        """Places of the clips with the nearest pooled vectors, the nearest first.
+        """Places of clips with near pooled vectors, those that are nearest when warped first.
 
-        Clips that are left out, shape (C,) bool, take no places.
+        Clips that are left out, shape (C,) bool, take no places. `count` as for `nearest`.
         """
         vector = pooled(query)
         near = np.empty(len(self), np.float32)
@@ -241,11 +285,12 @@ class Shortlist:
         if leave_out is not None:
             near[leave_out] = np.inf
             left -= int(leave_out.sum())
-        count = min(count, left)
-        if not count:
+        count = shortlist_of(len(self)) if count is None else count
+        wide = min(WIDER * count, left)
+        if not wide:
             return np.zeros(0, np.intp)
-        some = np.argpartition(near, count - 1)[:count]
-        return some[np.argsort(near[some])]
+        some = np.sort(np.argpartition(near, wide - 1)[:wide])
+        return some[np.argsort(warped(query, self.pooled[some]), kind="stable")[:count]]
 
     def nearest(
         self,
@@ -256,7 +301,7 @@ class Shortlist:
         member: bool = False,
         leave_out: NDArray[Any] | None = None,
         exhaustive: bool = False,
-        count: int = SHORTLIST,
+        count: int | None = None,
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """The k nearest clips among the candidates, or of all, by their exact distance.
 
@@ -269,7 +314,7 @@ class Shortlist:
         exhaustive
             search all clips, in blocks.
         count
-            how many candidates.
+            how many candidates; None = as `shortlist_of` the clips says.
 
         Returns
         -------
