@@ -39,7 +39,7 @@ TOP = 10
 FILTERS = "none", "label", "viewpoint"
 _BLOCK = 20_000  # clips that are checked at a time
 _CHECKED = 100  # queries that are checked at a time
-_DEPTHS = 1000, 2000, 3000, 5000, 8000, 20_000  # candidates, for whose number the recall is told
+_COUNTS = 1000, 2000, 3000, 5000, 10_000  # candidates, for whose number the recall is told
 _FILTERED = 60  # queries for the clips of one label, or one viewpoint
 _VOTES = 10  # neighbours that vote, for the calibration
 
@@ -62,8 +62,8 @@ def nearest_of(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the exact least distances (Q, K) of each query to some clips, from those found.
 
-    And of each of those how many clips have nearer vectors. `among`: check only so many clips, with
-    the nearest vectors, and as many of the others; 0 = all.
+    And their places. `among`: check only so many clips, with the nearest vectors, and as many of
+    the others; 0 = all.
     """
     best, of = np.full(found.shape, np.inf), np.full(found.shape, -1)
     count = found.shape[1]
@@ -85,11 +85,27 @@ def nearest_of(
         for q, query in enumerate(queries):
             limit = min(best[q, -1], found[q, -1] * (1 + 1e-6))
             near, distances, _ = packed.nearest(query, count, limit=limit, leave_out=out[:, q])
-            known, rank = np.append(best[q], distances), np.append(of[q], ranks[block][near, q])
+            known, known_of = np.append(best[q], distances), np.append(of[q], places[block][near])
             order = np.argsort(known, kind="stable")[:count]
-            best[q], of[q] = known[order], rank[order]
+            best[q], of[q] = known[order], known_of[order]
         print(json.dumps({"checked": start + len(packed)}), file=sys.stderr, flush=True)
     return best, of
+
+
+def held(
+    index: shortlist.Shortlist, places: np.ndarray, queries: list[Embeddings], of: np.ndarray
+) -> dict[int, list[bool]]:
+    """Return for some numbers of candidates whether they hold each of the nearest."""
+    out = np.ones(len(index), bool)
+    out[places] = False
+    return {
+        n: [
+            bool(one)
+            for query, nearest in zip(queries, of, strict=True)
+            for one in np.isin(nearest, index.candidates(query, n, leave_out=out))
+        ]
+        for n in _COUNTS
+    }
 
 
 def recall(found: np.ndarray, best: np.ndarray) -> dict[str, float]:
@@ -305,18 +321,21 @@ def check(
     for name in dict.fromkeys(name for _, name in results):
         found = {store: x[: len(queries)] for (store, of), x in results.items() if of == name}
         places, least = wanted(len(mapped), labels, name), np.min(list(found.values()), axis=0)
-        best, deep = np.zeros((0, TOP)), np.zeros((0, TOP), np.int64)
+        best = np.zeros((0, TOP))
+        there: dict[int, list[bool]] = {}
         for start in range(0, len(least), _CHECKED):
             some = slice(start, start + _CHECKED)
             asked, limits = queries[some][: len(least) - start], least[some]
-            here, ranks = nearest_of(mapped, places, asked, limits, among)
-            best, deep = np.concatenate([best, here]), np.concatenate([deep, ranks])
+            here, of = nearest_of(mapped, places, asked, limits, among)
+            best = np.concatenate([best, here])
+            for n, more in held(mapped, places, asked, of).items():
+                there[n] = there.get(n, []) + more
             for store, distances in found.items():
                 row = {"store": store, "filter": name, "clips": len(places), "checked": len(best)}
                 print(json.dumps(row | recall(distances[: len(best)], best)), flush=True)
-            held = {n: np.round([(deep[:, 0] < n).mean(), (deep < n).mean()], 4) for n in _DEPTHS}
-            row = {"held_at_1_and_10": {n: share.tolist() for n, share in held.items()}}
-            print(json.dumps(row | {"deepest": int(deep.max()), "among": among}), flush=True)
+            shares = {n: np.reshape(x, (-1, TOP)) for n, x in there.items()}
+            row = {n: [round(x[:, 0].mean(), 4), round(x.mean(), 4)] for n, x in shares.items()}
+            print(json.dumps({"held_at_1_and_10_by": row, "among": among}), flush=True)
         if len(found) == 2:
             same = np.isclose(*found.values(), rtol=1e-5, atol=0).all(axis=1).mean()
             print(json.dumps({"filter": name, "stores_agree": round(float(same), 4)}), flush=True)
