@@ -352,6 +352,22 @@ def cut_short(maker: Maker, share: float) -> Maker:
     return make
 
 
+def counted(name: str, maker: Maker) -> Maker:
+    """Bare stream in a file whose packets are stamped one after another, as careless copies are."""
+
+    def make(folder: Path) -> Path:
+        with av.open(str(maker(folder))) as bare, av.open(str(folder / name), "w") as copy:
+            stream = copy.add_stream_from_template(bare.streams.video[0])
+            packets = [packet for packet in bare.demux(video=0) if packet.size]
+            for number, packet in enumerate(packets):
+                packet.pts = packet.dts = number
+                packet.time_base, packet.stream = Fraction(1, FPS), stream
+                copy.mux(packet)
+        return folder / name
+
+    return make
+
+
 def from_the_middle(maker: Maker) -> Maker:
     """Transport stream without its first third, as a recording starts: tables, then anything."""
 

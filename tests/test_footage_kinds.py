@@ -23,6 +23,7 @@ from tests.footage import (
     beside_a_preview,
     beside_no_picture,
     beside_others,
+    counted,
     cut_short,
     discs,
     displayed,
@@ -382,6 +383,17 @@ KINDS = {
     ),
     "4 AVI, H.264 with B-frames": Kind(
         video("a.avi", options=OPEN), steps, (0.0333, 0.0333), (0.001, 0.1)
+    ),
+    **{
+        f"4 bare {codec} copied into {name}": Kind(
+            counted(name, video(bare, codec, options)), cuts, ALL, "other times"
+        )
+        for name, bare, codec, options in (
+            ("a.mp4", "a.h264", "libx264", OPEN), ("a.mov", "a.hevc", "libx265", HEVC),
+        )
+    },
+    "4 MXF, H.264 with B-frames": Kind(
+        video("a.mxf", options=OPEN), steps, (0.0333, 0.0333), (0.0001, 0.1)
     ),
     "4 AVI, MPEG-4 with B-frames": Kind(
         video("a.avi", "mpeg4", MPEG2), steps, (0.0333, 0.0333)

@@ -32,6 +32,9 @@ PICTURES = {
 }
 """Demuxers of pictures, by the bytes that such a file starts with."""
 
+_PERHAPS_UNTIMED = ("mov,mp4,m4a,3gp,3g2,mj2", "mxf")
+"""Formats that hold bare streams without times of display, if a program copied them carelessly."""
+
 _PLAYLISTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD", b"v=0", b"[playlist]", b"RTSPtext")
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # two letters at least: not C:/
 
@@ -107,10 +110,14 @@ class Media:
         """Whether packets carry no times: a bare stream, as an encoder gives it."""
         return bool(self.container.format.flags & av.format.Flags.no_timestamps.value)
 
-    @property
+    @cached_property
     def is_timed_by_decoding(self) -> bool:
         """Whether packets carry the times of decoding alone, not those of display."""
-        return self.container.format.name == "avi"
+        if self.container.format.name not in _PERHAPS_UNTIMED:
+            return self.container.format.name == "avi"
+        context = self.video.codec_context
+        is_reordered = bool(context and context.has_b_frames)
+        return is_reordered and streams.lacks_display_times(self.video.index, self._again)
 
     @property
     def can_seek(self) -> bool:

@@ -143,7 +143,8 @@ def _decoded(media: Media, progress: Progress) -> Iterator["av.VideoFrame"]:
         _note_end(packet, progress)
         if packet.stream is not stream:
             continue
-        if media.is_timed_by_decoding and packet.size and packet.dts is not None:
+        is_shown = packet.size and packet.dts is not None and not packet.is_discard
+        if media.is_timed_by_decoding and is_shown:
             heapq.heappush(progress.pending, packet.dts)
         try:
             frames = packet.decode()

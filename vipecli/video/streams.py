@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 import av
 from av.stream import Disposition
@@ -12,6 +13,7 @@ Again = Callable[[], "contextlib.AbstractContextManager[av.container.InputContai
 """Opens the same file once more."""
 
 _PACKETS = 3000  # counted at most where the file does not state how many a stream has
+_TRIED = 64  # packets that are decoded to see in which order frames are shown
 _SOUND_S = 60.0  # of sound, measured at most where the file does not state how long it is
 _FEW = 0.4  # of the packets of the longest stream; a stream with fewer is a preview
 _SHORT = 1 / 4  # of the longest track; a shorter one is not the sound of the film
@@ -76,6 +78,28 @@ def choose_audio(container: "av.container.InputContainer", again: Again) -> "av.
             -s.index,
         ),
     )
+
+
+def lacks_display_times(index: int, again: Again) -> bool:
+    """Whether packets are stamped as they are decoded, though frames are shown in another order.
+
+    Parameters
+    ----------
+    index
+        of a video stream.
+    again
+        opens its file once more.
+    """
+    latest: int | None = None
+    with contextlib.suppress(VideoError, av.FFmpegError), again() as container:
+        for packet in islice(container.demux(container.streams[index]), _TRIED):
+            if packet.pts != packet.dts:
+                return False
+            for frame in packet.decode():
+                if latest is not None and frame.pts is not None and frame.pts < latest:
+                    return True
+                latest = frame.pts
+    return False
 
 
 def _lengths(found: Iterable["av.AudioStream"], again: Again) -> dict[int, float]:
