@@ -19,7 +19,7 @@ from vipecli.poses.formats import save_poses
 
 pytest.importorskip("lance")
 
-from vipecli.index import lance_commit
+from vipecli.index import lance_commit, lance_search
 from vipecli.index.lance_opened import open_lance
 from vipecli.index.lance_search import LanceSearch, condition
 
@@ -161,6 +161,13 @@ def test_filters_by_label_and_viewpoint(index):
     found = classify(query, LanceSearch(index, where), k=50)
     names = {one.clip for one in found.neighbours}
     assert names == {record(i).facts.name for i in range(60) if i % 3 and i % 2 == 0}
+
+
+def test_the_shortlist_is_that_of_the_clips_that_count(index, monkeypatch):
+    monkeypatch.setattr(lance_search, "shortlist_of", lambda clips: clips // 2)
+    query = record(3).embeddings
+    assert LanceSearch(index).candidates(query).num_rows == 30
+    assert LanceSearch(index, condition(["run"], ["front"])).candidates(query).num_rows == 5
 
 
 def test_of_a_label_that_no_clip_has_nothing_is_found(index):

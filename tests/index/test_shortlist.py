@@ -178,3 +178,10 @@ def test_of_the_nearest_vectors_warping_picks_the_shortlist(index, monkeypatch):
 )
 def test_a_larger_index_has_a_longer_shortlist(clips, count):
     assert shortlist.shortlist_of(clips) == count
+
+
+def test_clips_that_are_left_out_do_not_count_for_its_length(index, monkeypatch):
+    monkeypatch.setattr(shortlist, "shortlist_of", lambda clips: clips // 2)
+    out = np.arange(len(CLIPS)) % 3 == 0
+    assert len(index.candidates(CLIPS[0])) == 30
+    assert len(index.candidates(CLIPS[0], leave_out=out)) == 20

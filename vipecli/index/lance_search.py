@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,11 @@ class LanceSearch:
         """Return the number of clips, C."""
         return len(self.index)
 
+    @cached_property
+    def _clips(self) -> int:
+        """Clips that meet the condition."""
+        return self.index.dataset().count_rows(self.where or None)
+
     @property
     def names(self) -> "_Found":
         """Names of the clips that were found, by row id."""
@@ -70,7 +76,7 @@ class LanceSearch:
 
     def candidates(self, query: Embeddings, count: int | None = None) -> Any:
         """Return clips with near vectors, those that are nearest when warped first, as a table."""
-        count = shortlist_of(len(self)) if count is None else count
+        count = shortlist_of(self._clips) if count is None else count
         near = {"column": VECTOR, "q": pooled(query), "k": WIDER * count, "nprobes": PROBES}
         try:
             table = (

@@ -285,7 +285,7 @@ class Shortlist:
         if leave_out is not None:
             near[leave_out] = np.inf
             left -= int(leave_out.sum())
-        count = shortlist_of(len(self)) if count is None else count
+        count = shortlist_of(left) if count is None else count
         wide = min(WIDER * count, left)
         if not wide:
             return np.zeros(0, np.intp)
@@ -314,7 +314,7 @@ class Shortlist:
         exhaustive
             search all clips, in blocks.
         count
-            how many candidates; None = as `shortlist_of` the clips says.
+            how many candidates; None = as `shortlist_of` says of the clips that count.
 
         Returns
         -------
