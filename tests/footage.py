@@ -254,8 +254,11 @@ def beside_a_preview(name: str, *, size: tuple[int, int], every: int, default: b
     return make
 
 
-def in_hdr(transfer: str, *, is_named: bool = True) -> Maker:
-    """The picture `standard` in HLG or PQ of BT.2020, as a phone films it, 10 bit."""
+def in_hdr(transfer: str, *, stated: str = "all") -> Maker:
+    """The picture `standard` in HLG or PQ of BT.2020, as a phone films it, 10 bit.
+
+    The stream states ``all`` of its colours, its ``curve`` alone, or only the ``container`` does.
+    """
     light = (standard() / 255.0) ** 2.4  # of a display, in 100 cd/m2
     light = light @ np.linalg.inv(TO_BT709).T
     if transfer == "smpte2084":
@@ -265,9 +268,11 @@ def in_hdr(transfer: str, *, is_named: bool = True) -> Maker:
         scene = (light / 10) ** (1 / 1.2)
         log = 0.17883277 * np.log(np.maximum(12 * scene - 0.28466892, 1e-9)) + 0.55991073
         signal = np.where(scene <= 1 / 12, np.sqrt(3 * scene), log)
-    if is_named:
+    if stated == "all":
         return of_bt2020(signal, transfer, "bt2020nc")
-    return of_bt2020(signal, transfer, "undef", "undef", name="phone.hevc")
+    if stated == "curve":
+        return of_bt2020(signal, transfer, "undef", "undef", name="phone.hevc")
+    return of_bt2020(signal, transfer, "undef", "undef", is_bare=True)
 
 
 def of_constant_luminance() -> Maker:
@@ -289,9 +294,11 @@ def of_bt2020(
     matrix: str,
     primaries: str = "bt2020",
     name: str = "phone.mov",
+    is_bare: bool = False,
 ) -> Maker:
     """Video of an RGB signal in [0, 1], converted with the usual matrix of BT.2020."""
-    params = f"colorprim={primaries}:transfer={transfer}:colormatrix={matrix}:range=limited"
+    curve = "undef" if is_bare else transfer
+    params = f"colorprim={primaries}:transfer={curve}:colormatrix={matrix}:range=limited"
 
     def tagged(stream: "av.VideoStream") -> None:
         context = stream.codec_context

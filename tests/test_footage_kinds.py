@@ -402,10 +402,13 @@ KINDS = {
     "5 PQ": Kind(in_hdr("smpte2084"), like_standard, True, False),
     **{
         f"5 {name}, only its curve stated": Kind(
-            in_hdr(transfer, is_named=False), like_standard, True, False
+            in_hdr(transfer, stated="curve"), like_standard, True, False
         )
         for name, transfer in (("HLG", "arib-std-b67"), ("PQ", "smpte2084"))
     },
+    "5 PQ, stated by the container alone": Kind(
+        in_hdr("smpte2084", stated="container"), like_standard, True, False
+    ),
     "5 BT.2020 of constant luminance": Kind(
         of_constant_luminance(), like_standard, True, "an unexpected error"
     ),

@@ -32,6 +32,8 @@ PICTURES = {
 }
 """Demuxers of pictures, by the bytes that such a file starts with."""
 
+_COLOURS = ("color_primaries", "color_trc", "colorspace")  # attributes of contexts and frames
+_UNNAMED = 2  # number of what is not stated
 _PERHAPS_UNTIMED = ("mov,mp4,m4a,3gp,3g2,mj2", "mxf")
 """Formats that hold bare streams without times of display, if a program copied them carelessly."""
 
@@ -105,6 +107,16 @@ class Media:
             return 0, 0, 1.0
         return context.width, context.height, float(context.sample_aspect_ratio or 1)
 
+    @cached_property
+    def stated_colours(self) -> dict[str, int]:
+        """Primaries, transfer function and matrix by their attributes, as the container states.
+
+        Numbers of ITU-T H.273; those that it does not state are left out.
+        """
+        context = self.video.codec_context
+        stated = {name: int(getattr(context, name, _UNNAMED)) for name in _COLOURS}
+        return {name: number for name, number in stated.items() if number != _UNNAMED}
+
     @property
     def is_untimed(self) -> bool:
         """Whether packets carry no times: a bare stream, as an encoder gives it."""
@@ -170,7 +182,7 @@ def open_media(path: Path) -> Iterator[Media]:
     with _opened(path, None) as container:
         media = Media(path, container)
         if media.has_video:
-            _ = media.stated_shape  # before decoding changes it
+            _ = media.stated_shape, media.stated_colours  # before decoding changes them
         yield media
 
 

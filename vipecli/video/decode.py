@@ -21,6 +21,7 @@ MOST_PIXELS = 52_000_000
 _MOST_BYTES = 160_000_000  # of one decoded picture: several are held at a time
 _MOST_ANIMATED = 1 << 24  # pixels of formats in which a few bytes make a picture of any size
 _ANIMATED = ("gif", "apng")
+_UNNAMED = 2  # number of a property of colour that is not stated
 _MOST_FPS = 1000  # of frames; so many ticks per second are those of a clock
 _MANY_PIXELS = 1 << 24  # from here on one picture is decoded at a time: each thread holds some
 
@@ -171,8 +172,15 @@ def _note_end(packet: "av.Packet", progress: Progress) -> None:
 def _timed(
     media: Media, frames: Iterator["av.VideoFrame"], progress: Progress
 ) -> Iterator["av.VideoFrame"]:
-    """Frames with times of display, where the container carries none."""
+    """Frames with times of display, where the container carries none, and with its colours.
+
+    What the stream itself says of colours counts first.
+    """
+    colours = media.stated_colours
     for number, frame in enumerate(frames):
+        for name, value in colours.items():
+            if getattr(frame, name) == _UNNAMED and not frame.format.is_rgb:
+                setattr(frame, name, value)
         if media.is_untimed:
             frame.pts, frame.time_base = number, 1 / rate(media)
         elif progress.pending:  # as many frames as packets: sorted, their times are those shown
