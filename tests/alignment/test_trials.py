@@ -63,10 +63,18 @@ def test_the_odd_one_is_named_with_its_angle(model):
     assert found.deviation.trial == 3
     assert found.deviation.angle == "left shoulder"
     assert found.deviation.own_deg < found.deviation.mean_deg - 40
+    assert found.deviation.certain
     assert found.typical != 3
     assert found.trials[found.typical].cost == 0
     ranges = [one.range_deg[list(ANGLES).index("left shoulder")] for one in found.trials]
     assert ranges[3] + 40 < min(ranges[:3] + ranges[4:])
+
+
+def test_of_trials_that_are_alike_none_differs_for_certain(model):
+    """One of three has to differ by 3.5 x 3 x sqrt(1 + 1 / 2) = 12.9 degrees."""
+    clips = [trial(raising(depth), model) for depth in (120, 122, 125)]
+    odd = summarise(clips, source=picture).deviation
+    assert abs(odd.own_deg - odd.mean_deg) < 3.5 * 3 * np.sqrt(1.5) and not odd.certain
 
 
 def test_trials_of_other_lengths_meet(model):

@@ -23,7 +23,7 @@ LEAST_STD_DEG = 3.0
 """Spread that a difference is at least measured by, degrees: a detector trembles by as much."""
 
 STANDARD_ERRORS = 3.5
-"""Standard errors by which the means of two groups differ at least, as for moments of `compare`."""
+"""Standard errors that a difference exceeds, of two groups or of one trial, as in `compare`."""
 
 LEAST_PHASES = 6
 """Moments that a difference of two groups lasts: 5 % of the movement, not a tremble of one."""
@@ -74,6 +74,8 @@ class Deviation:
         seconds of the trial's clip.
     own_deg, mean_deg, std_deg
         its angle there; mean and standard deviation of the others.
+    certain
+        whether it differs by `STANDARD_ERRORS`; else the trials may differ by chance alone.
     """
 
     trial: int
@@ -83,6 +85,7 @@ class Deviation:
     own_deg: float
     mean_deg: float
     std_deg: float
+    certain: bool
 
 
 @dataclass(frozen=True)
@@ -281,6 +284,7 @@ def _deviation(costs: Sequence[float], times: np.ndarray, angles: np.ndarray) ->
     phase, k = np.unravel_index(int(size.argmax()), size.shape)
     if size[phase, k] < 0:
         return None
+    others = np.isfinite(np.delete(angles[:, phase, k], odd)).sum()
     return Deviation(
         trial=odd,
         angle=list(ANGLES)[k],
@@ -289,6 +293,7 @@ def _deviation(costs: Sequence[float], times: np.ndarray, angles: np.ndarray) ->
         own_deg=float(angles[odd, phase, k]),
         mean_deg=float(mean[phase, k]),
         std_deg=float(std[phase, k]),
+        certain=bool(size[phase, k] >= STANDARD_ERRORS * np.sqrt(1 + 1 / others)),
     )
 
 

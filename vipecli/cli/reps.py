@@ -272,16 +272,13 @@ def _show(
 ) -> None:
     """Print the count, a row per trial, the farthest one, and how groups differ."""
     from vipecli.cli.console import show, table
+    from vipecli.outputs.trials import farthest_in_words
 
     noun = "repetitions" if len({one.clip.path for one in found.trials}) == 1 else "trials"
     lines = [*(f"Wrote {path}" for path in written), f"{len(found)} {noun}"]
     parts: list[Any] = [*lines, _trials_table(found)]
-    if odd := found.deviation:
-        parts.append(
-            f"Farthest from the others: {found.trials[odd.trial].name}, at {odd.time_s:.2f} s "
-            f"({odd.phase:.0%} of the movement): {odd.angle} {odd.own_deg:.0f}°, the others "
-            f"{odd.mean_deg:.0f}° ± {odd.std_deg:.0f}°"
-        )
+    if odd := farthest_in_words(found):
+        parts.append(odd)
     if groups:
         rows = [
             (

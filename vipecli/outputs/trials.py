@@ -15,7 +15,7 @@ from vipecli.files import replacing
 from vipecli.outputs.angles import save_figure, shown_name
 from vipecli.outputs.reel import Reel, Take, rate
 from vipecli.outputs.synced import write_reel
-from vipecli.outputs.text import table_cell
+from vipecli.outputs.text import one_line, table_cell
 from vipecli.outputs.video_options import Style, VideoOptions
 
 _TEMPO = ("out_s", "hold_s", "back_s")
@@ -58,7 +58,20 @@ def _farthest(odd: Deviation) -> dict[str, Any]:
         "own_deg": _number(odd.own_deg),
         "mean_deg": _number(odd.mean_deg),
         "std_deg": _number(odd.std_deg),
+        "certain": odd.certain,
     }
+
+
+def farthest_in_words(found: Trials) -> str:
+    """Which trial is farthest from the others, and where; empty if there are too few to tell."""
+    odd = found.deviation
+    if odd is None:
+        return ""
+    name = one_line(found.trials[odd.trial].name)
+    place = f"{name}, at {odd.time_s:.2f} s ({odd.phase:.0%} of the movement)"
+    angles = f"{odd.own_deg:.0f}°, the others {odd.mean_deg:.0f}° ± {odd.std_deg:.0f}°"
+    doubt = "" if odd.certain else ", no more than chance explains"
+    return f"Farthest from the others: {place}: {odd.angle} {angles}{doubt}"
 
 
 def _difference(one: GroupDifference) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from vipecli.alignment.trials import GroupDifference, Trials, mean_and_std
 from vipecli.files import replacing
 from vipecli.outputs.synced import write_reel
 from vipecli.outputs.text import one_line
-from vipecli.outputs.trials import wall
+from vipecli.outputs.trials import farthest_in_words, wall
 from vipecli.outputs.video_options import Style, VideoOptions
 
 _TILE_PX = 360  # height of each clip in the film of the page
@@ -73,7 +73,8 @@ def write_trials_page(
         noun=noun,
         trials=_rows(found, list((groups or {}).values())),
         leading=found.leading,
-        odd=_odd(found),
+        odd=farthest_in_words(found),
+        certain=found.deviation is not None and found.deviation.certain,
         groups=[one_line(name) for name in groups or ()],
         differences=_differences(differences),
         charts=[
@@ -122,18 +123,6 @@ def _seconds(value: float) -> str:
 
 def _degrees(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.0f}°"
-
-
-def _odd(found: Trials) -> str:
-    """Which trial is farthest from the others, and where."""
-    odd = found.deviation
-    if odd is None:
-        return ""
-    return (
-        f"Farthest from the others: {one_line(found.trials[odd.trial].name)}, at {odd.time_s:.2f} s"
-        f" ({odd.phase:.0%} of the movement): {odd.angle} {odd.own_deg:.0f}°, the others "
-        f"{odd.mean_deg:.0f}° ± {odd.std_deg:.0f}°."
-    )
 
 
 def _differences(differences: Sequence[GroupDifference]) -> list[dict[str, str]]:
