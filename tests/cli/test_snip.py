@@ -100,7 +100,12 @@ def test_another_clip_adds_to_the_list(film, tmp_path, vipe):
     [
         ([], 2, "give --index FOLDER, or --timeline FILE"),
         (["--timeline", "late.csv"], 1, "ends at 0.80 s; nothing to cut at 5.00 s"),
-        (["--timeline", "late.csv", "--only", "swim"], 1, "no such stretch to cut"),
+        (
+            ["--timeline", "late.csv", "--only", "swim"],
+            1,
+            "no such stretch to cut; labels found: run",
+        ),
+        (["--timeline", "none.csv"], 1, "no such stretch to cut; all of it is none of the labels"),
         (["--timeline", "wrong.csv"], 1, "wrong.csv: stretch 1 has no start_s below its end_s"),
         (["--timeline", "gone.srt"], 1, "gone.srt: cannot be read"),
         (["--timeline", "list.txt"], 1, "timelines are read as .csv, .json, .srt, .vtt"),
@@ -109,6 +114,7 @@ def test_another_clip_adds_to_the_list(film, tmp_path, vipe):
 def test_one_line_for_what_cannot_be_cut(film, tmp_path, vipe, monkeypatch, arguments, code, said):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "late.csv").write_text("start_s;end_s;label\n5;6;run\n")
+    (tmp_path / "none.csv").write_text("start_s;end_s;label\n0;0.6;none of these\n")
     (tmp_path / "wrong.csv").write_text("start_s,end_s,label\n6,nan,run\n")
     got, _, err = vipe("snip", film, "--out", "cut", *arguments)
     assert (got, err.count("\n")) == (code, 1) and said in err
@@ -120,6 +126,20 @@ def test_timelines_are_read_as_they_are_written(tmp_path, suffix):
     own = [Stretch(0.5, 2.25, "a <b> & c", 0.75), Stretch(3600, 3601.5, None, 0.5)]
     write_captions(own, tmp_path / f"t.{suffix}")
     assert load_stretches(tmp_path / f"t.{suffix}") == own
+
+
+@pytest.mark.parametrize("text", ["hop", "hop,", "hop,0.25"])
+def test_a_confidence_that_is_not_stated_is_left_empty(film, tmp_path, vipe, text):
+    table = tmp_path / "own.csv"
+    table.write_text(f"start_s,end_s,label,confidence\n0,0.2,{text}\n")
+    code, out, err = vipe(
+        *("snip", film, "--timeline", table, "--out", tmp_path / "cut", "--json", "-")
+    )
+    assert code == 0, err
+    want = 0.25 if "0.25" in text else None
+    assert json.loads(out)["snippets"][0]["confidence"] == want
+    (row,) = csv.DictReader((tmp_path / "cut" / "manifest.csv").open())
+    assert row["confidence"] == (str(want) if want else "")
 
 
 @pytest.mark.parametrize(

@@ -367,6 +367,24 @@ def test_a_camera_that_starts_late_waits_and_then_runs_at_full_speed():
     assert Reel(tuple(takes), np.ones(60), 30).speeds(0) == pytest.approx(np.ones(60))
 
 
+@pytest.mark.parametrize(
+    ("mirrored", "space", "want"),
+    [
+        (False, 400, "a_rather_long_name.mp4"),
+        (True, 400, "a_rather_long_name.mp4 (mirrored)"),
+        (True, 180, " (mirrored)"),
+    ],
+)
+def test_a_narrow_caption_still_says_that_a_clip_is_mirrored(mirrored, space, want):
+    from vipecli.outputs.draw import text_width
+    from vipecli.outputs.synced import _named
+
+    take = Take(ClipSource(Path("a_rather_long_name.mp4")), np.zeros(2), mirrored=mirrored)
+    got = _named(take, 16, space)
+    assert got.endswith(want) and text_width(got, 16) <= space
+    assert ("…" in got) is (space < 400)
+
+
 def test_one_speed_of_b_in_video_terminal_and_page():
     """B takes half the time for the movement: played at half its speed, it is twice as fast."""
     from vipecli.alignment.time_map import speed

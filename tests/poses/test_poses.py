@@ -333,3 +333,13 @@ def test_a_small_person_is_followed_in_a_window(monkeypatch):
     middle = np.array([person[:, :2].mean(axis=0) for person in found])
     assert len(found) == len(looks) and (np.abs(middle - (755, 455)) < 30).all()
     assert sum(looks[1:]) < len(looks) / 6
+
+
+def test_poses_say_in_one_line_what_they_hold():
+    xy = np.zeros((3, 13, 2), np.float32)
+    xy[1] = np.nan
+    score = np.ones((3, 13), np.float32)
+    score[1] = 0
+    poses = Poses(xy, score, np.arange(3) / 10, (64, 48), "a.mp4")
+    want = "Poses(a.mp4; 3 frames, 2 with a person, 0.00-0.20 s, 64 x 48)"
+    assert repr(poses) == want

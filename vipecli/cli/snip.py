@@ -80,7 +80,8 @@ def snip(
     ]
     if not chosen:
         labels = sorted({one.label for one in found if one.label})
-        raise VipeError(f"{clip}: no such stretch to cut; labels found: {', '.join(labels) or '-'}")
+        seen = f"labels found: {', '.join(labels)}" if labels else "all of it is none of the labels"
+        raise VipeError(f"{clip}: no such stretch to cut; {seen}")
     with progress_bars() as bars:
         bar = bars.add_task(f"writing to {out.name}", total=len(chosen), unit="films")
         made = write_snippets(info, chosen, out, progress=lambda n: bars.advance(bar, n))

@@ -23,7 +23,7 @@ class Stretch:
     label
         None for none of the labels, or nobody in view.
     confidence
-        mean probability of the label.
+        mean probability of the label; NaN where a timeline from a file states none.
     """
 
     start_s: float

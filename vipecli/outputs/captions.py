@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from math import isnan
 from pathlib import Path
 
 from vipecli.errors import VipeError
@@ -41,13 +42,13 @@ def write_captions(stretches: Sequence[Stretch], path: Path) -> None:
 
 
 def as_rows(stretches: Sequence[Stretch]) -> list[dict[str, float | str | None]]:
-    """Plain numbers and strings; the label None for none of the labels."""
+    """Plain numbers and strings; None for none of the labels, and where nobody said how sure."""
     return [
         {
             "start_s": round(one.start_s, 3),
             "end_s": round(one.end_s, 3),
             "label": one.label,
-            "confidence": round(one.confidence, 4),
+            "confidence": None if isnan(one.confidence) else round(one.confidence, 4),
         }
         for one in stretches
     ]

@@ -58,12 +58,16 @@ def _stretch(path: Path, number: int, row: Mapping[str, Any]) -> Stretch:
     """One row, checked."""
     try:
         start, end = float(row["start_s"]), float(row["end_s"])
-        confidence = float(row.get("confidence") or 0)
+        sure = row.get("confidence")
+        known = sure not in (None, "")
+        confidence = float(sure) if known else 0.0
     except (KeyError, TypeError, ValueError, OverflowError):
         start = end = confidence = math.nan
+        known = False
     if not (0 <= start < end <= _LONGEST_S and 0 <= confidence <= 1):
         raise FormatError(f"{path}: stretch {number} has no start_s below its end_s, in seconds")
     label = one_line(str(row.get("label") or ""))[:_LONGEST_LABEL].removeprefix("'")
+    confidence = confidence if known else math.nan
     return Stretch(start, end, None if label in ("", NONE) else label, confidence)
 
 
@@ -100,7 +104,7 @@ def _subtitles(text: str) -> Iterator[Mapping[str, Any]]:
                 "start_s": _seconds(times[1]),
                 "end_s": _seconds(times[2]),
                 "label": _CONFIDENCE.sub("", label),
-                "confidence": int(sure[1]) / 100 if sure else 0,
+                "confidence": int(sure[1]) / 100 if sure else None,
             }
 
 

@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 
 import numpy as np
@@ -156,7 +157,7 @@ def _write_manifest(made: Sequence[Snippet], clip: Path, folder: Path) -> None:
             {
                 "file": file,
                 "label": table_cell(part.label or ""),
-                "confidence": round(part.confidence, 4),
+                "confidence": "" if isnan(part.confidence) else round(part.confidence, 4),
                 "source": source,
                 "start_s": round(part.start_s, 3),
                 "end_s": round(part.end_s, 3),

@@ -320,8 +320,7 @@ class _Caption:
         letter = chr(ord("A") + number)
         draw_text(image, letter, (left + side / 2, middle), font, BRIGHT, anchor="middle")
         space = width - side - 2.2 * font - text_width(self._clock(0), 0.9 * font, tabular=True)
-        title = self._take.title + (" (mirrored)" if self._take.mirrored else "")
-        label = elide(title, font, space)
+        label = _named(self._take, font, space)
         draw_text(image, label, (left + side + 0.5 * font, middle), font, BRIGHT)
 
     def picture(self, frame: int) -> np.ndarray:
@@ -344,6 +343,15 @@ class _Caption:
         if self._speeds is None:
             return text
         return f"{times_as_fast(float(self._speeds[frame]))} | {text}"
+
+
+def _named(take: Take, font: float, space: float) -> str:
+    """Name of a take in a width in pixels; a long one loses its middle, not that it is mirrored."""
+    tail = " (mirrored)" if take.mirrored else ""
+    left = space - text_width(tail, font)
+    if left < 3 * font:
+        return elide(take.title + tail, font, space)
+    return elide(take.title, font, left) + tail
 
 
 def _relative(speed: np.ndarray, reference: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ _SHAPES = {"times": (), "xy": (13, 2), "score": (13,)} | _OPTIONAL  # per frame
 _Item = TypeVar("_Item")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Poses:
     """Joints of one person, frame by frame.
 
@@ -102,6 +102,14 @@ class Poses:
     def __len__(self) -> int:
         """Return the number of frames, T."""
         return len(self.times)
+
+    def __repr__(self) -> str:
+        """One line: frames, those with somebody, time span, picture and file."""
+        span = f", {self.times[0]:.2f}-{self.times[-1]:.2f} s" if len(self) else ""
+        seen = int(np.isfinite(self.xy).all(-1).any(-1).sum())
+        width, height = self.size
+        name = f"{self.source}; " if self.source else ""
+        return f"Poses({name}{len(self)} frames, {seen} with a person{span}, {width} x {height})"
 
     @property
     def found(self) -> NDArray[np.bool_]:
