@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from vipecli.alignment.takes import Clip, Match
     from vipecli.embedding.clip import Recipe
 
-_DIFFERENCES = "Differences that exceed the uncertainty of both angles, degrees"
+_DIFFERENCES = (
+    "Differences that exceed the uncertainty of both angles, degrees; "
+    "more in B: against the rest of the movement"
+)
 _NONE = "No difference exceeds the uncertainty of both angles."
 TURNS_SHOWN = 12  # the rest is in the JSON
 
@@ -214,7 +217,7 @@ def _write_page(
     bar = bars.add_task(f"writing {out.name}", total=None, unit="frames")
     b = match.clip
     moments = (
-        (one.time_a, f"{one.angle}: A {one.a_deg:.0f}°, B {one.b_deg:.0f}°, {_signed(one)}")
+        (one.time_a, f"{one.angle}: A {one.a_deg:.0f}°, B {one.b_deg:.0f}°; {_signed(one)}")
         for one in found.moments
     )
     words = page_words(match)
@@ -294,8 +297,8 @@ def _ranges_facts(found: "Comparison") -> "Iterator[tuple[str, str]]":
 
 
 def _signed(one: "Moment") -> str:
-    """Difference and its uncertainty: +15° ± 6°."""
-    return f"{one.difference_deg:+.0f}° ± {one.std_deg:.0f}°"
+    """Difference and its uncertainty: +15° ± 6°, and against what."""
+    return f"{one.difference_deg:+.0f}° ± {one.std_deg:.0f}° against the rest of the movement"
 
 
 def _moments_table(found: "Comparison") -> Any:

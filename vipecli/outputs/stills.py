@@ -95,8 +95,9 @@ def _pair(one: Moment, own: Clip, match: Match, *, flip: bool) -> NDArray[np.uin
     left = _still(own, one.time_a, joints)
     right = _still(b, one.time_b, other)
     pair = np.full((_HEAD_PX + TILE_PX + _HEAD_PX, _PAIR_PX, 3), BACKGROUND, np.uint8)
-    title = f"{one.angle.capitalize()}: {one.difference_deg:+.0f}° ± {one.std_deg:.0f}°"
-    draw_text(pair, title, (4, _HEAD_PX / 2), 1.15 * _FONT_PX, BRIGHT)
+    size = f"{one.difference_deg:+.0f}° ± {one.std_deg:.0f}°"
+    title = f"{one.angle.capitalize()}: {size} against the rest of the movement"
+    draw_text(pair, title, (4, _HEAD_PX / 2), _FONT_PX, BRIGHT)
     rows = slice(_HEAD_PX, _HEAD_PX + TILE_PX)
     pair[rows, :TILE_PX], pair[rows, -TILE_PX:] = left, right[:, ::-1] if flip else right
     captions = (("A", own, one.time_a, one.a_deg), ("B", b, one.time_b, one.b_deg))
