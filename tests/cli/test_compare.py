@@ -44,7 +44,7 @@ def test_tables_and_files(compare, tmp_path):
     assert "Wrote csv.csv" in out and "Wrote report.html" in out
     assert "Compared: A 0.00 - 2.47 s (2.47 s), B " in out
     assert "against the rest of the movement" in " ".join(out.split())
-    listed = out.split("exceed the uncertainty")[1].split("─\n")[1]
+    listed = out.split("exceed the uncertainty")[1].split("─ \n")[1]
     largest = listed.split("\n")[0]
     assert largest.split()[:2] == ["right", "elbow"]
     assert float(largest.split()[2]) == pytest.approx(1.5, abs=0.2)
