@@ -7,8 +7,31 @@ from typing import BinaryIO
 
 _SEGMENT = 0x18538067  # identifier of what a Matroska file holds
 _EBML = b"\x1aE\xdf\xa3"
+_SHORT_BY_S = 0.5  # a clip that ends this much before its stated end was cut off
+_SHORT_STEPS = 1.5  # the same, in frames, where its structure says that it is not whole
 _UNKNOWN_SIZES = (0, 0xFFFFFFFF)  # of a RIFF chunk that was never filled in
 _TAG_BYTES = 11  # header of a tag of Flash video
+
+
+def is_cut_off(path: Path, stated_s: float, missing_s: float, step_s: float) -> bool:
+    """Whether a file ends before it should: by its structure, or long before its stated end.
+
+    Parameters
+    ----------
+    path
+        the file.
+    stated_s, missing_s
+        length that its header states, and how much of it could not be read, seconds.
+    step_s
+        between frames.
+    """
+    if missing_s <= _SHORT_STEPS * step_s:
+        return False
+    try:
+        whole = is_whole(path)
+    except OSError:
+        whole = None
+    return whole is False or (whole is None and missing_s > max(_SHORT_BY_S, 0.02 * stated_s))
 
 
 def is_whole(path: Path) -> bool | None:

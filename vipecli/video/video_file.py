@@ -20,7 +20,7 @@ from vipecli.video.container import Media, open_media
 from vipecli.video.decode import MOST_PIXELS, Progress, decode, rate
 from vipecli.video.decoded import Make, Picture, View
 from vipecli.video.info import VideoInfo
-from vipecli.video.integrity import is_whole
+from vipecli.video.integrity import is_cut_off
 from vipecli.video.orientation import Orientation, has_more_pixels
 from vipecli.video.source import ClipSource
 from vipecli.video.survey import survey
@@ -31,8 +31,6 @@ SAME_S = 1e-6
 _CLOCK_JUMP_S = 0.25  # times that fall back by more start a new count (joined transport streams)
 _JUMP_STEPS = 8.0  # and by more frames than are reordered in a stream without presentation times
 _SMALLEST_STEP_S = 1e-4  # between frames whose timestamps do not increase
-_SHORT_BY_S = 0.5  # a clip that ends this much before its stated end was cut off
-_SHORT_STEPS = 1.5  # the same, in frames, where its structure says that it is not whole
 _ASPECT_LIMIT = 4.0  # wider or narrower pixels than this are a damaged header
 _JOINED = ("mpegts", "mpeg")  # formats of files that can be put behind each other
 _PARTLY_TIMED = "mpeg"  # program streams: after seeking, times are guesses
@@ -389,9 +387,7 @@ def _report_damage(info: VideoInfo | None, media: Media, clock: _Clock, progress
         return
     stated = max(info.duration_s or 0.0, media.video.frames * clock.step_s)
     read_s = clock.reached_s(progress)
-    whole = is_whole(info.path)
-    least_s = _SHORT_STEPS * clock.step_s if whole is False else max(_SHORT_BY_S, 0.02 * stated)
-    if stated - read_s > least_s and not whole:
+    if is_cut_off(info.path, stated, stated - read_s, clock.step_s):
         info.source.warn(f"cut off; read {read_s:.1f} of {stated:.1f} s")
     elif progress.damaged:
         damaged = progress.damaged
