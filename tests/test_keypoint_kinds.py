@@ -346,6 +346,21 @@ def test_12_coordinates_from_minus_one_to_one(tmp_path):
     read(folder, joint_map=SIZE)
 
 
+def test_12_a_frame_that_is_cut_off_costs_no_other(tmp_path):
+    """Before: the whole folder was refused, as a killed run of OpenPose leaves it."""
+    save_poses(POSES, tmp_path / "a", format="openpose")
+    files = sorted((tmp_path / "a").iterdir())
+    files[7].write_text('{"people": [{"pose_keypoints_2d": ["x"]}]}')
+    files[-1].write_text(files[-1].read_text()[:40])
+    with pytest.warns(VideoWarning, match=r"a: 2 of 20 frames could not be read .*: \w+_0+7_key"):
+        found = load_scene(tmp_path / "a", joint_map=SIZE).choose()
+    assert np.flatnonzero(~found.found).tolist() == [7, 19]
+    for file in files:
+        file.write_text("{")
+    with pytest.raises(FormatError, match=r"0_keypoints\.json: not a JSON file, or cut off"):
+        load_scene(tmp_path / "a")
+
+
 def test_12_shares_from_zero_to_one_stay_what_they_are(tmp_path):
     head = ",".join(f"{joint}_x,{joint}_y" for joint in JOINTS)
     rows = [",".join(f"{v:.6f}" for v in (XY[n] / POSES.size).ravel()) for n in range(FRAMES)]

@@ -1,5 +1,6 @@
 """Readers of keypoints in JSON: each recognises its own kind by the content."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -157,12 +158,14 @@ def is_openpose_folder(path: Path) -> bool:
 def read_openpose_folder(path: Path) -> KeypointTable:
     """Rows of a folder with one ``..._000000000012_keypoints.json`` per frame.
 
+    Frames whose files are damaged, as a killed run leaves the last one, are missing ones.
+
     Raises
     ------
     FormatError
-        if a file is damaged, or there are too many of them.
+        if all files are damaged, or there are too many of them.
     """
-    table, total = KeypointTable("openpose"), 0
+    table, total, damaged = KeypointTable("openpose"), 0, []
     files = [file for file in path.iterdir() if _FRAME_FILE.match(file.name)]
     if len(files) > _MOST_FILES:
         raise FormatError(f"{path}: more than {_MOST_FILES:,} frames")
@@ -175,9 +178,21 @@ def read_openpose_folder(path: Path) -> KeypointTable:
         if total > 4 * MOST_BYTES:
             raise FormatError(f"{path}: more than {4 * MOST_BYTES >> 20} MB; split it")
         try:
-            _add_people(table, number, read_json(file, at_most=_FOLDER_FILE_BYTES))
+            data = read_json(file, at_most=_FOLDER_FILE_BYTES)
+        except FormatError as exc:
+            damaged.append(exc)
+            continue
+        try:
+            _add_people(table, number, data)
         except (ValueError, TypeError, LookupError, AttributeError) as exc:
-            raise FormatError(f"{file}: not a frame of OpenPose, or damaged ({exc})") from exc
+            damaged.append(FormatError(f"{file}: not a frame of OpenPose, or damaged ({exc})"))
+    if len(damaged) == len(files):
+        raise damaged[0]
+    if damaged:
+        reason = str(damaged[0]).removeprefix(f"{path}{os.sep}")
+        table.remarks.append(
+            f"{len(damaged)} of {len(files)} frames could not be read and were left out: {reason}"
+        )
     return table
 
 
