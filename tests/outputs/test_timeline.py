@@ -12,7 +12,7 @@ import pytest
 from tests.media import make_video
 from vipecli.errors import VipeError
 from vipecli.outputs.reel import Mark, Reel, Take
-from vipecli.outputs.timeline import write_timeline
+from vipecli.outputs.timeline import check_timeline, write_timeline
 from vipecli.poses.poses import Poses
 from vipecli.video.piecewise import linear_segments
 from vipecli.video.source import ClipSource
@@ -258,6 +258,14 @@ def test_what_an_edl_cannot_hold(tmp_path):
         with pytest.raises(VipeError, match=r"\.otio"):
             write_timeline(shown, tmp_path / out)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_edl_of_three_clips_is_refused_before_the_work():
+    clips = [Path(f"{name}.mp4") for name in "abc"]
+    check_timeline(Path("x.edl"), *clips[:2])
+    check_timeline(Path("x.otio"), *clips)
+    with pytest.raises(VipeError, match=r"one picture track.*\.otio"):
+        check_timeline(Path("x.edl"), *clips)
 
 
 @pytest.mark.parametrize("tolerance", [0.001, 0.05, 1.0])

@@ -28,6 +28,7 @@ RATES = (24000 / 1001, 24, 25, 30000 / 1001, 30, 48, 50, 60000 / 1001, 60)
 
 _SPEED_OF_STILLS = 0.01  # slower segments are stills
 _EDL_STARTS_H = 1  # hour at which the record of an EDL starts, as usual
+_ONE_TRACK = "an EDL has one picture track; for several warped clips write an .otio"
 _REEL = "AX"  # an EDL's name for material that is no tape
 
 
@@ -57,10 +58,13 @@ def check_timeline(out: Path, *inputs: Path) -> None:
     Raises
     ------
     VipeError
-        if the extension is not known, or the file cannot be written there.
+        if the extension is not known, an EDL cannot hold so many clips, or the file cannot be
+        written there.
     """
     if out.suffix.lower() not in TIMELINES:
         raise VipeError(f"{out}: timelines are written as {' or '.join(TIMELINES)}")
+    if out.suffix.lower() == ".edl" and len(inputs) > 2:
+        raise VipeError(f"{out}: {_ONE_TRACK}")
     check_output(out, *inputs)
 
 
@@ -221,9 +225,7 @@ def _warped(reel: Reel, out: Path) -> Take:
     """The one take that is warped onto another."""
     still = [bool(np.abs(reel.speeds(i) - 1).max() < 0.02) for i in range(len(reel.takes))]
     if len(reel.takes) != 2 or not any(still):
-        raise VipeError(
-            f"{out}: an EDL has one picture track; for several warped clips write an .otio"
-        )
+        raise VipeError(f"{out}: {_ONE_TRACK}")
     return reel.takes[1 - reel.reference if still[reel.reference] else reel.reference]
 
 
