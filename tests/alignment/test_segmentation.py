@@ -48,6 +48,15 @@ def test_what_comes_back_less_than_twice_is_no_repetition(clip):
     assert find_repetitions(clip) == []
 
 
+def test_the_ways_of_a_single_squat_are_not_two_excursions_from_its_lowest_pose():
+    """It fills the clip: down in 1 s, held for 1.5 s, up in 1 s."""
+    times = np.arange(105) / 30
+    depth = np.interp(times, [0.0, 1.0, 2.5, 3.4], [0, 1, 1, 0])
+    mean = np.stack([depth, depth**2, 0 * depth], axis=1).astype(np.float32)
+    clip = Embeddings(mean, np.full_like(mean, 0.1), times, "m:1", (5.0, 2.5))
+    assert find_repetitions(clip) == []
+
+
 def test_missing_frames_are_bridged():
     clip = bumps([(1, 3), (4, 6), (7, 9)], 10)
     clip.mean[50:54] = np.nan

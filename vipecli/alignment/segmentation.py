@@ -147,10 +147,18 @@ def _excursions(path: np.ndarray, rest: int, rate: float) -> _Candidate | None:
 
 
 def _above(distance: np.ndarray, low: float, high: float) -> list[tuple[int, int]]:
-    """Runs of frames above `low` that reach `high`."""
+    """Runs of frames above `low` that reach `high`, and lead there and back.
+
+    At the ends of the clip a run may be cut, but not so far out that one of its ways is missing: of
+    a single squat the ways down and up are no two excursions from its lowest pose.
+    """
     edges = np.flatnonzero(np.diff(np.concatenate([[False], distance > low, [False]]).astype(int)))
     runs = edges.reshape(-1, 2)
-    return [(int(i), int(j)) for i, j in runs if distance[i:j].max() >= high]
+    return [
+        (int(i), int(j))
+        for i, j in runs
+        if distance[i:j].max() >= high > max(distance[i], distance[j - 1])
+    ]
 
 
 def phase_distances(paths: Sequence[np.ndarray]) -> np.ndarray:
