@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.bodies import waving
+from tests.conftest import ROOT
 from tests.sequence.test_gap_filling import bert
 from vipecli.embedding.embed import Model
 from vipecli.evaluate import sequences
@@ -67,6 +68,22 @@ def test_the_command_measures_what_comes_along(tmp_path, vipe):
     assert found["model"]["PoseBERT"].startswith("posebert:")
     assert {row["method"] for row in found["nearest"]} >= {"prvipe", "PoseBERT", "PoseBERT, 3D"}
     assert all(row["clips"] == 1 and row["posebert"] > 0 for row in found["gaps"])
+
+
+def test_alignments_with_a_gap_in_each_clip(tmp_path, vipe):
+    clips = ROOT / "examples" / "clips" / "squat"
+    truth = json.loads((clips.parent / "truth.json").read_text())
+    chosen = {name: clip for name, clip in truth.items() if clip["label"] == "squat"}
+    (tmp_path / "squat").symlink_to(clips)
+    (tmp_path / "truth.json").write_text(json.dumps(chosen))
+    result = tmp_path / "r.json"
+    code, _, err = vipe("evaluate", "sequence", "--aligned", tmp_path, "--json", result)
+    assert code == 0, err
+    rows = {row["method"]: row for row in json.loads(result.read_text())["aligned"]}
+    ways = {"hidden, left open", "hidden, straight lines", "hidden, PoseBERT"}
+    assert rows.keys() == ways | {"nobody hidden"}
+    errors = {way: row["mean_frames"] for way, row in rows.items()}
+    assert errors["nobody hidden"] < 5 and len(set(errors.values())) == 4
 
 
 def test_the_command_wants_something_to_measure(tmp_path, vipe):

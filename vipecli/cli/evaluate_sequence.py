@@ -153,10 +153,11 @@ def _on_film(berts: "dict[str, PoseBert]", film: Path) -> list[dict[str, Any]]:
 def _on_clips(bert: "PoseBert", clips: list[Path], seed: int) -> list[dict[str, Any]]:
     from vipecli.cli.evaluate_inputs import read_takes, stage_bars
     from vipecli.embedding.model import Model
+    from vipecli.engine import Local
     from vipecli.evaluate.alignment import pairs
     from vipecli.evaluate.sequences import aligned_with_gaps
 
     with stage_bars() as bar:
-        takes = read_takes(clips, "largest", None, bar)
+        takes = read_takes(clips, "largest", None, bar, Local())
         tick = bar("alignments", len(list(pairs(takes))), "pairs")
         return aligned_with_gaps(takes, bert, Model.load(), seed=seed, progress=tick)
