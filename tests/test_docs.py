@@ -127,7 +127,7 @@ def test_the_distribution_is_vipecli_everywhere():
 def test_the_check_runs_the_readmes_second_command():
     block = README.split("<!-- second command -->\n```sh\n")[1].split("```")[0]
     assert block.count("\n") == 1
-    assert block.rstrip().endswith(".venv/bin/pytest")
+    assert block.rstrip().endswith(".venv/bin/pytest -n auto")
     assert "block second" in (ROOT / ".ci" / "run").read_text()
 
 

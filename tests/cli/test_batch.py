@@ -62,7 +62,7 @@ def test_failures_and_damage_are_logged_line_by_line(folder, vipe, tmp_path):
     records = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     frames, cut, broken = sorted(records, key=lambda one: one["video"])
     assert frames == {"video": str(folder / "frames"), "warning": frames["warning"]}
-    assert "1 frames are missing" in frames["warning"]
+    assert "1 frame is missing" in frames["warning"]
     assert (cut["video"], cut["error"]) == (str(folder / "walk" / "6.mp4"), "VideoError")
     assert broken["message"].startswith(str(folder / "walk" / "broken.mp4"))
     assert "2 of 9 clips failed" in err
