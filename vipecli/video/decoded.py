@@ -1,6 +1,7 @@
 """From a decoded frame to an upright picture of a size: in colours, or as videos store it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -14,7 +15,8 @@ from vipecli.video.planes import Planes
 
 _HD_LINES = 720  # from here on a file that names no colour matrix means BT.709
 _UNNAMED, _NOT_STATED = 2, 0  # numbers of FFmpeg: colour matrix, range of luma
-_CONVERTED = (0, 1, 4, 5, 6, 7, 9)  # colour matrices that swscale knows, by ITU-T H.273; 0 = RGB
+_BT709, _BT2020 = 1, 9  # colour matrices, by ITU-T H.273
+_CONVERTED = (0, 1, 4, 5, 6, 7, 9)  # colour matrices that swscale knows; 0 = RGB
 _SAME_SHAPE = 0.01  # aspects that differ by less are the same but for rounding
 _BLACK = (0, 0, 0)
 
@@ -65,11 +67,11 @@ Make = Callable[["av.VideoFrame", View], Picture]
 
 def as_picture(frame: "av.VideoFrame", view: View, pixels: str = "bgr24") -> np.ndarray:
     """Upright picture, BGR or RGB, from a decoded frame."""
-    if hdr.is_wide(frame):
-        image = frame.to_ndarray(format="rgb48le", **_scaled(frame, view))
+    wide = hdr.is_wide(frame)
+    with _known_matrix(frame):
+        image = frame.to_ndarray(format="rgb48le" if wide else pixels, **_scaled(frame, view))
+    if wide:
         image = hdr.as_standard(image, frame, rgb=pixels == "rgb24")
-    else:
-        image = frame.to_ndarray(format=pixels, **_scaled(frame, view))
     image = np.ascontiguousarray(view.orientation.apply(image))  # the decoder pads its rows
     if view.inner == view.size:
         return image
@@ -83,13 +85,14 @@ def as_planes(frame: "av.VideoFrame", view: View) -> Planes:
     if hdr.is_wide(frame):
         return Planes.of(as_picture(frame, view))
     plain = frame.format.name == "yuv420p" and frame.color_range == _NOT_STATED
-    frame = frame.reformat(
-        format="yuv420p",
-        dst_colorspace="ITU709",
-        src_color_range="MPEG" if plain else None,
-        dst_color_range="MPEG",
-        **_scaled(frame, view),
-    )
+    with _known_matrix(frame):
+        frame = frame.reformat(
+            format="yuv420p",
+            dst_colorspace="ITU709",
+            src_color_range="MPEG" if plain else None,
+            dst_color_range="MPEG",
+            **_scaled(frame, view),
+        )
     planes = Planes.of_frame(frame)
     if view.orientation != AS_STORED:
         planes = planes.oriented(view.orientation)
@@ -106,20 +109,22 @@ def _scaled(frame: "av.VideoFrame", view: View) -> dict[str, object]:
     return {
         "width": width,
         "height": height,
-        "src_colorspace": _matrix(frame),
         "interpolation": "AREA" if width < frame.width else "BICUBIC",
     }
 
 
-def _matrix(frame: "av.VideoFrame") -> str | None:
-    """Colour matrix to convert a frame with, in the words of PyAV; None = the one that it states.
+@contextmanager
+def _known_matrix(frame: "av.VideoFrame") -> Iterator[None]:
+    """Have a frame state a colour matrix that swscale knows: its own, or the nearest one.
 
-    The nearest one in place of those that swscale does not know.
+    As an attribute of the frame, since PyAV 17 takes no BT.2020 as a parameter.
     """
-    if frame.colorspace in _CONVERTED:
-        return None
-    if hdr.primaries(frame) == hdr.BT2020:
-        return "BT2020"
-    if frame.colorspace == _UNNAMED and frame.height < _HD_LINES:
-        return None
-    return "ITU709"
+    stated = frame.colorspace
+    if stated not in _CONVERTED and hdr.primaries(frame) == hdr.BT2020:
+        frame.colorspace = _BT2020
+    elif stated not in _CONVERTED and (stated != _UNNAMED or frame.height >= _HD_LINES):
+        frame.colorspace = _BT709
+    try:
+        yield
+    finally:
+        frame.colorspace = stated
