@@ -16,6 +16,7 @@ from tests.footage import (
     HEVC,
     MPEG2,
     OPEN,
+    SIZE,
     TILES,
     X264,
     Maker,
@@ -47,6 +48,19 @@ from tests.footage import (
     with_another_length,
     with_tracks,
     written,
+)
+from tests.footage_headers import (
+    begun_later,
+    bordered,
+    counted_from_its_second,
+    edited,
+    in_avi_of_slots,
+    jpeg_in_tiff,
+    of_three_fields,
+    turned_by,
+    with_aperture,
+    with_pixel_crop,
+    with_ticks,
 )
 from vipecli.errors import VideoError
 from vipecli.video import container
@@ -222,6 +236,7 @@ FLIPPED = {0: "grkb", 90: "kgbr", 180: "bkrg", 270: "rbgk"}
 OLD = ["rgbk", "kbgr", "kbgr", "rgbk", "brkg", "brkg", "gkrb", "gkrb"]
 SHOWN = ["rgbk", "grkb", "kbgr", "bkrg", "rbgk", "brkg", "kgbr", "gkrb"]
 NOISE = list(np.random.default_rng(0).integers(0, 255, (COUNT, 96, 128, 3), np.uint8))
+LIVE = {"form": "matroska", "muxer": {"live": "1"}, "streamed": True}
 ALL = f"{COUNT} frames, {1 / FPS:.4f} s each"
 JOINED = f"{2 * COUNT} frames, {1 / FPS:.4f} s each"
 
@@ -269,6 +284,43 @@ KINDS = {
         {"an animated WebP, which cannot be read"}, "no picture in it can be decoded",
     ),
     "1 animated PNG": Kind(animated("a.png"), lambda clip: said(clip)[:2], (9, 9)),
+    "1 turned by an odd angle": Kind(
+        turned_by(30), lambda clip: said(clip)[2], "is to b", "nothing said"
+    ),
+    "1 JPEG in TIFF": Kind(
+        jpeg_in_tiff, lambda clip: refused(clip) - {"read"},
+        {"a TIFF compressed as JPEG, which cannot be read"}, "a black picture",
+    ),
+    "1 clean aperture": Kind(
+        with_aperture(video("a.mp4", images=bordered(), options=CLOSED)), cuts, ALL,
+        "with its border",
+    ),
+    "1 clean aperture, its size": Kind(
+        with_aperture(video("a.mp4", images=bordered(), options=CLOSED)), size_and_count,
+        (*SIZE, COUNT), (160, 112, COUNT),
+    ),
+    "1 cropped in Matroska": Kind(
+        with_pixel_crop(video("a.mkv", images=bordered(), **LIVE)), cuts, ALL, "with its border"
+    ),
+    "2 a gap between edits": Kind(
+        edited(video("a.mp4", options=CLOSED), (0.5, 2 / 30, 1), (0.5, -1, 1), (0.5, 17 / 30, 1)),
+        lambda clip: said(clip)[2], "its edi", "nothing said",
+    ),
+    "2 an edit that holds a frame": Kind(
+        edited(video("a.mp4", options=CLOSED), (1, 2 / 30, 0), (2, 2 / 30, 1)),
+        lambda clip: said(clip)[2], "its edi", "nothing said",
+    ),
+    "2 an edit that trims": Kind(
+        edited(video("a.mp4", options=CLOSED), (1, 17 / 30, 1)), said, (30, 30, "")
+    ),
+    "2 bare MPEG-2 of three fields": Kind(
+        of_three_fields(video("a.m2v", "mpeg2video", MPEG2)), clock, (23.92, 2.51, 2.48),
+        (30, 2.5, 2),
+    ),
+    "2 bare Motion JPEG": Kind(
+        video("a.mjpeg", "mjpeg", form="mjpeg", pix_fmt="yuvj420p"), said,
+        (COUNT, COUNT, "states "), (COUNT, COUNT, ""),
+    ),
     "2 MP4, open GOP": Kind(video("a.mp4", options=OPEN), cuts, ALL),
     "2 MP4, open GOP, HEVC": Kind(video("a.mp4", "libx265", HEVC), cuts, ALL),
     "2 transport stream": Kind(video("a.ts", options=CLOSED), cuts, ALL, "a GOP lost"),
@@ -398,6 +450,10 @@ KINDS = {
     "4 AVI, MPEG-4 with B-frames": Kind(
         video("a.avi", "mpeg4", MPEG2), steps, (0.0333, 0.0333)
     ),
+    "4 MPEG-2 copied into MOV, its first packet apart": Kind(
+        counted_from_its_second("a.mov", "mpeg2video", MPEG2), cuts, ALL, "steps of 0.0001 s"
+    ),
+    "4 AVI of two places for each frame": Kind(in_avi_of_slots, clock, (30, 2, 2), (60, 1.98, 2)),
     "5 HLG": Kind(in_hdr("arib-std-b67"), like_standard, True, False),
     "5 PQ": Kind(in_hdr("smpte2084"), like_standard, True, False),
     **{
@@ -484,6 +540,25 @@ KINDS = {
         cut_short(video("a.avi", images=NOISE), 0.5), lambda clip: said(clip)[2], "cut off",
         "damaged",
     ),
+    "7 cut before an open GOP, Matroska": Kind(
+        begun_later("a.mkv", video("b.mp4", "libx265", HEVC), 20), said, (COUNT - 15,) * 2 + ("",),
+        (COUNT - 15, COUNT - 11, ""),
+    ),
+    **{
+        f"7 {name}, {share}": Kind(
+            cut_short(video(name, codec, images=NOISE, pix_fmt=pix_fmt, **more), share),
+            lambda clip: said(clip)[2], "" if share == 1 else "cut off", "",
+        )
+        for name, codec, pix_fmt, more in (
+            ("a.gif", "gif", "rgb8", {}),
+            ("a.y4m", "rawvideo", "yuv420p", {"form": "yuv4mpegpipe"}),
+            ("a.ivf", "libvpx-vp9", "yuv420p", {}), ("a.ts", "libx264", "yuv420p", {}),
+        )
+        for share in (0.93, 1)
+    },
+    "7 IVF that counts ticks": Kind(
+        with_ticks(video("a.ivf", "libvpx-vp9")), said, (COUNT, COUNT, ""), (COUNT, 6000, "cut off")
+    ),
     "8 timecode": Kind(
         video("a.mov", setup=lambda stream: stream.metadata.update(timecode="10:20:30:15")),
         start_timecode, ("10:20:30:15", 30), "not read",
@@ -510,6 +585,9 @@ KINDS = {
     "9 two cameras": Kind(
         frames(*(f"cam{c}_{i:03d}.png" for c in (1, 2) for i in (1, 2, 4))), places,
         ([0, 1, 2], [0, 1, 3]), ([0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 5]),
+    ),
+    "9 accents in two spellings": Kind(
+        frames("é_1.png", "é_2.png", "e\u0301_3.png"), places, ([0, 1, 2],) * 2, ([0, 1],) * 2
     ),
     "9 three sequences": Kind(
         frames(*(f"{c}{i}.png" for c in "abc" for i in (1, 2, 3))), places,

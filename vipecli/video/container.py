@@ -11,6 +11,7 @@ import av
 
 from vipecli.errors import VideoError
 from vipecli.video import streams
+from vipecli.video.headers import Header, read_header
 
 FORMATS = (
     *("asf", "avi", "dv", "flv", "gxf", "live_flv", "matroska", "mov", "mpeg", "mpegts"),
@@ -34,6 +35,8 @@ PICTURES = {
 
 _COLOURS = ("color_primaries", "color_trc", "colorspace")  # attributes of contexts and frames
 _UNNAMED = 2  # number of what is not stated
+_OF_SLOTS = "avi"  # counts places for frames, of which some may be empty
+_OF_TICKS = "ivf"  # programs state its length in frames, or in ticks of a clock
 _PERHAPS_UNTIMED = ("mov,mp4,m4a,3gp,3g2,mj2", "mxf")
 """Formats that hold bare streams without times of display, if a program copied them carelessly."""
 
@@ -97,15 +100,23 @@ class Media:
         return self._video
 
     @cached_property
+    def header(self) -> Header:
+        """What the header says of the video stream, besides what FFmpeg passes on."""
+        place = [stream.index for stream in self.container.streams.video].index(self.video.index)
+        return read_header(self.path, self.video.id, place)
+
+    @cached_property
     def stated_shape(self) -> tuple[int, int, float]:
-        """Width and height of a stored frame, and width over height of a pixel.
+        """Width and height of a frame, without what is cropped; width over height of a pixel.
 
         As they are when the file is opened: at its beginning.
         """
         context = self.video.codec_context
         if context is None:
             return 0, 0, 1.0
-        return context.width, context.height, float(context.sample_aspect_ratio or 1)
+        left, top, right, bottom = self.header.crop
+        width, height = context.width - left - right, context.height - top - bottom
+        return width, height, float(context.sample_aspect_ratio or 1)
 
     @cached_property
     def stated_colours(self) -> dict[str, int]:
@@ -118,6 +129,19 @@ class Media:
         return {name: number for name, number in stated.items() if number != _UNNAMED}
 
     @property
+    def stated_frames(self) -> int:
+        """Number of frames that the header states; 0 if it does not."""
+        stream, name = self.video, self.container.format.name
+        if name == _OF_SLOTS and stream.average_rate and stream.guessed_rate:
+            return round(stream.frames * stream.guessed_rate / stream.average_rate)
+        return stream.frames if self.states_length else 0
+
+    @property
+    def states_length(self) -> bool:
+        """Whether the length that the header states is in a unit that is known."""
+        return self.container.format.name != _OF_TICKS
+
+    @property
     def is_untimed(self) -> bool:
         """Whether packets carry no times: a bare stream, as an encoder gives it."""
         return bool(self.container.format.flags & av.format.Flags.no_timestamps.value)
@@ -125,10 +149,10 @@ class Media:
     @cached_property
     def is_timed_by_decoding(self) -> bool:
         """Whether packets carry the times of decoding alone, not those of display."""
-        if self.container.format.name not in _PERHAPS_UNTIMED:
-            return self.container.format.name == "avi"
-        context = self.video.codec_context
+        name, context = self.container.format.name, self.video.codec_context
         is_reordered = bool(context and context.has_b_frames)
+        if name not in _PERHAPS_UNTIMED:
+            return name == "avi" or (name == "asf" and is_reordered)
         return is_reordered and streams.lacks_display_times(self.video.index, self._again)
 
     @property

@@ -13,7 +13,8 @@ from av.stream import Disposition
 from vipecli.errors import VideoError
 from vipecli.video.container import Media
 from vipecli.video.info import FOLDER_FPS
-from vipecli.video.survey import survey
+from vipecli.video.orientation import is_jpeg_in_tiff
+from vipecli.video.survey import Survey, survey
 
 MOST_PIXELS = 52_000_000
 """In one picture; a header that claims more is refused before memory is set aside for it."""
@@ -23,6 +24,9 @@ _MOST_ANIMATED = 1 << 24  # pixels of formats in which a few bytes make a pictur
 _ANIMATED = ("gif", "apng")
 _UNNAMED = 2  # number of a property of colour that is not stated
 _MOST_FPS = 1000  # of frames; so many ticks per second are those of a clock
+_SAME_RATE = 0.02  # by which an average may differ from a rate that is kept
+_OF_FIELDS = "mpegvideo"  # format whose frames may be shown for two fields or three
+_WITHOUT_RATE = ("av1", "h264", "hevc", "m4v", "mjpeg", "obu", "vc1", "vvc")
 _MANY_PIXELS = 1 << 24  # from here on one picture is decoded at a time: each thread holds some
 
 
@@ -51,18 +55,34 @@ class Progress:
 def rate(media: Media) -> Fraction:
     """Frames per second: the average, or the encoder's figure where there are no timestamps.
 
-    FFmpeg gives ticks of the clock for frames where it knows no better: then they are counted.
+    FFmpeg gives ticks of the clock for frames where it knows no better, and the average of an AVI
+    counts places that are empty. Frames of a bare MPEG-2 stream may be shown for three fields, as
+    films are on NTSC discs.
     """
-    stream = media.video
+    stream, kind = media.video, media.container.format.name
     ticks = 1 / stream.time_base if stream.time_base else 0
     stated = [stream.average_rate, stream.guessed_rate]
-    for one in stated[::-1] if media.is_untimed else stated:
+    found = survey(media) if kind in (_OF_FIELDS, "avi") else None
+    for one in stated[::-1] if media.is_untimed or kind == "avi" else stated:
         if one and not (one == ticks and one > _MOST_FPS):
-            return one
-    found = survey(media)
+            counted = _counted_rate(found) or one
+            return one if abs(counted / one - 1) < _SAME_RATE else counted
+    return _counted_rate(survey(media)) or Fraction(FOLDER_FPS)
+
+
+def _counted_rate(found: Survey | None) -> Fraction | None:
+    """Frames per second by their number; None if it is not known."""
     if found and found.length_s > 0 and found.frames > 1:
         return Fraction((found.frames - 1) / found.length_s).limit_denominator(1001)
-    return Fraction(FOLDER_FPS)
+    return None
+
+
+def assumed_rate(media: Media) -> float | None:
+    """Frames per second that FFmpeg assumes of a bare stream; None if the file states them."""
+    if not media.is_untimed or media.container.format.name not in _WITHOUT_RATE:
+        return None
+    context = media.video.codec_context
+    return None if context is None or context.framerate else float(rate(media))
 
 
 def check_size(media: Media) -> None:
@@ -71,7 +91,7 @@ def check_size(media: Media) -> None:
     Raises
     ------
     VideoError
-        if there is no decoder for them, they are too large, or stored in tiles.
+        if there is no decoder for them, they are too large, or stored in tiles or as JPEG in TIFF.
     """
     context = media.video.codec_context
     if media.video.disposition & Disposition.dependent:
@@ -81,6 +101,10 @@ def check_size(media: Media) -> None:
     if context is None:
         raise VideoError(
             f"{media.path}: its pictures are of a kind that cannot be decoded; convert it to H.264"
+        )
+    if context.name == "tiff" and is_jpeg_in_tiff(media.path):
+        raise VideoError(
+            f"{media.path}: a TIFF compressed as JPEG, which cannot be read; save as PNG"
         )
     bits = context.format.bits_per_pixel if context.format else 24
     most = min(MOST_PIXELS, 8 * _MOST_BYTES // max(bits, 1))
@@ -119,6 +143,8 @@ def decode(media: Media, progress: Progress) -> Iterator["av.VideoFrame"]:
             context.thread_count = 1
         stream.thread_type = "AUTO"
     frames = _timed(media, _decoded(media, progress), progress)
+    if any(media.header.crop):
+        frames = _cropped(media, frames)
     for frame in frames:
         if frame.interlaced_frame:
             yield from _deinterlaced(chain([frame], frames), stream)
@@ -176,16 +202,36 @@ def _timed(
 
     What the stream itself says of colours counts first.
     """
-    colours = media.stated_colours
+    colours, shown = media.stated_colours, 0
     for number, frame in enumerate(frames):
         for name, value in colours.items():
             if getattr(frame, name) == _UNNAMED and not frame.format.is_rgb:
                 setattr(frame, name, value)
-        if media.is_untimed:
+        if media.is_untimed and media.container.format.name == _OF_FIELDS:
+            base = frame.time_base or media.video.time_base
+            frame.pts, shown = shown, shown + (frame.duration or round(1 / rate(media) / base))
+        elif media.is_untimed:
             frame.pts, frame.time_base = number, 1 / rate(media)
         elif progress.pending:  # as many frames as packets: sorted, their times are those shown
             frame.pts = heapq.heappop(progress.pending)
         yield frame
+
+
+def _cropped(media: Media, frames: Iterable["av.VideoFrame"]) -> Iterator["av.VideoFrame"]:
+    """Frames without what the container says is not to be shown of them."""
+    left, top, right, bottom = media.header.crop
+    context, graph, made = media.video.codec_context, None, None
+    stored = context.width, context.height
+    for frame in frames:
+        shape = (frame.width, frame.height, frame.format.name)
+        if shape[:2] != stored:  # the rest of a file whose pictures change
+            yield frame
+            continue
+        if graph is None or made != shape:
+            size = f"{stored[0] - left - right}:{stored[1] - top - bottom}:{left}:{top}"
+            graph = _filtering(frame.time_base or media.video.time_base, *shape, "crop", size)
+            made = shape
+        yield from _through(graph, frame)
 
 
 def _deinterlaced(
@@ -198,16 +244,20 @@ def _deinterlaced(
             if graph is not None:
                 yield from _through(graph, None)
             shape = (frame.width, frame.height, frame.format.name)
-            graph = _deinterlacer(frame.time_base or stream.time_base, *shape)
+            base = frame.time_base or stream.time_base
+            graph = _filtering(base, *shape, "yadif", "deint=interlaced")
         yield from _through(graph, frame)
     if graph is not None:
         yield from _through(graph, None)
 
 
-def _deinterlacer(time_base: Fraction, width: int, height: int, pix_fmt: str) -> "av.filter.Graph":
+def _filtering(
+    time_base: Fraction, width: int, height: int, pix_fmt: str, name: str, options: str
+) -> "av.filter.Graph":
+    """One filter, by its name, for frames of a size and format."""
     graph = av.filter.Graph()
     source = graph.add_buffer(width=width, height=height, format=pix_fmt, time_base=time_base)
-    graph.link_nodes(source, graph.add("yadif", "deint=interlaced"), graph.add("buffersink"))
+    graph.link_nodes(source, graph.add(name, options), graph.add("buffersink"))
     graph.configure()
     return graph
 

@@ -1,6 +1,7 @@
 """A folder of frames: which pictures belong to it, in what order, and when each was taken."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -25,7 +26,7 @@ _SHOWN = 3  # names in a message
 
 def natural(name: str) -> list[str | int]:
     """Sort key in which 9 comes before 10."""
-    parts = re.split(r"(\d{1,15})", name.lower())
+    parts = re.split(r"(\d{1,15})", unicodedata.normalize("NFC", name).lower())
     return [int(part) if at % 2 else part for at, part in enumerate(parts)]
 
 
@@ -66,7 +67,7 @@ def frames_of(folder: Path) -> Frames:
         if there are none, or the folder cannot be read.
     """
     found = _pictures(folder)
-    groups = _grouped(found, lambda path: re.sub(r"\d+", "#", path.stem.lower()))
+    groups = _grouped(found, lambda path: re.sub(r"\d+", "#", _stem(path)))
     main = max(groups, key=len)
     if len({path.stem for path in main}) < len(main):  # each frame in two formats
         main = max(_grouped(main, lambda path: path.suffix.lower()), key=len)
@@ -104,7 +105,12 @@ def _grouped(paths: list[Path], key: Callable[[Path], str]) -> list[list[Path]]:
 
 def _parts(path: Path) -> list[str]:
     """Words and numbers of a name, by turns; the first is a word."""
-    return re.split(r"(\d+)", path.stem.lower())
+    return re.split(r"(\d+)", _stem(path))
+
+
+def _stem(path: Path) -> str:
+    """Name without extension, in small letters; the same however accents are spelled."""
+    return unicodedata.normalize("NFC", path.stem).lower()
 
 
 def _same_numbers(one: list[Path], two: list[Path]) -> bool:

@@ -20,6 +20,7 @@ _EXIF = {  # orientation tag: exchange rows and columns, flip left and right, fl
     8: (True, False, True),
 }
 _ORIENTATION = 0x0112  # number of the tag in EXIF
+_COMPRESSION, _JPEG = 0x0103, (6, 7)  # number of a tag of TIFF, and its values for JPEG
 _WITH_EXIF = ("JPEG", "PNG", "TIFF", "WEBP")  # as Pillow names them
 _TURNS = {90: 8, 180: 3, 270: 6}  # degrees counter-clockwise: EXIF orientation
 
@@ -59,6 +60,18 @@ class Orientation:
         if abs(a) + abs(d) >= abs(b) + abs(c):
             return cls(False, a < 0, d < 0)
         return cls(True, c < 0, b < 0)
+
+    @staticmethod
+    def odd_angle(frame: "av.VideoFrame") -> float:
+        """Degrees by which a frame is to be turned besides quarters, in (-45, 45]."""
+        try:
+            matrix = frame.side_data.get(SideData.DISPLAYMATRIX)
+        except ValueError:
+            return 0.0
+        if matrix is None:
+            return 0.0
+        a, b, *_ = np.frombuffer(bytes(matrix), np.int32).astype(float)
+        return float((np.degrees(np.arctan2(b, a)) + 45) % 90 - 45)
 
     @classmethod
     def of_frame(cls, frame: "av.VideoFrame", path: Path | None = None) -> "Orientation":
@@ -126,4 +139,17 @@ def has_more_pixels(path: Path, most: int) -> bool:
     except Image.DecompressionBombError:
         return True
     except (OSError, ValueError, SyntaxError, TypeError):
+        return False
+
+
+def is_jpeg_in_tiff(path: Path) -> bool:
+    """Whether a file is a TIFF compressed as JPEG, of which FFmpeg makes a black picture."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=("TIFF",)) as image:
+                return image.tag_v2.get(_COMPRESSION) in _JPEG
+    except (OSError, ValueError, SyntaxError, TypeError, Image.DecompressionBombError):
         return False

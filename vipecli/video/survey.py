@@ -59,7 +59,8 @@ def _survey(path: Path, index: int, *_stamp: int) -> Survey | None:
             if key is None and packet.is_keyframe:
                 key, early = packet.pts, count
             is_led = key is not None and packet.pts is not None and packet.pts < key
-            is_lost = drops and is_led and is_one_clock
+            is_before = packet.pts is None and packet.dts is None and not media.is_untimed
+            is_lost = (key is not None and is_before) or (drops and is_led and is_one_clock)
             count += packet.size > 0 and not packet.is_discard and not is_lost
             if packet.dts is None or not packet.time_base:
                 continue

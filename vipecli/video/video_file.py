@@ -17,7 +17,7 @@ import av
 
 from vipecli.errors import VideoError
 from vipecli.video.container import Media, open_media
-from vipecli.video.decode import MOST_PIXELS, Progress, decode, rate
+from vipecli.video.decode import MOST_PIXELS, Progress, assumed_rate, decode, rate
 from vipecli.video.decoded import Make, Picture, View
 from vipecli.video.info import VideoInfo
 from vipecli.video.integrity import is_cut_off
@@ -35,6 +35,7 @@ _ASPECT_LIMIT = 4.0  # wider or narrower pixels than this are a damaged header
 _JOINED = ("mpegts", "mpeg")  # formats of files that can be put behind each other
 _PARTLY_TIMED = "mpeg"  # program streams: after seeking, times are guesses
 _GUESSED_LENGTH = ("mpeg", "avi")  # formats of which FFmpeg guesses it from a part, or bytes
+_ODD_ANGLE = 2.0  # degrees; a display matrix that turns by more besides quarters is not followed
 _STEPS_BACK_S = (0.0, 1.0, 4.0, 16.0, 64.0)  # from where seeking is tried
 _DOLBY_VISION = ("dvh1", "dvhe")  # tags of streams that need not be plain HEVC
 _ODD_COLOURS = {8: "YCgCo", 11: "Y'D'zD'x", 14: "ICtCp"}  # by ITU-T H.273: not converted
@@ -56,7 +57,8 @@ def probe_file(source: ClipSource) -> VideoInfo:
         info = info_of(source, media, frame, Orientation.of_frame(frame, source.path))
         frames = _frames(media, info.duration_s, info.fps)
         length_s, found = info.duration_s, survey(media)
-        if length_s is None or media.container.format.name in _GUESSED_LENGTH:
+        is_guessed = media.is_untimed or media.container.format.name in _GUESSED_LENGTH
+        if length_s is None or is_guessed:
             if found and found.length_s and found.is_one_clock:
                 length_s = found.length_s + 1 / info.fps
             elif frames:
@@ -211,6 +213,7 @@ class _Clock:
         self.step_s = float(1 / rate(media))
         self._jump_s = max(_CLOCK_JUMP_S, _JUMP_STEPS * self.step_s)
         self.time_s: float | None = None
+        self._may_start_early = media.is_timed_by_decoding and not media.can_seek
 
     def time_of(self, frame: "av.VideoFrame") -> float:
         """Time of the next frame, seconds from the start of the file's timeline."""
@@ -218,6 +221,8 @@ class _Clock:
         raw_s = None if frame.pts is None else float(frame.pts * base)
         before_s = self.time_s
         if before_s is None:
+            if self._may_start_early and raw_s is not None:
+                self._origin_s = min(self._origin_s, raw_s)
             self.time_s = 0.0 if raw_s is None else raw_s - self._origin_s
         elif raw_s is None:
             self.time_s = before_s + self.step_s
@@ -267,6 +272,7 @@ class _Views:
             self._orientation = Orientation.of_frame(frame, self._source.path)
             self.info = self._facts(frame)
             self._warn_of_colours(frame)
+            self._warn_of_header(frame)
         self._view = self._made(frame, time_s)
         return self._view
 
@@ -288,6 +294,25 @@ class _Views:
             self._source.warn(
                 f"its colours are stored as {_ODD_COLOURS[frame.colorspace]}, and shown as far as "
                 "another colour matrix fits"
+            )
+
+    def _warn_of_header(self, frame: "av.VideoFrame") -> None:
+        """Say what the file asks of a player that is not done, or does not say."""
+        angle, assumed = Orientation.odd_angle(frame), assumed_rate(self._media)
+        if abs(angle) > _ODD_ANGLE:
+            self._source.warn(
+                f"is to be shown turned by {angle:.0f} degrees besides quarters; it is turned by "
+                "quarters only"
+            )
+        if self._media.header.odd_edits:
+            self._source.warn(
+                "its edit list holds pauses, gaps or another speed, which are not followed: times "
+                "differ from those in a player; export the clip first"
+            )
+        if assumed is not None:
+            self._source.warn(
+                f"states no frame rate; {assumed:g} per second are assumed; with the right one: "
+                f"ffmpeg -r RATE -i {self._source.path.name} -c copy OUT.mp4"
             )
 
     def _made(self, frame: "av.VideoFrame", time_s: float) -> View:
@@ -350,6 +375,8 @@ def info_of(
 def _duration_s(media: Media) -> float | None:
     """Time at which the pictures end on the timeline of the file, seconds, if it is stated."""
     stream, container = media.video, media.container
+    if not media.states_length:
+        return None
     if stream.duration:
         start_s = float((stream.start_time or 0) * stream.time_base) - media.origin_s
         return float(stream.duration * stream.time_base) + start_s
@@ -366,8 +393,8 @@ def _frames(media: Media, duration_s: float | None, fps: float) -> int | None:
     """Number of frames: counted in small files, else stated, or by length and rate."""
     if found := survey(media):
         return found.frames
-    if media.video.frames:
-        return media.video.frames
+    if media.stated_frames:
+        return media.stated_frames
     guess = round(duration_s * fps) if duration_s else 0
     return guess if guess > 1 else None
 
@@ -385,10 +412,11 @@ def _report_damage(info: VideoInfo | None, media: Media, clock: _Clock, progress
     """Warn if a clip ended early, or parts of it could not be decoded."""
     if info is None:
         return
-    stated = max(info.duration_s or 0.0, media.video.frames * clock.step_s)
+    stated = max(info.duration_s or 0.0, media.stated_frames * clock.step_s)
     read_s = clock.reached_s(progress)
     if is_cut_off(info.path, stated, stated - read_s, clock.step_s):
-        info.source.warn(f"cut off; read {read_s:.1f} of {stated:.1f} s")
+        of_all = f" of {stated:.1f}" if stated > read_s + clock.step_s else ""
+        info.source.warn(f"cut off; read {read_s:.1f}{of_all} s")
     elif progress.damaged:
         damaged = progress.damaged
         places = "one place" if damaged == 1 else f"{damaged} places"
