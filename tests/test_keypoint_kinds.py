@@ -27,7 +27,7 @@ from vipecli.poses.formats import (
     looks_like_poses,
     save_poses,
 )
-from vipecli.poses.joint_sets import COCO
+from vipecli.poses.joint_sets import COCO, MEDIAPIPE
 from vipecli.poses.mocap.bvh import read_bvh
 from vipecli.poses.mocap.clips import clips
 from vipecli.poses.mocap.joint_names import joints_of_bvh
@@ -769,3 +769,179 @@ def test_good_clips_beside_a_bad_one_are_labelled(tmp_path):
     assert [clip["clip"] for clip in json.loads(done.stdout)["clips"]] == [names[1]], done.stdout
     assert "bad.json" in done.stderr
     assert "gone.json" in done.stderr
+
+
+# --- times, and where points are -----------------------------------------------------------------
+
+
+def wide(path, columns, scale=1.0, names=JOINTS):
+    """A table of a row per frame; `columns` gives further cells of a row by their names."""
+    rows = [[*columns(0), *(f"{n}_{a}" for n in names for a in "xy")]]
+    for i in ALL:
+        rows.append([*columns(i).values(), *(repr(float(v)) for v in XY[i].ravel() * scale)])
+    return write(path, "\n".join(",".join(map(str, row)) for row in rows))
+
+
+@pytest.mark.parametrize(
+    ("name", "of"),
+    [
+        ("timestamp", lambda t: 1000 * t),
+        ("timestamp", lambda t: 1e6 * t),
+        ("time", lambda t: f"{1.7e18 + 1e9 * t:.0f}"),
+        ("timestamp", lambda t: 1.7e9 + t),
+        ("timestamp", lambda t: f"2024-05-06T07:08:{9 + t:09.6f}"),
+        ("time", lambda t: f"00:59:{59.2 + t:06.3f}" if t < 0.8 else f"01:00:{t - 0.8:06.3f}"),
+        ("Time (s)", lambda t: t),
+        ("time_sec", lambda t: t),
+        ("timestampMs", lambda t: 1000 * t),
+        ("elapsed_s", lambda t: t),
+    ],
+)
+def test_10_times_of_any_unit_and_name(tmp_path, name, of):
+    """Before: milliseconds were seconds, clocks began in 1970, and other names did not count."""
+    path = wide(tmp_path / "a.csv", lambda i: {name: of(i / 15)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = load_scene(path).choose()
+    step = np.diff(found.times)
+    np.testing.assert_allclose(step, 1 / 15, atol=2e-3)
+    assert 0 <= found.times[0] < 3600
+
+
+def test_10_a_row_per_landmark_without_frame_numbers(tmp_path):
+    """Before: all rows were one frame."""
+    head = {"time": ["time", "joint", "x", "y"], "": ["joint", "x", "y"]}
+    for time, names in head.items():
+        rows = [names]
+        for i in ALL:
+            for name, (x, y) in zip(JOINTS, XY[i], strict=True):
+                rows.append([*([i / FPS] if time else []), name, float(x), float(y)])
+        text = "\n".join(",".join(map(str, row)) for row in rows)
+        read(write(tmp_path / f"a{time}.csv", text))
+
+
+def landmarks(i):
+    places = XY[i] / POSES.size
+    names = [name if name in JOINTS else "head" for name in MEDIAPIPE]
+    return [dict(zip("xy", map(float, places[JOINTS.index(name)]), strict=True)) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("whole", "frame"),
+    [
+        ({"fps": 15}, lambda i: {}),
+        ({"metadata": {"frame_rate": 15, "frame_width": 1000, "frame_height": 1000}}, lambda i: {}),
+        ({}, lambda i: {"timestamp": 1000 * i / 15}),
+        ({}, lambda i: {"timestampMs": 1000 * i / 15}),
+        ({}, lambda i: {"frame_index": 2 * i}),
+        ({}, lambda i: {"frame_number": 2 * i}),
+    ],
+)
+def test_11_landmarks_with_their_times_and_numbers(tmp_path, whole, frame):
+    """Before: 30 per second, without gaps."""
+    data = {**whole, "frames": [{**frame(i), "landmarks": landmarks(i)} for i in ALL]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = load_scene(write(tmp_path / "a.json", data), joint_map=SIZE).choose()
+    seen_at = found.times[np.flatnonzero(found.found)]
+    np.testing.assert_allclose(seen_at, np.array(ALL) / 15, atol=1e-6)
+
+
+def test_11_pictures_that_bear_the_name_of_their_video(tmp_path):
+    """Before: all were one frame."""
+    images = [{"id": i, "file_name": "video.mp4", "width": 1000, "height": 1000} for i in ALL]
+    names = list(COCO)
+    places = [XY[:, JOINTS.index(n) if n in JOINTS else 0] for n in names]
+    rows = [
+        {
+            "image_id": i,
+            "category_id": 1,
+            "keypoints": [[float(p[i, 0]), float(p[i, 1]), 2] for p in places],
+        }
+        for i in ALL
+    ]
+    categories = [{"id": 1, "name": "person", "keypoints": names}]
+    data = {"images": images, "annotations": rows, "categories": categories}
+    read(write(tmp_path / "a.json", data))
+
+
+@pytest.mark.parametrize("nowhere", ["0,0", "-1,-1", "0.0,0.0"])
+def test_12_points_that_are_exactly_nowhere(tmp_path, nowhere):
+    """Before: a wrist in the corner of the picture."""
+    path = wide(tmp_path / "a.csv", lambda i: {"frame": i})
+    wrist = ",".join(repr(float(v)) for v in XY[3, 5])
+    path.write_text(path.read_text().replace(wrist, nowhere, 1))
+    found = load_scene(path).choose()
+    assert np.isnan(found.xy[:, 5]).any(axis=1).sum() == 1
+    assert found.size[0] > 900
+
+
+def test_12_a_folder_of_two_videos_with_other_numbers_is_refused(tmp_path):
+    """Before: the second video followed the first one."""
+    for name, start in (("a", 0), ("b", 50)):
+        for i in range(5):
+            points = [1.0 + i, 2.0, 0.5] * 25
+            text = {"people": [{"pose_keypoints_2d": points}]}
+            write(tmp_path / f"{name}_{start + i:012d}_keypoints.json", text)
+    with pytest.raises(FormatError, match="holds frames of 2 videos"):
+        load_scene(tmp_path)
+
+
+@pytest.mark.parametrize("turn", [[0, 2, 1], [0, 1, 2]])
+def test_15_a_table_of_places_in_a_room(tmp_path, turn):
+    """Before: z up was seen from above, y up stood on its head; with nothing said."""
+    places = 1000 * waving(FRAMES)[:, :, turn] + [0, 0, 0 if turn[1] == 2 else 2500]
+    names = [name if name in JOINTS else "head" for name in MEDIAPIPE]
+    rows = [[f"{name}_{axis}" for name in MEDIAPIPE for axis in "xyz"]]
+    rows += [[float(v) for n in names for v in places[i, JOINTS.index(n)]] for i in ALL]
+    text = "\n".join(",".join(map(str, row)) for row in rows)
+    with pytest.warns(VideoWarning, match="positions in 3D"):
+        found = load_poses(write(tmp_path / "a.csv", text))
+    assert (found.xy[:, 0, 1] < found.xy[:, 7, 1]).all()  # the head is above the hips
+    assert (found.xy[:, 11, 1] - found.xy[:, 0, 1] > 500).all()
+
+
+def test_15_a_table_with_y_up_is_told_of(tmp_path):
+    path = wide(tmp_path / "a.csv", lambda i: {"frame": i}, scale=np.array([1, -1] * 13))
+    text = path.read_text()
+    with pytest.warns(VideoWarning, match="upside down"):
+        load_poses(write(tmp_path / "b.csv", text))
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        [[1, 0, 0], [0, -1, 0], [0, 0, -1]],
+        [[1, 0, 0], [0, 0, -1], [0, 1, 0]],
+        [[0, 1, 0], [-1, 0, 0], [0, 0, 1]],
+    ],
+)
+def test_15_y_z_or_x_down_is_turned(tmp_path, turn):
+    """Before: it stood on its head, or was seen from above."""
+    upright = load_poses(trc(tmp_path / "y.trc", PERSON))
+    turned = load_poses(trc(tmp_path / "z.trc", PERSON @ np.array(turn)))
+    np.testing.assert_allclose(upright.xy, turned.xy, atol=1)
+
+
+def test_15_who_stands_on_the_hands_stays_there(tmp_path):
+    height = PERSON[..., 1].max()
+    found = load_poses(trc(tmp_path / "a.trc", PERSON * [1, -1, 1] + [0, height, 0]))
+    assert found.xy[0, 0, 1] > found.xy[0, 11, 1]
+
+
+def test_13_markers_at_the_origin_are_missing_and_times_in_milliseconds(tmp_path):
+    """Before: a wrist on the floor; ten minutes for a second; refused without times."""
+    points = PERSON.copy()
+    points[1, 5] = 0
+    path = trc(tmp_path / "a.trc", points)
+    found = load_scene(path).choose()
+    assert np.isnan(found.xy[1, 5]).all() and np.isfinite(found.xy[0, 5]).all()
+    text = path.read_text()
+    for times in (["0.000000", "33.33", "66.67", "100.0"], [""] * 4):
+        changed = text
+        for n, time in enumerate(times):
+            changed = changed.replace(f"\n{n + 1}\t{n / 30:.6f}", f"\n{n + 1}\t{time}")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            again = load_scene(write(tmp_path / "b.trc", changed)).choose()
+        np.testing.assert_allclose(again.times, found.times, atol=1e-3)

@@ -254,7 +254,8 @@ _GLUED = re.compile(r"^(left|right|l|r)(" + "|".join((*_LIMBS, "eye", "ear", "he
 
 def canonical_name(name: str) -> str:
     """Name of a point as in `skeleton.JOINTS`: ``LShoulder``, ``shoulder_l``: left_shoulder."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[LR])(?=[A-Z][a-z])", "_", name.strip()[:64])
+    name = name.rpartition(":")[2].strip()[:64]  # motion capture puts the subject before it
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[LR])(?=[A-Z][a-z])", "_", name)
     parts = [part for part in re.split(r"[^a-z0-9]+", words.lower()) if part]
     if len(parts) == 1 and (glued := _GLUED.match(parts[0])):
         parts = [glued[1], glued[2]]

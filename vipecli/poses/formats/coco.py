@@ -109,6 +109,8 @@ def _image_frames(images: list[dict], videos: Any, table: KeypointTable) -> dict
     ids = [_id(image["id"]) for image in images]
     refuse_several(_titles(images, videos), CHOOSE_ONE)
     names = [str(image.get("file_name") or image["id"]) for image in images]
+    if len(set(names)) < len(set(ids)):  # the video's own name, in place of the pictures'
+        names = ids
     numbered = number_frames(names, remedy=CHOOSE_ONE)
     if all("frame_id" in image for image in images):
         frames = [whole(image["frame_id"]) for image in images]

@@ -19,6 +19,7 @@ from vipecli.poses.formats.text import (
     rows_of,
     whole,
 )
+from vipecli.poses.formats.times import clock_time, time_unit
 from vipecli.poses.joint_sets import canonical_name
 
 _FALLBACK = "cp1252"  # of tables that Excel writes without a byte order mark
@@ -33,8 +34,6 @@ _NAME_FIRST = re.compile(rf"^(.+?)[_. :-]({_AXIS_NAMES})$")
 _AXIS_FIRST = re.compile(rf"^({_AXIS_NAMES})[_. :-](.+)$")
 _FRAME = ("frame", "frame_id", "frame_number", "frame_idx", "frame_index")
 _IMAGE = ("image", "image_id", "image_name", "file", "file_name", "filename", "img", "img_path")
-_TIME = {"time_s": 1.0, "time": 1.0, "timestamp_s": 1.0, "timestamp": 1.0}
-_TIME |= {"timestamp_ms": 1e-3, "time_ms": 1e-3}
 _PERSON = ("person", "person_id", "track_id", "individual", "track")
 _POINT = ("landmark", "landmark_id", "landmark_name", "keypoint", "joint", "bodypart", "name")
 _POINT += ("landmark_index", "index", "id")
@@ -112,8 +111,13 @@ def _read_wide(header: list[str], rows: Iterator[list[str]]) -> KeypointTable:
 
 def _key(row: list[str], meta: dict[str, int], place: int) -> str:
     """Return the key of a row's frame: its number, the name of its picture, or its position."""
-    named = next((name for name in (*_FRAME, *_IMAGE) if name in meta), None)
-    return str(place) if named is None else row[meta[named]].strip()
+    at = _key_column(meta)
+    return str(place) if at is None else row[at].strip()
+
+
+def _key_column(columns: dict[str, int]) -> int | None:
+    """Place of the column that tells frames apart; None = there is none."""
+    return next((columns[name] for name in (*_FRAME, *_IMAGE) if name in columns), None)
 
 
 def _number_rows(table: KeypointTable, keys: list[str]) -> None:
@@ -149,16 +153,22 @@ def _add_row(
     """Append a row, with the time, person and picture of its other columns."""
     frame = keys.setdefault(key, len(keys))
     person = next((row[meta[name]].strip()[:64] for name in _PERSON if name in meta), None)
-    for name, unit in _TIME.items():
-        if name in meta:
-            table.times[frame] = unit * number(row[meta[name]])
-            break
+    if (time := _time_column(meta)) is not None:
+        table.times[frame], table.time_unit = clock_time(row[time[0]]), time[1]
     if table.size is None and {"width", "height"} <= set(meta):
         width, height = (number(row[meta[name]]) for name in ("width", "height"))
         table.size = picture_size(width, height)
     table.all_frames.append(frame)
     if np.isfinite(points[:, :2]).all(axis=1).any():
         table.add(frame, points, person)
+
+
+def _time_column(columns: dict[str, int]) -> tuple[int, float] | None:
+    """Place and unit of the column of times, one that states its unit first; None = no such."""
+    units = {
+        place: unit for name, place in columns.items() if (unit := time_unit(name)) is not None
+    }
+    return min(units.items(), key=lambda item: (not item[1], item[0])) if units else None
 
 
 def _read_long(header: list[str], rows: Iterator[list[str]]) -> KeypointTable:
@@ -168,7 +178,11 @@ def _read_long(header: list[str], rows: Iterator[list[str]]) -> KeypointTable:
     point_at = next(at[name] for name in _POINT if name in at)
     score_at = next((at[name] for name in at if _AXES.get(name) == "score"), None)
     person_at = next((at[name] for name in _PERSON if name in at), None)
-    time_at = next(((at[name], unit) for name, unit in _TIME.items() if name in at), None)
+    time_at = _time_column(at)
+    key_at = _key_column(at)
+    if key_at is None and time_at is not None:
+        key_at = time_at[0]
+    place = 0
     keys: dict[str, int] = {}
     found: dict[tuple[int, str], dict[str, tuple]] = {}
     names: dict[str, None] = {}
@@ -176,8 +190,11 @@ def _read_long(header: list[str], rows: Iterator[list[str]]) -> KeypointTable:
         if not row:
             continue
         point = row[point_at].strip()[:64]
-        frame = keys.setdefault(_key(row, at, 0), len(keys))
         person = row[person_at].strip()[:64] if person_at is not None else ""
+        if key_at is None and (place, person) in found and point in found[place, person]:
+            place += 1  # a landmark that comes again begins a frame
+        key = str(place) if key_at is None else row[key_at].strip()
+        frame = keys.setdefault(key, len(keys))
         score = 1.0 if score_at is None else number(row[score_at])
         z = number(row[at["z"]]) if "z" in at else 0.0
         names.setdefault(point)
@@ -186,9 +203,10 @@ def _read_long(header: list[str], rows: Iterator[list[str]]) -> KeypointTable:
         xy = (number(row[at["x"]]), number(row[at["y"]]))
         found.setdefault((frame, person), {})[point] = (*xy, z, score)
         if time_at:
-            table.times[frame] = time_at[1] * number(row[time_at[0]])
+            table.times[frame], table.time_unit = clock_time(row[time_at[0]]), time_at[1]
     _add_points(table, list(names), found)
-    _number_rows(table, list(keys))
+    if time_at is None or key_at != time_at[0]:
+        _number_rows(table, list(keys))
     return table
 
 

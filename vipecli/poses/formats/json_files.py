@@ -17,7 +17,12 @@ from vipecli.poses.formats.coco import (
     read_coco,
     read_results,
 )
-from vipecli.poses.formats.frame_numbers import CHOOSE_ONE, number_frames, videos_of
+from vipecli.poses.formats.frame_numbers import (
+    CHOOSE_ONE,
+    number_frames,
+    refuse_several,
+    videos_of,
+)
 from vipecli.poses.formats.keypoint_table import KeypointTable
 from vipecli.poses.formats.text import (
     MOST_BYTES,
@@ -29,16 +34,23 @@ from vipecli.poses.formats.text import (
     triples,
     whole,
 )
+from vipecli.poses.formats.times import clock_time, time_unit
 
 _FOLDER_FILE_BYTES = 16 << 20  # of one frame's file
 _MOST_FILES = 1_000_000
+_FRAME_SUFFIX = "_keypoints.json"
 _FRAME_FILE = re.compile(r"[^.].*_keypoints\.json$", re.IGNORECASE)
+_APART = "keep those of one video in the folder"
 
 # Names under which MediaPipe's bindings and their users keep landmarks, world landmarks, times.
 _LANDMARKS = ("landmarks", "pose_landmarks", "poseLandmarks", "landmark")
 _WORLD = ("world_landmarks", "pose_world_landmarks", "poseWorldLandmarks", "worldLandmarks")
-_TIMES = {"time_s": 1.0, "time": 1.0, "timestamp_s": 1.0, "timestamp_ms": 1e-3, "time_ms": 1e-3}
 _FRAMES = ("frames", "poses", "results", "data")
+_NUMBER = ("frame", "frame_id", "frame_number", "frame_idx", "frame_index", "frame_num")
+_NUMBER += ("frameId", "frameNumber", "frameIndex")
+_META = ("metadata", "meta", "meta_info", "video_info", "videoInfo", "video", "info")
+_RATES = ("fps", "frame_rate", "frameRate", "framerate")
+_SIDES = ("width", "frame_width", "image_width", "video_width", "frameWidth", "imageWidth")
 
 
 def read_json_poses(path: Path, video: str | None = None) -> KeypointTable:
@@ -163,7 +175,7 @@ def read_openpose_folder(path: Path) -> KeypointTable:
     Raises
     ------
     FormatError
-        if all files are damaged, or there are too many of them.
+        if all files are damaged, there are too many of them, or they are of several videos.
     """
     table, total, damaged = KeypointTable("openpose"), 0, []
     files = [file for file in path.iterdir() if _FRAME_FILE.match(file.name)]
@@ -172,6 +184,7 @@ def read_openpose_folder(path: Path) -> KeypointTable:
     numbered = {file: last_number(file.name) for file in files}
     if None in numbered.values() or len(set(numbered.values())) < len(files):
         raise FormatError(f"{path}: the names of the files do not number the frames")
+    refuse_several({file.name: _clip_of(file.name) for file in files}, _APART)
     table.all_frames = sorted(numbered.values())
     for file, number in sorted(numbered.items(), key=lambda item: item[1]):
         total += file.stat().st_size
@@ -194,6 +207,11 @@ def read_openpose_folder(path: Path) -> KeypointTable:
             f"{len(damaged)} of {len(files)} frames could not be read and were left out: {reason}"
         )
     return table
+
+
+def _clip_of(name: str) -> str:
+    """Name of a frame's file without the number of the frame."""
+    return re.sub(r"\d+(?=\D*$)", "", name.lower().removesuffix(_FRAME_SUFFIX))
 
 
 def _is_openpose(data: Any) -> bool:
@@ -261,16 +279,17 @@ def _read_mediapipe(data: Any) -> KeypointTable:
     """Landmarks as the Python and JavaScript bindings give them, frame by frame."""
     table = KeypointTable("mediapipe")
     if isinstance(data, dict):
-        table.size = picture_size(data.get("width"), data.get("height"))
-        table.fps = float(data["fps"]) if "fps" in data else None
         table.source, table.detector = (short_text(data.get(k)) for k in ("source", "detector"))
+        for about in (data, *(data[key] for key in _META if isinstance(data.get(key), dict))):
+            _read_about(about, table)
     for place, frame in enumerate(_mediapipe_frames(data)):
         number = place
         if isinstance(frame, dict):
-            number = whole(frame.get("frame", place))
-            for key, unit in _TIMES.items():
-                if key in frame:
-                    table.times[number] = unit * float(frame[key])
+            number = whole(next((frame[key] for key in _NUMBER if key in frame), place))
+            units = {key: unit for key in frame if (unit := time_unit(key)) is not None}
+            if units:
+                key = max(units, key=lambda key: units[key] > 0)
+                table.times[number], table.time_unit = clock_time(str(frame[key])), units[key]
         people = _landmarks(frame, _LANDMARKS)
         if people is None:
             raise ValueError(f"frame {place} holds no landmarks")
@@ -279,6 +298,15 @@ def _read_mediapipe(data: Any) -> KeypointTable:
         for i, person in enumerate(people):
             table.add(number, _landmark_rows(person, world[i] if i < len(world) else None))
     return table
+
+
+def _read_about(about: dict, table: KeypointTable) -> None:
+    """Take size and rate over, where a part of a file states them."""
+    for side in _SIDES:
+        across = side.replace("width", "height").replace("Width", "Height")
+        table.size = table.size or picture_size(about.get(side), about.get(across))
+    rate = next((about[key] for key in _RATES if about.get(key)), None)
+    table.fps = table.fps or (float(rate) if rate is not None else None)
 
 
 def _landmark_rows(points: list[dict], world: list[dict] | None) -> np.ndarray:

@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from vipecli.errors import FormatError, VideoWarning
-from vipecli.poses.joint_sets import JointMap, marked, sources, to_joints
+from vipecli.poses.formats.spatial import seen_from_front
+from vipecli.poses.formats.times import in_seconds
+from vipecli.poses.joint_sets import JointMap, Sources, marked, sources, to_joints
 from vipecli.poses.poses import Poses, Scene
+from vipecli.poses.skeleton import JOINTS
 from vipecli.poses.tracking import SEEN, WORLD, XY, XYZ, Track, Tracks
 
 DEFAULT_FPS = 30.0
@@ -27,6 +30,12 @@ _SPARSE, _FREE_FRAMES = (
 _MOST_FRAMES = 500_000  # and ten times the frames with people
 _MOST_POINTS = 10_000_000  # of everyone in every frame; one takes 28 bytes, three times
 _ASPECT_LIMIT = 4.0  # of a picture whose size is guessed
+_NOWHERE = 0.0, -1.0  # both coordinates of points that were not found, as many tools write them
+_PERCENT = 10.0  # a score beyond is one in per cent
+_UPRIGHT = 0.7  # share of the way from feet to shoulders that goes along one axis
+_CENTRED_DEPTH = 0.05  # of that way: where the hips are nearer to depth 0, it is a camera's
+_NEARLY_ALL = 0.95
+_SHOULDERS, _HIPS, _ANKLES = (1, 2), (7, 8), (11, 12)  # places in `skeleton.JOINTS`
 
 
 @dataclass
@@ -41,13 +50,16 @@ class KeypointTable:
         R frame numbers.
     points
         R arrays (K, 3) of x, y and score, or (K, 7): x, y, z, score, and x, y, z in metres. A
-        point is missing where a coordinate is NaN or the score is 0 or less.
+        point is missing where a coordinate is NaN, both are exactly 0 or -1, or the score is 0 or
+        less.
     people
         R identities; None where the file does not tell.
     names
         of the K points, where the file tells them.
     times
-        seconds by frame number, where the file tells them; also of frames that show nobody.
+        by frame number, where the file tells them; also of frames that show nobody.
+    time_unit
+        seconds per unit of the times; 0 = the file does not state it.
     fps, size, source, detector
         where the file tells them.
     all_frames
@@ -64,6 +76,7 @@ class KeypointTable:
     people: list[object] = field(default_factory=list)
     names: list[str] | None = None
     times: dict[int, float] = field(default_factory=dict)
+    time_unit: float = 1.0
     fps: float | None = None
     size: tuple[int, int] | None = None
     source: str = ""
@@ -125,6 +138,16 @@ def scene_of(
     points = _seven_columns(np.stack(table.points))
     wanted, is_mediapipe = sources(path, points.shape[1], table.names, joint_map)
     size = table.size or (joint_map.size if joint_map else None)
+    joints = to_joints(points, wanted)
+    are_shares = _largest(np.abs(points[..., XY])) <= _SHARE_LIMIT
+    if _is_spatial(joints) and not (is_mediapipe and are_shares):
+        points, size = _seen(path, points, wanted)
+        table.remarks.append("holds positions in 3D; they are seen from the front")
+    elif _is_upside_down(joints):
+        table.remarks.append(
+            "everyone in it is upside down; if its y counts upwards, write the height of the "
+            "picture minus y instead"
+        )
     points, size = _in_pixels(path, points, size, table.format)
     points = points[:, :33] if is_mediapipe else to_joints(points, wanted)
     rows, times = _rows(path, table, fps or table.fps or (joint_map and joint_map.fps))
@@ -148,8 +171,60 @@ def _seven_columns(points: np.ndarray) -> np.ndarray:
         out = points.astype(np.float32)
     missing = ~np.isfinite(out[..., [0, 1, SEEN]]).all(axis=-1) | (out[..., SEEN] <= 0)
     missing |= (np.abs(out[..., XY]) > _FARTHEST_PX).any(axis=-1)
+    for nowhere in _NOWHERE:
+        missing |= (out[..., XY] == nowhere).all(axis=-1)
     out[missing] = np.nan
+    if _largest(out[..., SEEN]) > _PERCENT:
+        out[..., SEEN] /= 100
     return out
+
+
+def _largest(values: np.ndarray) -> float:
+    """Largest of some values; 0 if none is known."""
+    return float(np.max(values, initial=0, where=np.isfinite(values)))
+
+
+def _middles(joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each row, the mean of the hips, and the way to the mean of the shoulders from the feet.
+
+    From the hips where the feet are missing. Shapes (R, 3).
+    """
+    ways = [joints[:, parts, :3].mean(axis=1) for parts in (_SHOULDERS, _HIPS, _ANKLES)]
+    shoulders, hips, feet = ways
+    return hips, shoulders - np.where(np.isfinite(feet), feet, hips)
+
+
+def _is_spatial(joints: np.ndarray) -> bool:
+    """Whether points (R, 13, 7) are places in a room with y or z up, not in a picture.
+
+    Where the depth is that of a camera it is 0 at the hips, as MediaPipe's, and y goes down.
+    """
+    hips, ways = _middles(joints)
+    known = np.isfinite(hips).all(axis=1) & np.isfinite(ways).all(axis=1)
+    if not known.any() or not _largest(np.abs(joints[known][..., 2])) > 0:
+        return False
+    hip, way = np.median(hips[known], axis=0), np.median(ways[known], axis=0)
+    length = float(np.linalg.norm(way))
+    if abs(hip[2]) < _CENTRED_DEPTH * length:
+        return False
+    return bool(max(abs(way[2]), way[1]) > _UPRIGHT * length)
+
+
+def _is_upside_down(joints: np.ndarray) -> bool:
+    """Whether the shoulders of nearly everyone are below the hips, y down."""
+    down = joints[:, _SHOULDERS, 1].mean(axis=1) - joints[:, _HIPS, 1].mean(axis=1)
+    down = down[np.isfinite(down)]
+    return len(down) > 0 and bool((down > 0).mean() > _NEARLY_ALL)
+
+
+def _seen(path: Path, points: np.ndarray, wanted: Sources) -> tuple[np.ndarray, tuple[int, int]]:
+    """Points (R, K, 7) with x and y as a camera in front of the people sees them."""
+    xyz = points[..., XYZ].astype(np.float64)
+    places = {name: groups[0][0] for name, groups in zip(JOINTS, wanted, strict=True) if groups}
+    out = points.copy()
+    out[..., XY], size = seen_from_front(path, xyz, places)
+    out[..., 2] = 0
+    return out, size
 
 
 def _in_pixels(
@@ -195,8 +270,10 @@ def _is_centred(known: np.ndarray, kind: str) -> bool:
 def _rows(path: Path, table: KeypointTable, fps: float | None) -> tuple[np.ndarray, np.ndarray]:
     """Frame index of every row (R,), and the times of all frames (T,)."""
     if table.times and set(table.frames) <= set(table.times):
-        numbers = np.array(sorted(table.times, key=lambda n: (table.times[n], n)), np.int64)
-        times = np.array([table.times[n] for n in numbers.tolist()], np.float64)
+        seconds, remarks = in_seconds(table.times, table.time_unit)
+        table.remarks.extend(remarks)
+        numbers = np.array(sorted(seconds, key=lambda n: (seconds[n], n)), np.int64)
+        times = np.array([seconds[n] for n in numbers.tolist()], np.float64)
         if not np.isfinite(times).all() or not (np.diff(times) > 0).all():
             raise FormatError(f"{path}: its times do not increase from frame to frame")
         places = {number: i for i, number in enumerate(numbers.tolist())}

@@ -191,7 +191,7 @@ def numbers(values: Any) -> np.ndarray:
 
 
 def triples(values: Any) -> np.ndarray:
-    """Points (K, 3) of a flat list x, y, score, x, y, score ...
+    """Points (K, 3) of a list x, y, score, x, y, score ..., or of one such list for each point.
 
     Raises
     ------
@@ -199,6 +199,8 @@ def triples(values: Any) -> np.ndarray:
         if it is none.
     """
     flat = numbers(values)
+    if flat.ndim == 2 and flat.shape[1] == 3:
+        return flat
     if flat.ndim != 1 or not len(flat) or len(flat) % 3:
         raise ValueError(f"keypoints of shape {flat.shape} are not x, y, score of each")
     return flat.reshape(-1, 3)

@@ -10,13 +10,12 @@ from vipecli.poses.skeleton import (
     RIGHT_HIP,
     RIGHT_SHOULDER,
 )
-from vipecli.poses.up_axis import turn_upright, up_axis
+from vipecli.poses.up_axis import Y_UP, turn_upright, up_axis
 
 _TORSO_M = 0.5  # from mid-hip to mid-shoulder of an adult
 _METRES = (0.2, 1.0)  # torsos that are taken to be in metres
 _LIKELY_M = (0.3, 0.75)  # torsos of adults and older children
 _UNITS = {"centimetres": 0.01, "millimetres": 0.001, "inches": 0.0254}
-_AXES = "xyz"
 
 
 def in_metres(joints: np.ndarray) -> tuple[np.ndarray, str]:
@@ -47,10 +46,10 @@ def in_metres(joints: np.ndarray) -> tuple[np.ndarray, str]:
         joints = joints * np.float32(factor)
         remarks.append(f"lengths in {name}")
     feet, shoulders = (LEFT_ANKLE, RIGHT_ANKLE), (LEFT_SHOULDER, RIGHT_SHOULDER)
-    axis = up_axis(joints, feet=feet, shoulders=shoulders)
-    if axis != 1:
-        joints = turn_upright(joints, axis)
-        remarks.append(f"{_AXES[axis]} up")
+    up = up_axis(joints, feet=feet, shoulders=shoulders)
+    if up != Y_UP:
+        joints = turn_upright(joints, up)
+        remarks.append(up)
     return joints, ", ".join(remarks)
 
 
