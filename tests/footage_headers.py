@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -163,6 +164,18 @@ def of_three_fields(maker: Maker) -> Maker:
                 count += 1
         path.write_bytes(data)
         return path
+
+    return make
+
+
+def photo(name: str) -> Maker:
+    """Picture of more than the two kilobytes by which FFmpeg recognises one."""
+
+    def make(folder: Path) -> Path:
+        image = cv2.resize(corners(), (960, 640)).astype(int)
+        image += np.random.default_rng(0).integers(-9, 9, image.shape)
+        cv2.imwrite(str(folder / name), image.clip(0, 255).astype(np.uint8))
+        return folder / name
 
     return make
 

@@ -57,6 +57,7 @@ from tests.footage_headers import (
     in_avi_of_slots,
     jpeg_in_tiff,
     of_three_fields,
+    photo,
     turned_by,
     with_aperture,
     with_pixel_crop,
@@ -287,6 +288,10 @@ KINDS = {
     "1 turned by an odd angle": Kind(
         turned_by(30), lambda clip: said(clip)[2], "is to b", "nothing said"
     ),
+    **{
+        f"1 a photo, {name}": Kind(photo(name), first_corners, "rgbk", "refused")
+        for name in ("a.jpg", "a.jpeg", "a.png", "a.webp", "a.tif", "a.bmp", "A.JPG")
+    },
     "1 JPEG in TIFF": Kind(
         jpeg_in_tiff, lambda clip: refused(clip) - {"read"},
         {"a TIFF compressed as JPEG, which cannot be read"}, "a black picture",

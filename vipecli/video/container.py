@@ -219,8 +219,7 @@ def open_picture(path: Path) -> Iterator[Media]:
     VideoError
         if it is not readable, empty, or no picture.
     """
-    head = _head(path)
-    kind = next((name for start, name in PICTURES.items() if head.startswith(start)), None)
+    kind = _kind_of_picture(path)
     if kind is None:
         raise VideoError(f"{path}: not a picture that can be read")
     with _opened(path, kind) as container:
@@ -238,18 +237,24 @@ def _opened(path: Path, kind: str | None) -> Iterator["av.container.InputContain
             str(path.absolute()), format=kind, metadata_errors="ignore", options=options
         )
     except (av.FFmpegError, OSError, ValueError) as exc:
-        raise VideoError(f"{path}: {_why_not(path, exc)}") from exc
+        picture = None if kind else _kind_of_picture(path)
+        if picture is None:
+            raise VideoError(f"{path}: {_why_not(path, exc)}") from exc
+        with _opened(path, picture) as container:  # FFmpeg took its name for that of a sequence
+            yield container
+        return
     with container:
         yield container
 
 
-def _head(path: Path) -> bytes:
-    """First bytes of a file; empty if it cannot be read."""
+def _kind_of_picture(path: Path) -> str | None:
+    """Demuxer of a picture, by its first bytes; None if it is none, or cannot be read."""
     try:
         with path.open("rb") as file:
-            return file.read(16)
+            head = file.read(16)
     except OSError:
-        return b""
+        return None
+    return next((name for start, name in PICTURES.items() if head.startswith(start)), None)
 
 
 def _why_not(path: Path, exc: Exception) -> str:
