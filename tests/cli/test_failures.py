@@ -78,3 +78,5 @@ def test_another_rate_is_told(vipe, tmp_path):
     code, _, err = vipe(*ask)
     assert (code, err) == (0, ""), "the index stays, whatever the rate of the query"
     assert len(load_poses(library / ".vipe" / "squat" / "squat_000_ada.mp4.npz")) > 20
+    code, _, err = vipe("index", "build", library)
+    assert code == 0 and "keypoint files beside videos are passed over (joints.npz)" in err

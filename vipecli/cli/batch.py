@@ -12,12 +12,13 @@ from typing import TextIO
 from vipecli.cli.console import debugging, note, progress_bars
 from vipecli.embedding.batch import embed_all
 from vipecli.embedding.clip import Recipe
-from vipecli.embedding.embedded_folder import Entry, Slot
+from vipecli.embedding.embedded_folder import Entry, Slot, passed_over
 from vipecli.engine import Executor, Outcome
 from vipecli.errors import VipeError
 from vipecli.files import check_output, check_writable, sweep, writable
 
 _REPORT_S = 30.0  # between lines about the progress, where there is no terminal for bars
+_NAMED = 3  # files that a note names
 
 
 def embed_with_progress(
@@ -83,6 +84,17 @@ def embed_with_progress(
     list_failures(failures, len(wanted))
     _check_complete(wanted, [*(entry.slot for entry in entries), *(f.item for f in failures)])
     return sorted(entries, key=lambda entry: order[entry.slot]), failures
+
+
+def note_passed_over(folder: Path) -> None:
+    """Say which keypoint files of a folder are no clips, since videos lie beside them."""
+    if beside := passed_over(folder):
+        names = ", ".join(path.name for path in beside[:_NAMED])
+        more = f" and {len(beside) - _NAMED} more" if len(beside) > _NAMED else ""
+        note(
+            f"{folder}: keypoint files beside videos are passed over ({names}{more}); name them, "
+            "or a folder without videos, to embed them"
+        )
 
 
 def _check_outputs(wanted: Sequence[Slot], log: Path | None) -> None:

@@ -11,8 +11,6 @@ from vipecli.cli.engines import with_executor
 from vipecli.cli.help import OUTPUTS
 from vipecli.cli.options import with_recipe
 
-_NAMED = 3  # files that a note names
-
 if TYPE_CHECKING:
     from vipecli.embedding.clip import Recipe
     from vipecli.embedding.embedded_folder import Slot
@@ -74,21 +72,13 @@ def embed(
     stopped, however roughly, goes on where it was. Videos that cannot be used do not stop it: they
     are listed at the end, with exit code 1, and in the --log as they come.
     """
-    from vipecli.cli.batch import embed_with_progress
-    from vipecli.cli.console import note
-    from vipecli.embedding.embedded_folder import passed_over
+    from vipecli.cli.batch import embed_with_progress, note_passed_over
 
     recipe = replace(recipe, person="all") if all_people else recipe
     named = _slots(inputs or [], listed or [], out)
     wanted = [replace(slot, everyone=all_people) for slot in named]
     for folder in (path for path in inputs or () if path.is_dir()):
-        if beside := passed_over(folder):
-            names = ", ".join(path.name for path in beside[:_NAMED])
-            more = f" and {len(beside) - _NAMED} more" if len(beside) > _NAMED else ""
-            note(
-                f"{folder}: keypoint files beside videos are passed over ({names}{more}); name "
-                "them, or a folder without videos, to embed them"
-            )
+        note_passed_over(folder)
     entries, failures = embed_with_progress(wanted, recipe, executor=executor, force=force, log=log)
     fresh = sum(entry.fresh for entry in entries)
     stores = ", ".join(sorted({str(slot.store) for slot in wanted}))

@@ -99,6 +99,7 @@ def build(
     Clips that are new or have changed are embedded, missing clips leave the index. With another
     --model all clips are embedded again; their poses are reused.
     """
+    from vipecli.cli.batch import note_passed_over
     from vipecli.index import sources
 
     folder = out or (source if source.is_dir() else source.parent)
@@ -107,6 +108,8 @@ def build(
     options = {"poses": poses.value, "split": split.value, "exclude": sorted(exclude or ())}
     items = sources.find(source, root=folder if out is None else None, **options)
     origin = {"kind": sources.kind_of(source), "path": str(source.resolve())} | options
+    if origin["kind"] == "folders":
+        note_passed_over(source)
     index = start(folder, recipe, rebuild=force, store=store and store.value)
     after, failures = update(
         index,

@@ -24,9 +24,10 @@ __all__ = ["VIDEO_SUFFIXES", "VideoInfo", "probe", "read_frames", "read_planes",
 VIDEO_SUFFIXES = frozenset(
     f".{suffix}"
     for suffix in (
-        *("3g2", "3gp", "asf", "avi", "dv", "f4v", "flv", "gif", "h264", "hevc", "m2t", "m2ts"),
-        *("m2v", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "mxf", "ogv", "ts", "vob"),
-        *("webm", "wmv"),
+        *("264", "265", "3g2", "3gp", "3gpp", "asf", "avi", "divx", "dv", "f4v", "flv", "gif"),
+        *("h264", "h265", "hevc", "ivf", "m1v", "m2t", "m2ts", "m2v", "m4v", "mjpeg", "mjpg"),
+        *("mkv", "mov", "mp4", "mpe", "mpeg", "mpg", "mpv", "mts", "mxf", "nut", "ogm", "ogv"),
+        *("qt", "rm", "rmvb", "tp", "trp", "ts", "vob", "vvc", "webm", "wmv", "wtv", "y4m"),
     )
 )
 """Extensions by which videos are found in a folder; a file named on its own may have any."""
