@@ -2,7 +2,7 @@
 
 import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -239,5 +239,22 @@ def with_ticks(maker: Maker) -> Maker:
         data[24:28] = struct.pack("<I", 100 * COUNT)
         path.write_bytes(data)
         return path
+
+    return make
+
+
+def retimed(name: str, time_of: Callable[[int], int]) -> Maker:
+    """Video whose frames have other times, in frames, by their numbers."""
+
+    def make(folder: Path) -> Path:
+        plain = video("a.mp4", options={"bf": "0"})(folder)
+        with av.open(str(plain)) as source, av.open(str(folder / name), "w") as copy:
+            stream = copy.add_stream_from_template(source.streams.video[0])
+            packets = [packet for packet in source.demux(video=0) if packet.size]
+            for number, packet in enumerate(packets):
+                packet.pts = packet.dts = time_of(number)
+                packet.time_base, packet.stream = Fraction(1, FPS), stream
+                copy.mux(packet)
+        return folder / name
 
     return make

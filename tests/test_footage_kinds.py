@@ -58,6 +58,7 @@ from tests.footage_headers import (
     jpeg_in_tiff,
     of_three_fields,
     photo,
+    retimed,
     turned_by,
     with_aperture,
     with_pixel_crop,
@@ -321,6 +322,13 @@ KINDS = {
     "2 bare MPEG-2 of three fields": Kind(
         of_three_fields(video("a.m2v", "mpeg2video", MPEG2)), clock, (23.92, 2.51, 2.48),
         (30, 2.5, 2),
+    ),
+    "2 a clock that leaps, transport stream": Kind(
+        retimed("b.ts", lambda i: i if i < 30 else i + 30_000), lambda clip: said(clip)[2],
+        "its tim", "nothing said",
+    ),
+    "2 no clock, Matroska": Kind(
+        retimed("b.mkv", lambda i: 0), lambda clip: said(clip)[2], "59 of 6", "nothing said"
     ),
     "2 bare Motion JPEG": Kind(
         video("a.mjpeg", "mjpeg", form="mjpeg", pix_fmt="yuvj420p"), said,

@@ -16,6 +16,7 @@ from pathlib import Path
 import av
 
 from vipecli.errors import VideoError
+from vipecli.video.clock import Clock
 from vipecli.video.container import Media, open_media
 from vipecli.video.decode import MOST_PIXELS, Progress, assumed_rate, decode, rate
 from vipecli.video.decoded import Make, Picture, View
@@ -28,9 +29,7 @@ from vipecli.video.survey import survey
 SAME_S = 1e-6
 """Times that differ by less are the same: they come from fractions."""
 
-_CLOCK_JUMP_S = 0.25  # times that fall back by more start a new count (joined transport streams)
-_JUMP_STEPS = 8.0  # and by more frames than are reordered in a stream without presentation times
-_SMALLEST_STEP_S = 1e-4  # between frames whose timestamps do not increase
+_CLOCK_JUMP_S = 0.25  # times that fall back by more start a new count (joined program streams)
 _ASPECT_LIMIT = 4.0  # wider or narrower pixels than this are a damaged header
 _JOINED = ("mpegts", "mpeg")  # formats of files that can be put behind each other
 _PARTLY_TIMED = "mpeg"  # program streams: after seeking, times are guesses
@@ -94,7 +93,7 @@ def read_file(
     with contextlib.ExitStack() as stack:
         media, progress, frames = _frames_from(source.path, start_s or 0.0, stack)
         views = _Views(source, media, progress, size, is_part=bool(start_s))
-        clock = _Clock(media)
+        clock = Clock(media)
         for frame in frames:
             time_s = clock.time_of(frame)
             view = views.of(frame, time_s)
@@ -195,48 +194,6 @@ def _frames_at_key(
             return chain([frame], frames)
     frames.close()
     return None
-
-
-class _Clock:
-    """Presentation times of frames, always increasing.
-
-    Attributes
-    ----------
-    time_s
-        of the last frame, seconds; None = there was none.
-    step_s
-        between frames, on average.
-    """
-
-    def __init__(self, media: Media) -> None:
-        self._origin_s, self._base = media.origin_s, media.video.time_base
-        self.step_s = float(1 / rate(media))
-        self._jump_s = max(_CLOCK_JUMP_S, _JUMP_STEPS * self.step_s)
-        self.time_s: float | None = None
-        self._may_start_early = media.is_timed_by_decoding and not media.can_seek
-
-    def time_of(self, frame: "av.VideoFrame") -> float:
-        """Time of the next frame, seconds from the start of the file's timeline."""
-        base = frame.time_base or self._base  # what is left at the end may have none
-        raw_s = None if frame.pts is None else float(frame.pts * base)
-        before_s = self.time_s
-        if before_s is None:
-            if self._may_start_early and raw_s is not None:
-                self._origin_s = min(self._origin_s, raw_s)
-            self.time_s = 0.0 if raw_s is None else raw_s - self._origin_s
-        elif raw_s is None:
-            self.time_s = before_s + self.step_s
-        elif raw_s - self._origin_s < before_s - self._jump_s:
-            self.time_s = before_s + self.step_s
-            self._origin_s = raw_s - self.time_s
-        else:
-            self.time_s = max(raw_s - self._origin_s, before_s + _SMALLEST_STEP_S)
-        return self.time_s
-
-    def reached_s(self, progress: Progress) -> float:
-        """Time up to which the file holds something."""
-        shown = 0.0 if self.time_s is None else self.time_s + self.step_s
-        return max(shown, progress.reached_s - self._origin_s)
 
 
 # --- what is shown -------------------------------------------------------------------------------
@@ -408,10 +365,12 @@ def timecode(media: Media) -> str | None:
     return None
 
 
-def _report_damage(info: VideoInfo | None, media: Media, clock: _Clock, progress: Progress) -> None:
-    """Warn if a clip ended early, or parts of it could not be decoded."""
+def _report_damage(info: VideoInfo | None, media: Media, clock: Clock, progress: Progress) -> None:
+    """Warn if a clip ended early, parts of it could not be decoded, or its times are odd."""
     if info is None:
         return
+    for remark in clock.remarks():
+        info.source.warn(remark)
     stated = max(info.duration_s or 0.0, media.stated_frames * clock.step_s)
     read_s = clock.reached_s(progress)
     if is_cut_off(info.path, stated, stated - read_s, clock.step_s):
