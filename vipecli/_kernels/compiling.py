@@ -10,6 +10,8 @@ F = np.float32
 _Kernel = TypeVar("_Kernel", bound=Callable[..., Any])
 
 # Not fastmath=True: that deletes the tests for NaN and infinity, and both are used.
+# Kernels inline what they call: else a process runs whichever compiled copy of it was loaded first,
+# and last digits depend on whether kernels were compiled just now or come from the cache.
 _FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
 
 
@@ -26,6 +28,7 @@ def jit(function: Any = None, *, parallel: bool = False) -> Any:
             "fastmath": _FASTMATH,
             "error_model": "numpy",
             "parallel": parallel,
+            "forceinline": not parallel,
         }
         try:
             return njit(cache=True, **options)(function)
