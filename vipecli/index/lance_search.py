@@ -24,7 +24,7 @@ from vipecli.index.shortlist import (
     warped,
 )
 
-PROBES = 40
+PROBES = 64
 """Partitions of the vector index that are searched; docs/scale.md has their recall."""
 
 _KEPT = ("name", "label", FRAMES)
