@@ -7,6 +7,7 @@ how many there are.
 
 import os
 import random
+import re
 import shutil
 import tempfile
 from itertools import islice
@@ -113,7 +114,8 @@ def strike_driver(nodes, command, out, count, rng):
 def strike_node(nodes, command, out, count, rng):
     """Go on, kill a node at a random moment, and return whether it worked; wait until all is done.
 
-    The files that the node worked on may be done twice, no others.
+    The files that the node worked on may be done twice, no others: not those that it had done, even
+    if it had not said so yet.
     """
     kept = {p: p.stat().st_mtime_ns for p in out.rglob("[!.]*.npz")}
     until = rng.randrange(len(kept) + 1, max(len(kept) + 2, count - 20))
@@ -124,8 +126,9 @@ def strike_node(nodes, command, out, count, rng):
         nodes.kill_node(nodes.nodes[1])
     printed, _ = finished(driver, 1)
     assert all(path.stat().st_mtime_ns == made for path, made in kept.items())
-    fresh = int(printed.split(" embedded")[0])
-    assert count - len(kept) <= fresh <= count - len(kept) + 2, "only what was in flight"
+    fresh, before = (int(number) for number in re.findall(r"\d+", printed)[:2])
+    assert fresh + before == count
+    assert fresh <= count - len(kept) + 2, "only what was in flight"
     if len(nodes.nodes) < 2:
         nodes.add_node()
         nodes.wait(2)

@@ -1,13 +1,14 @@
 """Actors of a Ray cluster that go through items, one per core.
 
-An actor that died with its node costs its item nothing; one that died alone does, see `retries`.
+An actor that died with its node costs its items nothing; one that died alone does, see `retries`.
+Quick items are handed over several at a time, since each call costs about as much as they do.
 """
 
 import os
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,6 +22,8 @@ from vipecli.errors import VipeError
 _POLL_S = 2.0  # between looks at the clock, and at how many cores there are
 _STARTING_S = 600.0  # that a cluster may take until a first actor runs
 _NODE_S = 10.0  # that a node may take to be known as gone, when an actor on it has died
+_CALL_S = 0.06  # of work that an actor is given at a time, if one item is not more
+_MOST_AT_ONCE = 50  # items
 _NODE_LOSSES = 20  # of one item, after which it is no longer taken for the victim
 
 
@@ -41,8 +44,16 @@ class _Actor:
 
         return ray.get_runtime_context().get_node_id(), __version__
 
-    def do(self, item: Any) -> Answer:
-        """Do the task for one item."""
+    def do(self, items: list[Any]) -> list[Answer]:
+        """Do the task for the items, in their order, the last ones only if the first were quick."""
+        end_s, answers = time.monotonic() + _CALL_S, []
+        for item in items:
+            answers.append(self._do(item))
+            if time.monotonic() > end_s:
+                break
+        return answers
+
+    def _do(self, item: Any) -> Answer:
         steps = ahead = 0
 
         def report(so_far: Answer) -> None:
@@ -63,9 +74,12 @@ class _Member:
     actor: Any
     asked: Any  # the reference that its answer will have
     node: str = ""  # empty until it is ready
-    item: Any = None
-    busy: bool = False
+    items: Sequence[Any] = ()
     since_s: float = 0.0
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.items)
 
 
 @dataclass(frozen=True)
@@ -94,7 +108,9 @@ class Crew:
         self._jobs, self._limit_s, self._alone, self._aside = jobs, limit_s, alone, aside
         self._members: dict[Any, _Member] = {}  # by the reference of what they were asked
         self._idle: list[_Member] = []
-        self._next: deque[Any] = deque()  # items that were taken, or come back from lost nodes
+        self._next: deque[Any] = deque()  # items that were taken, or come back undone
+        self._singly: deque[Any] = deque()  # those that go before them, one at a time
+        self._each_s = _CALL_S  # that an item took lately
         self._doubtful: list[_Lost] = []
         self._losses: dict[int, int] = {}  # with nodes, by the identity of the item
         self._make = ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(_Actor).remote
@@ -125,7 +141,7 @@ class Crew:
 
     def _more(self, count: int = 1) -> bool:
         """Take items ahead until so many wait; return whether they do."""
-        while len(self._next) < count:
+        while len(self._singly) + len(self._next) < count:
             for item in self._items:
                 self._next.append(item)
                 break
@@ -154,15 +170,27 @@ class Crew:
     def _hand_over(self) -> Iterator[Outcome]:
         """Give an item to every idle actor; yields those that cannot be sent."""
         while self._idle and self._more():
-            item, one = self._next.popleft(), self._idle.pop()
+            items, one = self._some(), self._idle.pop()
             try:
-                one.asked = one.actor.do.remote(item)
+                one.asked = one.actor.do.remote(items)
             except Exception as exc:  # whatever its pickling raises
                 self._idle.append(one)
-                yield Outcome(item, error=exc)
+                if len(items) == 1:
+                    yield Outcome(items[0], error=exc)
+                else:
+                    self._singly.extend(items)
                 continue
-            one.item, one.busy, one.since_s = item, True, time.monotonic()
+            one.items, one.since_s = items, time.monotonic()
             self._members[one.asked] = one
+
+    def _some(self) -> list[Any]:
+        """Take the next items, as many as an actor does in `_CALL_S`; at least one."""
+        if self._singly:
+            return [self._singly.popleft()]
+        quick = int(min(_MOST_AT_ONCE, _CALL_S / max(self._each_s, 1e-9)))
+        count = 1 if self._alone else max(1, quick)
+        self._more(count)
+        return [self._next.popleft() for _ in range(min(count, len(self._next)))]
 
     def _answered(self) -> list[Any]:
         """Wait for an answer; references of all that are there."""
@@ -181,26 +209,29 @@ class Crew:
         return ready
 
     def _receive(self, one: _Member, tick: Tick) -> Iterator[Outcome]:
-        """Take in an answer; yields an outcome if it is one."""
+        """Take in answers; yields the outcomes."""
         exceptions = self._ray.exceptions
         try:
-            answer = self._ray.get(one.asked)
+            answers = self._ray.get(one.asked)
         except exceptions.RayTaskError as exc:
             raise VipeError(f"an actor cannot work: {exc.cause}; is vipe on every node?") from exc
         except exceptions.RayError:
             self._lost(one)
             return
         if not one.node:
-            one.node = self._checked(answer)
+            one.node = self._checked(answers)
             self._idle.append(one)
             return
-        one.busy = False
+        items, one.items = one.items, ()
         self._idle.append(one)
-        self._losses.pop(id(one.item), None)
-        tick(answer.steps, ahead=answer.ahead)
-        if answer.error:
-            answer.error.__cause__ = WorkerTracebackError(answer.trace)
-        yield Outcome(one.item, answer.result, answer.error)
+        self._each_s = (self._each_s + (time.monotonic() - one.since_s) / len(answers)) / 2
+        self._next.extendleft(reversed(items[len(answers) :]))
+        for item, answer in zip(items, answers, strict=False):  # without those not begun
+            self._losses.pop(id(item), None)
+            tick(answer.steps, ahead=answer.ahead)
+            if answer.error:
+                answer.error.__cause__ = WorkerTracebackError(answer.trace)
+            yield Outcome(item, answer.result, answer.error)
 
     def _checked(self, answer: tuple[str, str]) -> str:
         """Node of an actor that is ready, if it has this version of vipe."""
@@ -217,8 +248,7 @@ class Crew:
     def _lost(self, one: _Member) -> None:
         """Forget an actor that has died; what it worked on is looked into by `_settle`."""
         self._kill(one)
-        if one.busy:
-            self._doubtful.append(_Lost(one.item, one.node, time.monotonic()))
+        self._doubtful += [_Lost(item, one.node, time.monotonic()) for item in one.items]
 
     def _settle(self) -> None:
         """Take items back whose node has died; put those aside whose actor died alone."""
@@ -245,7 +275,10 @@ class Crew:
             if one.busy and time.monotonic() - one.since_s > self._limit_s:
                 del self._members[asked]
                 self._kill(one)
-                yield Outcome(one.item, error=overran(one.item, self._limit_s))
+                if len(one.items) == 1:
+                    yield Outcome(one.items[0], error=overran(one.items[0], self._limit_s))
+                else:
+                    self._singly.extend(one.items)
 
     def _kill(self, one: _Member) -> None:
         with suppress(self._ray.exceptions.RayError):
