@@ -89,7 +89,7 @@ def test_a_clip_is_looked_at_once_whatever_its_name(place, detected, tmp_path):
     (tmp_path / "c.mp4").write_bytes(b"two")
     ticks = []
     first = read_scene(tmp_path / "a.mp4", Recipe())
-    again = read_scene(tmp_path / "b.mp4", Recipe(person="2"), ticks.append)
+    again = read_scene(tmp_path / "b.mp4", Recipe(person="matching"), ticks.append)
     read_scene(tmp_path / "c.mp4", Recipe())
     assert [name for name, _ in detected] == ["a.mp4", "c.mp4"]
     assert_same(first, again)
@@ -102,11 +102,14 @@ def test_detector_and_settings_tell_clips_apart(place, detected, tmp_path, monke
     for recipe in (Recipe(), Recipe(fps=10), Recipe(start_s=1), Recipe(end_s=1)):
         read_scene(tmp_path / "a.mp4", recipe)
     assert len(detected) == 4
+    for recipe in (Recipe(person="2"), Recipe(equally=True), Recipe(person="center")):
+        read_scene(tmp_path / "a.mp4", recipe)
+    assert [options["equally"] for _, options in detected] == [False] * 4 + [True]
     monkeypatch.setattr(Recipe, "finder", "detector 2")
     read_scene(tmp_path / "a.mp4", Recipe())
-    assert len(detected) == 5
-    read_scene(tmp_path / "a.mp4", Recipe(cached=False))
     assert len(detected) == 6
+    read_scene(tmp_path / "a.mp4", Recipe(cached=False))
+    assert len(detected) == 7
 
 
 def test_what_was_said_of_a_clip_is_said_again(place, detected, tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vipecli.errors import FormatError, NoPoseError
-from vipecli.poses.detect import detect
+from vipecli.poses.detect import detect, detect_everyone
 from vipecli.poses.detection import blazepose
 from vipecli.poses.detection.blazepose import BlazePose
 from vipecli.poses.gaps import fill_gaps, missing_spans
@@ -155,6 +155,23 @@ def test_two_people_side_by_side(front, monkeypatch):
     }
     assert 1 < middle["largest"] < 2
     assert 0 < middle[1] < 1
+
+
+def test_everyone_is_seen_in_every_frame_where_it_matters(front, monkeypatch):
+    read = video.read_frames
+
+    def three(path, **options):
+        for time_s, image in read(path, **options):
+            third = image[:, image.shape[1] // 5 : -image.shape[1] // 5]
+            yield time_s, np.ascontiguousarray(np.hstack([third, third[:, ::-1], third]))
+
+    monkeypatch.setattr(video, "read_frames", three)
+    beside = detect_everyone(CLIPS / FRONT, end_s=1.0)
+    assert sum(len(track.frames) for track in beside.tracks.tracks) < 2 * len(beside.times)
+    for who in (1, 2, 3):
+        poses = detect(CLIPS / FRONT, person=who, end_s=1.0)
+        assert poses.found.mean() > 0.95
+        assert 0.2 < np.nanmedian(poses.xy[..., 0]) / poses.size[0] * 3 - (who - 1) < 0.8
 
 
 def test_somebody_small_in_a_large_picture(front, monkeypatch):

@@ -1,5 +1,6 @@
 """`vipe poses`: find people, list them, and convert poses between formats."""
 
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -79,7 +80,8 @@ def poses(
     check_json(json, clip, *([out] if out else []))
     with progress_bars() as bars:
         bar = bars.add_task(f"poses of {clip.name}", total=info.frames, unit="frames")
-        scene = read_scene(clip, recipe, lambda steps: bars.advance(bar, steps))
+        sought = replace(recipe, equally=listing or all_people)
+        scene = read_scene(clip, sought, lambda steps: bars.advance(bar, steps))
     if listing:
         _list(info.source, scene, out, json)
     else:

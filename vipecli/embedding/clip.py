@@ -23,9 +23,10 @@ from vipecli.video.container import check_input
 from vipecli.video.read import VideoInfo, probe
 from vipecli.video.source import Canvas, ClipSource
 
-POSES_FORMAT = 10
+POSES_FORMAT = 11
 """Raise it when detection changes: poses cached before are not used then."""
 
+_FEW = ("largest", "matching")  # choices of a person that need no more of others than is cheap
 _AROUND_S = 0.35  # on both sides of a moment, in which the person is tracked
 _PICTURES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
 _CONTEXT_S = 4.0  # around a gap that may tell how to fill it
@@ -64,6 +65,8 @@ class Recipe:
         fills the gaps of poses up to `max_gap_s`, as `gaps.fill_gaps` does.
     cached
         take poses found before from the cache, and put new ones there.
+    equally
+        look for everyone in every frame whoever is taken, as in `detect_everyone`.
     """
 
     person: str = "largest"
@@ -79,6 +82,7 @@ class Recipe:
     fill_s: float = MAX_GAP_S
     fill: Callable[..., Poses] = fill_gaps
     cached: bool = True
+    equally: bool = False
 
     @property
     def finder(self) -> str:
@@ -96,11 +100,18 @@ class Recipe:
         """Settings that poses depend on besides person and detector; empty by default."""
         limits = {"start": self.start_s, "end": self.end_s, "fps": self.fps}
         words = [f"{name}={value!r}" for name, value in limits.items() if value is not None]
+        if self.looks_for_everyone:
+            words.append("equally")
         if self.joints is not None:
             words.append(f"joints={hashlib.sha256(self.joints.read_bytes()).hexdigest()}")
         if self.video is not None:
             words.append(f"video={self.video!r}")
         return " ".join(words)
+
+    @property
+    def looks_for_everyone(self) -> bool:
+        """Whether people beside the largest one are looked for in every frame."""
+        return self.equally or self.person not in _FEW
 
     def filled(self, poses: Poses) -> Poses:
         """Poses with gaps of up to `fill_s` filled."""
@@ -168,6 +179,7 @@ def read_scene(path: Path, recipe: Recipe, tick: Callable[[int], object] | None 
         start_s=recipe.start_s,
         end_s=recipe.end_s,
         fps=recipe.fps,
+        equally=recipe.looks_for_everyone,
         progress=(lambda done: tick(1)) if tick else None,
     )
     if key:
@@ -337,7 +349,7 @@ def read_pieces(
         as `read_clip`.
     """
     model = recipe.load_model()
-    scene = read_scene(path, recipe, tick)
+    scene = read_scene(path, replace(recipe, equally=everyone or recipe.equally), tick)
     if len(scene.times) < 2:
         raise single_frame(path)
     chosen = scene.track("largest" if everyone else recipe.person, path=path)

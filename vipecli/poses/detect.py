@@ -68,7 +68,14 @@ def detect(
     (90, 13, 2)
     """
     person = check_choice(person)
-    scene = detect_everyone(clip, model=model, start_s=start_s, end_s=end_s, progress=progress)
+    scene = detect_everyone(
+        clip,
+        model=model,
+        start_s=start_s,
+        end_s=end_s,
+        equally=person != "largest",
+        progress=progress,
+    )
     return scene.choose(person, path=ClipSource.of(clip).path)
 
 
@@ -80,6 +87,7 @@ def detect_everyone(
     start_s: float | None = None,
     end_s: float | None = None,
     fps: float | None = None,
+    equally: bool = False,
     progress: Callable[[int], object] | None = None,
 ) -> Scene:
     """Detect and track everyone in a video; a scene without people is no error here.
@@ -93,6 +101,9 @@ def detect_everyone(
     fps
         frames per second to use, at most; of a folder of frames: the rate at which they were
         taken. None = every frame.
+    equally
+        look for everyone in every frame, which takes longer the more people there are; False =
+        as often as is cheap for those beside one of them, the largest as a rule.
 
     Raises
     ------
@@ -109,7 +120,7 @@ def detect_everyone(
     times: list[float] = []
     tracks, size = Tracks(storage=Observations), (0, 0)
     with (
-        open_detector(detector, model=model) as finder,
+        open_detector(detector, model=model, everyone=equally) as finder,
         closing(prefetch(_prepared(frames))) as pictures,
     ):
         for time_s, rgb, size in pictures:

@@ -2,8 +2,9 @@
 
 With one person to follow MediaPipe runs its detector only where it lost them, twice as fast as
 with several, and smooths; with several it drops some of them in many frames. So it follows one
-person in every frame. The others are found in single pictures, as often as the `Budget` allows:
-surveys of the whole frame for new people, and searches in a window around a lost track.
+person in every frame. The others are found in single pictures, as often as the `Budget` allows, or
+in every frame if everyone matters: surveys of the whole frame for new people, and searches in a
+window around a lost track.
 """
 
 import importlib.metadata
@@ -15,7 +16,12 @@ from vipecli.poses.boxes import Boxes
 from vipecli.poses.detection.background import Background, Frame
 from vipecli.poses.detection.budget import Budget, Searches
 from vipecli.poses.detection.crops import Window, fits, tiles
-from vipecli.poses.detection.mediapipe_session import ImageLandmarker, VideoLandmarker, still
+from vipecli.poses.detection.mediapipe_session import (
+    MOST_PEOPLE,
+    ImageLandmarker,
+    VideoLandmarker,
+    still,
+)
 from vipecli.poses.tracking import (
     CLOTHES,
     XY,
@@ -60,6 +66,9 @@ class BlazePose:
         in a window around the expected place, ``turn`` verifies people who are not upright in a
         window in which they are, ``small`` searches parts of the frame. `benchmarks.poses`
         shows what each of them brings.
+    everyone
+        look for everyone in every frame, at the cost of half as much again as of the first one for
+        each; False = the largest one matters, and others are found as often as is cheap.
 
     Attributes
     ----------
@@ -68,15 +77,18 @@ class BlazePose:
         if every frame is added to tracks.
     """
 
-    def __init__(self, model: Path, *, measures: frozenset[str] = MEASURES) -> None:
+    def __init__(
+        self, model: Path, *, measures: frozenset[str] = MEASURES, everyone: bool = False
+    ) -> None:
         self._model = model
         self._measures = measures
+        self._everyone = everyone
         self._one = VideoLandmarker(model)
         self._still: ImageLandmarker | None = None
         self._window: Window | None = None
         self._missed = 0  # frames in a row in which MediaPipe followed nobody
-        self._budget = Budget()
-        self._searches = Searches()
+        self._budget = Budget(everyone=everyone)
+        self._searches = Searches(everyone=everyone)
         self._next_survey = (-np.inf, 0)  # not before this time, nor before this frame
         self._survey_s, self._surveys = _SURVEY_S, 0
         self._background: Background | None = None
@@ -161,6 +173,7 @@ class BlazePose:
             found = self._survey(frame, found)
             nobody_new = len(found) <= max(known, 1)
             longest = _LONGEST_ALONE_S if len(found) <= 1 else _LONGEST_SURVEY_S
+            longest = _SURVEY_S if self._everyone else longest
             self._survey_s = min(2 * self._survey_s, longest) if nobody_new else _SURVEY_S
             self._background = background if alone and len(found) == 1 else None
         self._next_survey = (frame.time_s + self._survey_s, self._frames + _SURVEY_FRAMES)
@@ -173,8 +186,12 @@ class BlazePose:
         10 to 18 pixels beside them on real film, and would make them leap for one frame.
         """
         self._surveys += 1
-        others = self._without(frame, found, self._absent(frame, found))
-        found = with_others(found, self._detect(others.rgb, frame.size))
+        more = True
+        while more:  # a single picture shows a few people at most
+            others = self._without(frame, found, self._absent(frame, found))
+            new = self._detect(others.rgb, frame.size)
+            more = len(new) == MOST_PEOPLE and len(with_others(found, new)) > len(found)
+            found = with_others(found, new)
         return self._in_parts(frame, found) if "small" in self._measures else found
 
     def _in_parts(self, frame: Frame, found: list[np.ndarray]) -> list[np.ndarray]:

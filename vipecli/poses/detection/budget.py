@@ -17,10 +17,15 @@ class Budget:
     """Credit for detections in single pictures, earned frame by frame and spent on searches.
 
     A search may overdraw the credit, which the next frames have to earn back.
+
+    Parameters
+    ----------
+    everyone
+        whether everyone matters: then the credit never ends.
     """
 
-    def __init__(self) -> None:
-        self._credit = _START
+    def __init__(self, *, everyone: bool = False) -> None:
+        self._credit, self._everyone = _START, everyone
 
     def earn(self, *, followed: bool) -> None:
         """Add the credit of a frame, by whether someone was tracked in it."""
@@ -33,13 +38,20 @@ class Budget:
 
     def allows(self) -> bool:
         """Return whether the credit allows another detection."""
-        return self._credit > 0
+        return self._everyone or self._credit > 0
 
 
 class Searches:
-    """Schedule of the searches for each lost track, with growing pauses after failures."""
+    """Schedule of the searches for each lost track, with growing pauses after failures.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    everyone
+        whether everyone matters: then the people found are searched in the next frame again.
+    """
+
+    def __init__(self, *, everyone: bool = False) -> None:
+        self._steady_wait_s = 0.0 if everyone else _STEADY_WAIT_S
         self._last_s: dict[int, float] = {}
         self._failures: dict[int, int] = {}
 
@@ -64,5 +76,5 @@ class Searches:
 
     def _wait_s(self, track: int) -> float:
         failures = self._failures.get(track, 0)
-        wait_s = _FIRST_WAIT_S * 2 ** (failures - 1) if failures else _STEADY_WAIT_S
+        wait_s = _FIRST_WAIT_S * 2 ** (failures - 1) if failures else self._steady_wait_s
         return min(wait_s, _LONGEST_WAIT_S)

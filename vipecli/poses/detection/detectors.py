@@ -16,7 +16,9 @@ DEFAULT = "mediapipe"
 _ONNX = "onnx:"
 
 
-def open_detector(name: str = DEFAULT, *, model: str | Path | None = None) -> BlazePose | OnnxPose:
+def open_detector(
+    name: str = DEFAULT, *, model: str | Path | None = None, everyone: bool = False
+) -> BlazePose | OnnxPose:
     """Return a detector that is ready to use, a context manager.
 
     Parameters
@@ -25,6 +27,8 @@ def open_detector(name: str = DEFAULT, *, model: str | Path | None = None) -> Bl
         ``mediapipe``, or ``onnx:FILE`` with a model that `onnxpose.OnnxPose` takes.
     model
         MediaPipe's pose landmarker bundle; None = see `model_file.model_path`.
+    everyone
+        as in `blazepose.BlazePose`.
 
     Raises
     ------
@@ -33,7 +37,7 @@ def open_detector(name: str = DEFAULT, *, model: str | Path | None = None) -> Bl
     """
     path = onnx_file(name)
     if path is None:
-        return BlazePose(model_path(model))
+        return BlazePose(model_path(model), everyone=everyone)
     return OnnxPose(path, boxes=lambda: BlazePose(model_path(model)))
 
 

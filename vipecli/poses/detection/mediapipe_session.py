@@ -15,7 +15,9 @@ from vipecli.poses.tracking import XY, distinct
 
 _DETECTION_CONFIDENCE = 0.3  # chosen in docs/detection.md
 _LONGEST_REASON = 400  # characters, of what the native code says
-_MOST_PEOPLE = 4  # found at a time in a single picture
+MOST_PEOPLE = 2
+"""People found at a time in a single picture; every one that might be there costs as much."""
+
 _MOST_FRAMES = 200_000  # per landmarker, since some versions leak; see docs/detection.md
 T = TypeVar("T")
 
@@ -85,9 +87,9 @@ class ImageLandmarker:
         return self
 
     def people(self, rgb: np.ndarray, size: tuple[int, int]) -> list[np.ndarray]:
-        """Detect up to four people; parameters as those of `VideoLandmarker.people`."""
+        """Detect up to `MOST_PEOPLE`; parameters as those of `VideoLandmarker.people`."""
         with self._lock:
-            self._session = _fresh(self._session, self._model, _MOST_PEOPLE, video=False)
+            self._session = _fresh(self._session, self._model, MOST_PEOPLE, video=False)
             return self._session.people(rgb, 0.0, size)
 
     def close(self) -> None:
