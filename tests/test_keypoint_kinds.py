@@ -945,3 +945,53 @@ def test_13_markers_at_the_origin_are_missing_and_times_in_milliseconds(tmp_path
             warnings.simplefilter("ignore")
             again = load_scene(write(tmp_path / "b.trc", changed)).choose()
         np.testing.assert_allclose(again.times, found.times, atol=1e-3)
+
+
+# --- people and their numbers --------------------------------------------------------------------
+
+
+def results(path, numbers):
+    """Results of a detector with two people side by side; `numbers` gives theirs by the frame."""
+    rows = []
+    for i in ALL:
+        for person, number in enumerate(numbers(i)):
+            places = [XY[i, JOINTS.index(n) if n in JOINTS else 0] for n in COCO]
+            points = [float(v) for x, y in places for v in (x + 350 * person, y, 0.9)]
+            rows.append({"image_id": i, "category_id": 1, "keypoints": points, "track_id": number})
+    return write(path, rows)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "remark"),
+    [
+        (lambda i: (0, 1) if i < 10 else (1, 0), "exchange their numbers in it, first at 0.33 s"),
+        (lambda i: (1, 0) if 8 <= i < 12 else (0, 1), "exchange their numbers"),
+        (lambda i: (2 * i, 2 * i + 1), ""),
+        (lambda i: (0, 1) if i < 10 else (5, 1), ""),
+        (lambda i: (0, 1), ""),
+    ],
+)
+def test_17_numbers_of_people_that_change(tmp_path, numbers, remark):
+    """Before: somebody jumped to the other side, or was seen in a part of the frames only."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        scene = load_scene(results(tmp_path / "a.json", numbers))
+    assert [str(one.message) for one in said if remark in str(one.message)] or not remark
+    assert len(scene.tracks.tracks) == 2
+    for person, aside in ((1, 0), (2, 350)):
+        found = scene.choose(person)
+        np.testing.assert_allclose(found.xy, np.add(XY, [aside, 0]), atol=0.02)
+
+
+def test_17_numbers_hold_where_people_cross(tmp_path):
+    """Whoever passes in front of somebody keeps their number."""
+    rows = []
+    for i in ALL:
+        for number, aside in ((0, 20 * i), (1, 400 - 20 * i)):
+            places = [XY[i, JOINTS.index(n) if n in JOINTS else 0] for n in COCO]
+            points = [float(v) for x, y in places for v in (x + aside, y, 0.9)]
+            rows.append({"image_id": i, "category_id": 1, "keypoints": points, "track_id": number})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scene = load_scene(write(tmp_path / "a.json", rows))
+    np.testing.assert_allclose(scene.choose(1).xy[-1], XY[-1] + [20 * (FRAMES - 1), 0], atol=0.02)

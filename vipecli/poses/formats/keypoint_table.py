@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vipecli.errors import FormatError, VideoWarning
+from vipecli.poses.formats.identities import followed
 from vipecli.poses.formats.spatial import seen_from_front
 from vipecli.poses.formats.times import in_seconds
 from vipecli.poses.joint_sets import JointMap, Sources, marked, sources, to_joints
@@ -151,10 +152,11 @@ def scene_of(
     points, size = _in_pixels(path, points, size, table.format)
     points = points[:, :33] if is_mediapipe else to_joints(points, wanted)
     rows, times = _rows(path, table, fps or table.fps or (joint_map and joint_map.fps))
+    tracks = _tracks(table, rows, times, marked(points))
     for remark in table.remarks:
         warnings.warn(f"{path}: {remark}", VideoWarning, stacklevel=2)
     return Scene(
-        tracks=_tracks(table, rows, times, marked(points)),
+        tracks=tracks,
         times=times,
         size=size,
         source=table.source or path.name,
@@ -299,11 +301,12 @@ def _tracks(
     tracks, order = Tracks(), np.argsort(rows, kind="stable").tolist()
     order = [row for row in order if (people[row, :, SEEN] > 0).any()]
     if _identified(table, rows):
-        known: dict[object, Track] = {}
-        for row in order:
-            track = known.setdefault(table.people[row], Track())
-            track.add(int(rows[row]), float(times[rows[row]]), people[row])
-        tracks.tracks = list(known.values())
+        tracks, exchanged = followed(order, rows, times, people, table.people)
+        if exchanged is not None:
+            table.remarks.append(
+                f"people exchange their numbers in it, first at {exchanged:.2f} s; they are "
+                "followed by where they are"
+            )
         return tracks
     in_frame: dict[int, list[np.ndarray]] = {}
     for row in order:
@@ -314,8 +317,10 @@ def _tracks(
 
 
 def _identified(table: KeypointTable, rows: np.ndarray) -> bool:
-    """Return whether every row has an identity, unique per frame."""
+    """Return whether every row has an identity, unique per frame, and none is new for each."""
     if any(person is None for person in table.people):
+        return False
+    if len(set(table.people)) == len(rows) > len(set(rows.tolist())) > 1:
         return False
     return len(set(zip(rows.tolist(), table.people, strict=True))) == len(rows)
 
