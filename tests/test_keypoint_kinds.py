@@ -995,3 +995,57 @@ def test_17_numbers_hold_where_people_cross(tmp_path):
         warnings.simplefilter("error")
         scene = load_scene(write(tmp_path / "a.json", rows))
     np.testing.assert_allclose(scene.choose(1).xy[-1], XY[-1] + [20 * (FRAMES - 1), 0], atol=0.02)
+
+
+def person_of(i):
+    return np.array([[*XY[i, JOINTS.index(n) if n in JOINTS else 0], 0.9] for n in COCO])
+
+
+LISTS = {
+    "Ultralytics": lambda i: [
+        {
+            "name": "person",
+            "keypoints": dict(zip(("x", "y", "visible"), person_of(i).T.tolist(), strict=True)),
+        }
+    ],
+    "MMPose": lambda i: [
+        {"keypoints": person_of(i)[:, :2].tolist(), "keypoint_scores": [0.9] * 17, "bbox": [[0]]}
+    ],
+    "OpenPifPaf": lambda i: {
+        "frame": i + 1,
+        "predictions": [{"keypoints": person_of(i).ravel().tolist(), "category_id": 1}],
+    },
+}
+
+
+@pytest.mark.parametrize("frame", LISTS.values(), ids=LISTS.keys())
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_11_lists_of_people_per_frame(tmp_path, frame, name):
+    """Before: "not of a kind that is known", "not a JSON file, or cut off"."""
+    rows = [frame(i) for i in ALL]
+    text = "\n".join(map(json.dumps, rows)) if name.endswith("l") else rows
+    path = write(tmp_path / name, text)
+    read(path)
+    assert looks_like_poses(path)
+
+
+def one_missing(i):
+    return [
+        None if n == "left_eye" else point for n, point in zip(MEDIAPIPE, landmarks(i), strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {str(i): landmarks(i) for i in ALL},
+        {f"frame_{i}": {"landmarks": landmarks(i)} for i in ALL},
+        [[list(point.values()) for point in landmarks(i)] for i in ALL],
+        [{"landmarks": [[*point.values(), 0.0, 0.9] for point in landmarks(i)]} for i in ALL],
+        [{"landmarks": dict(zip(MEDIAPIPE, landmarks(i), strict=True))} for i in ALL],
+        [{"landmarks": one_missing(i)} for i in ALL],
+    ],
+)
+def test_11_landmarks_in_other_forms(tmp_path, data):
+    """Before: "not of a kind that is known"; one landmark that is null refused the file."""
+    read(write(tmp_path / "a.json", data), joint_map=SIZE)

@@ -17,6 +17,7 @@ from vipecli.poses.formats.coco import (
     read_coco,
     read_results,
 )
+from vipecli.poses.formats.detections import is_detections, read_detections
 from vipecli.poses.formats.frame_numbers import (
     CHOOSE_ONE,
     number_frames,
@@ -35,6 +36,7 @@ from vipecli.poses.formats.text import (
     whole,
 )
 from vipecli.poses.formats.times import clock_time, time_unit
+from vipecli.poses.joint_sets import MEDIAPIPE, canonical_name
 
 _FOLDER_FILE_BYTES = 16 << 20  # of one frame's file
 _MOST_FILES = 1_000_000
@@ -253,9 +255,23 @@ def _mediapipe_frames(data: Any) -> Iterator[Any]:
     """Return the frames of a file, whatever their key, or of a single frame."""
     if isinstance(data, dict):
         inner = next((data[key] for key in _FRAMES if isinstance(data.get(key), list)), None)
+        if inner is None and not {*_LANDMARKS, *_WORLD} & set(data):
+            inner = _numbered_frames(data)
         yield from [data] if inner is None else inner
     elif isinstance(data, list):
         yield from data
+
+
+def _numbered_frames(data: dict) -> list[dict] | None:
+    """Frames that stand under their numbers, such as ``"12"`` or ``"frame_12"``; None if not."""
+    found = {last_number(key): value for key, value in data.items()}
+    if None in found or len(found) < len(data):
+        return None
+    numbered = sorted((number, value) for number, value in found.items() if number is not None)
+    return [
+        {**(value if isinstance(value, dict) else {"landmarks": value}), "frame": number}
+        for number, value in numbered
+    ]
 
 
 def _landmarks(frame: Any, keys: tuple[str, ...]) -> list | None:
@@ -264,15 +280,39 @@ def _landmarks(frame: Any, keys: tuple[str, ...]) -> list | None:
         frame = next((frame[key] for key in keys if key in frame), False)
     if frame is None or frame == []:
         return []  # nobody in this frame
-    if isinstance(frame, dict):  # as protobuf writes it: {"landmark": [...]}
-        frame = frame.get("landmark")
+    if isinstance(frame, dict):  # as protobuf writes it: {"landmark": [...]}, or by their names
+        frame = frame.get("landmark") or _in_order(frame)
     if not isinstance(frame, list) or not frame:
         return None
-    if isinstance(frame[0], dict) and {"x", "y"} <= set(frame[0]):
-        return [frame]
+    if (person := _person(frame)) is not None:
+        return [person]
     inner = [person.get("landmark") if isinstance(person, dict) else person for person in frame]
-    good = all(isinstance(p, list) and p and isinstance(p[0], dict) and "x" in p[0] for p in inner)
-    return inner if good else None
+    people = [_person(one) for one in inner]
+    return None if None in people else people
+
+
+def _in_order(named: dict) -> list | None:
+    """Landmarks in MediaPipe's order, of a table by their names; None if they are not known."""
+    found = {canonical_name(str(name)): value for name, value in named.items()}
+    known = sum(name in found for name in MEDIAPIPE)
+    return [found.get(name) for name in MEDIAPIPE] if known > len(MEDIAPIPE) // 2 else None
+
+
+def _person(points: Any) -> list[dict] | None:
+    """Landmarks of a person as tables of x, y, z, and visibility; None if they are none.
+
+    Landmarks that are missing are empty tables.
+    """
+    if not isinstance(points, list) or not points:
+        return None
+    first = next((point for point in points if point), None)
+    if isinstance(first, dict) and {"x", "y"} <= set(first):
+        return [point or {} for point in points]
+    if len(points) != len(MEDIAPIPE) or not isinstance(first, list) or not 2 <= len(first) <= 5:
+        return None
+    if not all(isinstance(value, int | float) for value in first):
+        return None
+    return [dict(zip(("x", "y", "z", "visibility"), point or (), strict=False)) for point in points]
 
 
 def _read_mediapipe(data: Any) -> KeypointTable:
@@ -312,12 +352,17 @@ def _read_about(about: dict, table: KeypointTable) -> None:
 def _landmark_rows(points: list[dict], world: list[dict] | None) -> np.ndarray:
     """Points (K, 7) as in `vipecli.poses.tracking`."""
     rows = [
-        (p["x"], p["y"], p.get("z", 0), p.get("visibility", p.get("presence", 1))) for p in points
+        (p["x"], p["y"], p.get("z", 0), p.get("visibility", p.get("presence", 1)))
+        if p
+        else (np.nan,) * 4
+        for p in points
     ]
     out = np.full((len(rows), 7), np.nan, np.float32)
     out[:, :4] = numbers(rows)
     if world is not None and len(world) == len(points):
-        out[:, 4:] = numbers([(p["x"], p["y"], p.get("z", 0)) for p in world])
+        out[:, 4:] = numbers(
+            [(p["x"], p["y"], p.get("z", 0)) if p else (np.nan,) * 3 for p in world]
+        )
     return out
 
 
@@ -326,6 +371,7 @@ JSON_KINDS: dict[str, tuple[Callable[[Any], bool], Callable[[Any], KeypointTable
     "alphapose": (_is_alphapose, _read_alphapose),
     "mmpose": (_is_mmpose, _read_mmpose),
     "openpose": (_is_openpose, _read_openpose),
+    "detections": (is_detections, read_detections),
     "mediapipe": (_is_mediapipe, _read_mediapipe),
 }
 """By name: whether a JSON file's content is of this kind, and its reader. The first that knows a

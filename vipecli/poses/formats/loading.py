@@ -99,7 +99,7 @@ def load_scene(
     """
     path = Path(path)
     try:
-        if video is not None and (path.is_dir() or path.suffix.lower() != ".json"):
+        if video is not None and (path.is_dir() or path.suffix.lower() not in (".json", ".jsonl")):
             raise FormatError("holds one video only; leave --video out")
         if path.suffix.lower() == ".npz" and not path.is_dir():
             return scene_of_one(read_npz(path))

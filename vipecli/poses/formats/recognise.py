@@ -94,6 +94,7 @@ _SIGNS: dict[str, Callable[[Path], bool]] = {
     ".csv": _is_csv,
     ".h5": _is_hdf5,
     ".json": _is_json,
+    ".jsonl": _is_json,
     ".mat": _is_mat,
     ".npz": _is_npz,
     ".slp": _is_hdf5,

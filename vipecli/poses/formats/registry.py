@@ -19,6 +19,7 @@ READERS: dict[str, Callable[[Path], KeypointTable]] = {
     ".csv": read_csv_poses,
     ".h5": read_h5,
     ".json": read_json_poses,
+    ".jsonl": read_json_poses,
     ".mat": read_penn,
     ".slp": read_slp,
     ".trc": read_trc,

@@ -1,6 +1,7 @@
 """Reading of untrusted text, tables and JSON: sizes are checked before memory is reserved."""
 
 import codecs
+import contextlib
 import csv
 import io
 import json
@@ -160,7 +161,7 @@ def number(cell: str) -> float:
 
 
 def read_json(path: Path, *, at_most: int = MOST_BYTES) -> Any:
-    """Content of a JSON file.
+    """Content of a JSON file, or a list of what the lines of a file of JSON lines hold.
 
     Raises
     ------
@@ -175,6 +176,9 @@ def read_json(path: Path, *, at_most: int = MOST_BYTES) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as exc:
+        if isinstance(exc, json.JSONDecodeError) and exc.msg == "Extra data":
+            with contextlib.suppress(ValueError, RecursionError):
+                return [json.loads(line) for line in text.splitlines() if line.strip()]
         raise FormatError(f"{path}: not a JSON file, or cut off ({exc})") from exc
 
 
