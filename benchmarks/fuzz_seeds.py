@@ -31,6 +31,7 @@ from vipecli.lifting.motion_files import Motion, load_motion, save_motion
 from vipecli.poses.detection.onnxpose import OnnxPose
 from vipecli.poses.formats import FORMATS, load_joint_map, load_scene
 from vipecli.poses.formats import save_poses as save
+from vipecli.poses.joint_sets import MEDIAPIPE
 from vipecli.poses.mocap.amc import read_amc
 from vipecli.poses.mocap.clips import clips
 from vipecli.poses.mocap.units import in_metres
@@ -54,6 +55,9 @@ _VIDEOS = {  # file name: codec, pixel format, options of the container
     "a.apng": ("apng", "rgb24", {}),
     "a.wmv": ("wmv2", "yuv420p", {}),
     "a.h264": ("libx264", "yuv420p", {}),
+    "a.m2v": ("mpeg2video", "yuv420p", {}),
+    "a.ivf": ("libvpx-vp9", "yuv420p", {}),
+    "a.y4m": ("rawvideo", "yuv420p", {}),
 }
 _PICTURES = (".png", ".jpg", ".bmp", ".tif", ".webp")
 _ASF = """:units
@@ -121,7 +125,26 @@ def _tables() -> list[Seed]:
     head = "sep=;\nimage;" + ";".join(f"{name}_{axis}" for name in JOINTS for axis in "xy")
     rows = [f"{n}.png;" + ";".join(f"{v:.1f}" for v in xy[n].ravel()) for n in range(3)]
     excel = "\n".join([head, *rows]).replace(".", ",").replace(",png", ".png")
+    places = (xy / _poses().size).tolist()
+    points = [[{"x": x, "y": y} for x, y in 3 * one] for one in places]
+    named = {"width": 64, "height": 48}
+    frames = [
+        {"timestampMs": 33 * n, "landmarks": dict(zip(MEDIAPIPE, one, strict=False))}
+        for n, one in enumerate(points)
+    ]
+    people = [
+        {"frame": n + 1, "predictions": [{"keypoints": [[x, y, 0.5] for x, y in [*one, *one[:4]]]}]}
+        for n, one in enumerate(xy.tolist())
+    ]
+    long = [
+        f"{n / 30},{joint},{x},{y}"
+        for n, one in enumerate(xy)
+        for joint, (x, y) in zip(JOINTS, one, strict=True)
+    ]
     return [
+        Seed("named.json", json.dumps(named | {"frames": frames}).encode(), _read_poses),
+        Seed("people.jsonl", "\n".join(map(json.dumps, people)).encode(), _read_poses),
+        Seed("long.csv", "\n".join(["time,joint,x,y", *long]).encode(), _read_poses),
         Seed("labels.csv", "\n".join(lines).encode(), _read_poses),
         Seed("excel.csv", excel.encode("utf-16"), _read_poses),
     ]

@@ -185,6 +185,14 @@ def said(clip: Path) -> tuple[int, int | None, str]:
     return count, probe(clip).frames, " ".join(source.remarks)[:7]
 
 
+def remarks(clip: Path) -> list[str]:
+    """What is said of a clip."""
+    source = ClipSource(clip)
+    for _ in read_frames(source):
+        pass
+    return source.remarks
+
+
 def places(clip: Path) -> tuple[list[int], list[int]]:
     """Numbers of the pictures of a folder, and their places on its time line."""
     shown = [(round(time_s * FPS), number(image)) for time_s, image in read_frames(clip)]
@@ -238,6 +246,7 @@ FLIPPED = {0: "grkb", 90: "kgbr", 180: "bkrg", 270: "rbgk"}
 OLD = ["rgbk", "kbgr", "kbgr", "rgbk", "brkg", "brkg", "gkrb", "gkrb"]
 SHOWN = ["rgbk", "grkb", "kbgr", "bkrg", "rbgk", "brkg", "kgbr", "gkrb"]
 NOISE = list(np.random.default_rng(0).integers(0, 255, (COUNT, 96, 128, 3), np.uint8))
+M2TS = {"form": "mpegts", "muxer": {"mpegts_m2ts_mode": "1"}}
 LIVE = {"form": "matroska", "muxer": {"live": "1"}, "streamed": True}
 ALL = f"{COUNT} frames, {1 / FPS:.4f} s each"
 JOINED = f"{2 * COUNT} frames, {1 / FPS:.4f} s each"
@@ -566,9 +575,17 @@ KINDS = {
             ("a.gif", "gif", "rgb8", {}),
             ("a.y4m", "rawvideo", "yuv420p", {"form": "yuv4mpegpipe"}),
             ("a.ivf", "libvpx-vp9", "yuv420p", {}), ("a.ts", "libx264", "yuv420p", {}),
+            ("a.m2ts", "libx264", "yuv420p", M2TS),
         )
         for share in (0.93, 1)
     },
+    "7 Motion JPEG, cut": Kind(
+        cut_short(video("a.mjpeg", "mjpeg", images=NOISE, form="mjpeg", pix_fmt="yuvj420p"), 0.93),
+        lambda clip: "cut off" in " ".join(remarks(clip)), True, False,
+    ),
+    "7 a photo with a film behind it": Kind(
+        joined("a.jpg", photo("a.jpg"), video("a.mp4")), remarks, [], ["cut off"]
+    ),
     "7 IVF that counts ticks": Kind(
         with_ticks(video("a.ivf", "libvpx-vp9")), said, (COUNT, COUNT, ""), (COUNT, 6000, "cut off")
     ),

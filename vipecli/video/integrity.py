@@ -15,10 +15,12 @@ _UNKNOWN_SIZES = (0, 0xFFFFFFFF)  # of a RIFF chunk that was never filled in
 _TAG_BYTES = 11  # header of a tag of Flash video
 _HEAD = 1024  # bytes that tell a format
 _OGG_PAGE = 27 + 255 + 255 * 255  # bytes of the largest page
+_PICTURE = 1 << 24  # bytes, more than a picture of Motion JPEG has
 _TS_SYNC = 0x47
 _TS_PACKETS = ((0, 188), (4, 192), (0, 204))  # first mark, and bytes, of packets
 _DV_PAL, _DV_NTSC = 144_000, 120_000  # bytes of a frame
 _Y4M_COLOURS = re.compile(r"(mono|4\d\d)(?:jpeg|mpeg2|paldv|alpha)?(?:p?(9|1\d))?")
+_SIDE = re.compile(r"[0-9]{1,5}")
 _CHROMA = {"mono": (0, 0), "420": (2, 2), "422": (2, 1), "444": (1, 1), "411": (4, 1)}
 """Pixels that share one value of colour, across and down, by the name of Y4M."""
 
@@ -202,9 +204,10 @@ def _y4m(_file: BinaryIO, length: int, head: bytes) -> bool:
     """Behind the header lie frames of one size."""
     line, _, rest = head.partition(b"\n")
     tags = {tag[:1]: tag[1:].decode("ascii", "replace") for tag in line.split(b" ")[1:]}
-    if not rest.startswith(b"FRAME\n") or not {b"W", b"H"} <= set(tags):
+    sides = [tags.get(side, "") for side in (b"W", b"H")]
+    if not rest.startswith(b"FRAME\n") or not all(_SIDE.fullmatch(side) for side in sides):
         return True
-    width, height = int(tags[b"W"]), int(tags[b"H"])
+    width, height = map(int, sides)
     match = _Y4M_COLOURS.fullmatch(tags.get(b"C", "420"))
     if match is None:
         return True
@@ -230,9 +233,10 @@ def _dv(_file: BinaryIO, length: int, head: bytes) -> bool:
 
 
 def _jpegs(file: BinaryIO, length: int, _head: bytes) -> bool:
-    """The last picture has its end."""
-    file.seek(max(0, length - _HEAD))
-    return file.read().rstrip(b"\0\r\n").endswith(b"\xff\xd9")
+    """The last picture that begins also ends; a photo may have a film behind it."""
+    file.seek(max(0, length - _PICTURE))
+    data = file.read(_PICTURE)
+    return data.rfind(b"\xff\xd9") >= data.rfind(b"\xff\xd8\xff")
 
 
 _ENDINGS: dict[bytes, Callable[[BinaryIO, int, bytes], bool]] = {
