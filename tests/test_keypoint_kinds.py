@@ -1049,3 +1049,27 @@ def one_missing(i):
 def test_11_landmarks_in_other_forms(tmp_path, data):
     """Before: "not of a kind that is known"; one landmark that is null refused the file."""
     read(write(tmp_path / "a.json", data), joint_map=SIZE)
+
+
+@pytest.mark.parametrize("frame", ["Frame Number", "FRAME#", "frameNo", "frame_nr"])
+def test_10_frame_numbers_under_other_names(tmp_path, frame):
+    """Before: the column was passed over, and the rows were frames without a gap."""
+    found = load_scene(wide(tmp_path / "a.csv", lambda i: {frame: 2 * i})).choose()
+    assert np.flatnonzero(found.found).tolist() == [2 * i for i in ALL]
+
+
+def test_10_a_column_of_the_rate(tmp_path):
+    """Before: 30 per second."""
+    found = load_scene(wide(tmp_path / "a.csv", lambda i: {"fps": 60})).choose()
+    np.testing.assert_allclose(found.times, np.array(ALL) / 60)
+
+
+def test_17_a_row_per_landmark_of_two_people(tmp_path):
+    """Before: the second person took the place of the first one."""
+    rows = ["frame,joint,x,y"]
+    for i in ALL:
+        for aside in (0, 350):
+            rows += [f"{i},{n},{x + aside},{y}" for n, (x, y) in zip(JOINTS, XY[i], strict=True)]
+    scene = load_scene(write(tmp_path / "a.csv", "\n".join(rows)))
+    assert len(scene.tracks.tracks) == 2
+    np.testing.assert_allclose(scene.choose(1).xy, XY, atol=0.02)

@@ -32,9 +32,12 @@ _AXIS_NAMES = "|".join(sorted(_AXES, key=len, reverse=True))
 _NUMBERED = re.compile(rf"^({_AXIS_NAMES})_?(\d{{1,4}})$")
 _NAME_FIRST = re.compile(rf"^(.+?)[_. :-]({_AXIS_NAMES})$")
 _AXIS_FIRST = re.compile(rf"^({_AXIS_NAMES})[_. :-](.+)$")
-_FRAME = ("frame", "frame_id", "frame_number", "frame_idx", "frame_index")
+_FRAME = ("frame", "frame_id", "frame_number", "frame_idx", "frame_index", "frame_no", "frame_num")
+_FRAME += ("frame_nr", "framenumber", "frameid", "frameindex", "frameno", "framenum", "frames")
 _IMAGE = ("image", "image_id", "image_name", "file", "file_name", "filename", "img", "img_path")
-_PERSON = ("person", "person_id", "track_id", "individual", "track")
+_PERSON = ("person", "person_id", "track_id", "individual", "track", "person_idx", "person_index")
+_PERSON += ("personid", "trackid", "subject", "subject_id", "player", "player_id", "pid")
+_RATE = ("fps", "frame_rate", "framerate")
 _POINT = ("landmark", "landmark_id", "landmark_name", "keypoint", "joint", "bodypart", "name")
 _POINT += ("landmark_index", "index", "id")
 
@@ -54,7 +57,7 @@ def read_csv_poses(path: Path) -> KeypointTable:
     if kind_of_table(header) == "deeplabcut":
         return read_deeplabcut(rows)
     if kind_of_table(header) == "long":
-        return _read_long([cell.lower() for cell in header], rows)
+        return _read_long([_plain(cell) for cell in header], rows)
     if kind_of_table(header) == "wide":
         return _read_wide(header, rows)
     raise FormatError(
@@ -64,7 +67,7 @@ def read_csv_poses(path: Path) -> KeypointTable:
 
 def kind_of_table(header: list[str]) -> str | None:
     """``deeplabcut``, ``long`` (a row per landmark), ``wide`` (a row per frame), or None."""
-    lower = [cell.strip().lower() for cell in header]
+    lower = [_plain(cell) for cell in header]
     if lower[:1] == ["scorer"]:
         return "deeplabcut"
     if {"x", "y"} <= set(lower) and any(name in lower for name in _POINT):
@@ -88,7 +91,8 @@ def _landmark_columns(header: list[str]) -> dict[str, dict[str, int]]:
 def _read_wide(header: list[str], rows: Iterator[list[str]]) -> KeypointTable:
     """A row per frame, or per person and frame, with the columns of all landmarks."""
     columns = _landmark_columns(header)
-    meta = {cell.lower(): at for at, cell in enumerate(header) if _column(cell)[0] is None}
+    meta = {_plain(cell): at for at, cell in enumerate(header) if _column(cell)[0] is None}
+    time = _time_column(meta)
     table = KeypointTable("mediapipe")
     if not all(name.isdecimal() for name in columns):
         table.names = list(columns)
@@ -104,7 +108,10 @@ def _read_wide(header: list[str], rows: Iterator[list[str]]) -> KeypointTable:
         points[:, :4] = values[places]
         points[places[:, 3] < 0, 3] = 1
         points[np.isnan(points[:, 2]), 2] = 0
-        _add_row(table, _key(row, meta, place), keys, row, meta, points)
+        frame = keys.setdefault(_key(row, meta, place), len(keys))
+        if time is not None:
+            table.times[frame], table.time_unit = clock_time(row[time[0]]), time[1]
+        _add_row(table, frame, row, meta, points)
     _number_rows(table, list(keys))
     return table
 
@@ -142,19 +149,19 @@ def _column(cell: str) -> tuple[str | None, str]:
     return None, ""
 
 
+def _plain(name: str) -> str:
+    """Name of a column in small letters, with ``_`` between its words."""
+    return re.sub(r"[\W_]+", "_", name.strip().lower()).strip("_")
+
+
 def _add_row(
-    table: KeypointTable,
-    key: str,
-    keys: dict[str, int],
-    row: list[str],
-    meta: dict[str, int],
-    points: np.ndarray,
+    table: KeypointTable, frame: int, row: list[str], meta: dict[str, int], points: np.ndarray
 ) -> None:
-    """Append a row, with the time, person and picture of its other columns."""
-    frame = keys.setdefault(key, len(keys))
+    """Append a row, with the person, picture and rate of its other columns."""
     person = next((row[meta[name]].strip()[:64] for name in _PERSON if name in meta), None)
-    if (time := _time_column(meta)) is not None:
-        table.times[frame], table.time_unit = clock_time(row[time[0]]), time[1]
+    rate = next((number(row[meta[name]]) for name in _RATE if name in meta), np.nan)
+    if table.fps is None and rate > 0:
+        table.fps = rate
     if table.size is None and {"width", "height"} <= set(meta):
         width, height = (number(row[meta[name]]) for name in ("width", "height"))
         table.size = picture_size(width, height)
@@ -184,24 +191,27 @@ def _read_long(header: list[str], rows: Iterator[list[str]]) -> KeypointTable:
         key_at = time_at[0]
     place = 0
     keys: dict[str, int] = {}
-    found: dict[tuple[int, str], dict[str, tuple]] = {}
+    found: dict[tuple[int, str, int], dict[str, tuple]] = {}
+    seen: dict[tuple[int, str, str], int] = {}
     names: dict[str, None] = {}
     for row in rows:
         if not row:
             continue
         point = row[point_at].strip()[:64]
         person = row[person_at].strip()[:64] if person_at is not None else ""
-        if key_at is None and (place, person) in found and point in found[place, person]:
+        if key_at is None and point in found.get((place, person, 0), ()):
             place += 1  # a landmark that comes again begins a frame
         key = str(place) if key_at is None else row[key_at].strip()
         frame = keys.setdefault(key, len(keys))
+        other = seen.get((frame, person, point), 0)  # one that comes again is somebody else's
+        seen[frame, person, point] = other + 1
         score = 1.0 if score_at is None else number(row[score_at])
         z = number(row[at["z"]]) if "z" in at else 0.0
         names.setdefault(point)
         if len(names) > MOST_COLUMNS:
             raise ValueError(f"more than {MOST_COLUMNS:,} landmarks")
         xy = (number(row[at["x"]]), number(row[at["y"]]))
-        found.setdefault((frame, person), {})[point] = (*xy, z, score)
+        found.setdefault((frame, person, other), {})[point] = (*xy, z, score)
         if time_at:
             table.times[frame], table.time_unit = clock_time(row[time_at[0]]), time_at[1]
     _add_points(table, list(names), found)
@@ -211,7 +221,7 @@ def _read_long(header: list[str], rows: Iterator[list[str]]) -> KeypointTable:
 
 
 def _add_points(
-    table: KeypointTable, order: list[str], found: dict[tuple[int, str], dict[str, tuple]]
+    table: KeypointTable, order: list[str], found: dict[tuple[int, str, int], dict[str, tuple]]
 ) -> None:
     """Append the landmarks of each frame and person."""
     if all(name.isdecimal() for name in order):
@@ -219,7 +229,7 @@ def _add_points(
     else:
         table.names = order
     nothing = (np.nan,) * 4
-    for (frame, person), points in found.items():
+    for (frame, person, other), points in found.items():
         out = np.full((len(order), 7), np.nan, np.float32)
         out[:, :4] = numbers([points.get(name, nothing) for name in order])
-        table.add(frame, out, person or None)
+        table.add(frame, out, None if other else person or None)
