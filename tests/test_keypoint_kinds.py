@@ -27,7 +27,7 @@ from vipecli.poses.formats import (
     looks_like_poses,
     save_poses,
 )
-from vipecli.poses.joint_sets import COCO, MEDIAPIPE
+from vipecli.poses.joint_sets import BODY25, COCO, MEDIAPIPE
 from vipecli.poses.mocap.bvh import read_bvh
 from vipecli.poses.mocap.clips import clips
 from vipecli.poses.mocap.joint_names import joints_of_bvh
@@ -1073,3 +1073,31 @@ def test_17_a_row_per_landmark_of_two_people(tmp_path):
     scene = load_scene(write(tmp_path / "a.csv", "\n".join(rows)))
     assert len(scene.tracks.tracks) == 2
     np.testing.assert_allclose(scene.choose(1).xy, XY, atol=0.02)
+
+
+@pytest.mark.parametrize("about", [{"frame": 2}, {"frame_number": 2}, {"timestamp": 1000 / 15}])
+@pytest.mark.parametrize("kind", ["openpose", "mmpose", "coco"])
+def test_11_frames_state_their_numbers_or_times(tmp_path, about, kind):
+    """Before: 30 per second, without gaps."""
+    rows = []
+    for i in ALL:
+        own = {key: value * i for key, value in about.items()}
+        points = person_of(i)
+        if kind == "mmpose":
+            one = {"keypoints": points[:, :2].tolist(), "keypoint_scores": [0.9] * 17}
+            rows.append(own | {"instances": [one]})
+        elif kind == "openpose":
+            places = dict(zip(COCO, points, strict=True))
+            flat = [float(v) for n in BODY25 for v in places.get(n, np.zeros(3))]
+            rows.append(own | {"people": [{"pose_keypoints_2d": flat}]})
+        else:
+            rows.append(own | {"id": i, "width": 1000, "height": 1000, "file_name": "a.mp4"})
+    data = rows
+    if kind == "coco":
+        people = [{"image_id": i, "keypoints": person_of(i).ravel().tolist()} for i in ALL]
+        data = {"images": rows, "annotations": people}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = load_scene(write(tmp_path / "a.json", data)).choose()
+    seen_at = found.times[np.flatnonzero(found.found)]
+    np.testing.assert_allclose(seen_at, np.array(ALL) / 15, atol=1e-6)

@@ -8,13 +8,15 @@ import numpy as np
 from vipecli.errors import FormatError
 from vipecli.poses.formats.frame_numbers import (
     CHOOSE_ONE,
+    STATED,
     named,
     number_frames,
     refuse_several,
+    stated_number,
     videos_of,
 )
 from vipecli.poses.formats.keypoint_table import KeypointTable
-from vipecli.poses.formats.text import numbers, picture_size, short_text, triples, whole
+from vipecli.poses.formats.text import numbers, picture_size, short_text, triples
 from vipecli.poses.joint_sets import is_complete
 
 _FLAG_SCORES = {0: 0.0, 1: 0.5, 2: 1.0}  # of COCO's v: not labelled, occluded, visible
@@ -112,13 +114,11 @@ def _image_frames(images: list[dict], videos: Any, table: KeypointTable) -> dict
     if len(set(names)) < len(set(ids)):  # the video's own name, in place of the pictures'
         names = ids
     numbered = number_frames(names, remedy=CHOOSE_ONE)
-    if all("frame_id" in image for image in images):
-        frames = [whole(image["frame_id"]) for image in images]
-    else:
+    frames = [stated_number(image, -1) for image in images if set(STATED) & set(image)]
+    if len(set(frames)) < len(images):
         frames = [numbered[name] for name in names]
-    if all("time_s" in image for image in images):
-        times = [float(image["time_s"]) for image in images]
-        table.times = dict(zip(frames, times, strict=True))
+    for frame, image in zip(frames, images, strict=True):
+        table.note_time(frame, image)
     return dict(zip(ids, frames, strict=True))
 
 

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from vipecli.poses.formats.coco import identity
+from vipecli.poses.formats.frame_numbers import stated_number
 from vipecli.poses.formats.keypoint_table import KeypointTable
-from vipecli.poses.formats.text import numbers, triples, whole
+from vipecli.poses.formats.text import numbers, triples
 
 _PEOPLE = ("predictions", "detections")  # keys of those of a frame
 _SCORES = ("visible", "visibility", "confidence", "conf", "score")  # of the points, by columns
-_NUMBERS = ("frame", "frame_id", "frame_index")
 
 
 def is_detections(data: Any) -> bool:
@@ -47,7 +47,7 @@ def _frames(data: list) -> Iterator[tuple[int, list]]:
         if isinstance(frame, list):
             yield place, frame
         elif isinstance(frame, dict) and (key := next((k for k in _PEOPLE if k in frame), None)):
-            yield whole(next((frame[k] for k in _NUMBERS if k in frame), place)), frame[key]
+            yield stated_number(frame, place), frame[key]
         else:
             return
 

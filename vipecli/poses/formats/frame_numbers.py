@@ -6,15 +6,31 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from vipecli.errors import FormatError
+from vipecli.poses.formats.text import whole
 from vipecli.video.image_sequence import natural
 
 KEEP_ONE = "keep those of one video in the file"
 CHOOSE_ONE = "choose one of them with --video NAME"
 """What to do with a file of several videos."""
 
+STATED = ("frame", "frame_id", "frame_number", "frame_idx", "frame_index", "frame_num")
+STATED += ("frameId", "frameNumber", "frameIndex")
+"""Keys under which files of JSON number their frames."""
+
 _DIGITS = re.compile(r"\d{1,15}")
 _MOST_NAMED = 6  # videos in a message
 _SPARSE, _FREE = 50, 1000  # numbers farther apart than this per name, and in all, count no frames
+
+
+def stated_number(frame: Mapping[str, object], place: int) -> int:
+    """Number that a frame states of itself, else its place in the file.
+
+    Raises
+    ------
+    ValueError, TypeError
+        if it is no whole number.
+    """
+    return whole(next((frame[key] for key in STATED if key in frame), place))
 
 
 def number_frames(names: Iterable[str], *, remedy: str = KEEP_ONE) -> dict[str, int]:

@@ -22,6 +22,7 @@ from vipecli.poses.formats.frame_numbers import (
     CHOOSE_ONE,
     number_frames,
     refuse_several,
+    stated_number,
     videos_of,
 )
 from vipecli.poses.formats.keypoint_table import KeypointTable
@@ -35,7 +36,6 @@ from vipecli.poses.formats.text import (
     triples,
     whole,
 )
-from vipecli.poses.formats.times import clock_time, time_unit
 from vipecli.poses.joint_sets import MEDIAPIPE, canonical_name
 
 _FOLDER_FILE_BYTES = 16 << 20  # of one frame's file
@@ -48,8 +48,6 @@ _APART = "keep those of one video in the folder"
 _LANDMARKS = ("landmarks", "pose_landmarks", "poseLandmarks", "landmark")
 _WORLD = ("world_landmarks", "pose_world_landmarks", "poseWorldLandmarks", "worldLandmarks")
 _FRAMES = ("frames", "poses", "results", "data")
-_NUMBER = ("frame", "frame_id", "frame_number", "frame_idx", "frame_index", "frame_num")
-_NUMBER += ("frameId", "frameNumber", "frameIndex")
 _META = ("metadata", "meta", "meta_info", "video_info", "videoInfo", "video", "info")
 _RATES = ("fps", "frame_rate", "frameRate", "framerate")
 _SIDES = ("width", "frame_width", "image_width", "video_width", "frameWidth", "imageWidth")
@@ -136,10 +134,9 @@ def _read_mmpose(data: Any) -> KeypointTable:
     if data and "instances" not in data[0]:
         data = [{"instances": data}]  # of a single picture
     for place, frame in enumerate(data):
-        number = whole(frame.get("frame_id", place))
+        number = stated_number(frame, place)
         table.all_frames.append(number)
-        if "time_s" in frame:
-            table.times[number] = float(frame["time_s"])
+        table.note_time(number, frame)
         for one in frame["instances"]:
             points = numbers(one["keypoints"])
             scores = numbers(one.get("keypoint_scores", np.ones(len(points))))
@@ -225,7 +222,9 @@ def _is_openpose(data: Any) -> bool:
 def _read_openpose(data: Any) -> KeypointTable:
     """One frame of a folder, or a list of frames."""
     table = KeypointTable("openpose")
-    for number, frame in enumerate(data if isinstance(data, list) else [data]):
+    for place, frame in enumerate(data if isinstance(data, list) else [data]):
+        number = stated_number(frame, place)
+        table.note_time(number, frame)
         table.size = table.size or picture_size(
             frame.get("canvas_width"), frame.get("canvas_height")
         )
@@ -325,11 +324,8 @@ def _read_mediapipe(data: Any) -> KeypointTable:
     for place, frame in enumerate(_mediapipe_frames(data)):
         number = place
         if isinstance(frame, dict):
-            number = whole(next((frame[key] for key in _NUMBER if key in frame), place))
-            units = {key: unit for key in frame if (unit := time_unit(key)) is not None}
-            if units:
-                key = max(units, key=lambda key: units[key] > 0)
-                table.times[number], table.time_unit = clock_time(str(frame[key])), units[key]
+            number = stated_number(frame, place)
+            table.note_time(number, frame)
         people = _landmarks(frame, _LANDMARKS)
         if people is None:
             raise ValueError(f"frame {place} holds no landmarks")

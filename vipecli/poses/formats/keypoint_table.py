@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from vipecli.errors import FormatError, VideoWarning
 from vipecli.poses.formats.identities import followed
 from vipecli.poses.formats.spatial import seen_from_front
-from vipecli.poses.formats.times import in_seconds
+from vipecli.poses.formats.times import clock_time, in_seconds, time_unit
 from vipecli.poses.joint_sets import JointMap, Sources, marked, sources, to_joints
 from vipecli.poses.poses import Poses, Scene
 from vipecli.poses.skeleton import JOINTS
@@ -101,6 +101,15 @@ class KeypointTable:
         self.frames.append(int(frame))
         self.points.append(np.asarray(points, np.float32))
         self.people.append(person)
+
+    def note_time(self, frame: int, about: Mapping[str, object]) -> None:
+        """Take over the time that a file states of a frame, under any name of times."""
+        units = {key: unit for key in about if (unit := time_unit(key)) is not None}
+        if units:
+            key = max(units, key=lambda key: units[key] > 0)
+            moment = clock_time(str(about[key]))
+            if np.isfinite(moment):
+                self.times[frame], self.time_unit = moment, units[key]
 
     def renumber(self, numbers: Sequence[int]) -> None:
         """Replace each frame number, so far a place in `numbers`, by the number there."""
