@@ -1101,3 +1101,30 @@ def test_11_frames_state_their_numbers_or_times(tmp_path, about, kind):
         found = load_scene(write(tmp_path / "a.json", data)).choose()
     seen_at = found.times[np.flatnonzero(found.found)]
     np.testing.assert_allclose(seen_at, np.array(ALL) / 15, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda v: f"{v:,.3f}",
+        lambda v: f"{v:.3f}".replace("-", "\u2212").replace(".", ","),
+        lambda v: f"{v:,.3f}".replace(",", "\u202f").replace(".", ","),
+        lambda v: f"{v:,.3f}".replace(",", "'"),
+        lambda v: f"{v:,.3f}".replace(",", "x").replace(".", ",").replace("x", "."),
+    ],
+)
+def test_16_numbers_as_other_countries_write_them(tmp_path, written):
+    """Before: cells of more than three digits were missing points, without a word."""
+    head = ["frame", *(f"{n}_{a}" for n in JOINTS for a in "xy")]
+    rows = [[str(i), *(written(10 * v) for v in XY[i].ravel())] for i in ALL]
+    found = load_poses(write(tmp_path / "a.csv", "\n".join(map(";".join, [head, *rows]))))
+    np.testing.assert_allclose(found.xy, 10 * XY, atol=0.02)
+
+
+def test_16_cells_that_a_spreadsheet_took_for_dates_are_told_of(tmp_path):
+    """Before: missing points, without a word."""
+    path = wide(tmp_path / "a.csv", lambda i: {"frame": i})
+    wrist = repr(float(XY[3, 5, 0]))
+    path.write_text(path.read_text().replace(wrist, "01. Mai", 1))
+    with pytest.warns(VideoWarning, match="a cell is no number, such as '01. Mai'"):
+        load_poses(path)

@@ -12,16 +12,19 @@ from vipecli.poses.formats.frame_numbers import number_frames
 from vipecli.poses.formats.keypoint_table import KeypointTable
 from vipecli.poses.formats.text import (
     MOST_COLUMNS,
+    is_text,
     number,
     numbers,
     picture_size,
     read_table,
     rows_of,
+    short_text,
     whole,
 )
 from vipecli.poses.formats.times import clock_time, time_unit
 from vipecli.poses.joint_sets import canonical_name
 
+_SHOWN = 40  # characters of a cell in a message
 _FALLBACK = "cp1252"  # of tables that Excel writes without a byte order mark
 _AXES = {
     **{axis: axis for axis in "xyz"},
@@ -100,18 +103,25 @@ def _read_wide(header: list[str], rows: Iterator[list[str]]) -> KeypointTable:
         [[axes.get(axis, -1) for axis in ("x", "y", "z", "score")] for axes in columns.values()]
     )
     keys: dict[str, int] = {}
+    texts, example = 0, ""
     for place, row in enumerate(rows):
         if not any(cell.strip() for cell in row):
             continue
         values = np.array([number(cell) for cell in row] + [np.nan], np.float64)
         points = np.full((len(places), 7), np.nan, np.float32)
         points[:, :4] = values[places]
+        unknown = places[:, :2][np.isnan(points[:, :2])].tolist()
+        for cell in (row[at] for at in unknown if is_text(row[at])):
+            texts, example = texts + 1, example or short_text(cell[:_SHOWN])
         points[places[:, 3] < 0, 3] = 1
         points[np.isnan(points[:, 2]), 2] = 0
         frame = keys.setdefault(_key(row, meta, place), len(keys))
         if time is not None:
             table.times[frame], table.time_unit = clock_time(row[time[0]]), time[1]
         _add_row(table, frame, row, meta, points)
+    if texts:
+        cells = "a cell is" if texts == 1 else f"{texts} cells are"
+        table.remarks.append(f"{cells} no number, such as {example!r}; these points are missing")
     _number_rows(table, list(keys))
     return table
 

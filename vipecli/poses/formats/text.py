@@ -31,6 +31,10 @@ _MARKS = (  # the longer mark first: that of UTF-16 begins that of UTF-32
 )
 _SAMPLE, _MOSTLY = 400, 0.7  # bytes of a file, and share of them, that tell its encoding
 _SEPARATOR = re.compile(r"sep=(.)\r?\n?$", re.IGNORECASE)
+_LONGEST_NUMBER = 64  # characters
+_GROUPS = re.compile("(?<=[0-9])[ \u00a0\u2009\u202f'\u2019](?=[0-9]{3})")
+_GROUPING_COMMA = re.compile(r"[+-]?\d{1,3}(,\d{3})+\.\d+(e[+-]?\d+)?", re.IGNORECASE)
+_MISSING = {"", "-", "--", "nan", "na", "n/a", "#n/a", "#n/v", "none", "null", "nil", "missing"}
 _DECIMAL_COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d*),\d+(e[+-]?\d+)?", re.IGNORECASE)
 
 
@@ -150,14 +154,38 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def number(cell: str) -> float:
-    """Number in a cell, also with a decimal comma; NaN where it is empty or text."""
+    """Number in a cell, as programs of any country write it; NaN where it is empty or text.
+
+    With a decimal comma, grouped digits (``1 234,5``, ``1.234,5``, ``1,234.5``, ``1'234.5``), a
+    minus sign, or in per cent.
+
+    Examples
+    --------
+    >>> number("1.234,5"), number("\u22121 234,5"), number("95 %"), number("left")
+    (1234.5, -1234.5, 0.95, nan)
+    """
     try:
         return float(cell)
     except ValueError:
         cell = cell.strip()
-    if len(cell) < 64 and _DECIMAL_COMMA.fullmatch(cell):
-        return float(cell.replace(".", "").replace(",", "."))
-    return np.nan
+    if not cell or len(cell) >= _LONGEST_NUMBER:
+        return np.nan
+    cell = _GROUPS.sub("", cell.replace("\u2212", "-"))
+    if cell.endswith("%"):
+        return number(cell[:-1]) / 100
+    if _DECIMAL_COMMA.fullmatch(cell):
+        cell = cell.replace(".", "").replace(",", ".")
+    elif _GROUPING_COMMA.fullmatch(cell):
+        cell = cell.replace(",", "")
+    try:
+        return float(cell)
+    except ValueError:
+        return np.nan
+
+
+def is_text(cell: str) -> bool:
+    """Whether a cell holds something that is no number, nor stands for a missing one."""
+    return cell.strip().lower() not in _MISSING and np.isnan(number(cell))
 
 
 def read_json(path: Path, *, at_most: int = MOST_BYTES) -> Any:
