@@ -76,13 +76,15 @@ def test_labelled_pictures_are_numbered_by_their_names(tmp_path, poses):
     assert len(found) == 9 and not found.found[5:8].any()
 
 
-def test_an_analysis_of_sleap(tmp_path, poses):
+@pytest.mark.parametrize("by_frame", [False, True])
+def test_an_analysis_of_sleap(tmp_path, poses, by_frame):
     tracks = np.stack([poses.xy.transpose(2, 1, 0)] * 2)
     tracks[1] += 300
+    scores = np.stack([poses.score.T] * 2)
     with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["tracks"] = tracks
+        file["tracks"] = tracks.transpose(3, 0, 2, 1) if by_frame else tracks
         file["node_names"] = np.array(JOINTS, "S20")
-        file["point_scores"] = np.stack([poses.score.T] * 2)
+        file["point_scores"] = scores.transpose(2, 0, 1) if by_frame else scores
     people = load_scene(tmp_path / "a.h5").everyone()
     assert len(people) == 2
     same(people[0], poses)

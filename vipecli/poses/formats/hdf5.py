@@ -174,14 +174,19 @@ def _unpickled(path: Path, stored: Any) -> Any:
 
 
 def _analysis(path: Path, file: Any) -> KeypointTable:
-    """SLEAP's analysis file: tracks (people, 2, points, frames)."""
+    """SLEAP's analysis file: tracks (people, 2, points, frames), or (frames, people, points, 2)."""
     tracks = np.asarray(_array(path, file, "tracks"), np.float32)
     names = _texts(_array(path, file, "node_names"))
+    turned = tracks.ndim == 4 and tracks.shape[1:] != (2, len(names), tracks.shape[3])
+    if turned and tracks.shape[2:] == (len(names), 2):
+        tracks = tracks.transpose(1, 3, 2, 0)
     if tracks.ndim != 4 or tracks.shape[1] != 2 or tracks.shape[2] != len(names):
         raise FormatError(f"{path}: tracks of shape {tracks.shape} for {len(names)} points")
     score = np.where(np.isfinite(tracks[:, 0]), np.float32(1), np.float32(0))
-    if "point_scores" in file and file["point_scores"].shape == score.shape:
-        score = np.clip(np.asarray(_array(path, file, "point_scores"), np.float32), 0, 1)
+    if "point_scores" in file:
+        stored = np.asarray(_array(path, file, "point_scores"), np.float32)
+        stored = stored.transpose(1, 2, 0) if turned and stored.ndim == 3 else stored
+        score = np.clip(stored, 0, 1) if stored.shape == score.shape else score
     table = KeypointTable("sleap", names=names, first_frame=0)
     table.all_frames = list(range(tracks.shape[3]))
     people = np.concatenate([tracks, score[:, None]], axis=1).transpose(3, 0, 2, 1)
