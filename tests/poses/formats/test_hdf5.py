@@ -85,6 +85,7 @@ def test_an_analysis_of_sleap(tmp_path, poses, by_frame):
         file["tracks"] = tracks.transpose(3, 0, 2, 1) if by_frame else tracks
         file["node_names"] = np.array(JOINTS, "S20")
         file["point_scores"] = scores.transpose(2, 0, 1) if by_frame else scores
+        file["track_names"] = np.array(["a", "b"], "S20")
     people = load_scene(tmp_path / "a.h5").everyone()
     assert len(people) == 2
     same(people[0], poses)

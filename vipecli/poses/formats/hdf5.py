@@ -177,8 +177,10 @@ def _analysis(path: Path, file: Any) -> KeypointTable:
     """SLEAP's analysis file: tracks (people, 2, points, frames), or (frames, people, points, 2)."""
     tracks = np.asarray(_array(path, file, "tracks"), np.float32)
     names = _texts(_array(path, file, "node_names"))
-    turned = tracks.ndim == 4 and tracks.shape[1:] != (2, len(names), tracks.shape[3])
-    if turned and tracks.shape[2:] == (len(names), 2):
+    turned = tracks.ndim == 4 and tracks.shape[2:] == (len(names), 2)
+    if turned and tracks.shape[1] == 2:  # of two people, or of two frames
+        turned = "track_names" in file and len(file["track_names"]) != len(tracks)
+    if turned:
         tracks = tracks.transpose(1, 3, 2, 0)
     if tracks.ndim != 4 or tracks.shape[1] != 2 or tracks.shape[2] != len(names):
         raise FormatError(f"{path}: tracks of shape {tracks.shape} for {len(names)} points")
