@@ -22,7 +22,7 @@ from vipecli.errors import VipeError
 _POLL_S = 2.0  # between looks at the clock, and at how many cores there are
 _STARTING_S = 600.0  # that a cluster may take until a first actor runs
 _NODE_S = 10.0  # that a node may take to be known as gone, when an actor on it has died
-_CALL_S = 0.06  # of work that an actor is given at a time, if one item is not more
+_CALL_S = 0.3  # of work that an actor is given at a time, if one item is not more
 _MOST_AT_ONCE = 50  # items
 _NODE_LOSSES = 20  # of one item, after which it is no longer taken for the victim
 

@@ -47,29 +47,28 @@ class Window:
         import cv2
 
         out = self._out(scale)
-        way = self._way(out) @ np.diag([1 / scale, 1 / scale, 1.0])
-        return cv2.warpAffine(rgb, way[:2], (out, out), flags=cv2.INTER_LINEAR)
+        turn = self._turn() * out / self.side
+        shift = out / 2 - turn @ (self.x, self.y)
+        way = np.column_stack([turn / scale, shift])
+        return cv2.warpAffine(rgb, way, (out, out), flags=cv2.INTER_LINEAR)
 
     def back(self, person: np.ndarray, scale: float = 1.0) -> np.ndarray:
         """Return a person detected in the result of `cut` in pixels of the whole picture."""
-        out = self._out(scale)
-        inverse = np.linalg.inv(self._way(out))
+        zoom, turn = self._out(scale) / self.side, self._turn()
         turned = person.copy()
-        turned[:, XY] = person[:, XY] @ inverse[:2, :2].T + inverse[:2, 2]
-        turned[:, 2] *= self.side / out
-        turned[:, 4:6] = person[:, 4:6] @ (inverse[:2, :2].T * out / self.side)
+        # rows times the turn: turned back
+        turned[:, XY] = (person[:, XY] - self._out(scale) / 2) @ turn / zoom + (self.x, self.y)
+        turned[:, 2] /= zoom
+        turned[:, 4:6] = person[:, 4:6] @ turn
         return turned
 
     def _out(self, scale: float) -> int:
         return int(np.clip(self.side * scale, 64, _SIDE_PX))
 
-    def _way(self, out: int) -> np.ndarray:
-        """Map from the picture to the window, (3, 3)."""
-        turn, zoom = np.radians(self.angle_deg), out / self.side
-        cos, sin = zoom * np.cos(turn), zoom * np.sin(turn)
-        linear = np.array([[cos, -sin], [sin, cos]])
-        shift = out / 2 - linear @ (self.x, self.y)
-        return np.array([[*linear[0], shift[0]], [*linear[1], shift[1]], [0, 0, 1]])
+    def _turn(self) -> np.ndarray:
+        """Rotation from the picture to the window, (2, 2)."""
+        cos, sin = np.cos(np.radians(self.angle_deg)), np.sin(np.radians(self.angle_deg))
+        return np.array([[cos, -sin], [sin, cos]])
 
 
 def fits(person: np.ndarray, side: int) -> bool:
