@@ -343,6 +343,9 @@ KINDS = {
         video("a.mjpeg", "mjpeg", form="mjpeg", pix_fmt="yuvj420p"), said,
         (COUNT, COUNT, "states "), (COUNT, COUNT, ""),
     ),
+    "2 bare Motion JPEG of large pictures": Kind(
+        joined("a.mjpeg", *[photo("a.jpg")] * 9), said, (9, 9, "states "), (9, 9, "")
+    ),
     "2 MP4, open GOP": Kind(video("a.mp4", options=OPEN), cuts, ALL),
     "2 MP4, open GOP, HEVC": Kind(video("a.mp4", "libx265", HEVC), cuts, ALL),
     "2 transport stream": Kind(video("a.ts", options=CLOSED), cuts, ALL, "a GOP lost"),

@@ -3,12 +3,14 @@
 import shutil
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from vipecli.index.failures import FILE, load_failures
 from vipecli.poses.formats import load_poses, save_poses
 from vipecli.poses.poses import Poses
+from vipecli.video.read import read_frames
 
 CLIPS = Path(__file__).resolve().parents[2] / "examples" / "clips"
 
@@ -80,3 +82,20 @@ def test_another_rate_is_told(vipe, tmp_path):
     assert len(load_poses(library / ".vipe" / "squat" / "squat_000_ada.mp4.npz")) > 20
     code, _, err = vipe("index", "build", library)
     assert code == 0 and "keypoint files beside videos are passed over (joints.npz)" in err
+
+
+def test_what_is_wrong_with_a_clip_is_said_once(vipe, tmp_path):
+    """A clip is read for its poses, for the video and for the page."""
+    clip = CLIPS / "squat" / "squat_000_ada.mp4"
+    bare = tmp_path / "bare.mjpeg"
+    with av.open(str(bare), "w", format="mjpeg") as out:
+        stream = None
+        for _, image in read_frames(clip, end_s=0.6):
+            if stream is None:
+                stream = out.add_stream("mjpeg", rate=25)
+                stream.height, stream.width = image.shape[:2]
+                stream.pix_fmt = "yuvj420p"
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(image, "bgr24")))
+        out.mux(stream.encode(None))
+    code, _, err = vipe("align", bare, clip, "--out", tmp_path / "o.mp4", "--end", 0.6)
+    assert code == 0 and err.count("states no frame rate") == 1

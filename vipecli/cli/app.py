@@ -6,6 +6,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, NoReturn
 
 import typer
@@ -94,7 +95,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("always", VideoWarning)
-        warnings.showwarning = _show_warning
+        warnings.showwarning = partial(_show_warning, set())
         code = _run(args)
     sys.exit(code)
 
@@ -133,10 +134,17 @@ def _complain(exc: BaseException | None, text: str, code: int = 1) -> int:
     return code
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
-    """Print our own warnings as lines; those of the libraries mean nothing to the user."""
-    if issubclass(category, VideoWarning) or debugging():
-        note(str(message))
+def _show_warning(
+    shown: set[str], message: Warning | str, category: type[Warning], *_: object
+) -> None:
+    """Print our own warnings as lines; those of the libraries mean nothing to the user.
+
+    A clip is read several times: each line is printed once.
+    """
+    text = str(message)
+    if (issubclass(category, VideoWarning) or debugging()) and text not in shown:
+        shown.add(text)
+        note(text)
 
 
 def _usage(exc: typer.TyperException) -> int:

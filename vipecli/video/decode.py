@@ -27,6 +27,7 @@ _MOST_FPS = 1000  # of frames; so many ticks per second are those of a clock
 _SAME_RATE = 0.02  # by which an average may differ from a rate that is kept
 _OF_FIELDS = "mpegvideo"  # format whose frames may be shown for two fields or three
 _WITHOUT_RATE = ("av1", "h264", "hevc", "m4v", "mjpeg", "obu", "vc1", "vvc")
+_PICTURES = "jpeg_pipe"  # format of one picture, or of one after another
 _MANY_PIXELS = 1 << 24  # from here on one picture is decoded at a time: each thread holds some
 
 
@@ -79,9 +80,12 @@ def _counted_rate(found: Survey | None) -> Fraction | None:
 
 def assumed_rate(media: Media) -> float | None:
     """Frames per second that FFmpeg assumes of a bare stream; None if the file states them."""
-    if not media.is_untimed or media.container.format.name not in _WITHOUT_RATE:
+    kind, context = media.container.format.name, media.video.codec_context
+    if kind == _PICTURES:  # Motion JPEG whose pictures are large
+        found = survey(media)
+        return float(rate(media)) if found is None or found.frames > 1 else None
+    if not media.is_untimed or kind not in _WITHOUT_RATE:
         return None
-    context = media.video.codec_context
     return None if context is None or context.framerate else float(rate(media))
 
 
