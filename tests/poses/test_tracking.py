@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 
 from vipecli.errors import NoPoseError
-from vipecli.poses.tracking import SEEN, XY, Tracks, check_choice, distinct, with_others
+from vipecli.poses.tracking import (
+    SEEN,
+    XY,
+    Tracks,
+    check_choice,
+    distinct,
+    overlooks_larger,
+    with_others,
+)
 
 SIZE = (1000, 500)
 RNG = np.random.default_rng(0)
@@ -154,3 +162,16 @@ def test_check_choice():
     for wrong in ("left", "0", 0, -1, "", "1.5", "inf", "nan", "1,", "1,-2", "1,2,3", "inf,0"):
         with pytest.raises(ValueError, match="largest, center, longest, a number"):
             check_choice(wrong)
+
+
+def test_somebody_larger_who_was_seldom_looked_for():
+    def clip(height, every):
+        both = [person(100, height=100), person(700, height=height)]
+        return follow([both if i % every == 0 else both[:1] for i in range(100)]).tracks
+
+    assert overlooks_larger(clip(200, 24), SIZE)
+    assert not overlooks_larger(clip(110, 24), SIZE), "about as large"
+    assert not overlooks_larger(clip(200, 50), SIZE), "seen twice: furniture, perhaps"
+    assert not overlooks_larger(clip(200, 1), SIZE), "the largest is the one who is taken"
+    gone = [[person(100)] if i < 30 or i > 170 else [] for i in range(200)]
+    assert not overlooks_larger(follow(gone).tracks, SIZE), "nobody else"

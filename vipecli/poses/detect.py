@@ -11,7 +11,7 @@ from vipecli.poses.detection.blazepose import prepare
 from vipecli.poses.detection.detectors import DEFAULT, open_detector
 from vipecli.poses.observations import Observations
 from vipecli.poses.poses import Poses, Scene, thinned
-from vipecli.poses.tracking import Person, Tracks, check_choice
+from vipecli.poses.tracking import Person, Tracks, check_choice, overlooks_larger
 from vipecli.video import read
 from vipecli.video.source import AnyClip, ClipSource
 
@@ -103,7 +103,8 @@ def detect_everyone(
         taken. None = every frame.
     equally
         look for everyone in every frame, which takes longer the more people there are; False =
-        as often as is cheap for those beside one of them, the largest as a rule.
+        as often as is cheap for those beside one of them, the largest as a rule. Where somebody
+        else may be the largest, the clip is gone through again as if it were True.
 
     Raises
     ------
@@ -129,6 +130,16 @@ def detect_everyone(
             times.append(time_s)
             if progress:
                 progress(len(times))
+    if not equally and overlooks_larger(tracks.tracks, size):
+        return detect_everyone(
+            clip,
+            detector=detector,
+            model=model,
+            start_s=start_s,
+            end_s=end_s,
+            fps=fps,
+            equally=True,
+        )
     return Scene(tracks, np.array(times), size, path.name, finder.name)
 
 

@@ -49,6 +49,8 @@ _PACE_S = 0.25  # time over which a person's speed is measured
 _LEAST_PACE_S = 0.06  # shortest such time; below, the speed would be noise
 _COAST_S = 0.7  # how long an occluded person is assumed to keep moving
 _BRIDGED_S = 0.5  # gap that counts as seen: others than the one followed are searched now and then
+_LARGER = 1.5  # times as large: somebody whom the follower should have taken
+_SEEN_OFTEN = 5  # frames; what is seen less may be furniture
 _BRIEF = 0.2  # share of the longest track below which a track is not counted as a person
 
 
@@ -222,6 +224,24 @@ def choose(tracks: Sequence[Track], person: Person, size: tuple[int, int]) -> Tr
             f"{'was' if len(people) == 1 else 'were'} found"
         )
     return people[person - 1]
+
+
+def overlooks_larger(tracks: Sequence[Track], size: tuple[int, int]) -> bool:
+    """Whether somebody larger than the ``largest`` may have been there, but was seldom looked for.
+
+    So it is where MediaPipe follows a person in the background: of the others `Track.covered` knows
+    only the frames in which they were sought.
+    """
+    if len(tracks) < 2:
+        return False
+    chosen = choose(tracks, "largest", size)
+    most = _LARGER * _mean_area(chosen, size) * chosen.covered()
+    return any(
+        track is not chosen
+        and len(track.frames) >= _SEEN_OFTEN
+        and _mean_area(track, size) * (track.frames[-1] - track.frames[0]) > most
+        for track in tracks
+    )
 
 
 def check_choice(person: Person) -> Person:
