@@ -997,6 +997,24 @@ def test_17_numbers_hold_where_people_cross(tmp_path):
     np.testing.assert_allclose(scene.choose(1).xy[-1], XY[-1] + [20 * (FRAMES - 1), 0], atol=0.02)
 
 
+@pytest.mark.parametrize("absent", [(6,), (6, 7, 13), (6, 19)])
+def test_17_who_comes_as_somebody_beside_is_missed_is_somebody_else(tmp_path, absent):
+    """Before: both became one person, twice in a frame, and the second one was lost."""
+    rows = []
+    for i in ALL:
+        for number, aside in ((4, 0), (9, 30)):
+            if (i not in absent) if number == 4 else i >= 6:
+                places = [XY[i, JOINTS.index(n) if n in JOINTS else 0] for n in COCO]
+                points = [float(v) for x, y in places for v in (x + aside, y, 0.9)]
+                row = {"image_id": i, "category_id": 1, "keypoints": points, "track_id": number}
+                rows.append(row)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scene = load_scene(write(tmp_path / "a.json", rows))
+    frames = [track.frames for track in scene.tracks.tracks]
+    assert frames == [[i for i in ALL if i not in absent], [i for i in ALL if i >= 6]]
+
+
 def person_of(i):
     return np.array([[*XY[i, JOINTS.index(n) if n in JOINTS else 0], 0.9] for n in COCO])
 

@@ -23,7 +23,8 @@ def followed(
     """Tracks of the people of a file.
 
     A number stands for a person, except where somebody else is meant all at once: where two
-    people exchange their numbers, or somebody goes on under a new one. There places decide.
+    people exchange their numbers, or somebody goes on under a new one. There places decide. Two
+    numbers that are in one frame are two people.
 
     Parameters
     ----------
@@ -44,17 +45,40 @@ def followed(
     """
     places = _Places(people)
     known: dict[Hashable, int] = {}
+    shown: dict[Hashable, set[int]] = {}
+    for row in order:
+        shown.setdefault(numbers[row], set()).add(int(rows[row]))
     exchanged = None
     for frame, group in groupby(order, key=lambda row: int(rows[row])):
         found, time_s = list(group), float(times[frame])
-        owners = {row: known[numbers[row]] for row in found if numbers[row] in known}
+        owners = places.nearest({r: known[numbers[r]] for r in found if numbers[r] in known})
         moved = places.decided(found, owners, time_s)
+        moved = {
+            row: track
+            for row, track in moved.items()
+            if row in owners or _goes_on(numbers[row], track, frame, known, shown)
+        }
         if exchanged is None and sum(row in owners for row in moved) > 1:
             exchanged = time_s
         owners |= moved
         for row in found:
             known[numbers[row]] = places.add(owners.get(row), row, frame, time_s)
     return places.tracks, exchanged
+
+
+def _goes_on(
+    number: Hashable,
+    track: int,
+    frame: int,
+    known: dict[Hashable, int],
+    shown: dict[Hashable, set[int]],
+) -> bool:
+    """Whether a track may go on under a new number: its own is in no frame with that one.
+
+    Or it is in this one, and means somebody else from here on.
+    """
+    own = (shown[other] for other, owner in known.items() if owner == track)
+    return all(frame in frames or frames.isdisjoint(shown[number]) for frames in own)
 
 
 class _Places:
@@ -75,6 +99,20 @@ class _Places:
         self.tracks.tracks[owner].add(frame, time_s, self._people[row])
         self._last[owner] = row
         return owner
+
+    def nearest(self, owners: dict[int, int]) -> dict[int, int]:
+        """Tracks of rows, each track at the nearest row of those that claim it."""
+        if len(set(owners.values())) == len(owners):
+            return owners
+        apart = sorted(
+            (
+                (distance(self._people[self._last[t]], self._people[row]), row, t)
+                for row, t in owners.items()
+            ),
+            reverse=True,
+        )
+        rows = {t: row for _, row, t in apart}
+        return {row: t for t, row in rows.items()}
 
     def decided(self, found: list[int], owners: dict[int, int], time_s: float) -> dict[int, int]:
         """Other tracks than those of their numbers, of people of whom places tell."""
