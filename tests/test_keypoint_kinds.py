@@ -908,6 +908,34 @@ def test_15_a_table_with_y_up_is_told_of(tmp_path):
         load_poses(write(tmp_path / "b.csv", text))
 
 
+def test_15_who_has_only_the_hips_up_is_not_upside_down(tmp_path):
+    """Before: y was said to count upwards of a bridge on the floor."""
+    lying = XY[..., ::-1].copy()
+    lying[:, [JOINTS.index(f"{side}_hip") for side in ("left", "right")], 1] -= 200
+    rows = [
+        {"image_id": i, "category_id": 1, "keypoints": person_of(i, lying).ravel().tolist()}
+        for i in ALL
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_poses(write(tmp_path / "a.json", rows))
+
+
+@pytest.mark.parametrize("number", [None, lambda i: f"frame_{i:05d}", lambda i: f"{i}.0"])
+def test_11_frames_stated_as_names_or_not_at_all(tmp_path, number):
+    """Before: refused as damaged."""
+    images = [
+        {"id": 90 + i, "file_name": f"{i:06d}.png", "frame_id": number and number(i)}
+        for i in ALL[::2]
+    ]
+    rows = [
+        {"image_id": 90 + i, "category_id": 1, "keypoints": person_of(i).ravel().tolist()}
+        for i in ALL[::2]
+    ]
+    found = load_poses(write(tmp_path / "a.json", {"images": images, "annotations": rows}))
+    np.testing.assert_allclose(found.times[-1], ALL[::2][-1] / 30)
+
+
 @pytest.mark.parametrize(
     "turn",
     [
@@ -1015,8 +1043,8 @@ def test_17_who_comes_as_somebody_beside_is_missed_is_somebody_else(tmp_path, ab
     assert frames == [[i for i in ALL if i not in absent], [i for i in ALL if i >= 6]]
 
 
-def person_of(i):
-    return np.array([[*XY[i, JOINTS.index(n) if n in JOINTS else 0], 0.9] for n in COCO])
+def person_of(i, xy=XY):
+    return np.array([[*xy[i, JOINTS.index(n) if n in JOINTS else 0], 0.9] for n in COCO])
 
 
 LISTS = {

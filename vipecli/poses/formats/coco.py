@@ -8,7 +8,6 @@ import numpy as np
 from vipecli.errors import FormatError
 from vipecli.poses.formats.frame_numbers import (
     CHOOSE_ONE,
-    STATED,
     named,
     number_frames,
     refuse_several,
@@ -114,8 +113,8 @@ def _image_frames(images: list[dict], videos: Any, table: KeypointTable) -> dict
     if len(set(names)) < len(set(ids)):  # the video's own name, in place of the pictures'
         names = ids
     numbered = number_frames(names, remedy=CHOOSE_ONE)
-    frames = [stated_number(image, -1) for image in images if set(STATED) & set(image)]
-    if len(set(frames)) < len(images):
+    frames = [stated_number(image, -1) for image in images]
+    if -1 in frames or len(set(frames)) < len(images):
         frames = [numbered[name] for name in names]
     for frame, image in zip(frames, images, strict=True):
         table.note_time(frame, image)

@@ -5,8 +5,10 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
+import numpy as np
+
 from vipecli.errors import FormatError
-from vipecli.poses.formats.text import whole
+from vipecli.poses.formats.text import last_number, number, whole
 from vipecli.video.image_sequence import natural
 
 KEEP_ONE = "keep those of one video in the file"
@@ -23,14 +25,17 @@ _SPARSE, _FREE = 50, 1000  # numbers farther apart than this per name, and in al
 
 
 def stated_number(frame: Mapping[str, object], place: int) -> int:
-    """Number that a frame states of itself, else its place in the file.
+    """Number that a frame states of itself, also in a name such as ``frame_0012``; else its place.
 
     Raises
     ------
     ValueError, TypeError
         if it is no whole number.
     """
-    return whole(next((frame[key] for key in STATED if key in frame), place))
+    value = next((frame[key] for key in STATED if frame.get(key) is not None), place)
+    if isinstance(value, str) and np.isnan(number(value)):
+        value = last_number(value)
+    return place if value is None else whole(value)
 
 
 def number_frames(names: Iterable[str], *, remedy: str = KEEP_ONE) -> dict[str, int]:

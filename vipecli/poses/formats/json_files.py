@@ -326,6 +326,7 @@ def _read_mediapipe(data: Any) -> KeypointTable:
         if isinstance(frame, dict):
             number = stated_number(frame, place)
             table.note_time(number, frame)
+            _read_about(frame, table)
         people = _landmarks(frame, _LANDMARKS)
         if people is None:
             raise ValueError(f"frame {place} holds no landmarks")

@@ -222,10 +222,17 @@ def _is_spatial(joints: np.ndarray) -> bool:
 
 
 def _is_upside_down(joints: np.ndarray) -> bool:
-    """Whether the shoulders of nearly everyone are below the hips, y down."""
-    down = joints[:, _SHOULDERS, 1].mean(axis=1) - joints[:, _HIPS, 1].mean(axis=1)
-    down = down[np.isfinite(down)]
-    return len(down) > 0 and bool((down > 0).mean() > _NEARLY_ALL)
+    """Whether nearly everyone has the shoulders below the hips, and these below the feet, y down.
+
+    Of who lies down, or has only the hips up, one of both is not so.
+    """
+    shoulders, hips, feet = (
+        joints[:, parts, 1].mean(axis=1) for parts in (_SHOULDERS, _HIPS, _ANKLES)
+    )
+    feet = np.where(np.isfinite(feet), feet, -np.inf)
+    known = np.isfinite(shoulders) & np.isfinite(hips)
+    down = (shoulders > hips) & (hips > feet)
+    return bool(known.any()) and bool(down[known].mean() > _NEARLY_ALL)
 
 
 def _seen(path: Path, points: np.ndarray, wanted: Sources) -> tuple[np.ndarray, tuple[int, int]]:
