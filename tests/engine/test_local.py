@@ -122,6 +122,14 @@ def test_an_item_that_takes_too_long_is_given_up(jobs):
     assert "60.0: not done after 1 s" in str(given_up.error)
 
 
+def test_what_was_done_in_time_is_not_given_up_because_its_outcome_was_taken_late():
+    done = []
+    for outcome in engine.Local(2, limit_s=0.4).run(slow, [0.1] * 4):
+        done.append(outcome.error)
+        time.sleep(0.6)
+    assert done == [None] * 4
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_outcomes_in_the_order_of_the_items(jobs):
     naps = [0.3, 0.0, 0.2, 0.0, 0.1]

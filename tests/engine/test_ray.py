@@ -87,6 +87,25 @@ def test_what_fails_dies_or_hangs_costs_no_other(nodes):
     assert rows(out)[-1][3] == sum((0, 1, 2, 3, 4, 7))
 
 
+def test_an_item_that_cannot_be_rebuilt_costs_none_of_those_sent_with_it(nodes):
+    items = [*range(10, 60), -1, *range(60, 90)]
+    found = rows(finished(nodes.python("tests.ray_driver", "square", items), 0)[0])
+    assert sorted(item for item, _, _, _ in found) == sorted(items)
+    assert [(item, error) for item, _, error, _ in found if error] == [(-1, "RuntimeError")]
+
+
+def test_what_was_done_in_time_is_not_given_up_because_its_outcome_was_taken_late(nodes, tmp_path):
+    items = [[str(tmp_path / str(i)), 0.2] for i in range(4)]
+    driver = nodes.python("tests.ray_driver", "nap", json.dumps(items), 0.8, 1.2)
+    assert [error for _, _, error, _ in rows(finished(driver, 0)[0])] == [None] * 4
+
+
+def test_nodes_without_what_actors_need_are_told_of(nodes):
+    _, err = finished(nodes.python("tests.ray_driver", "absent", [1, 2, 3]), 1)
+    assert "an actor cannot start: ModuleNotFoundError" in err.splitlines()[-1]
+    assert "is vipe on every node?" in err.splitlines()[-1]
+
+
 def test_ray_embeds_what_one_process_embeds(nodes, clips, vipe, tmp_path):
     assert vipe("embed", clips, "--out", tmp_path / "local")[0] == 1
     log = tmp_path / "log.jsonl"

@@ -157,7 +157,8 @@ class _Pool:
     def give_up(self) -> Iterator[Outcome]:
         """End processes whose item has taken too long; yields those items."""
         for worker in list(self._workers):
-            if worker.busy and time.monotonic() > worker.deadline_s:
+            late = worker.busy and time.monotonic() > worker.deadline_s
+            if late and not worker.pipe.poll():  # with an answer it is we who are late
                 worker.process.kill()
                 self._drop(worker)
                 yield Outcome(worker.item, error=overran(worker.item, self._limit_s))

@@ -24,6 +24,7 @@ _STARTING_S = 600.0  # that a cluster may take until a first actor runs
 _NODE_S = 10.0  # that a node may take to be known as gone, when an actor on it has died
 _CALL_S = 0.3  # of work that an actor is given at a time, if one item is not more
 _MOST_AT_ONCE = 50  # items
+_TAKING_S = 0.05  # that items may take to come before those that are there are handed over
 _NODE_LOSSES = 20  # of one item, after which it is no longer taken for the victim
 
 
@@ -115,7 +116,7 @@ class Crew:
         self._losses: dict[int, int] = {}  # with nodes, by the identity of the item
         self._make = ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(_Actor).remote
         self._looked_s, self._most = -_POLL_S, 0
-        self._alive_s = time.monotonic()  # when an actor last answered
+        self._alive_s = time.monotonic()  # when an actor last answered, or an item came
 
     def run(self, tick: Tick) -> Iterator[Outcome]:
         """Yield the outcome of every item, but of those that are put aside."""
@@ -144,6 +145,7 @@ class Crew:
         while len(self._singly) + len(self._next) < count:
             for item in self._items:
                 self._next.append(item)
+                self._alive_s = time.monotonic()
                 break
             else:
                 return False
@@ -184,13 +186,22 @@ class Crew:
             self._members[one.asked] = one
 
     def _some(self) -> list[Any]:
-        """Take the next items, as many as an actor does in `_CALL_S`; at least one."""
+        """Take the next items, as many as an actor does in `_CALL_S`; at least one.
+
+        Towards the end an actor gets its share of them: slow ones may be among them, and each of
+        the others would wait for the one before it.
+        """
         if self._singly:
             return [self._singly.popleft()]
         quick = int(min(_MOST_AT_ONCE, _CALL_S / max(self._each_s, 1e-9)))
-        count = 1 if self._alone else max(1, quick)
-        self._more(count)
-        return [self._next.popleft() for _ in range(min(count, len(self._next)))]
+        if self._alone or quick <= 1:
+            return [self._next.popleft()]
+        actors, until_s = max(len(self._members) + len(self._idle), 1), time.monotonic() + _TAKING_S
+        while len(self._next) < quick * actors and time.monotonic() < until_s:
+            if not self._more(len(self._next) + 1):
+                break
+        share = -(-len(self._next) // actors)
+        return [self._next.popleft() for _ in range(min(quick, share))]
 
     def _answered(self) -> list[Any]:
         """Wait for an answer; references of all that are there."""
@@ -200,11 +211,12 @@ class Crew:
         ready, rest = self._ray.wait(asked, num_returns=1, timeout=_POLL_S) if asked else ([], [])
         if ready and rest:
             ready += self._ray.wait(rest, num_returns=len(rest), timeout=0)[0]
-        if ready or self._working():
+        if self._working():
             self._alive_s = time.monotonic()
         elif time.monotonic() - self._alive_s > _STARTING_S:
             raise VipeError(
-                f"the cluster had no core for an actor within {_STARTING_S:g} s; see `ray status`"
+                f"no actor has started within {_STARTING_S:g} s: the cluster has no core for one, "
+                "or they die at once; see `ray status`"
             )
         return ready
 
@@ -213,11 +225,27 @@ class Crew:
         exceptions = self._ray.exceptions
         try:
             answers = self._ray.get(one.asked)
-        except exceptions.RayTaskError as exc:
-            raise VipeError(f"an actor cannot work: {exc.cause}; is vipe on every node?") from exc
-        except exceptions.RayError:
+        except exceptions.RayTaskError as exc:  # of Ray or of vipe itself: the task's are answers
+            problem = (str(exc.cause).splitlines() or [""])[0]
+            if not one.node:
+                raise VipeError(f"an actor cannot work: {problem}; is vipe on every node?") from exc
+            items, one.items = one.items, ()
+            self._idle.append(one)
+            if len(items) == 1:
+                error = RuntimeError(f"{items[0]}: an actor could not take it ({problem})")
+                yield Outcome(items[0], error=error)
+            else:
+                self._singly.extend(items)
+            return
+        except exceptions.RayError as exc:
+            if getattr(exc, "actor_init_failed", False):  # so would any other on that node
+                problem = str(exc).rstrip().splitlines()[-1].strip()
+                raise VipeError(
+                    f"an actor cannot start: {problem}; is vipe on every node?"
+                ) from exc
             self._lost(one)
             return
+        self._alive_s = time.monotonic()
         if not one.node:
             one.node = self._checked(answers)
             self._idle.append(one)
@@ -272,7 +300,9 @@ class Crew:
         if self._limit_s is None:
             return
         for asked, one in list(self._members.items()):
-            if one.busy and time.monotonic() - one.since_s > self._limit_s:
+            if not one.busy or time.monotonic() - one.since_s <= self._limit_s:
+                continue
+            if not self._ray.wait([asked], timeout=0)[0]:  # it may be done, and we were late
                 del self._members[asked]
                 self._kill(one)
                 if len(one.items) == 1:
