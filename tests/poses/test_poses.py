@@ -4,6 +4,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -350,6 +351,22 @@ def test_a_small_person_is_followed_in_a_window(monkeypatch):
     middle = np.array([person[:, :2].mean(axis=0) for person in found])
     assert len(found) == len(looks) and (np.abs(middle - (755, 455)) < 30).all()
     assert sum(looks[1:]) < len(looks) / 6
+
+
+def test_who_walks_in_before_a_small_person_in_a_window_is_followed():
+    """Before: the rest of the frame was never looked at again, and nobody larger was seen."""
+    from vipecli.poses.detection.model_file import model_path
+
+    with BlazePose(model_path()) as finder:
+        frames = video.read_frames(CLIPS / FRONT, size=(480, 480), rgb=True, end_s=1.5)
+        for time_s, image in frames:
+            picture = np.full((720, 1280, 3), 120, np.uint8)
+            picture[400:510, 100:210] = cv2.resize(image, (110, 110))
+            if time_s >= 0.8:
+                picture[200:680, 600:1080] = image
+            found = finder.people(picture, time_s, (1280, 720))
+    middles = [person[:, :2].mean(axis=0) for person in found]
+    assert any(np.abs(middle - (840, 440)).max() < 60 for middle in middles)
 
 
 def test_poses_say_in_one_line_what_they_hold():

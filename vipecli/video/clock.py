@@ -58,7 +58,10 @@ class Clock:
         found = []
         if self._leap is not None:
             at_s, gap_s = self._leap
-            found.append(f"its times leap by {gap_s:.0f} s at {at_s:.1f} s; joined recordings?")
+            found.append(
+                f"its times leap by {gap_s:.0f} s at {at_s:.1f} s: a screen that stood still, or "
+                "joined recordings"
+            )
         if self._squeezed > max(_FEW, _SOME * self._frames):
             found.append(
                 f"{self._squeezed} of {self._frames} frames have no later time than the one "

@@ -51,6 +51,7 @@ _REMEMBERED_S = 2.0  # of a track, more than what is expected of it depends on
 _PATCH = 0.01  # half a side of the square whose colour a landmark has, body sizes
 _OBLONG = 1.2  # ratio of the sides of a frame that is searched in parts even where someone is found
 _TILES = (1.0, 0.5)  # windows in which small people are searched, by the frame's shorter side
+_LARGER = 1.25  # times the size of the one followed in a window: to be followed instead
 _LARGEST_SIDE = 1920  # pixels; larger pictures only cost time, MediaPipe shrinks them itself
 
 
@@ -116,7 +117,9 @@ class BlazePose:
         """
         frame = Frame(rgb, time_s, size)
         followed = self._followed(frame)
-        found = [_coloured(frame, person) for person in self._surveyed(frame, followed)]
+        surveyed = self._surveyed(frame, followed)
+        self._turn_to_larger(frame, followed, surveyed)
+        found = [_coloured(frame, person) for person in surveyed]
         owners = self._tracks.match(time_s, found)
         verified = self._verified(frame, found, owners)
         changed = any(a is not b for a, b in zip(verified, found, strict=True))
@@ -161,11 +164,25 @@ class BlazePose:
             self._one.forget(part, frame.time_s)
         return found
 
+    def _turn_to_larger(
+        self, frame: Frame, followed: list[np.ndarray], surveyed: list[np.ndarray]
+    ) -> None:
+        """Follow somebody new in a window who is larger than the one followed there so far."""
+        if self._window is None or not followed:
+            return
+        largest = max(surveyed, key=body_size)
+        if body_size(largest) > _LARGER * body_size(followed[0]):
+            self._window = self._around(largest)
+            self._one.forget(frame.rgb, frame.time_s)
+
     def _surveyed(self, frame: Frame, found: list[np.ndarray]) -> list[np.ndarray]:
-        """Return the people, plus new ones if a survey is due and the background has changed."""
+        """Return the people, plus new ones if a survey is due and the background has changed.
+
+        While someone is followed in a window the rest of the frame is surveyed whatever it costs.
+        """
         earliest_s, earliest_frame = self._next_survey
         due = frame.time_s >= earliest_s and self._frames >= earliest_frame
-        if not due or not self._budget.allows():
+        if not due or not (self._budget.allows() or self._window):
             return found
         background = Background.of(frame, found)
         if self._background is None or background.may_show_others(self._background):
@@ -192,7 +209,8 @@ class BlazePose:
             new = self._detect(others.rgb, frame.size)
             more = len(new) == MOST_PEOPLE and len(with_others(found, new)) > len(found)
             found = with_others(found, new)
-        return self._in_parts(frame, found) if "small" in self._measures else found
+        small = "small" in self._measures and self._budget.allows()
+        return self._in_parts(frame, found) if small else found
 
     def _in_parts(self, frame: Frame, found: list[np.ndarray]) -> list[np.ndarray]:
         """Return the people, plus those found in parts of the frame, smaller parts if need be."""
