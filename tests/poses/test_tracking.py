@@ -173,5 +173,7 @@ def test_somebody_larger_who_was_seldom_looked_for():
     assert not overlooks_larger(clip(110, 24), SIZE), "about as large"
     assert not overlooks_larger(clip(200, 50), SIZE), "seen twice: furniture, perhaps"
     assert not overlooks_larger(clip(200, 1), SIZE), "the largest is the one who is taken"
+    assert overlooks_larger(clip(400, 5), SIZE), "the largest, in every fifth frame"
+    assert not overlooks_larger(clip(400, 2), SIZE), "gaps of one frame are filled"
     gone = [[person(100)] if i < 30 or i > 170 else [] for i in range(200)]
     assert not overlooks_larger(follow(gone).tracks, SIZE), "nobody else"

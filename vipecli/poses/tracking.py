@@ -50,6 +50,7 @@ _LEAST_PACE_S = 0.06  # shortest such time; below, the speed would be noise
 _COAST_S = 0.7  # how long an occluded person is assumed to keep moving
 _BRIDGED_S = 0.5  # gap that counts as seen: others than the one followed are searched now and then
 _LARGER = 1.5  # times as large: somebody whom the follower should have taken
+_LEAST_SEEN = 0.5  # share of the frames from the first to the last, gaps of more left out
 _SEEN_OFTEN = 5  # frames; what is seen less may be furniture
 _BRIEF = 0.2  # share of the longest track below which a track is not counted as a person
 
@@ -227,7 +228,7 @@ def choose(tracks: Sequence[Track], person: Person, size: tuple[int, int]) -> Tr
 
 
 def overlooks_larger(tracks: Sequence[Track], size: tuple[int, int]) -> bool:
-    """Whether somebody larger than the ``largest`` may have been there, but was seldom looked for.
+    """Whether the ``largest``, or somebody larger, may have been there, but was seldom looked for.
 
     So it is where MediaPipe follows a person in the background: of the others `Track.covered` knows
     only the frames in which they were sought.
@@ -235,6 +236,8 @@ def overlooks_larger(tracks: Sequence[Track], size: tuple[int, int]) -> bool:
     if len(tracks) < 2:
         return False
     chosen = choose(tracks, "largest", size)
+    if len(chosen.frames) < _LEAST_SEEN * chosen.covered():
+        return True
     most = _LARGER * _mean_area(chosen, size) * chosen.covered()
     return any(
         track is not chosen
