@@ -263,6 +263,11 @@ def test_the_commands(tmp_path, vipe):
         vipe("classify", query, "--index", tmp_path / "p", "--json", "-", "--hubs", 0)[1]
     )
     assert [n["clip"] for n in parquet["neighbours"]] == [n["clip"] for n in found["neighbours"]]
+    assert vipe("index", "copy", tmp_path / "p", tmp_path / "l", "--store", "lance")[0] == 0
+    for place in (tmp_path / "l", tmp_path / "p"):
+        for nothing in (("--label", "upp"), ("--viewpoint", "front"), ("--exclude", "*")):
+            code, out, err = vipe("classify", query, "--index", place, *nothing)
+            assert (code, out) == (1, "") and "no clip of its index is left" in err
     assert vipe("index", "remove", folder, "up/0.json")[0] == 0
     assert "11 clips in 1 file" in vipe("index", "compact", folder)[1]
     assert "all well" in vipe("index", "verify", folder)[1]

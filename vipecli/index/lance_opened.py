@@ -28,7 +28,7 @@ from vipecli.index.lance_records import (
 )
 from vipecli.index.lance_search import LanceSearch, condition
 from vipecli.index.lance_store import LanceIndex, quoted
-from vipecli.index.records import FACTS, Facts, Record, original_text
+from vipecli.index.records import FACTS, Facts, Record, nothing_left, original_text
 from vipecli.poses.poses import Poses
 
 CALIBRATION = "index-lance-calibration.json"
@@ -121,17 +121,25 @@ def open_lance(
         shell patterns; clips whose name matches count as not there.
     labels, viewpoints
         clips of others count as not there; none = all count.
+
+    Raises
+    ------
+    VipeError
+        if all clips are left out.
     """
     where = condition(labels, viewpoints)
     text = f"{index.version} {k} {sorted(exclude)} {where} {_WAY}"
     key = sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
     path = index.store / CALIBRATION
-    out = _excluded(index, exclude)
+    out = _excluded(index, exclude, where)
+    search = LanceSearch(index, where)
+    if search.count == len(out):
+        raise nothing_left(index.folder)
     if (found := read_calibration(path, key)) is None:
         found = _calibrated(index, k, where, out)
         with suppress(OSError), replacing(path) as part:
             part.write_text(json.dumps({"key": key} | vars(found)))
-    return OpenedLance(index, LanceSearch(index, where), out, found)
+    return OpenedLance(index, search, out, found)
 
 
 def _table(index: LanceIndex, places: Sequence[int], columns: Sequence[str]) -> Any:
@@ -147,10 +155,10 @@ def _table(index: LanceIndex, places: Sequence[int], columns: Sequence[str]) -> 
     return table.take([at[place] for place in places])
 
 
-def _excluded(index: LanceIndex, patterns: Sequence[str]) -> NDArray[np.int64]:
-    """Row ids of clips whose name matches a pattern."""
+def _excluded(index: LanceIndex, patterns: Sequence[str], where: str) -> NDArray[np.int64]:
+    """Row ids of clips that meet a condition, and whose name matches a pattern."""
     out: list[int] = []
-    for table in index.tables(["name"]) if patterns else ():
+    for table in index.tables(["name"], where=where or None) if patterns else ():
         names = map(original_text, table["name"].to_pylist())
         places = table["_rowid"].to_pylist()
         for place, name in zip(places, names, strict=True):

@@ -55,7 +55,7 @@ class LanceSearch:
         return len(self.index)
 
     @cached_property
-    def _clips(self) -> int:
+    def count(self) -> int:
         """Clips that meet the condition."""
         return self.index.dataset().count_rows(self.where or None)
 
@@ -76,7 +76,7 @@ class LanceSearch:
 
     def candidates(self, query: Embeddings, count: int | None = None) -> Any:
         """Return clips with near vectors, those that are nearest when warped first, as a table."""
-        count = shortlist_of(self._clips) if count is None else count
+        count = shortlist_of(self.count) if count is None else count
         near = {"column": VECTOR, "q": pooled(query), "k": WIDER * count, "nprobes": PROBES}
         try:
             table = (

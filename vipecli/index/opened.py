@@ -19,7 +19,7 @@ from vipecli.index.classify import Calibration
 from vipecli.index.distance_table import MOST, Progress, distance_table
 from vipecli.index.hubness import Hubness
 from vipecli.index.neighbours import NeighbourSearch
-from vipecli.index.records import Facts
+from vipecli.index.records import Facts, nothing_left
 from vipecli.index.shortlist import Shortlist, StoredClips
 from vipecli.index.store import Index, store
 from vipecli.poses.poses import Poses
@@ -121,12 +121,16 @@ def open_for_search(
     ------
     FormatError
         if the index is damaged, or holds no clips.
+    VipeError
+        if all its clips are left out.
     """
     facts = index.facts()
     if len(facts) > IN_MEMORY:
         return _open_large(index, facts, k, leave_out)
     clips = index.embeddings()
     kept = [i for i, one in enumerate(facts) if not leave_out(one)]
+    if facts and not kept:
+        raise nothing_left(index.folder)
     packed = NeighbourSearch([(facts[i].name, facts[i].label, clips[i]) for i in kept])
     labels = np.array(packed.labels)
     chosen = tuple(facts[i] for i in kept)
@@ -163,6 +167,8 @@ def _open_large(
     """An index that is searched through a shortlist, which is rebuilt when it has changed."""
     large = _shortlist(index, facts)
     out = np.array([leave_out(one) for one in facts])
+    if out.all():
+        raise nothing_left(index.folder)
     key = f"{index.version} large {k} {sha256(out.tobytes()).hexdigest()} {_WAY}"
     found = _calibrated(
         index,

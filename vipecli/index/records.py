@@ -1,16 +1,18 @@
 """Clips of an index as rows of a Parquet table, and back."""
 
 import re
+import shlex
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vipecli.embedding.embed import Embeddings
-from vipecli.errors import FormatError
+from vipecli.errors import FormatError, VipeError
 from vipecli.poses.poses import Poses
 
 if TYPE_CHECKING:
@@ -117,6 +119,14 @@ def stored_text(text: str) -> str:
         return text
     escaped = re.sub(r"\\(?=udc[0-9a-f]{2})", r"\\udc5c", text)
     return escaped.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def nothing_left(folder: Path) -> VipeError:
+    """Error for an index of which no clip is to be searched."""
+    return VipeError(
+        f"{folder}: no clip of its index is left to compare with; see `vipe index info "
+        f"{shlex.quote(str(folder))}` for its labels and viewpoints, or leave fewer clips out"
+    )
 
 
 def original_text(text: str) -> str:
