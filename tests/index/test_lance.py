@@ -112,6 +112,14 @@ def test_clips_are_added_replaced_and_removed_and_a_reader_keeps_its_state(index
         stores.commit(before, [record(100)])
 
 
+def test_a_damaged_index_is_not_compacted_but_told_of(index):
+    after = stores.commit(index, [record(99)])
+    for path in (index.store / "index.lance" / "data").glob("*.lance"):
+        path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(VipeError, match=r"cannot be compacted .*vipe index verify"):
+        lance_commit.compact(stores.load(after.folder))
+
+
 def test_a_failure_while_clips_are_written_is_raised_as_it_is_and_changes_nothing(index):
     def some():
         yield from map(record, (3, 70))

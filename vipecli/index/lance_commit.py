@@ -4,6 +4,7 @@ Clips are written as they come, in one version; of a killed change nothing is se
 """
 
 import json
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -121,17 +122,24 @@ def compact(index: LanceIndex) -> LanceIndex:
 
     Raises
     ------
-    FormatError
-        if the index has changed since it was loaded.
+    VipeError
+        if the index has changed since it was loaded, or cannot be read or written.
     """
-    with lock(index.store / FOLDER):
-        _check_unchanged(index)
-        data = _restored(index)
-        data.optimize.compact_files(target_rows_per_fragment=1 << 20)
-        data = _indexed(data, merge=True)
-        after = _written(replace(index, data=data.version))
-        data.cleanup_old_versions(older_than=timedelta(hours=1))
-        return after
+    try:
+        with lock(index.store / FOLDER):
+            _check_unchanged(index)
+            data = _restored(index)
+            data.optimize.compact_files(target_rows_per_fragment=1 << 20)
+            data = _indexed(data, merge=True)
+            after = _written(replace(index, data=data.version))
+            data.cleanup_old_versions(older_than=timedelta(hours=1))
+            return after
+    except (ValueError, OSError, RuntimeError) as exc:
+        problem = (str(exc).splitlines() or [type(exc).__name__])[0][:200]
+        raise VipeError(
+            f"{index.folder}: its index cannot be compacted ({problem}); see whether it is damaged "
+            f"with `vipe index verify {shlex.quote(str(index.folder))}`"
+        ) from exc
 
 
 def _check_unchanged(index: LanceIndex) -> None:
