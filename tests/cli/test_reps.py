@@ -92,6 +92,22 @@ def test_options_that_cannot_be(takes, vipe, options, says):
     assert says in err
 
 
+def test_a_bad_clip_costs_no_other(takes, vipe):
+    """Before: the first one ended everything."""
+    (takes / "a.npz").write_bytes(b"PK damaged")
+    code, out, err = vipe("reps", *sorted(takes.iterdir()), "--pose", "2d", "--json", "-")
+    assert code == 1
+    assert [one["name"] for one in json.loads(out)["trials"]] == [
+        "l_1.npz",
+        "l_2.npz",
+        "r_1.npz",
+        "r_2.npz",
+    ]
+    assert "1 of 5 clips failed" in err and "a.npz" in err
+    code, out, err = vipe("reps", takes / "a.npz", takes / "l_1.npz")
+    assert code == 1 and "a.npz: " in err and "at least 2" in err and not out
+
+
 def test_a_clip_without_repetitions_is_one_line(vipe, tmp_path):
     save_poses(raising(5), tmp_path / "still.npz")
     code, _, err = vipe("reps", tmp_path / "still.npz")

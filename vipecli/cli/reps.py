@@ -9,6 +9,7 @@ import typer
 from vipecli.cli.compare import Pose
 from vipecli.cli.help import OUTPUTS
 from vipecli.cli.options import Json, with_recipe
+from vipecli.errors import VipeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from vipecli.alignment.takes import Clip
     from vipecli.alignment.trials import GroupDifference, Trials
     from vipecli.embedding.clip import Recipe
+    from vipecli.engine.outcome import Outcome
 
 
 @with_recipe()
@@ -86,6 +88,7 @@ def reps(
     """
     from vipecli.alignment.joint_angles import SOURCES
     from vipecli.alignment.trials import group_differences, summarise
+    from vipecli.cli.batch import list_failures
     from vipecli.cli.console import progress_bars, write_json
     from vipecli.outputs.trials import as_data
 
@@ -94,20 +97,30 @@ def reps(
     if like and len(paths) > 1:
         raise typer.BadParameter("--like finds repetitions in one clip")
     _check_outputs(paths, out=out, snip=snip, plot=plot, csv=csv, report=report, json=json)
-    with progress_bars() as bars:
-        trials, names = _trials(paths, like, recipe, bars)
-        if len(trials) < 2:
-            _say_none(paths[0], len(trials))
-        found = summarise(trials, names, source=SOURCES[pose.value])
-        differences = group_differences(found, groups) if groups else []
-        written = _write(found, bars, groups, differences, out=out, snip=snip, plot=plot, csv=csv)
-        if report:
-            _write_page(found, bars, report, paths, groups, differences)
-            written.append(report)
-    if json:
-        facts = {"inputs": [str(path) for path in paths], "count": len(found)}
-        write_json(facts | as_data(found, differences), json)
-    _show(found, groups, differences, written, to_stderr=json == Path("-"))
+    failed: list[Outcome] = []
+    total = len(paths)
+    try:
+        with progress_bars() as bars:
+            trials, names = _trials(paths, like, recipe, bars, failed)
+            if failed:
+                paths = [path for path in paths if path not in {one.item for one in failed}]
+                groups = _groups(group or [], paths)
+            found = summarise(trials, names, source=SOURCES[pose.value])
+            differences = group_differences(found, groups) if groups else []
+            written = _write(
+                found, bars, groups, differences, out=out, snip=snip, plot=plot, csv=csv
+            )
+            if report:
+                _write_page(found, bars, report, paths, groups, differences)
+                written.append(report)
+        if json:
+            facts = {"inputs": [str(path) for path in paths], "count": len(found)}
+            write_json(facts | as_data(found, differences), json)
+        _show(found, groups, differences, written, to_stderr=json == Path("-"))
+    finally:
+        list_failures(failed, total)
+    if failed:
+        raise typer.Exit(1)
 
 
 def _inputs(clips: list[Path]) -> list[Path]:
@@ -169,23 +182,43 @@ def _check_outputs(
 
 
 def _trials(
-    paths: list[Path], like: Path | None, recipe: "Recipe", bars: Any
+    paths: list[Path], like: Path | None, recipe: "Recipe", bars: Any, failed: "list[Outcome]"
 ) -> "tuple[list[Clip], list[str] | None]":
-    """Trials, and their names where they are clips of their own."""
+    """Two trials or more, and their names where they are clips of their own.
+
+    Clips of several that cannot be read are appended to `failed`.
+    """
     if len(paths) > 1:
-        return [_read(path, recipe, bars) for path in paths], [path.name for path in paths]
+        read = [clip for path in paths if (clip := _tried(path, recipe, bars, failed))]
+        if len(read) < 2:
+            raise VipeError(f"{len(read) or 'no'} clip left; at least 2 are compared")
+        return read, [clip.path.name for clip in read]
     from vipecli.alignment.segmentation import Repetition, find_repetitions
     from vipecli.alignment.trials import cut
 
     clip = _read(paths[0], recipe, bars)
     if like is None:
-        return cut(clip, find_repetitions(clip.embeddings)), None
-    from vipecli.alignment.repetitions import find_all
+        spans = find_repetitions(clip.embeddings)
+    else:
+        from vipecli.alignment.repetitions import find_all
 
-    template = _read(like, recipe, bars)
-    found = find_all(template.embeddings, clip.embeddings)
-    spans = [Repetition(float(a.times_b[0]), float(a.times_b[-1]), a.cost) for a in found]
+        template = _read(like, recipe, bars)
+        found = find_all(template.embeddings, clip.embeddings)
+        spans = [Repetition(float(a.times_b[0]), float(a.times_b[-1]), a.cost) for a in found]
+    if len(spans) < 2:
+        _say_none(paths[0], len(spans))
     return cut(clip, spans), None
+
+
+def _tried(path: Path, recipe: "Recipe", bars: Any, failed: "list[Outcome]") -> "Clip | None":
+    """Clip, or None if it cannot be used, with the reason in `failed`."""
+    from vipecli.engine.outcome import Outcome
+
+    try:
+        return _read(path, recipe, bars)
+    except VipeError as exc:
+        failed.append(Outcome(path, error=exc))
+        return None
 
 
 def _read(path: Path, recipe: "Recipe", bars: Any) -> "Clip":
@@ -198,8 +231,6 @@ def _read(path: Path, recipe: "Recipe", bars: Any) -> "Clip":
 
 
 def _say_none(path: Path, count: int) -> None:
-    from vipecli.errors import VipeError
-
     raise VipeError(
         f"{path}: {count or 'no'} repetition{'s' * (count != 1)} found; at least 2 are needed; "
         "name one as a template with --like, or a part of the clip with --start and --end"
