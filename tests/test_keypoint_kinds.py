@@ -901,6 +901,17 @@ def test_15_a_table_of_places_in_a_room(tmp_path, turn):
     assert (found.xy[:, 11, 1] - found.xy[:, 0, 1] > 500).all()
 
 
+@pytest.mark.parametrize(("times", "said"), [({}, []), ({3: 0.12}, ["states the times of some"])])
+def test_16_cells_of_times_that_are_empty(tmp_path, times, said):
+    """Before: the times were said not to increase; of labels, some were passed over in silence."""
+    path = wide(tmp_path / "a.csv", lambda i: {"frame": i, "timestamp": times.get(i, "")})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = load_poses(path)
+    np.testing.assert_allclose(found.times, np.array(ALL) / 30)
+    assert [str(w.message).split(": ")[1][:24] for w in caught] == said
+
+
 def test_15_a_table_with_y_up_is_told_of(tmp_path):
     path = wide(tmp_path / "a.csv", lambda i: {"frame": i}, scale=np.array([1, -1] * 13))
     text = path.read_text()

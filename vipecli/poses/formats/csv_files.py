@@ -116,8 +116,8 @@ def _read_wide(header: list[str], rows: Iterator[list[str]]) -> KeypointTable:
         points[places[:, 3] < 0, 3] = 1
         points[np.isnan(points[:, 2]), 2] = 0
         frame = keys.setdefault(_key(row, meta, place), len(keys))
-        if time is not None:
-            table.times[frame], table.time_unit = clock_time(row[time[0]]), time[1]
+        if time is not None and np.isfinite(moment := clock_time(row[time[0]])):
+            table.times[frame], table.time_unit = moment, time[1]
         _add_row(table, frame, row, meta, points)
     if texts:
         cells = "a cell is" if texts == 1 else f"{texts} cells are"

@@ -296,6 +296,11 @@ def _rows(path: Path, table: KeypointTable, fps: float | None) -> tuple[np.ndarr
             raise FormatError(f"{path}: its times do not increase from frame to frame")
         places = {number: i for i, number in enumerate(numbers.tolist())}
         return np.array([places[n] for n in table.frames]), times
+    rate = fps or DEFAULT_FPS
+    if table.times:
+        table.remarks.append(
+            f"states the times of some frames only; {rate:g} frames per second are assumed"
+        )
     listed = {*table.frames, *table.all_frames, *table.times}
     first, last = min(listed), max(listed)
     if table.first_frame is not None:
@@ -306,7 +311,7 @@ def _rows(path: Path, table: KeypointTable, fps: float | None) -> tuple[np.ndarr
             f"{path}: frame numbers from {first} to {last} for {len(listed)} frames, the limit is "
             f"{most:,}; damaged?"
         )
-    times = np.arange(last - first + 1) / (fps or DEFAULT_FPS)
+    times = np.arange(last - first + 1) / rate
     return np.array([number - first for number in table.frames]), times
 
 
