@@ -12,6 +12,7 @@ from vipecli.embedding.clip_file import load_embeddings
 from vipecli.embedding.done_list import DONE, QUARANTINE, load_marks
 from vipecli.embedding.embed import Embeddings
 from vipecli.engine import Outcome
+from vipecli.engine.outcome import ignore
 from vipecli.errors import NoPoseError, UnfinishedError
 from vipecli.poses.formats import load_poses
 from vipecli.poses.poses import Poses
@@ -189,3 +190,20 @@ def test_a_poisonous_clip_is_quarantined_until_it_changes(folder, detected):
     (folder / "walk/b.MOV").write_bytes(b"repaired")
     assert fill(folder)["walk/b.MOV"] is True
     (folder / "walk/b.MOV").unlink()
+
+
+class _Forgetful:
+    """Does every item twice, as if the first process had been lost before it could answer."""
+
+    def run(self, task, items, *, tick=None):
+        for item in items:
+            task(item, ignore)
+            yield Outcome(item, task(item, ignore))
+
+
+@pytest.mark.parametrize(("force", "times"), [(False, 1), (True, 2)])
+def test_what_a_lost_process_has_made_is_not_made_again(folder, detected, force, times):
+    wanted = embedded_folder.slots([folder])
+    outcomes = list(batch.embed_all(wanted, RECIPE, executor=_Forgetful(), force=force))
+    assert [outcome.error for outcome in outcomes] == [None] * len(wanted)
+    assert len(detected) == times * len(wanted)

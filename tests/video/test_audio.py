@@ -88,14 +88,14 @@ def test_sound_of_an_even_clip_is_copied():
     assert not is_steady(even * 1.01, FPS)
 
 
-def tape(path, *parts):
+def tape(path, *parts, codec="mp2"):
     """A transport stream of pictures and sound: (start in s, layout, rate) of each second."""
     for n, (start_s, layout, rate) in enumerate(parts):
         piece = path.with_name(f"{n}.ts")
         with av.open(str(piece), "w") as container:
             video = container.add_stream("mpeg2video", rate=25)
             video.width, video.height = 64, 48
-            track = container.add_stream("mp2", rate=rate, layout=layout)
+            track = container.add_stream(codec, rate=rate, layout=layout)
             for i in range(25):
                 frame = av.VideoFrame.from_ndarray(grey(i, (64, 48)), "bgr24")
                 frame.pts, frame.time_base = round(25 * start_s) + i, Fraction(1, 25)
@@ -128,4 +128,10 @@ def test_sound_that_jumps_or_changes(tmp_path, parts, speed):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 100 << 20
+    assert np.abs(heard(tmp_path / "out.mp4")[: RATE // 2]).max() > 0.1
+
+
+def test_copied_sound_whose_times_start_anew(tmp_path):
+    parts = [(0.0, "mono", 48000), (0.0, "mono", 48000)]  # before: the video could not be written
+    write(tape(tmp_path / "tape.ts", *parts, codec="mp3"), tmp_path / "out.mp4", np.arange(40) / 25)
     assert np.abs(heard(tmp_path / "out.mp4")[: RATE // 2]).max() > 0.1

@@ -4,6 +4,7 @@ The driver looks at names, sizes and times only. Reading a clip, its key, its po
 are one task, done for one clip after another in each process.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -55,6 +56,7 @@ class _Job:
     slot: Slot
     recipe: Recipe
     stored: tuple[_Stored, ...]  # files that may hold its poses
+    force: bool = False  # make it again whatever is there
 
     def __str__(self) -> str:
         return str(self.slot.video)
@@ -138,7 +140,7 @@ def _sorted_out(
     for store in stores:
         store.mkdir(parents=True, exist_ok=True)
     if force:
-        yield from (_Job(slot, recipe, ()) for slot in wanted)
+        yield from (_Job(slot, recipe, (), force=True) for slot in wanted)
         return
     kept = _Kept(wanted, everywhere=moved)
     given_up = {store: load_quarantine(store) for store in stores}
@@ -242,6 +244,8 @@ def _fill_one(job: _Job, tick: engine.Tick) -> _Filled:
         )
     stamp, key = stamp_of(slot.video), content_key(slot.video, detector_key(recipe))
     stored = [one for one in job.stored if one.key == key and one.path.is_file()]
+    if not stored and not job.force:
+        stored = _made_meanwhile(slot.target, key)
     chosen = stored[0] if stored else None
     fresh = not chosen or (chosen.path, chosen.model) != (slot.target, recipe.load_model().id)
     remarks = _make(job, key, chosen, tick) if fresh else ()
@@ -255,6 +259,16 @@ def _fill_one(job: _Job, tick: engine.Tick) -> _Filled:
         model=recipe.load_model().id,
     )
     return _Filled(Entry(slot, key, fresh, remarks), mark)
+
+
+def _made_meanwhile(target: Path, key: str) -> list[_Stored]:
+    """The file of a slot, if a process made it that was lost before it could say so."""
+    if not target.exists():
+        return []
+    with contextlib.suppress(FormatError):
+        if (found := _Stored(target, *read_key(target))).key == key:
+            return [found]
+    return []
 
 
 def _make(job: _Job, key: str, stored: _Stored | None, tick: engine.Tick) -> tuple[str, ...]:

@@ -22,6 +22,8 @@ SLOWEST, FASTEST = 0.2, 5.0
 """Speeds beyond which sound is silent: nothing in it can be made out."""
 
 _COPIED = ("aac", "mp3")  # what browsers play from all three containers
+# What ends sound early: damage, and in PyAV a stream that the file begins with later.
+_DAMAGED = av.FFmpegError, IndexError
 _TOLERANCE_S = 0.01  # between the speeds of retimed sound and the pictures
 _LONGEST_S = 10.0  # of what is retimed at once
 _FADE_S = 0.005  # cross-fade between two segments, against clicks
@@ -59,8 +61,9 @@ def add_sound(
     fps
         frames per second of the video.
     """
-    if source.audio is None or source.audio.codec_context is None:
-        return Silence()
+    track = source.audio
+    if track is None or track.codec_context is None or not track.sample_rate:
+        return Silence()  # none, or one that the file begins with later
     if is_steady(times, fps):
         return Sound(source, target, float(times[0]))
     return Retimed(source, target, times, fps)
@@ -120,14 +123,17 @@ class Sound:
         self, source: Media, track: "av.AudioStream"
     ) -> Iterator[tuple[float, "av.Packet"]]:
         """Packets as they are, with their new times; the one before the start comes along."""
-        shift = round(self._shift_s / track.time_base)
-        with contextlib.suppress(av.FFmpegError):  # damaged sound ends early
+        shift, last = round(self._shift_s / track.time_base), None
+        with contextlib.suppress(*_DAMAGED):
             for packet in source.container.demux(track):
                 if packet.pts is None or packet.dts is None:
                     continue
                 packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
                 if packet.pts + 2 * (packet.duration or 0) <= 0:
                     continue
+                if last is not None and packet.dts <= last:  # timestamps that run back
+                    continue
+                last = packet.dts
                 time_s = float(packet.pts * packet.time_base)
                 packet.stream = self._stream
                 yield time_s, packet
@@ -137,7 +143,7 @@ class Sound:
     ) -> Iterator[tuple[float, list["av.Packet"]]]:
         """Decoded, resampled and encoded sound; gaps between packets stay where they are."""
         resampler, done = _Resampler(self._stream.layout), 0
-        with contextlib.suppress(av.FFmpegError):
+        with contextlib.suppress(*_DAMAGED):
             for frame in source.container.decode(track):
                 if frame.pts is None:
                     continue
@@ -335,7 +341,7 @@ class _Samples:
     def _decoded(self) -> Iterator[tuple[int, np.ndarray]]:
         """Place and samples of one frame after another."""
         resampler = _Resampler(self._layout)
-        with contextlib.suppress(av.FFmpegError):  # damaged sound ends early
+        with contextlib.suppress(*_DAMAGED):
             for frame in self._source.container.decode(self._track):
                 if frame.pts is None:
                     continue
