@@ -91,7 +91,7 @@ class BlazePose:
         self._budget = Budget(everyone=everyone)
         self._searches = Searches(everyone=everyone)
         self._next_survey = (-np.inf, 0)  # not before this time, nor before this frame
-        self._survey_s, self._surveys = _SURVEY_S, 0
+        self._survey_s, self._surveys, self._surveyed_s = _SURVEY_S, 0, -np.inf
         self._background: Background | None = None
         self._tracks = Tracks()
         self.owners: dict[int, int] | None = None
@@ -178,12 +178,15 @@ class BlazePose:
     def _surveyed(self, frame: Frame, found: list[np.ndarray]) -> list[np.ndarray]:
         """Return the people, plus new ones if a survey is due and the background has changed.
 
-        While someone is followed in a window the rest of the frame is surveyed whatever it costs.
+        While someone is followed in a window the rest of the frame is surveyed now and then whatever
+        it costs.
         """
         earliest_s, earliest_frame = self._next_survey
         due = frame.time_s >= earliest_s and self._frames >= earliest_frame
-        if not due or not (self._budget.allows() or self._window):
+        unseen = self._window and frame.time_s >= self._surveyed_s + _LONGEST_ALONE_S
+        if not due or not (self._budget.allows() or unseen):
             return found
+        self._surveyed_s = frame.time_s
         background = Background.of(frame, found)
         if self._background is None or background.may_show_others(self._background):
             known, alone = len(self._recent(frame)), len(found) <= 1
