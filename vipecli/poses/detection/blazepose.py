@@ -178,8 +178,8 @@ class BlazePose:
     def _surveyed(self, frame: Frame, found: list[np.ndarray]) -> list[np.ndarray]:
         """Return the people, plus new ones if a survey is due and the background has changed.
 
-        While someone is followed in a window the rest of the frame is surveyed now and then whatever
-        it costs.
+        While someone is followed in a window the rest of the frame is surveyed now and then
+        whatever it costs.
         """
         earliest_s, earliest_frame = self._next_survey
         due = frame.time_s >= earliest_s and self._frames >= earliest_frame
