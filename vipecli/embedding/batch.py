@@ -290,7 +290,8 @@ def _make(job: _Job, key: str, stored: _Stored | None, tick: engine.Tick) -> tup
         raise VipeError(
             f"{slot.target}: cannot be written ({exc.strerror}); choose another folder with --out"
         ) from exc
-    return tuple(str(w.message) for w in caught if issubclass(w.category, VideoWarning))
+    said = (str(w.message) for w in caught if issubclass(w.category, VideoWarning))
+    return tuple(dict.fromkeys(said))  # a clip may be gone through twice
 
 
 def _embedded(files: Sequence[Path], recipe: Recipe) -> list[list[tuple[Poses, Embeddings]]]:
