@@ -212,7 +212,7 @@ class BlazePose:
             new = self._detect(others.rgb, frame.size)
             more = len(new) == MOST_PEOPLE and len(with_others(found, new)) > len(found)
             found = with_others(found, new)
-        small = "small" in self._measures and self._budget.allows()
+        small = "small" in self._measures
         return self._in_parts(frame, found) if small else found
 
     def _in_parts(self, frame: Frame, found: list[np.ndarray]) -> list[np.ndarray]:
