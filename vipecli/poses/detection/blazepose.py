@@ -186,11 +186,11 @@ class BlazePose:
         unseen = self._window and frame.time_s >= self._surveyed_s + _LONGEST_ALONE_S
         if not due or not (self._budget.allows() or unseen):
             return found
-        self._surveyed_s = frame.time_s
+        self._surveyed_s, paid = frame.time_s, self._budget.allows()
         background = Background.of(frame, found)
         if self._background is None or background.may_show_others(self._background):
             known, alone = len(self._recent(frame)), len(found) <= 1
-            found = self._survey(frame, found)
+            found = self._survey(frame, found, in_parts=paid)
             nobody_new = len(found) <= max(known, 1)
             longest = _LONGEST_ALONE_S if len(found) <= 1 else _LONGEST_SURVEY_S
             longest = _SURVEY_S if self._everyone else longest
@@ -199,7 +199,7 @@ class BlazePose:
         self._next_survey = (frame.time_s + self._survey_s, self._frames + _SURVEY_FRAMES)
         return found
 
-    def _survey(self, frame: Frame, found: list[np.ndarray]) -> list[np.ndarray]:
+    def _survey(self, frame: Frame, found: list[np.ndarray], *, in_parts: bool) -> list[np.ndarray]:
         """Return the people, plus the others in view.
 
         A tracked person keeps the joints of the tracker: those of the single picture lie
@@ -212,7 +212,7 @@ class BlazePose:
             new = self._detect(others.rgb, frame.size)
             more = len(new) == MOST_PEOPLE and len(with_others(found, new)) > len(found)
             found = with_others(found, new)
-        small = "small" in self._measures
+        small = "small" in self._measures and in_parts
         return self._in_parts(frame, found) if small else found
 
     def _in_parts(self, frame: Frame, found: list[np.ndarray]) -> list[np.ndarray]:
