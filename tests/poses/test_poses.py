@@ -266,10 +266,10 @@ def _look_at(pairs):
     with BlazePose(model_path()) as finder:
         survey = finder._survey
 
-        def counted(*args):
+        def counted(*args, **options):
             nonlocal surveys
             surveys += 1
-            return survey(*args)
+            return survey(*args, **options)
 
         finder._survey = counted
         for i, (left, right) in enumerate(pairs):
