@@ -40,9 +40,10 @@ def mocap() -> Mocap:
     return Mocap(poses, clip, tuple(f"x/{i}" for i in range(5)))
 
 
-def trainer(**changes) -> vvipe.Trainer:
+def trainer(*, detections: Detections | None = None, **changes) -> vvipe.Trainer:
     pool = mocap()
-    return vvipe.Trainer(dataclasses.replace(CONFIG, **changes), pool, Retrieval.of(pool, poses=40))
+    config = dataclasses.replace(CONFIG, **changes)
+    return vvipe.Trainer(config, pool, Retrieval.of(pool, poses=40), detections=detections)
 
 
 def run(one: vvipe.Trainer, steps: int) -> list[dict[str, float]]:
@@ -145,6 +146,25 @@ def test_refiner_learns_the_detectors_rule(tmp_path):
     assert found["refined"] < 0.5 * min(found["lifted"], found["world"])
     with pytest.raises(FormatError, match="cannot be read"):
         Detections.load([tmp_path / "none.npz"])
+
+
+def test_a_share_of_the_pictures_is_film(tmp_path):
+    detections = film(tmp_path / "a.npz")
+    giants = dataclasses.replace(detections, seen=100 * detections.seen)
+    _, _, truth = trainer(detected=0.25, detections=giants)._views(32)
+    size = truth.norm(dim=-1).amax(1)
+    assert (size[:8] > 50).all() and (size[8:] < 10).all()
+    whole, again = (trainer(detected=0.25, vae_steps=2, detections=detections) for _ in range(2))
+    run(whole, 8)
+    run(again, 4)
+    again.save(tmp_path / "c.pt")
+    resumed = trainer(detected=0.25, vae_steps=2, detections=detections)
+    resumed.resume(tmp_path / "c.pt")
+    run(resumed, 4)
+    for a, b in zip(whole.averaged.parameters(), resumed.averaged.parameters(), strict=True):
+        assert torch.equal(a, b)
+    with pytest.raises(FormatError, match="--detected"):
+        trainer(detected=0.25)
 
 
 def test_varied_film_stays_true(tmp_path):

@@ -116,7 +116,7 @@ def _started(given: _Given) -> "tuple[Trainer, Callable[[], Iterable[Path | str]
         from vipecli.train import vvipe, vvipe_files
 
         lifting = vvipe_config.read_config(config, steps=steps)
-        trainer = vvipe.start(lifting, mocap, out, device=device)
+        trainer = vvipe.start(lifting, mocap, out, device=device, detections=film)
         return trainer, partial(vvipe_files.finish, trainer, out, detections=film)
     return _embedding(given, film)
 

@@ -1,12 +1,13 @@
 """Detections of known poses by a real detector, and the refiner that learns from them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vipecli.errors import FormatError
 from vipecli.poses import skeleton as sk
 from vipecli.poses.npz_reader import open_npz
 from vipecli.train.body import unit
@@ -15,6 +16,9 @@ from vipecli.train.vvipe_model import Mapper, PoseDecoder, canonical
 EPOCHS, BATCH, RATE = 40, 256, 1e-3
 _ROLL_DEG = 12.0  # std of the rotation in the picture's plane that varies the film, for lifting
 _JITTER = 0.01  # std of the noise on detections, torso units
+FILM_ROLL_DEG = 5.0  # the same, of film in the batches of a network that sees mocap, too
+FILM_JITTER = 0.006  # std of the noise on the joints found there, widths of the person
+_AGAIN = 50  # steps between new random mirrors and rolls of the film that batches are drawn from
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,14 @@ class Detections:
         spine = seen[:, [sk.LEFT_SHOULDER, sk.RIGHT_SHOULDER]].mean(1).norm(dim=-1)
         return cls(joints, score, world, seen / spine[:, None, None], up, take)
 
+    def __len__(self) -> int:
+        """Return the number of frames, P."""
+        return len(self.joints)
+
+    def of(self, index: Tensor) -> "Detections":
+        """Return the frames of an index or a mask."""
+        return Detections(*(getattr(self, field.name)[index] for field in fields(self)))
+
     def varied(self, rng: np.random.Generator, *, roll_deg: float = _ROLL_DEG) -> "Detections":
         """The same film, half of the frames mirrored, all rolled by `roll_deg` (std)."""
         count = len(self.joints)
@@ -91,6 +103,39 @@ class Detections:
             )[:, 0],
             self.take,
         )
+
+
+class Reel:
+    """Draws frames of film for batches: mirrored and rolled anew every `_AGAIN` steps.
+
+    Parameters
+    ----------
+    detections
+        the frames; None = the user gave none.
+    seed
+        with the same one the film is varied alike.
+
+    Raises
+    ------
+    FormatError
+        if there are none.
+    """
+
+    def __init__(self, detections: Detections | None, *, seed: int) -> None:
+        if detections is None:
+            raise FormatError(
+                "the config takes a share of what a real detector found; give it with --detected "
+                "(from: python -m examples.make_detected), or set detected = 0"
+            )
+        self._original, self._varied, self._turn, self._seed = detections, detections, -1, seed
+
+    def draw(self, count: int, step: int, rng: np.random.Generator) -> Detections:
+        """`count` frames, any of them, as the film is at this step of a training."""
+        if step // _AGAIN != self._turn:
+            self._turn = step // _AGAIN
+            rolls = np.random.default_rng([self._seed, self._turn])
+            self._varied = self._original.varied(rolls, roll_deg=FILM_ROLL_DEG)
+        return self._varied.of(torch.from_numpy(rng.integers(0, len(self._varied), count)))
 
 
 def upwards(up: Tensor) -> Tensor:
@@ -162,14 +207,14 @@ def train_refiner(
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    kept = _kept(detections)
+    apart = kept(detections)
     net = Refiner()
     optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=1e-2)
-    steps = EPOCHS * (len(kept) // BATCH + 1)
+    steps = EPOCHS * (len(apart) // BATCH + 1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2 * RATE, total_steps=steps)
     for _ in range(EPOCHS):
         feed, truth = inputs(detections.varied(rng), mapper, decoder)
-        order = torch.from_numpy(rng.permutation(np.flatnonzero(~kept)))
+        order = torch.from_numpy(rng.permutation(np.flatnonzero(~apart)))
         net.train()
         for batch in order.split(BATCH):
             pose, world, visibility, camera = (x[batch] for x in feed)
@@ -185,11 +230,11 @@ def train_refiner(
     with torch.no_grad():
         found = {"lifted": feed[0], "world": canonical(feed[1])[0], "refined": net(*feed)}
     return net, {
-        name: float((pose - truth)[kept].norm(dim=-1).mean()) for name, pose in found.items()
+        name: float((pose - truth)[apart].norm(dim=-1).mean()) for name, pose in found.items()
     }
 
 
-def _kept(detections: Detections) -> Tensor:
+def kept(detections: Detections) -> Tensor:
     """Frames (P,) of the tenth of the takes that is not trained on."""
     return detections.take % 10 == 9
 
@@ -207,10 +252,10 @@ def spread(
 
     Per joint (13,), root mean squares over the takes that were not trained on.
     """
-    kept = _kept(detections)
+    apart = kept(detections)
     feed, truth = inputs(detections, mapper, decoder)
-    error = (refiner(*feed) - truth)[kept].square().sum(-1).mean(0)
-    mean, std, _ = mapper(detections.joints[kept], detections.visibility[kept])
+    error = (refiner(*feed) - truth)[apart].square().sum(-1).mean(0)
+    mean, std, _ = mapper(detections.joints[apart], detections.visibility[apart])
     drawn = [decoder(mean + std * torch.randn_like(std))[0] for _ in range(samples)]
     wide = torch.stack(drawn).var(0).sum(-1).mean(0)
     return [round(value, 4) for value in (error / wide.clamp_min(1e-6)).sqrt().tolist()]

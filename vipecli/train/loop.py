@@ -16,7 +16,7 @@ from vipecli.train.augment import Augmenter
 from vipecli.train.calibrate import calibrate
 from vipecli.train.config import Config
 from vipecli.train.data import Mocap, load_mocap, rarity
-from vipecli.train.detected import Detections, upwards
+from vipecli.train.detected import FILM_JITTER, Detections, Reel, upwards
 from vipecli.train.export import export
 from vipecli.train.model import PrVipe
 from vipecli.train.run import (
@@ -32,9 +32,6 @@ from vipecli.train.warm_start import settle, start_from
 
 CALIBRATION_POSES = 3000
 START_POSES = 8192  # that tell the batch statistics of a model to start from
-FILM_AGAIN = 50  # steps between new random mirrors and rolls of film
-FILM_ROLL_DEG = 5.0  # std of the rotation in the picture's plane that varies it
-FILM_JITTER = 0.006  # std of the noise on found joints, widths of the person
 
 
 class Trainer:
@@ -68,14 +65,9 @@ class Trainer:
         device: str = "cpu",
         film: Detections | None = None,
     ) -> None:
-        if config.detected and film is None:
-            raise FormatError(
-                "the config takes a share of what a real detector found; give it with --detected "
-                "(from: python -m examples.make_detected), or set detected = 0"
-            )
         torch.manual_seed(config.seed)
         self.config, self.held_out, self.device, self.step = config, held_out, device, 0
-        self.film, self.original, self.film_turn = None, film, -1
+        self.film = Reel(film, seed=config.seed) if config.detected else None
         self.trained_on = mocap.summary()
         if film is not None and config.detected:
             takes = int(film.take.max()) + 1
@@ -199,17 +191,11 @@ class Trainer:
 
         Joints (N, 13, 2) and visibility (N, 13), and the true poses (N, 13, 3), y up.
         """
-        if not self.config.detected or self.step < self.config.detected_from:
+        if self.film is None or self.step < self.config.detected_from:
             return None
-        if self.step // FILM_AGAIN != self.film_turn:
-            self.film_turn = self.step // FILM_AGAIN
-            self.film = self.original.varied(
-                np.random.default_rng([self.config.seed, self.film_turn]), roll_deg=FILM_ROLL_DEG
-            )
-        n = int(self.config.detected * count)
-        i = torch.from_numpy(self.rng.integers(0, len(self.film.joints), n))
-        film = (self.film.joints, self.film.visibility, self.film.seen, self.film.up)
-        joints, visibility, seen, up = (part[i].to(self.device) for part in film)
+        film = self.film.draw(int(self.config.detected * count), self.step, self.rng)
+        parts = film.joints, film.visibility, film.seen, film.up
+        joints, visibility, seen, up = (part.to(self.device) for part in parts)
         found = self.augmenter.found(joints, visibility, FILM_JITTER)
         return *found, torch.einsum("bij,bkj->bki", upwards(up), seen)
 

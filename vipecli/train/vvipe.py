@@ -13,6 +13,7 @@ from vipecli.evaluate.metrics import MATCH_AT
 from vipecli.train import checkpoint, identity, limited, losses
 from vipecli.train.augment import Augmenter
 from vipecli.train.data import Mocap
+from vipecli.train.detected import FILM_JITTER, Detections, Reel, kept
 from vipecli.train.limited import CAMERA, Film
 from vipecli.train.loop import pose_weights, split
 from vipecli.train.run import (
@@ -46,6 +47,13 @@ class Trainer:
         3D poses to train on.
     held_out
         poses for the running score.
+    detections
+        what a real detector found, for `Config.detected`.
+
+    Raises
+    ------
+    FormatError
+        if the config asks for film and there is none.
     """
 
     def __init__(
@@ -53,6 +61,8 @@ class Trainer:
         config: Config,
         mocap: Mocap,
         held_out: Retrieval,
+        *,
+        detections: Detections | None = None,
     ) -> None:
         torch.manual_seed(config.seed)
         self.config, self.held_out = config, held_out
@@ -66,6 +76,11 @@ class Trainer:
         weights = pose_weights(config, mocap)
         self.cumulative = np.cumsum(weights)
         self.film = self._film(mocap, weights) if config.filmed else None
+        self.reel = None
+        if config.detected:
+            shown = detections and detections.of(~kept(detections))
+            self.reel = Reel(shown, seed=config.seed)
+            self.trained_on += f", {len(shown)} frames of film through the detector"
         self.step = 0
         first = "vae" if config.kind == "vvipe" and config.pretrain else "map"
         self._begin(first)
@@ -221,7 +236,13 @@ class Trainer:
             return self.film.pictures(count, self.rng)
         poses = self.augmenter.poses(self.draw(count))
         joints, seen = self.augmenter.film(self.augmenter.turned(poses))
-        return *self.augmenter.detect(joints), seen * torch.tensor(CAMERA)
+        drawn = *self.augmenter.detect(joints), seen * torch.tensor(CAMERA)
+        if not self.reel:
+            return drawn
+        film = self.reel.draw(int(self.config.detected * count), self.step, self.rng)
+        found = self.augmenter.found(film.joints, film.visibility, FILM_JITTER)
+        pairs = zip((*found, film.seen), drawn, strict=True)
+        return tuple(torch.cat([real, other[len(film) :]]) for real, other in pairs)
 
     def _film(self, mocap: Mocap, weights: np.ndarray) -> Film:
         how = {"moments": self.config.filmed, "labels": self.config.labels, "rng": self.rng}
@@ -330,6 +351,7 @@ def start(
     out: Path,
     *,
     device: str = "cpu",
+    detections: Detections | None = None,
 ) -> Trainer:
     """Trainer on mocap files, gone on from the checkpoint in `out` if there is one.
 
@@ -341,6 +363,8 @@ def start(
         folder of the run; made if missing.
     device
         ``cpu``: these networks are too small to gain from another.
+    detections
+        what a real detector found of poses of the training subjects.
 
     Raises
     ------
@@ -351,7 +375,7 @@ def start(
         raise FormatError(f"--device {device}: the lifting is trained on the cpu")
     mocap, held_out = split(config, paths)
     out.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(config, mocap, held_out)
+    trainer = Trainer(config, mocap, held_out, detections=detections)
     if (out / CHECKPOINT).exists():
         trainer.resume(out / CHECKPOINT)
     return trainer

@@ -40,6 +40,8 @@ class Config:
     filmed
         poses that are filmed once, by `limited.RIG` synchronised cameras each, as a real recording
         is; 0 = every pose is varied and projected at each use.
+    detected
+        share of the pictures of the second stage that are film as the real detector found it.
     labels, own, views, across
         limited supervision (Mitra et al.), of what is `filmed` and with ``pretrain = false``: the
         share of the poses whose 3D is used; and the weights of `limited.terms`, which see pictures
@@ -67,6 +69,7 @@ class Config:
     realign: bool = True
     pretrain: bool = True
     filmed: int = 0
+    detected: float = 0.0
     labels: float = 1.0
     own: float = 0.0
     views: float = 0.0
@@ -94,4 +97,6 @@ def read_config(path: Path, *, steps: int | None = None) -> Config:
             f"{path}: labels, own, views, across and identity want pretrain = false and filmed "
             "above 0"
         )
+    if config.filmed and config.detected:
+        raise FormatError(f"{path}: detected wants filmed = 0: film is of poses of its own")
     return config

@@ -33,7 +33,7 @@ def finish(trainer: Trainer, out: Path, *, detections: Detections | None = None)
     config, nets = trainer.config, trainer.averaged.eval()
     about = {
         "name": config.name,
-        "run": hashlib.sha256(repr(config).encode()).hexdigest()[:8],
+        "run": hashlib.sha256(f"{config} {trainer.trained_on}".encode()).hexdigest()[:8],
         "trained_on": trainer.trained_on,
         "settings": dataclasses.asdict(config),
     }
