@@ -223,8 +223,7 @@ def test_one_batch_is_learnt_by_heart(mocap):
     torch.set_num_threads(1)
     config = small(steps=150, learning_rate=3e-3, augment=Augmentation(distance=(4, 8)))
     trainer = loop.Trainer(config, mocap, Retrieval.of(mocap))
-    poses = torch.from_numpy(mocap.poses[:16])
-    trainer.draw = lambda count: poses
+    trainer._drawn = lambda count: torch.arange(16)
     first = trainer.train_step()
     for _ in range(149):
         last = trainer.train_step()
@@ -274,15 +273,29 @@ def test_a_config_that_wants_film_says_so(mocap):
         loop.Trainer(small(detected=0.5), mocap, Retrieval.of(mocap))
 
 
-@pytest.mark.parametrize("detected", [0.0, 0.5])
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(mocap, people, tmp_path, detected):
+def test_the_embedding_unlearns_who_moves(mocap):
+    people = tuple(f"amc/{i:02d}_01" for i in range(len(mocap.names)))
+    mocap = dataclasses.replace(mocap, names=people)
+    plain, one = (
+        loop.Trainer(small(identity=factor), mocap, Retrieval.of(mocap)) for factor in (0.0, 0.5)
+    )
+    assert "subject" not in plain.train_step()
+    before = [p.clone() for p in one.judge.parameters()]
+    assert math.isfinite(one.train_step()["subject"])
+    assert any(not torch.equal(*pair) for pair in zip(before, one.judge.parameters(), strict=True))
+    heads = [net.net.mean.weight for net in (plain, one)]
+    assert not torch.equal(*heads), "the turned gradient reaches the embedding"
+
+
+@pytest.mark.parametrize("changes", [{}, {"detected": 0.5}, {"identity": 0.1}])
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(mocap, people, tmp_path, changes):
     def states(trainer):
         return torch.cat([p.flatten() for p in trainer.averaged.state_dict().values()])
 
     def trainer():
         return loop.Trainer(config, mocap, Retrieval.of(mocap), film=filmed(people))
 
-    config = small(augment=Augmentation(noise=0.02, recombine=0.5), detected=detected)
+    config = small(augment=Augmentation(noise=0.02, recombine=0.5), **changes)
     whole = trainer()
     run(whole, tmp_path, every=2)
     first = trainer()

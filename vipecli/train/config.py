@@ -78,6 +78,7 @@ class Config:
     detected: float = 0.0  # share of each batch whose anchors a real detector found in film
     detected_from: int = 0  # step from which they are taken
     candidates: int = 8
+    identity: float = 0.0  # factor of the turned gradient of a classifier of people; 0 = none
     rarity: float = 0.0
     source_weights: dict[str, float] = field(default_factory=dict)  # by first part of clip name
     exclude: tuple[str, ...] = HELD_OUT

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
 from vipecli.errors import FormatError
-from vipecli.train import checkpoint
+from vipecli.train import checkpoint, identity
 from vipecli.train.augment import Augmenter
 from vipecli.train.calibrate import calibrate
 from vipecli.train.config import Config
@@ -78,7 +78,14 @@ class Trainer:
             self.net.in_half()
         self.start: dict[str, Tensor] = {}  # the weights given, if any
         self.cycles: list[dict[str, Tensor]] = []  # averaged weights at the end of each cosine
-        self.optimizer = _optimizer(config, self.net)
+        who = identity.subjects(mocap.names)
+        self.who = torch.from_numpy(who)[torch.from_numpy(mocap.clip)]
+        self.judge = (
+            identity.Discriminator(config.network.dims, int(who.max()) + 1).to(device)
+            if config.identity
+            else None
+        )
+        self.optimizer = _optimizer(config, self.net, self.judge)
         self.augmenter = Augmenter(config.augment, device=device, seed=config.seed)
         self.rng = np.random.default_rng(config.seed)
         self.poses = torch.from_numpy(mocap.poses)
@@ -112,8 +119,8 @@ class Trainer:
         if self.config.average_cycles and self.step in self.config.restarts:
             self.cycles.append(copy.deepcopy(self.averaged.state_dict()))
         self.net.train(not self.config.frozen)  # or batch statistics would move on
-        terms = self._terms(self.draw(self.config.batch))
-        total = sum(getattr(self.config, name) * value for name, value in terms.items())
+        terms = self._terms(self._drawn(self.config.batch))
+        total = sum(getattr(self.config, name, 1.0) * value for name, value in terms.items())
         rate = self.config.learning_rate * self._rate()
         descend(self.optimizer, total, self.net.parameters(), rate=rate, clip=5.0)
         self._average()
@@ -161,16 +168,22 @@ class Trainer:
 
     def draw(self, count: int) -> Tensor:
         """Mocap poses (count, 13, 3), drawn by their weights."""
+        return self.poses[self._drawn(count)].to(self.device)
+
+    def _drawn(self, count: int) -> Tensor:
+        """Which poses, (count,)."""
         draw = self.rng.random(count) * self.cumulative[-1]
         index = np.searchsorted(self.cumulative, draw).clip(0, len(self.poses) - 1)
-        return self.poses[torch.from_numpy(index)].to(self.device)
+        return torch.from_numpy(index)
 
-    def _terms(self, poses: Tensor) -> dict[str, Tensor]:
+    def _terms(self, index: Tensor) -> dict[str, Tensor]:
         """Loss terms of one batch: each pose filmed twice, as anchor and as positive."""
+        poses, who = self.poses[index].to(self.device), self.who[index]
         poses = self.augmenter.turned(self.augmenter.poses(poses))
         found = self._found(len(poses))
         if found:
             poses = torch.cat([found[2], poses[len(found[2]) :]])
+            who[: len(found[2])] = identity.UNKNOWN
         others = self.augmenter.resized(poses)
         films = [self.augmenter.film(p) for p in (poses, others)]
         views = [self.augmenter.detect(joints) for joints, _ in films]
@@ -184,7 +197,11 @@ class Trainer:
         if self.config.kind == "lifting":
             seen = torch.cat([seen for _, seen in films])
             return {"lift": smooth_l1_loss(heads[0].view(-1, 13, 3), seen, beta=0.1)}
-        return embedding_terms(self.config, self.net, heads, poses, others)
+        terms = embedding_terms(self.config, self.net, heads, poses, others)
+        if self.judge:
+            who = who.to(self.device).repeat(2)
+            terms["subject"] = self.judge.loss(heads[0], who, reversal=self.config.identity)
+        return terms
 
     def _found(self, count: int) -> tuple[Tensor, Tensor, Tensor] | None:
         """What a detector found of a share of `count` poses, if the config wants that by now.
@@ -217,6 +234,7 @@ class Trainer:
             "averaged": self.averaged.state_dict(),
             "cycles": self.cycles,
             "start": self.start,
+            "judge": self.judge and self.judge.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "augment_rng": self.augmenter.generator.get_state(),
             **random_state(self.rng),
@@ -237,12 +255,16 @@ class Trainer:
         self.net.load_state_dict(state["net"])
         self.averaged.load_state_dict(state["averaged"])
         self.cycles, self.start = state["cycles"], state["start"]
+        if self.judge:
+            self.judge.load_state_dict(state["judge"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.augmenter.generator.set_state(state["augment_rng"].cpu())
         restore_random_state(state, self.rng)
 
 
-def _optimizer(config: Config, net: PrVipe) -> torch.optim.Optimizer:
+def _optimizer(
+    config: Config, net: PrVipe, judge: identity.Discriminator | None
+) -> torch.optim.Optimizer:
     if config.frozen:
         net.requires_grad_(False)
         net.up.requires_grad_(True)
@@ -251,6 +273,7 @@ def _optimizer(config: Config, net: PrVipe) -> torch.optim.Optimizer:
         return torch.optim.Adagrad(net.parameters(), lr=config.learning_rate)
     sigmoid = [net.raw_a, net.b]  # two scalars that Adam would move by the rate, however far
     rest = [p for p in net.parameters() if all(p is not q for q in sigmoid)]
+    rest += judge.parameters() if judge else []
     groups = [
         {"params": rest, "scale": 1.0},
         {"params": sigmoid, "scale": 10.0, "weight_decay": 0.0},
