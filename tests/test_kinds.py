@@ -12,6 +12,7 @@ from tests.conftest import ROOT
 
 FOOTAGE, KEYPOINTS = "test_footage_kinds.py", "test_keypoint_kinds.py"
 NAMES, INDEX, MODELS = "test_name_kinds.py", "test_index_kinds.py", "test_model_kinds.py"
+LIMITS = "test_limit_kinds.py"
 
 
 class Kind(NamedTuple):
@@ -86,7 +87,7 @@ KINDS = {
         "250 people in a frame", "work by their number", "did not end", KEYPOINTS, ("test_17_",)
     ),
     18: Kind(
-        "lift Müller.mp4 --out x.trc", "written", "an unexpected error", KEYPOINTS, ("test_18_",)
+        "lift Müller.mp4 --out x.trc", "written", "an unexpected error", LIMITS, ("test_18_",)
     ),
     19: Kind(
         "names that are no UTF-8", "cost no other clip", "stopped the folder", NAMES,
@@ -105,7 +106,7 @@ KINDS = {
         FOOTAGE, ("22 ", "test_no_demuxer_that_opens_other_files"),
     ),
     23: Kind(
-        "bombs", "refused with the limit, before memory is taken", "up to 5.8 GB", KEYPOINTS,
+        "bombs", "refused with the limit, before memory is taken", "up to 5.8 GB", LIMITS,
         ("test_23_",),
     ),
     24: Kind(
@@ -129,7 +130,7 @@ KINDS = {
     ),
     29: Kind(
         "mocap in centimetres", "metres, by the torso, and said", "12 % where 45 % is right",
-        KEYPOINTS, ("test_29_",),
+        LIMITS, ("test_29_",),
     ),
 }  # fmt: skip
 
