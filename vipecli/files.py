@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from vipecli.errors import FormatError, VipeError
+from vipecli.urls import refuse_url
 
 _LEFTOVER = re.compile(r"\..*-([0-9a-f]{8})-(\d+)-[a-z0-9_]+\.part(\..*)?", re.DOTALL)
 _STALE_S = 3600.0  # age from which any temporary file counts as left over
+_COPY_STALE_S = 7 * 24 * 3600.0  # the same of copies, which are read for as long as a film takes
 _TOML_BYTES = 64 << 10  # of a configuration
 _TOML_LINE = 1000  # characters
 _LONGEST = 150  # bytes of a name that a temporary one repeats
@@ -74,6 +76,31 @@ def replacing_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
+@contextmanager
+def temporary_folder(name: str) -> Iterator[Path]:
+    """Yield a folder among the temporary files of this machine, removed whatever happens.
+
+    What killed processes left of such folders is removed first.
+
+    Parameters
+    ----------
+    name
+        of what it is for.
+    """
+    sweep_temporary()
+    place = tempfile.gettempdir()
+    folder = Path(tempfile.mkdtemp(dir=place, prefix=_prefix(name), suffix=".part"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep_temporary() -> None:
+    """Remove what killed processes left of `temporary_folder` on this machine."""
+    sweep(Path(tempfile.gettempdir()), below=False, stale_s=_COPY_STALE_S)
+
+
 def _prefix(name: str) -> str:
     """Start of a temporary name: whose it is, and as much of a name as fits in any case."""
     shown = os.fsencode(name)[:_LONGEST].decode("utf-8", "ignore")
@@ -86,15 +113,18 @@ def _sweep_once(folder: Path) -> None:
     sweep(folder, below=False)
 
 
-def sweep(folder: Path, *, below: bool = True) -> None:
-    """Remove the temporary files that killed processes left in a folder, and below it."""
+def sweep(folder: Path, *, below: bool = True, stale_s: float = _STALE_S) -> None:
+    """Remove the temporary files that killed processes left in a folder, and below it.
+
+    Those of other machines once they have not changed for `stale_s` seconds.
+    """
     pattern = ".*.part*"
     for path in list(folder.rglob(pattern) if below else folder.glob(pattern)):
         if (match := _LEFTOVER.fullmatch(path.name)) is None:
             continue
         with suppress(OSError):  # another process may have finished it, or swept it, meanwhile
             left = match[1] == _machine() and not _lives(int(match[2]))
-            if left or time.time() - path.stat().st_mtime > _STALE_S:
+            if left or time.time() - path.stat().st_mtime > stale_s:
                 _remove(path)
 
 
@@ -159,8 +189,9 @@ def check_output(target: Path, *inputs: Path) -> None:
     Raises
     ------
     VipeError
-        if it is one of the inputs, a folder, or in a folder that is missing or read-only.
+        if it is a URL, one of the inputs, a folder, or in a folder that is missing or read-only.
     """
+    refuse_url(target)
     for path in inputs:
         if target.exists() and path.exists() and target.samefile(path):
             raise VipeError(f"{target}: the output would replace an input; choose another name")
@@ -177,8 +208,9 @@ def check_writable(folder: Path) -> None:
     Raises
     ------
     VipeError
-        with the reason that the system gives.
+        with the reason that the system gives, or if it is a URL.
     """
+    refuse_url(folder)
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass

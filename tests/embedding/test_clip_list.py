@@ -45,7 +45,7 @@ def test_lists_of_every_kind_name_the_same_clips(folder, kind):
     [
         ("a.txt", b"", "names no clip"),
         ("a.txt", b"\xff\xfe\x00", "not UTF-8"),
-        ("a.txt", b"http://example.com/a.mp4\n", "not a path"),
+        ("a.txt", b"http://example.com/a.mp4\n", "a.txt: http://example.com/a.mp4: only URLs"),
         ("a.csv", b"file\na.mp4\n", "column path"),
         ("a.parquet", b"PAR1", "cannot be read"),
         ("missing.txt", None, "cannot be read"),

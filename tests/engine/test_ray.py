@@ -12,6 +12,7 @@ import pytest
 
 from tests.bodies import seen, waving
 from tests.evaluate.test_penn import write_mat
+from tests.fake_s3 import fake_s3
 from tests.ray_cluster import cluster
 from vipecli.embedding.done_list import load_marks
 from vipecli.poses.formats import save_poses
@@ -118,6 +119,24 @@ def test_ray_embeds_what_one_process_embeds(nodes, clips, vipe, tmp_path):
     (tmp_path / "ray" / "squat" / "3.json.npz").unlink()
     again = nodes.vipe("embed", clips, "--out", tmp_path / "ray", "--engine", "ray")
     assert finished(again, 1)[0].startswith("1 embedded, 39 were done already")
+
+
+def test_ray_embeds_urls_as_one_process_embeds_files(nodes, clips, vipe, tmp_path):
+    (clips / "squat" / "bad.json").unlink()
+    assert vipe("embed", clips / "squat" / "*.json", "--out", tmp_path / "local")[0] == 0
+    with fake_s3() as s3:
+        for path in (clips / "squat").iterdir():
+            s3.objects[f"bucket/squat/{path.name}"] = path.read_bytes()
+        pattern = s3.url("me:secret@bucket/squat/*.json")
+        command = ("embed", pattern, "--out", tmp_path / "ray", "--engine", "ray")
+        out, err = finished(nodes.vipe(*command), 0)
+        assert (out.split(",")[0], err) == ("40 embedded", "")
+        done = len(s3.downloads)
+        again = finished(nodes.vipe(*command), 0)[0]
+        assert again.startswith("0 embedded, 40 were done already")
+        assert len(s3.downloads) == done
+    assert files(tmp_path / "ray") == files(tmp_path / "local")
+    assert "secret" not in (tmp_path / "ray" / ".done.jsonl").read_text()
 
 
 def test_ray_indexes_and_labels_what_one_process_does(nodes, clips, vipe, tmp_path):

@@ -16,6 +16,7 @@ from vipecli.embedding.embedded_folder import Entry, Slot, passed_over
 from vipecli.engine import Executor, Outcome
 from vipecli.errors import VipeError
 from vipecli.files import check_output, check_writable, sweep, writable
+from vipecli.urls import refuse_url
 
 _REPORT_S = 30.0  # between lines about the progress, where there is no terminal for bars
 _NAMED = 3  # files that a note names
@@ -100,6 +101,7 @@ def note_passed_over(folder: Path) -> None:
 def _check_outputs(wanted: Sequence[Slot], log: Path | None) -> None:
     """Make the folders of the files, and refuse what could not be written there."""
     for store in {slot.store for slot in wanted}:
+        refuse_url(store)
         try:
             store.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
@@ -109,7 +111,7 @@ def _check_outputs(wanted: Sequence[Slot], log: Path | None) -> None:
         check_writable(store)
         sweep(store)
     if log is not None:
-        check_output(log, *(slot.video for slot in wanted))
+        check_output(log, *(s.video for s in wanted if isinstance(s.video, Path)))
 
 
 def _check_complete(wanted: Sequence[Slot], settled: Sequence[Slot]) -> None:

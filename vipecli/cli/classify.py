@@ -213,6 +213,7 @@ def _explain(result: LabelledClip, library: "OpenedIndex", out: Path) -> None:
     from vipecli.cli.console import progress_bars
     from vipecli.errors import VideoError
     from vipecli.index.build import clip_path
+    from vipecli.urls import is_url
     from vipecli.video.source import ClipSource
 
     query, ranking = result.query, result.ranking
@@ -224,6 +225,8 @@ def _explain(result: LabelledClip, library: "OpenedIndex", out: Path) -> None:
     video = clip_path(facts, library.index.folder)
     if out.suffix.lower() != ".html":
         _check_video(query.path, str(query.path))
+        if is_url(facts.path):
+            raise VideoError(f"{facts.path}: is remote; copy it here and index the copy to show it")
         _check_video(video, facts.path or nearest.clip)
     alignment = align(query.embeddings, library.clip(place), ends="closed")
     with progress_bars() as bars:

@@ -14,6 +14,7 @@ from vipecli.cli.options import with_recipe
 if TYPE_CHECKING:
     from vipecli.embedding.clip import Recipe
     from vipecli.embedding.embedded_folder import Slot
+    from vipecli.embedding.remote import Clip
     from vipecli.engine import Executor
 
 
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 @with_executor
 def embed(
     inputs: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Argument(
-            metavar="FOLDER...", help="Folders of videos, videos, or patterns ('films/**/*.mp4')."
+            metavar="FOLDER...",
+            help="Folders of videos, videos, or patterns ('films/**/*.mp4'); s3:// and gs://, too.",
         ),
     ] = None,
     listed: Annotated[
@@ -31,7 +33,7 @@ def embed(
         typer.Option(
             "--list",
             metavar="FILE",
-            help="Videos named in a file: a path per line, or the column path of a .csv or "
+            help="Videos named in a file: a path or URL per line, or the column path of a .csv or "
             ".parquet; may be repeated.",
         ),
     ] = None,
@@ -73,11 +75,15 @@ def embed(
     are listed at the end, with exit code 1, and in the --log as they come.
     """
     from vipecli.cli.batch import embed_with_progress, note_passed_over
+    from vipecli.embedding.remote import clip_of
+    from vipecli.urls import refuse_url
 
     recipe = replace(recipe, person="all") if all_people else recipe
-    named = _slots(inputs or [], listed or [], out)
-    wanted = [replace(slot, everyone=all_people) for slot in named]
-    for folder in (path for path in inputs or () if path.is_dir()):
+    if out is not None:
+        refuse_url(out)
+    clips = [clip_of(text) for text in inputs or ()]
+    wanted = [replace(s, everyone=all_people) for s in _slots(clips, listed or [], out)]
+    for folder in (clip for clip in clips if isinstance(clip, Path) and clip.is_dir()):
         note_passed_over(folder)
     entries, failures = embed_with_progress(wanted, recipe, executor=executor, force=force, log=log)
     fresh = sum(entry.fresh for entry in entries)
@@ -87,7 +93,7 @@ def embed(
         raise typer.Exit(1)
 
 
-def _slots(inputs: list[Path], listed: list[Path], out: Path | None) -> "list[Slot]":
+def _slots(inputs: "list[Clip]", listed: list[Path], out: Path | None) -> "list[Slot]":
     """Files that belong to all videos that are named, in any way."""
     from vipecli.embedding.clip_list import is_pattern, listed_slots, matches, read_list
     from vipecli.embedding.embedded_folder import slots

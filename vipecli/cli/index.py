@@ -16,6 +16,7 @@ from vipecli.cli.options import OF_QUERIES, Json, with_recipe
 
 if TYPE_CHECKING:
     from vipecli.embedding.clip import Recipe
+    from vipecli.embedding.remote import Clip
     from vipecli.engine import Executor, Outcome
     from vipecli.index.sources import Item
     from vipecli.index.stores import AnyIndex
@@ -56,12 +57,12 @@ class Split(str, Enum):
 @with_recipe(without=OF_QUERIES)
 @with_executor
 def build(
-    source: Annotated[
-        Path,
+    directory: Annotated[
+        str,
         typer.Argument(
             metavar="DIR",
-            help="Folder with one sub-folder per label, labels.csv (or its folder), or Penn "
-            "Action (folder or .npz).",
+            help="Folder with one sub-folder per label, or such a prefix of s3:// or gs://, "
+            "labels.csv (or its folder), or Penn Action (folder or .npz).",
         ),
     ],
     out: Annotated[
@@ -100,15 +101,25 @@ def build(
     --model all clips are embedded again; their poses are reused.
     """
     from vipecli.cli.batch import note_passed_over
+    from vipecli.embedding.embedded_folder import default_store
+    from vipecli.embedding.remote import clip_of, full_name
     from vipecli.index import sources
+    from vipecli.urls import refuse_url
 
-    folder = out or (source if source.is_dir() else source.parent)
-    if out is None and folder.is_dir():
-        check_place(source)
+    source = clip_of(directory)
+    if out is not None:
+        refuse_url(out)
+    if not isinstance(source, Path):
+        folder = out or default_store(source)
+    else:
+        folder = out or (source if source.is_dir() else source.parent)
+        if out is None and folder.is_dir():
+            check_place(source)
     options = {"poses": poses.value, "split": split.value, "exclude": sorted(exclude or ())}
     items = sources.find(source, root=folder if out is None else None, **options)
-    origin = {"kind": sources.kind_of(source), "path": str(source.resolve())} | options
-    if origin["kind"] == "folders":
+    place = str(source.resolve()) if isinstance(source, Path) else full_name(source)
+    origin = {"kind": sources.kind_of(source), "path": place} | options
+    if origin["kind"] == "folders" and isinstance(source, Path):
         note_passed_over(source)
     index = start(folder, recipe, rebuild=force, store=store and store.value)
     after, failures = update(
@@ -130,9 +141,11 @@ def build(
 def add(
     folder: Folder,
     clips: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
-            metavar="CLIP...", help="Videos, folders of frames, keypoint files; or as for build."
+            metavar="CLIP...",
+            help="Videos, folders of frames, keypoint files, URLs of s3:// or gs://; or as for "
+            "build.",
         ),
     ],
     label: Annotated[
@@ -145,10 +158,12 @@ def add(
     executor: "Executor",
 ) -> None:
     """Add clips to an index; one that is in it already is updated if it has changed."""
+    from vipecli.embedding.remote import clip_of
     from vipecli.index.stores import load
 
+    named = [clip_of(clip) for clip in clips]
     index = load(folder, model=recipe.load_model().id)
-    items = [item for clip in clips for item in _to_add(clip, folder, label, viewpoint)]
+    items = [item for clip in named for item in _to_add(clip, folder, label, viewpoint)]
     excluded = tuple(set(index.excluded) - {item.name for item in items})
     after, failures = update(index, items, recipe, executor=executor, excluded=excluded)
     _finish(after, failures)
@@ -258,11 +273,17 @@ def copy_(
     say(f"{_clips(len(after))} in the index of {target}")
 
 
-def _to_add(clip: Path, folder: Path, label: str | None, viewpoint: str) -> "list[Item]":
+def _to_add(clip: "Clip", folder: Path, label: str | None, viewpoint: str) -> "list[Item]":
     """Return the labelled clips that one argument of `add` stands for."""
+    from vipecli.embedding.remote import below, is_prefix
     from vipecli.errors import VideoError, VipeError
     from vipecli.index import sources
 
+    if not isinstance(clip, Path):
+        if label is None:
+            raise VipeError(f"{clip}: which label? Give it with --label")
+        found = below(clip) if is_prefix(clip) else [clip]
+        return [sources.Item(sources.name_of(c, folder), label, c, viewpoint) for c in found]
     if not clip.exists():
         raise VideoError(f"{clip}: no such file or folder")
     if label is None:

@@ -165,6 +165,7 @@ def _check_outputs(
     from vipecli.files import check_output
     from vipecli.outputs.angles import check_picture
     from vipecli.outputs.report import check_page
+    from vipecli.urls import refuse_url
     from vipecli.video.write import check_container
 
     if report:
@@ -176,6 +177,8 @@ def _check_outputs(
         check_picture(plot, *paths)
     if csv:
         check_output(csv, *paths)
+    if snip:
+        refuse_url(snip)
     if snip and snip.exists() and not snip.is_dir():
         raise typer.BadParameter(f"--snip {snip}: is a file; name a folder")
     check_json(json, *paths, *(path for path in (out, plot, csv, report) if path))

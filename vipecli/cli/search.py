@@ -180,12 +180,16 @@ def _write_sheet(
     facts: "list[Facts]",
     out: Path,
 ) -> None:
+    from vipecli.cli.console import note
     from vipecli.index.build import clip_path
     from vipecli.outputs.sheet import Tile, write_sheet
     from vipecli.poses.formats import is_pose_file
+    from vipecli.urls import is_url
 
     joints = library.poses(hit.clip for hit in hits)
     tiles = []
+    if remote := sum(is_url(facts[hit.clip].path) for hit in hits):
+        note(f"{out}: {remote} hits are remote and shown without pictures; copy the clips first")
     for i, hit in enumerate(hits, start=1):
         one, clip = facts[hit.clip], joints[hit.clip]
         video = clip_path(one, library.folder)

@@ -65,9 +65,11 @@ def snip(
     from vipecli.embedding.clip import check_clip
     from vipecli.errors import VipeError
     from vipecli.outputs.snippets import MANIFEST, write_snippets
+    from vipecli.urls import refuse_url
 
     if (index is None) == (timeline is None):
         raise typer.BadParameter("give --index FOLDER, or --timeline FILE")
+    refuse_url(out)
     if out.exists() and not out.is_dir():
         raise typer.BadParameter(f"--out {out}: is a file; name a folder")
     check_json(json, clip)

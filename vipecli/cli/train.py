@@ -60,7 +60,9 @@ def train(
     its last checkpoint when the same command is given again. Needs the extra `train` (PyTorch).
     """
     from vipecli.errors import MissingExtraError
+    from vipecli.urls import refuse_url
 
+    refuse_url(out)
     try:
         import torch
 

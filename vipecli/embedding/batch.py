@@ -31,11 +31,14 @@ from vipecli.embedding.done_list import (
 )
 from vipecli.embedding.embed import Embeddings, embed
 from vipecli.embedding.embedded_folder import Entry, Slot, content_key, detector_key
+from vipecli.embedding.remote import Clip, Remote, downloaded, full_name
 from vipecli.errors import FormatError, UnfinishedError, VideoWarning, VipeError
+from vipecli.files import sweep_temporary
 from vipecli.poses.detection.mediapipe_session import ImageLandmarker, still
 from vipecli.poses.detection.model_file import model_path
 from vipecli.poses.formats import load_poses
 from vipecli.poses.poses import Poses
+from vipecli.urls import is_url
 
 _OTHER_PERSON = re.compile(r"\.(?!1\.npz)\d+\.npz$")
 
@@ -47,6 +50,7 @@ class _Stored:
     path: Path
     key: str
     model: str
+    remote: bool = False  # made from an object in a store
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,8 @@ def embed_all(
             yield _taken_down(outcome)
     finally:
         _release(recipe)
+        if any(isinstance(slot.video, Remote) for slot in wanted):
+            sweep_temporary()  # copies of processes that had to be killed
 
 
 def _taken_down(outcome: engine.Outcome) -> engine.Outcome:
@@ -146,7 +152,7 @@ def _sorted_out(
     given_up = {store: load_quarantine(store) for store in stores}
     detector = _short(recipe)
     for slot in wanted:
-        video, stamp = os.path.abspath(slot.video), stamp_of(slot.video)
+        video, stamp = full_name(slot.video), stamp_of(slot.video)
         now, mark = (video, stamp, detector, model), kept.mark(slot)
         if mark and stamp and (mark.video, mark.stamp, mark.detector, mark.model) == now:
             yield engine.Outcome(slot, Entry(slot, mark.key, fresh=False))
@@ -164,7 +170,7 @@ def made_otherwise(wanted: Sequence[Slot], recipe: Recipe) -> list[Slot]:
         if slot.store not in marks:
             marks[slot.store] = load_marks(slot.store)
         mark = marks[slot.store].get(slot.target.relative_to(slot.store).as_posix())
-        now = os.path.abspath(slot.video), stamp_of(slot.video)
+        now = full_name(slot.video), stamp_of(slot.video)
         if mark and (mark.video, mark.stamp) == now and mark.detector != detector:
             found.append(slot)
     return found
@@ -207,7 +213,7 @@ class _Kept:
         if (stored := self._stored(path, slot.store)) is None:
             return
         mark = self._mark(path, slot.store)
-        stamp = mark.stamp if mark else stamp_of(_video_of(path, slot))
+        stamp = mark.stamp if mark else _stamp_of_moved(path, slot)
         self._by_size[size_in(stamp)].append(stored)
 
     def _mark(self, path: Path, store: Path) -> Mark | None:
@@ -217,15 +223,19 @@ class _Kept:
     def _stored(self, path: Path, store: Path) -> _Stored | None:
         """A file with its key, read from it unless it is marked; None if it is not one of ours."""
         if mark := self._mark(path, store):
-            return _Stored(path, mark.key, mark.model)
+            return _Stored(path, mark.key, mark.model, is_url(mark.video))
         try:
             return _Stored(path, *read_key(path))
         except FormatError:
             return None  # it is made again
 
 
+def _stamp_of_moved(stored: Path, slot: Slot) -> str:
+    return "" if isinstance(slot.video, Remote) else stamp_of(_video_of(stored, slot))
+
+
 def _video_of(stored: Path, slot: Slot) -> Path:
-    """Clip that a file of the slot's store was made from."""
+    """Clip of this file system that a file of the slot's store was made from."""
     name = stored.relative_to(slot.store).as_posix()
     name = name.removesuffix(".1.npz" if slot.everyone else ".npz")
     return Path(str(slot.video).removesuffix(slot.name.replace("/", os.sep))) / name
@@ -242,23 +252,40 @@ def _fill_one(job: _Job, tick: engine.Tick) -> _Filled:
             f"{slot.store}: no such folder on {platform.node()}; videos and --out have to be on a "
             "file system that all nodes share"
         )
-    stamp, key = stamp_of(slot.video), content_key(slot.video, detector_key(recipe))
-    stored = [one for one in job.stored if one.key == key and one.path.is_file()]
-    if not stored and not job.force:
-        stored = _made_meanwhile(slot.target, key)
-    chosen = stored[0] if stored else None
-    fresh = not chosen or (chosen.path, chosen.model) != (slot.target, recipe.load_model().id)
-    remarks = _make(job, key, chosen, tick) if fresh else ()
+    with at_hand(slot.video) as (clip, stamp):
+        key = content_key(clip, detector_key(recipe))
+        stored = [one for one in job.stored if one.key == key and one.path.is_file()]
+        if not stored and not job.force:
+            stored = _made_meanwhile(slot.target, key)
+        chosen = stored[0] if stored else None
+        fresh = not chosen or (chosen.path, chosen.model) != (slot.target, recipe.load_model().id)
+        remarks = _make(job, clip, key, chosen, tick) if fresh else ()
     mark = Mark(
         file=slot.target.relative_to(slot.store).as_posix(),
         made=stamp_of(slot.target),
-        video=os.path.abspath(slot.video),
+        video=full_name(slot.video),
         stamp=stamp,
         key=key,
         detector=_short(recipe),
         model=recipe.load_model().id,
     )
     return _Filled(Entry(slot, key, fresh, remarks), mark)
+
+
+@contextlib.contextmanager
+def at_hand(clip: Clip) -> Iterator[tuple[Path, str]]:
+    """Yield a clip as a file or folder of this machine, and its stamp; a remote one as a copy.
+
+    Raises
+    ------
+    VideoError, VipeError
+        as `remote.downloaded`.
+    """
+    if isinstance(clip, Remote):
+        with downloaded(clip) as copy_and_stamp:
+            yield copy_and_stamp
+    else:
+        yield clip, stamp_of(clip)
 
 
 def _made_meanwhile(target: Path, key: str) -> list[_Stored]:
@@ -271,19 +298,21 @@ def _made_meanwhile(target: Path, key: str) -> list[_Stored]:
     return []
 
 
-def _make(job: _Job, key: str, stored: _Stored | None, tick: engine.Tick) -> tuple[str, ...]:
-    """Write the file of a slot; returns what to tell about the clip."""
+def _make(
+    job: _Job, clip: Path, key: str, stored: _Stored | None, tick: engine.Tick
+) -> tuple[str, ...]:
+    """Write the file of a slot, from its clip on this machine; returns what to tell about it."""
     slot, recipe = job.slot, replace(job.recipe, cached=False)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", VideoWarning)
         files = (
             _siblings(stored.path) if stored and slot.everyone else [stored.path] if stored else []
         )
-        found = _embedded(files, recipe) if files else _detected(slot, recipe, tick)
+        found = _embedded(files, recipe) if files else _detected(clip, slot, recipe, tick)
     try:
         slot.target.parent.mkdir(parents=True, exist_ok=True)
         _save(slot, key, found)
-        if stored and stored.path != slot.target and not _video_of(stored.path, slot).exists():
+        if stored and stored.path != slot.target and _is_gone(stored, slot):
             for path in files:
                 path.unlink(missing_ok=True)
     except OSError as exc:
@@ -291,7 +320,15 @@ def _make(job: _Job, key: str, stored: _Stored | None, tick: engine.Tick) -> tup
             f"{slot.target}: cannot be written ({exc.strerror}); choose another folder with --out"
         ) from exc
     said = (str(w.message) for w in caught if issubclass(w.category, VideoWarning))
+    said = (text.replace(str(clip), str(slot.video)) for text in said)
     return tuple(dict.fromkeys(said))  # a clip may be gone through twice
+
+
+def _is_gone(stored: _Stored, slot: Slot) -> bool:
+    """Return whether the clip of a file was moved, as far as this file system tells."""
+    if stored.remote or isinstance(slot.video, Remote):
+        return False
+    return not _video_of(stored.path, slot).exists()
 
 
 def _embedded(files: Sequence[Path], recipe: Recipe) -> list[list[tuple[Poses, Embeddings]]]:
@@ -301,12 +338,12 @@ def _embedded(files: Sequence[Path], recipe: Recipe) -> list[list[tuple[Poses, E
 
 
 def _detected(
-    slot: Slot, recipe: Recipe, tick: engine.Tick
+    clip: Path, slot: Slot, recipe: Recipe, tick: engine.Tick
 ) -> Sequence[Iterable[tuple[Poses, Embeddings]]]:
     """Poses and embeddings of a clip, made as they are taken."""
-    tick(0, ahead=check_clip(slot.video, recipe).frames or 0)
+    tick(0, ahead=check_clip(clip, recipe).frames or 0)
     _kept(model_path(recipe.pose_model))
-    return read_pieces(slot.video, recipe, tick, everyone=slot.everyone)
+    return read_pieces(clip, recipe, tick, everyone=slot.everyone)
 
 
 @functools.cache

@@ -4,12 +4,21 @@ import csv
 import glob
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from vipecli.embedding.embedded_folder import STORE, Slot
+from vipecli.embedding.embedded_folder import Slot, default_store
+from vipecli.embedding.remote import (
+    Clip,
+    Remote,
+    clip_of,
+    is_remote_pattern,
+    remote_matches,
+    with_stamps,
+)
 from vipecli.errors import FormatError, VideoError
 from vipecli.files import is_sidecar, read_regular
+from vipecli.urls import is_url, without_secrets
 
 COLUMN = "path"
 
@@ -17,12 +26,14 @@ _MOST_BYTES = 1 << 31  # of a list: 20 million paths
 _BATCH = 10_000  # rows that are read at a time
 
 
-def is_pattern(path: Path) -> bool:
+def is_pattern(path: Clip) -> bool:
     """Return whether a path is a pattern such as ``films/**/*.mp4``, and no file."""
+    if isinstance(path, Remote):
+        return is_remote_pattern(path)
     return glob.has_magic(str(path)) and not path.exists()
 
 
-def matches(pattern: Path) -> list[Path]:
+def matches(pattern: Clip) -> Sequence[Clip]:
     """Return the clips that a pattern matches, sorted; ``**`` stands for any folders.
 
     Raises
@@ -30,34 +41,42 @@ def matches(pattern: Path) -> list[Path]:
     VideoError
         if there are none.
     """
-    found = sorted(Path(one) for one in glob.glob(str(pattern), recursive=True))
-    found = [path for path in found if path.is_file() and not is_sidecar(path.name)]
+    found = remote_matches(pattern) if isinstance(pattern, Remote) else _matches_here(pattern)
     if not found:
         raise VideoError(f"{pattern}: matches no file")
     return found
 
 
-def read_list(path: Path) -> list[Path]:
+def _matches_here(pattern: Path) -> list[Path]:
+    found = sorted(Path(one) for one in glob.glob(str(pattern), recursive=True))
+    return [path for path in found if path.is_file() and not is_sidecar(path.name)]
+
+
+def read_list(path: Path) -> list[Clip]:
     """Return the clips of a list: a path per line, or the column `COLUMN` of a .csv or .parquet.
 
-    Relative paths are relative to the folder of the list.
+    Relative paths are relative to the folder of the list; URLs are those of `remote.clip_of`.
 
     Raises
     ------
     FormatError
         if the list cannot be read, or names no clip.
     VideoError
-        if it names a URL.
+        if it is a URL, or names one that is not read.
     """
+    if is_url(path):
+        raise VideoError(f"{without_secrets(path)}: lists are read here; download it first")
     kind = path.suffix.lower()
     rows = _parquet(path) if kind == ".parquet" else _lines(path, table=kind == ".csv")
     found = [text for text in map(str.strip, rows) if text and not text.startswith("#")]
     if not found:
         raise FormatError(f"{path}: names no clip")
-    for text in found:
-        if "\0" in text or "://" in text:
-            raise VideoError(f"{path}: {text[:200]!r} is not a path of this file system")
-    return [path.parent / text for text in found]
+    try:
+        if any("\0" in text for text in found):
+            raise VideoError("holds a NUL character; save the list as text")
+        return with_stamps([clip_of(text, path.parent) for text in found])
+    except VideoError as exc:
+        raise VideoError(f"{path}: {exc}") from exc
 
 
 def _lines(path: Path, *, table: bool) -> Iterator[str]:
@@ -93,17 +112,39 @@ def _parquet(path: Path) -> Iterator[str]:
         raise FormatError(f"{path}: cannot be read ({str(exc).splitlines()[0]})") from exc
 
 
-def listed_slots(clips: Sequence[Path], out: Path | None = None) -> list[Slot]:
+def listed_slots(clips: Sequence[Clip], out: Path | None = None) -> list[Slot]:
     """Return the files that belong to clips, named below the folder that holds them all.
 
     Parameters
     ----------
     clips
-        files or folders of frames, which may be missing; one that is named twice counts once.
+        files, folders of frames or objects, which may be missing; one that is named twice counts
+        once. The names of objects are relative to the prefix that holds all objects.
     out
         folder for the files; None = the folder `STORE` where the clips are.
+
+    Raises
+    ------
+    VideoError
+        if two stores have objects of the same bucket and key.
+    VipeError
+        if a clip is remote and `out` is None.
     """
-    absolute = {os.path.abspath(path): path for path in clips}
-    root = Path(os.path.commonpath([os.path.dirname(path) for path in absolute]))
-    store = root / STORE if out is None else out
-    return [Slot(p, store, Path(a).relative_to(root).as_posix()) for a, p in absolute.items()]
+    remote = [clip for clip in clips if isinstance(clip, Remote)]
+    here = {os.path.abspath(clip): clip for clip in clips if not isinstance(clip, Remote)}
+    there = {one.key: one for one in remote}
+    if remote and out is None:
+        default_store(remote[0])
+    for one in remote:
+        if one != there[one.key]:
+            raise VideoError(f"{one}: the same key in two stores; embed them into two folders")
+    return [*_below_common(here, out), *_below_common(there, out)]
+
+
+def _below_common(clips: Mapping[str, Clip], out: Path | None) -> list[Slot]:
+    """Slots of clips by their paths or keys, named below the folder that holds them all."""
+    if not clips:
+        return []
+    root = Path(os.path.commonpath([os.path.dirname(path) for path in clips]))
+    store = default_store(root) if out is None else out
+    return [Slot(c, store, Path(path).relative_to(root).as_posix()) for path, c in clips.items()]

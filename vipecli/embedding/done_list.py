@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from vipecli.embedding.remote import Clip, Remote, full_name, stamp_of_remote
 from vipecli.files import is_sidecar, writable
 
 DONE = ".done.jsonl"
@@ -31,7 +32,7 @@ class Mark:
     file, made
         path of the file below the folder, and its `stamp_of`.
     video, stamp
-        absolute path of the clip, and its `stamp_of`.
+        absolute path or URL of the clip, and its `stamp_of`.
     key, detector, model
         what the poses were made of, a hash of how they were found, and the embedding model.
     """
@@ -45,8 +46,10 @@ class Mark:
     model: str
 
 
-def stamp_of(path: Path) -> str:
+def stamp_of(path: Clip) -> str:
     """Number, size and time of a file, or of the files in a folder; empty if it cannot be read."""
+    if isinstance(path, Remote):
+        return stamp_of_remote(path)
     try:
         files = [path]
         if path.is_dir():
@@ -74,7 +77,7 @@ def load_marks(store: Path) -> dict[str, Mark]:
 
 
 def load_quarantine(store: Path) -> dict[tuple[str, str], str]:
-    """Why clips were given up, by absolute path and stamp."""
+    """Why clips were given up, by absolute path or URL, and stamp."""
     return {
         (row["video"], row["stamp"]): row["message"]
         for row in _rows(store / QUARANTINE)
@@ -87,9 +90,9 @@ def add_mark(store: Path, mark: Mark) -> None:
     _append(store / DONE, asdict(mark))
 
 
-def add_to_quarantine(store: Path, video: Path, error: Exception) -> None:
+def add_to_quarantine(store: Path, video: Clip, error: Exception) -> None:
     """List a clip as given up."""
-    facts = {"video": os.path.abspath(video), "stamp": stamp_of(video), "message": str(error)}
+    facts = {"video": full_name(video), "stamp": stamp_of(video), "message": str(error)}
     _append(store / QUARANTINE, {**facts, "error": type(error).__name__})
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vipecli.embedding.clip import POSES_FORMAT, Recipe
-from vipecli.errors import VideoError
+from vipecli.embedding.remote import Clip, Remote, below, full_name, is_prefix
+from vipecli.errors import VideoError, VipeError
 from vipecli.files import is_sidecar
 from vipecli.poses.formats import is_pose_file, looks_like_poses
 from vipecli.poses.gaps import MAX_GAP_S
@@ -32,7 +33,7 @@ class Slot:
     Attributes
     ----------
     video
-        what to embed.
+        what to embed; it may be remote.
     store
         folder that the files of many videos share.
     name
@@ -41,7 +42,7 @@ class Slot:
         whether each person has a file, numbered from the left, not only the one chosen.
     """
 
-    video: Path
+    video: Clip
     store: Path
     name: str
     everyone: bool = False
@@ -134,13 +135,13 @@ def _has_suffix(name: str, suffixes: frozenset[str]) -> bool:
     return not is_sidecar(name) and Path(name).suffix.lower() in suffixes
 
 
-def slots(inputs: Sequence[Path], out: Path | None = None) -> list[Slot]:
+def slots(inputs: Sequence[Clip], out: Path | None = None) -> list[Slot]:
     """List the videos of folders, and single videos, with the files that belong to them.
 
     Parameters
     ----------
     inputs
-        folders and videos.
+        folders and videos, and prefixes and objects of a store.
     out
         folder for the files; with several input folders each gets its own below it. None = the
         folder `STORE` inside each input folder, or beside a single video.
@@ -149,27 +150,52 @@ def slots(inputs: Sequence[Path], out: Path | None = None) -> list[Slot]:
     ------
     VideoError
         if an input is missing, a folder holds no video, or two videos would share a file.
+    VipeError
+        if an input is remote, and its store cannot be asked, or `out` is None.
     """
-    videos = {
-        path: find_videos(path) if path.is_dir() and not is_pose_file(path) else [check_input(path)]
-        for path in inputs
-    }
+    videos = {path: _videos_of(path) for path in inputs}
     roots = {path: path.parent if found == [path] else path for path, found in videos.items()}
     several = sum(path == root for path, root in roots.items()) > 1
     found: dict[Path, Slot] = {}
     for path, root in roots.items():
-        store = root / STORE if out is None else out
+        store = default_store(root) if out is None else out
         if out is not None and several and path == root:
-            store = out / path.resolve().name
+            store = out / (path.name if isinstance(path, Remote) else path.resolve().name)
         for video in videos[path]:
             slot = Slot(video, store, video.relative_to(root).as_posix())
             other = found.setdefault(slot.target, slot)
-            if os.path.realpath(other.video) != os.path.realpath(video):
+            if _real_name(other.video) != _real_name(video):
                 raise VideoError(
                     f"{video} and {other.video} would both go to {slot.target}; "
                     "embed them one after the other into different folders"
                 )
     return list(found.values())
+
+
+def _videos_of(path: Clip) -> Sequence[Clip]:
+    """Videos of a folder or a prefix, or the one that is named itself."""
+    if isinstance(path, Remote):
+        return below(path) if is_prefix(path) else [path]
+    return find_videos(path) if path.is_dir() and not is_pose_file(path) else [check_input(path)]
+
+
+def _real_name(clip: Clip) -> str:
+    return full_name(clip) if isinstance(clip, Remote) else os.path.realpath(clip)
+
+
+def default_store(root: Clip) -> Path:
+    """Return the folder `STORE` in a folder.
+
+    Raises
+    ------
+    VipeError
+        if it is remote.
+    """
+    if isinstance(root, Remote):
+        raise VipeError(
+            f"{root}: stores are read only; say with --out which folder the files go to"
+        )
+    return root / STORE
 
 
 def content_key(video: Path, detector: str) -> str:

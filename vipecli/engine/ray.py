@@ -18,8 +18,14 @@ from vipecli.engine.retries import with_retries
 from vipecli.errors import MissingExtraError, VipeError
 
 _MEMORY_BYTES = 100 << 20  # of the object store of a Ray of our own: small results pass through it
-_PASSED_ON = ("VIPE_", "OMP_NUM_THREADS", "PYTHONPATH")
-"""Variables of the environment that actors are given; names or how they begin."""
+_PASSED_ON = (
+    *("VIPE_", "OMP_NUM_THREADS", "PYTHONPATH"),
+    *("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION"),
+)
+"""Variables of the environment that actors are given; names or how they begin.
+
+No credentials, which Ray would keep: nodes have their own, or a URL carries them.
+"""
 
 
 @dataclass(frozen=True)

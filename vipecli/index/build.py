@@ -13,8 +13,10 @@ from vipecli.embedding.clip_file import (
     load_embeddings,  # pyright: ignore[reportUnknownVariableType]
 )
 from vipecli.embedding.distance import known_frames
+from vipecli.embedding.done_list import stamp_of as _stamp
 from vipecli.embedding.embed import Embeddings, embed
-from vipecli.embedding.embedded_folder import Entry, Slot, content_key, detector_key, files_of
+from vipecli.embedding.embedded_folder import Entry, Slot, content_key, detector_key
+from vipecli.embedding.remote import Clip, Remote
 from vipecli.engine import Executor, Local, Outcome, Tick, in_order
 from vipecli.errors import FormatError, VipeError
 from vipecli.index.records import Facts, Record
@@ -94,16 +96,21 @@ def _facts(item: Item, folder: Path, recipe: Recipe, key: str) -> Facts:
     )
 
 
-def _stored_path(path: Path | None, folder: Path) -> str:
-    """Return the path relative to the folder if it lies below it, absolute otherwise."""
+def _stored_path(path: Clip | None, folder: Path) -> str:
+    """Return the path relative to the folder if it lies below it, else the absolute one, or URL."""
     if path is None:
         return ""
+    if isinstance(path, Remote):
+        return path.url
     path, folder = Path(os.path.abspath(path)), Path(os.path.abspath(folder))
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
 
 
 def clip_path(facts: Facts, folder: Path) -> Path | None:
-    """Return the path of the video, frame folder or keypoint file of a clip; None if missing."""
+    """Return the path of the video, frame folder or keypoint file of a clip.
+
+    None if it is missing, or in a store.
+    """
     path = folder / facts.path
     try:
         return path if facts.path and (path.is_file() or path.is_dir()) else None
@@ -118,14 +125,9 @@ def stamp_of(item: Item, recipe: Recipe) -> str:
     path = item.path
     if path is None:
         return ""
-    try:
-        files = files_of(path)
-        stats = [file.stat() for file in files]
-    except OSError:
-        return ""  # reading it will report what is wrong
-    size, time = sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0)
+    stamp = _stamp(path)
     how = hashlib.sha256(detector_key(recipe).encode()).hexdigest()[:8]
-    return f"{len(files)} {size} {time} {how}"
+    return stamp and f"{stamp} {how}"
 
 
 def poses_key(poses: Poses) -> str:
@@ -136,18 +138,19 @@ def poses_key(poses: Poses) -> str:
     return digest.hexdigest()
 
 
-def slots(items: Iterable[Item], folder: Path) -> dict[Path, Slot]:
+def slots(items: Iterable[Item], folder: Path) -> dict[Clip, Slot]:
     """Return the slot of every video among the items, by its path; parts of one video share it."""
-    out: dict[Path, Slot] = {}
+    out: dict[Clip, Slot] = {}
     for item in items:
         path = item.path
         if path is None or item.poses is not None or path in out:
             continue
-        if not is_pose_file(path):
+        if isinstance(path, Remote) or not is_pose_file(path):
             stored = _stored_path(path, folder)
-            if Path(stored).is_absolute():
-                place = hashlib.sha256(os.fsencode(Path(stored).parent)).hexdigest()[:12]
-                stored = f"elsewhere/{place}/{Path(stored).name}"
+            if isinstance(path, Remote) or Path(stored).is_absolute():
+                parent = str(path.parent) if isinstance(path, Remote) else Path(stored).parent
+                place = hashlib.sha256(os.fsencode(parent)).hexdigest()[:12]
+                stored = f"elsewhere/{place}/{path.name}"
             out[path] = Slot(path, folder / STORE, stored)
     return out
 
@@ -181,7 +184,7 @@ def make_records(
     done
         called with 1 after each clip.
     """
-    by_path: dict[Path | None, Entry] = {entry.slot.video: entry for entry in entries}
+    by_path: dict[Clip | None, Entry] = {entry.slot.video: entry for entry in entries}
     work = (_Work(item, by_path.get(item.path), recipe, folder) for item in items)
     for outcome in in_order(executor or Local(), _make_record, work):
         if outcome.error:
@@ -246,7 +249,7 @@ def _make(item: Item, entry: Entry | None, recipe: Recipe) -> tuple[Poses, Embed
         clip = embed(poses, recipe.load_model())
     elif item.path is None:
         return None
-    elif is_pose_file(item.path):
+    elif isinstance(item.path, Path) and is_pose_file(item.path):
         poses, clip, key = read_keypoints(item.path, recipe)
     elif entry is not None:
         poses, clip = load_poses(entry.slot.target), load_embeddings(entry.slot.target)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vipecli import __version__
 from vipecli.embedding.embedded_folder import Slot
+from vipecli.embedding.remote import Clip
 from vipecli.engine import Outcome
 from vipecli.errors import FormatError, NoPoseError, VideoError
 from vipecli.files import read_regular, replacing, writable
@@ -44,7 +45,7 @@ def save_failures(store: Path, stamps: Mapping[str, str]) -> None:
 
 def failed_names(failures: Iterable[Outcome], items: Iterable[Item]) -> set[str]:
     """Names of the clips whose failure will last as long as their files do not change."""
-    by_path: dict[Path | None, list[str]] = {}
+    by_path: dict[Clip | None, list[str]] = {}
     for item in items:
         by_path.setdefault(item.path, []).append(item.name)
     names: set[str] = set()

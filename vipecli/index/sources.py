@@ -6,13 +6,14 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 
+from vipecli.embedding.remote import Clip, Remote, below, clip_of, with_stamps
 from vipecli.errors import FormatError, VideoError
 from vipecli.files import is_sidecar, read_regular
 from vipecli.index import penn_action
@@ -41,7 +42,7 @@ class Item:
     label, viewpoint
         the viewpoint may be empty.
     path
-        video, folder of frames or keypoint file; None where only `poses` are given.
+        video, folder of frames or keypoint file, perhaps remote; None where only `poses` are given.
     start_s, end_s
         part of the clip, seconds; None = from its start, to its end.
     poses
@@ -50,7 +51,7 @@ class Item:
 
     name: str
     label: str
-    path: Path | None
+    path: Clip | None
     viewpoint: str = ""
     start_s: float | None = None
     end_s: float | None = None
@@ -61,7 +62,7 @@ class Item:
         object.__setattr__(self, "label", one_label(self.label))
 
 
-def kind_of(source: Path) -> str:
+def kind_of(source: Clip) -> str:
     """Return how the clips of a source are labelled: ``table``, ``penn`` or ``folders``.
 
     Raises
@@ -71,6 +72,8 @@ def kind_of(source: Path) -> str:
     FormatError
         if it is a file of another kind.
     """
+    if isinstance(source, Remote):
+        return "folders"
     if not source.exists():
         raise VideoError(f"{source}: no such file or folder")
     if source.is_file():
@@ -97,7 +100,7 @@ def is_table(path: Path) -> bool:
 
 
 def find(
-    source: Path,
+    source: Clip,
     *,
     root: Path | None = None,
     poses: str = "auto",
@@ -112,7 +115,7 @@ def find(
         a folder with one sub-folder per label, which hold videos, folders of frames or keypoint
         files; a ``labels.csv`` (columns path and label, and if wanted viewpoint, start and end),
         or the folder that holds it; or Penn Action, as a folder with `labels/*.mat` and perhaps
-        `frames/`, or as an ``.npz``.
+        `frames/`, or as an ``.npz``. Also a prefix of a store, with videos below one per label.
     root
         names are relative to it; None = the source, or the folder of the table.
     poses
@@ -135,7 +138,9 @@ def find(
     if poses not in POSES or split not in SPLITS:
         raise ValueError(f"poses is {poses!r} and split {split!r}; see `find`")
     kind = kind_of(source)
-    if kind == "penn":
+    if isinstance(source, Remote):
+        items = _prefixes(source)
+    elif kind == "penn":
         items = _penn(source, poses, split)
     elif kind == "table":
         items = _table(source / TABLE if source.is_dir() else source, root)
@@ -152,8 +157,10 @@ def find(
     return kept
 
 
-def name_of(path: Path, root: Path) -> str:
-    """Return the name of a clip: its path below the root, or its absolute path elsewhere."""
+def name_of(path: Clip, root: Path) -> str:
+    """Return the name of a clip: its path below the root, or its absolute path or URL elsewhere."""
+    if isinstance(path, Remote):
+        return path.url
     try:
         return path.relative_to(root).as_posix()
     except ValueError:
@@ -174,6 +181,14 @@ def _folders(source: Path, root: Path) -> list[Item]:
         Item(name_of(path, root), path.relative_to(source).parts[0], path)
         for path in find_clips(source)
         if path.parent != source
+    ]
+
+
+def _prefixes(source: Remote) -> list[Item]:
+    """Return the videos below the prefixes of a store; the first one is the label."""
+    found = [(clip, clip.relative_to(source)) for clip in below(source)]
+    return [
+        Item(name.as_posix(), name.parts[0], clip) for clip, name in found if len(name.parts) > 1
     ]
 
 
@@ -232,7 +247,8 @@ def _table(path: Path, root: Path | None) -> list[Item]:
         raise FormatError(f"{path}, line {rows.line_num + skipped}: {exc}") from exc
     if not items:
         raise FormatError(f"{path}: lists no clip; write one line for each below the first one")
-    return list(items.values())
+    paths = with_stamps([item.path for item in items.values() if item.path is not None])
+    return [replace(item, path=p) for item, p in zip(items.values(), paths, strict=True)]
 
 
 def _table_text(path: Path) -> tuple[str, str, int]:
@@ -261,7 +277,10 @@ def _row(values: dict[str, str], folder: Path, root: Path, where: str) -> Item:
         raise FormatError(f"{where}: a clip needs a path and a label")
     if "\0" in "".join(values.values()):
         raise FormatError(f"{where}: holds a NUL character; save the table as text")
-    path = _existing(folder, values["path"])
+    try:
+        path = _existing(folder, values["path"])
+    except VideoError as exc:
+        raise FormatError(f"{where}: {exc}") from exc
     if path is None:
         raise FormatError(f"{where}: {folder / values['path']}: no such file or folder")
     start, end = (_seconds(values.get(name, ""), where) for name in ("start_s", "end_s"))
@@ -271,8 +290,10 @@ def _row(values: dict[str, str], folder: Path, root: Path, where: str) -> Item:
     return Item(name, values["label"], path, values.get("viewpoint", ""), start, end)
 
 
-def _existing(folder: Path, name: str) -> Path | None:
-    """Return the file of a name in composed or decomposed Unicode; None = no file."""
+def _existing(folder: Path, name: str) -> Clip | None:
+    """Return the file of a name in composed or decomposed Unicode, or a URL; None = no file."""
+    if isinstance(remote := clip_of(name), Remote):
+        return remote
     for spelling in (name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))):
         try:
             if (folder / spelling).exists():

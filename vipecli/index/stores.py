@@ -12,6 +12,7 @@ from vipecli.index.lance_store import LanceIndex
 from vipecli.index.opened import OpenedIndex, open_for_search
 from vipecli.index.records import Record
 from vipecli.index.store import STORE, Index, check_model
+from vipecli.urls import refuse_url
 
 StoreName = Literal["parquet", "lance"]
 AnyIndex = Index | LanceIndex
@@ -104,10 +105,11 @@ def copy(
     Raises
     ------
     VipeError
-        if the folder has an index, or it cannot be written.
+        if the folder is a URL, has an index, or cannot be written.
     FormatError
         if the index is damaged, or holds no clips.
     """
+    refuse_url(folder)
     if exists(folder):
         raise VipeError(f"{folder}: has an index already; name another folder")
     if not len(source):

@@ -1,7 +1,6 @@
 """Open media files by PyAV: local files only, and no file that they refer to."""
 
 import contextlib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +9,7 @@ from pathlib import Path
 import av
 
 from vipecli.errors import VideoError
+from vipecli.urls import is_url, without_secrets
 from vipecli.video import streams
 from vipecli.video.headers import Header, read_header
 
@@ -41,7 +41,6 @@ _PERHAPS_UNTIMED = ("mov,mp4,m4a,3gp,3g2,mj2", "mxf")
 """Formats that hold bare streams without times of display, if a program copied them carelessly."""
 
 _PLAYLISTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD", b"v=0", b"[playlist]", b"RTSPtext")
-_URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # two letters at least: not C:/
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,8 +188,10 @@ def check_input(path: str | Path) -> Path:
         raise VideoError(f"{path}: a link that leads to no file; name the file itself")
     if str(path).lower().startswith("file:/"):
         raise VideoError(f"{path}: addresses are not opened; give the path without file://")
-    if _URL.match(str(path)):
-        raise VideoError(f"{path}: addresses are not opened; download the video first")
+    if is_url(path):
+        raise VideoError(
+            f"{without_secrets(path)}: addresses are not opened; download the video first"
+        )
     raise VideoError(f"{path}: no such file or folder")
 
 
