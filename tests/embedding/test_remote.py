@@ -90,7 +90,7 @@ def test_a_url_is_shown_and_stored_without_what_opens_it():
         (f"http://me:{SECRET}@host/a.mp4?{SECRET}", "http://host/a.mp4: only URLs of s3:// and gs"),
         ("hdfs://host/a.mp4", "only URLs of s3:// and gs://"),
         ("ftp://host/a.mp4", "only URLs of s3:// and gs://"),
-        ("file:///a.mp4", "download the video first, and name the file"),
+        ("file:///a.mp4", "give the path without file://"),
         (f"s3://me:{SECRET[:3]}/{SECRET}@bucket/a.mp4", "%2F for a slash"),
         ("s3://", "not the URL of an object"),
         ("s3://bucket/../../etc/a.mp4", "no file can be named after this key"),

@@ -108,10 +108,9 @@ def clip_of(text: str, folder: Path | None = None) -> Clip:
 
 def _remote_of(url: str) -> Remote:
     if not url.lower().startswith(("s3://", "gs://")):
-        raise VideoError(
-            f"{without_secrets(url)}: only URLs of s3:// and gs:// are read; download the video "
-            "first, and name the file"
-        )
+        local = url.lower().startswith("file:")
+        advice = "give the path without file://" if local else "download the video first"
+        raise VideoError(f"{without_secrets(url)}: only URLs of s3:// and gs:// are read; {advice}")
     parts = _WHOLE.fullmatch(url)
     if parts is None:
         raise VideoError(
