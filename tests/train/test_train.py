@@ -23,7 +23,7 @@ from vipecli.train.data import Mocap, rarity  # noqa: E402
 from vipecli.train.detected import Detections  # noqa: E402
 from vipecli.train.export import export  # noqa: E402
 from vipecli.train.model import KINDS, PrVipe, fisher_moments, normalise  # noqa: E402
-from vipecli.train.run import run  # noqa: E402
+from vipecli.train.run import run, slow_here  # noqa: E402
 from vipecli.train.score import Retrieval  # noqa: E402
 from vipecli.train.vvipe_model import canonical  # noqa: E402
 from vipecli.train.warm_start import start_from  # noqa: E402
@@ -271,6 +271,14 @@ def test_film_comes_with_the_pose_that_was_filmed(mocap, people):
 def test_a_config_that_wants_film_says_so(mocap):
     with pytest.raises(FormatError, match="--detected"):
         loop.Trainer(small(detected=0.5), mocap, Retrieval.of(mocap))
+
+
+def test_a_setting_that_the_processor_imitates_is_told(monkeypatch):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    assert slow_here(small(half=True)) == "half"
+    assert slow_here(small(half=False)) is None and slow_here(small(half=True), "cuda") is None
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    assert slow_here(small(half=True)) is None
 
 
 def test_the_embedding_unlearns_who_moves(mocap):

@@ -66,7 +66,7 @@ def train(
     try:
         import torch
 
-        import vipecli.train.run  # noqa: F401  what every kind needs of the extra
+        import vipecli.train.run  # what every kind needs of the extra
     except ModuleNotFoundError as exc:
         raise MissingExtraError(
             f"training needs the package {exc.name}; install it with: pip install 'vipecli[train]'"
@@ -75,6 +75,8 @@ def train(
         torch.set_num_threads(threads)
     given = _Given(config, mocap, out, device, steps, detected or [], weights)
     trainer, finish = _started(given)
+    if setting := vipecli.train.run.slow_here(trainer.config, device):
+        note(f"{config}: {setting} = true is slow on this processor; {setting} = false is faster")
     _run(trainer, out)
     for line in finish():
         say(f"Wrote {line}")

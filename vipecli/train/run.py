@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -14,9 +14,10 @@ CHECKPOINT = "checkpoint.pt"
 
 
 class Trainer(Protocol):
-    """A run that `run` can train: `step` of `last` steps done."""
+    """A run that `run` can train: `step` of `last` steps done, as `config` says."""
 
     step: int
+    config: Any
 
     @property
     def last(self) -> int:
@@ -38,6 +39,16 @@ class Trainer(Protocol):
     def save(self, path: Path) -> None:
         """Write a checkpoint, whole or not at all."""
         ...
+
+
+def slow_here(config: object, device: str = "cpu") -> str | None:
+    """Return the setting of a config that this processor has to imitate, some ten times slower.
+
+    ``half`` and ``bfloat16`` pay from AVX-512 on.
+    """
+    if device != "cpu" or torch.backends.cpu.get_cpu_capability() not in ("AVX2", "NO AVX"):
+        return None
+    return next((name for name in ("half", "bfloat16") if getattr(config, name, False)), None)
 
 
 def run(
