@@ -67,9 +67,12 @@ def _motion(clips: dict, frames: int, rng: np.random.Generator) -> tuple[np.ndar
     sources = sorted({n.split("/")[0] for n in clips}, key=_place)
     share = np.array([SHARES.get(s, OTHERS) for s in sources])
     source = rng.choice(sources, p=share / share.sum())
-    name = rng.choice([n for n in clips if n.startswith(source + "/")])
-    raw, rate = clips[name][name], RATES.get(source, USUAL_RATE)
-    raw = raw[np.isfinite(raw).all((1, 2))]
+    raw = np.empty((0, 13, 3))
+    while len(raw) < 2:  # a clip of UI-PRMD has a single frame
+        name = rng.choice([n for n in clips if n.startswith(source + "/")])
+        raw = clips[name][name]
+        raw = raw[np.isfinite(raw).all((1, 2))]
+    rate = RATES.get(source, USUAL_RATE)
     last = (len(raw) - 1) / rate
     start = rng.uniform(0, max(0, last - frames / FPS))
     at = np.arange(start, min(last, start + frames / FPS), 1 / FPS)
