@@ -21,9 +21,10 @@ from scipy.stats import rankdata
 from benchmarks import planted
 from examples.motions import perform
 from vipecli.alignment.align import align
-from vipecli.alignment.same_action import DIFFERENT, MIRROR_MARGIN, figures, mirrored, same_action
+from vipecli.alignment.same_action import DIFFERENT, MIRROR_MARGIN, figures, same_action
 from vipecli.embedding.embed import Embeddings, Model, embed
 from vipecli.evaluate.views import Noise
+from vipecli.poses.mirror import mirrored
 
 EXERCISES = (
     "squat", "jumping_jack", "arm_raise", "overhead_press", "lunge", "push_up", "sit_up", "pull_up",

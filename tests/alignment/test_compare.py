@@ -17,10 +17,10 @@ from vipecli.alignment.joint_angles import (
     smoothed_angles,
     world,
 )
-from vipecli.alignment.same_action import mirrored
 from vipecli.errors import NoPoseError, VipeError
 from vipecli.outputs.angles import as_data, charts, check_picture, write_csv, write_picture
 from vipecli.poses import skeleton as sk
+from vipecli.poses.mirror import mirrored
 from vipecli.poses.poses import Poses
 
 NAMES = list(ANGLES)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tests.movements import moments, movement
-from vipecli.alignment.same_action import align_either_side, mirrored, same_action
+from vipecli.alignment.same_action import align_either_side, same_action
+from vipecli.poses.mirror import mirrored
 from vipecli.poses.poses import Poses
 from vipecli.poses.skeleton import LEFT_WRIST, MIRROR, RIGHT_WRIST, from_mediapipe
 

@@ -16,6 +16,7 @@ from vipecli.lifting.placement import where
 from vipecli.poses import anatomy
 from vipecli.poses import skeleton as sk
 from vipecli.poses.canonical import torso
+from vipecli.poses.mirror import mirrored
 from vipecli.poses.poses import Poses
 
 WEIGHTS = Path(__file__).resolve().parent.parent.parent / "weights"
@@ -38,6 +39,15 @@ def test_camera_axes_are_those_of_the_camera():
     truth = (truth - truth[:, 7:9].mean(1, keepdims=True)) / torso(truth)[:, None, None]
     assert np.linalg.norm(lifted.in_camera() - truth, axis=-1).mean() < 0.25
     assert np.allclose(lifted.rotation @ np.swapaxes(lifted.rotation, 1, 2), np.eye(3), atol=1e-5)
+
+
+def test_a_mirror_image_is_lifted_to_the_mirrored_pose():
+    poses = seen(placed(waving(), seed=3), 1)
+    poses.xy[4], poses.score[4] = np.nan, 0
+    lifted, other = lift(poses, smooth_s=0), lift(mirrored(poses), smooth_s=0)
+    flipped = other.in_camera()[:, sk.MIRROR] * [-1, 1, 1]
+    np.testing.assert_allclose(flipped, lifted.in_camera(), atol=1e-4)
+    assert np.flatnonzero(np.isnan(lifted.joints).any(axis=(1, 2))).tolist() == [4]
 
 
 def test_the_detectors_own_landmarks_are_taken_into_account():

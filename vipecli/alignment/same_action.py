@@ -1,7 +1,6 @@
 """Whether two clips show the same action, and whether one of them is mirrored."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,20 +12,12 @@ from vipecli.alignment.multiscale import thinned
 from vipecli.alignment.warping_path import Alignment
 from vipecli.embedding.distance import EstimatorName, atrous, frame_costs
 from vipecli.embedding.model import Embeddings
-from vipecli.poses.poses import Poses
-from vipecli.poses.skeleton import MIRROR
 
 MIRROR_MARGIN = 0.25
 """A mirrored clip is chosen if its distance is smaller by this."""
 
 DIFFERENT = 0.3
 """Below this probability the user is warned; rates of both errors: `docs/alignment.md`."""
-
-# MediaPipe's 33 landmarks: the nose; three of each eye, the ears, the mouth; then left and right in
-# turn from the shoulders to the toes.
-_FACE = (0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9)
-_MIRROR_LANDMARKS = [*_FACE, *(i + 1 if i % 2 else i - 1 for i in range(11, 33))]
-_FLIP = np.array([-1, 1, 1], np.float32)
 
 # Logistic regression over the pairs of `benchmarks.same_action`, both classes weighing the same;
 # the constant stands last.
@@ -76,24 +67,6 @@ def same_action(a: Embeddings, b: Embeddings) -> float:
     """
     *slopes, constant = _COEFFICIENTS
     return float(1 / (1 + math.exp(-(figures(a, b) @ slopes) - constant)))
-
-
-def mirrored(poses: Poses) -> Poses:
-    """Poses as a mirror shows them: x flipped, left and right joints exchanged.
-
-    The detector's landmarks in the picture are dropped, those in space are mirrored, too.
-    """
-    xy = poses.xy[:, list(MIRROR)] * np.array([-1, 1], np.float32)
-    xy += np.array([poses.size[0], 0], np.float32)
-    return replace(
-        poses,
-        xy=xy,
-        score=poses.score[:, list(MIRROR)],
-        landmarks=None,
-        landmark_score=None,
-        filled=None if poses.filled is None else poses.filled[:, list(MIRROR)],
-        world=None if poses.world is None else poses.world[:, _MIRROR_LANDMARKS] * _FLIP,
-    )
 
 
 def align_either_side(

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vipecli.alignment.joint_angles import ANGLES, between, joint_angles
-from vipecli.alignment.same_action import mirrored
 from vipecli.lifting.lift import Lifted, lift
 from vipecli.lifting.lifter import Lifter, default_lifter
 from vipecli.poses import skeleton as sk
+from vipecli.poses.mirror import mirrored
 from vipecli.poses.poses import Poses
 
 _SAMPLES = 16  # poses drawn from the latent

@@ -19,7 +19,7 @@ from vipecli.alignment.offset import (
 )
 from vipecli.alignment.repetitions import find_rated
 from vipecli.alignment.rises import Rises, rises
-from vipecli.alignment.same_action import align_either_side, mirrored, same_action
+from vipecli.alignment.same_action import align_either_side, same_action
 from vipecli.alignment.settings import Clock, Mirror, Settings, Witness
 from vipecli.alignment.warping_path import Alignment
 from vipecli.alignment.witnesses import Recording, find_shift
@@ -27,6 +27,7 @@ from vipecli.embedding.candidates import Candidate
 from vipecli.embedding.embed import embed
 from vipecli.embedding.model import PLAIN, Embeddings, Model
 from vipecli.errors import UnsureError
+from vipecli.poses.mirror import mirrored
 from vipecli.poses.poses import Poses
 from vipecli.video.sound import SoundTrack, read_sound
 from vipecli.video.source import ClipSource

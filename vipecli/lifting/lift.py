@@ -13,6 +13,7 @@ from vipecli.lifting.lifter import Lifter, default_lifter, in_batches
 from vipecli.poses import skeleton as sk
 from vipecli.poses.anatomy import bones, put_together
 from vipecli.poses.canonical import canonical, rotation_onto, torso
+from vipecli.poses.mirror import mirrored
 from vipecli.poses.poses import Poses
 
 SMOOTH_S = 0.05
@@ -21,6 +22,7 @@ SMOOTH_S = 0.05
 SAMPLES = 16
 """Poses drawn from the latent's Gaussian for the uncertainty of each joint."""
 
+_FLIP = np.array([-1.0, 1, 1])  # x, in the axes of the camera
 _POINT = 1e-3  # std of a point of the latent
 _LONGEST_GAP_S = 0.5  # frames without a person farther from others than this stay empty
 
@@ -65,7 +67,7 @@ class Lifted:
 
     def in_camera(self) -> NDArray[Any]:
         """Joints (T, 13, 3) in axes right, down, forward of the camera, about the mid-hip."""
-        return np.einsum("tij,tkj->tki", self.rotation, self.joints)
+        return in_camera(self.joints, self.rotation)
 
 
 def lift(
@@ -104,14 +106,12 @@ def lift(
     (90, 13, 3)
     """
     lifter = lifter or default_lifter()
-    mean, std, rotation = _map(poses, lifter)
-    joints = lifter.decode(mean)[0].astype(np.float64)
+    mean, std, joints, rotation = _each_frame(poses, lifter, world=world)
     error = _uncertainty(mean, std, lifter)
-    if world and poses.world is not None and lifter.refiner is not None:
-        joints, rotation = _refined(joints, rotation, poses, lifter)
     nobody = (poses.score > 0).sum(axis=1) < MIN_JOINTS
     for array in (joints, rotation, error, mean, std):
         array[nobody] = np.nan
+    joints, rotation = _with_mirror_image(joints, rotation, poses, lifter, world=world)
     model = lifter.mapper.id
     if context and smooth_s > 0:
         joints, rotation, other = with_context(joints, rotation, poses)
@@ -119,6 +119,40 @@ def lift(
     out = Lifted(joints, rotation, error, mean, std, poses.times, model)
     out = smoothed(out, smooth_s=smooth_s) if smooth_s > 0 else out
     return replace(out, joints=out.joints.astype(np.float32))
+
+
+def _each_frame(
+    poses: Poses, lifter: Lifter, *, world: bool
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Mean and std (T, D) of the latent, canonical poses (T, 13, 3), rotations (T, 3, 3)."""
+    mean, std, rotation = _map(poses, lifter)
+    joints = lifter.decode(mean)[0].astype(np.float64)
+    if world and poses.world is not None and lifter.refiner is not None:
+        joints, rotation = _refined(joints, rotation, poses, lifter)
+    return mean, std, joints, rotation
+
+
+def _with_mirror_image(
+    joints: NDArray[Any], rotation: NDArray[Any], poses: Poses, lifter: Lifter, *, world: bool
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The mean with what is lifted from the mirror image, mirrored back; rows of NaN stay.
+
+    What a network gets wrong to one side by chance goes (flipping at test, Pavllo et al. 2019).
+    """
+    known = np.isfinite(joints).all(axis=(1, 2))
+    if not known.any():
+        return joints, rotation
+    _, _, theirs, turn = _each_frame(mirrored(poses), lifter, world=world)
+    other = in_camera(theirs, turn)[:, sk.MIRROR] * _FLIP
+    joints, rotation = joints.copy(), rotation.copy()
+    mean = (in_camera(joints[known], rotation[known]) + other[known]) / 2
+    joints[known], rotation[known] = canonical(mean)
+    return joints, rotation
+
+
+def in_camera(joints: NDArray[Any], rotation: NDArray[Any]) -> NDArray[Any]:
+    """Canonical poses (T, 13, 3), turned by rotations (T, 3, 3) into the axes of the camera."""
+    return np.einsum("tij,tkj->tki", rotation, joints)
 
 
 def in_latent(poses: Poses, lifter: Lifter | None = None) -> Embeddings:

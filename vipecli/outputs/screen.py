@@ -7,10 +7,10 @@ from functools import partial
 
 import numpy as np
 
-from vipecli.alignment.same_action import mirrored
 from vipecli.engine import prefetch
 from vipecli.outputs.draw import Colour, draw_skeleton, skeleton_box
 from vipecli.outputs.reel import Take
+from vipecli.poses.mirror import mirrored
 from vipecli.video.planes import Planes, mean
 from vipecli.video.read import read_planes
 
