@@ -10,25 +10,21 @@ from xml.sax.saxutils import escape
 WRITTEN = "Mon, 02 Jan 2023 03:04:05 GMT", "2023-01-02T03:04:05.678Z"  # of one answer; of a list
 
 
-class FakeS3:
-    """Objects by bucket and key, what goes wrong with some, and what was asked.
+class FakeStore:
+    """Objects of a store, and what was asked of it.
 
     Attributes
     ----------
     objects
         content by ``bucket/key``.
-    broken, short, changing
-        keys whose download ends in the middle of an answer, of which less comes than there is, and
-        that are replaced while they are read.
     asked
         method and ``bucket/key`` of every request for an object.
+    address
+        host and port.
     """
 
     def __init__(self):
         self.objects: dict[str, bytes] = {}
-        self.broken: set[str] = set()
-        self.short: set[str] = set()
-        self.changing: set[str] = set()
         self.asked: list[tuple[str, str]] = []
         self.address = ""
 
@@ -37,16 +33,37 @@ class FakeS3:
         """Objects that were downloaded, or parts of them."""
         return [key for method, key in self.asked if method == "GET"]
 
+
+class FakeS3(FakeStore):
+    """A store of which some objects make trouble.
+
+    Attributes
+    ----------
+    broken, short, changing
+        keys whose download ends in the middle of an answer, of which less comes than there is, and
+        that are replaced while they are read.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.broken: set[str] = set()
+        self.short: set[str] = set()
+        self.changing: set[str] = set()
+
     def url(self, key, more=""):
         """URL of an object, with what leads to this server."""
         return f"s3://{key}?scheme=http&region=nowhere&endpoint_override={self.address}{more}"
 
 
-@contextmanager
 def fake_s3():
     """Serve objects until the block ends."""
-    store = FakeS3()
-    kind = type("Handler", (_Handler,), {"store": store})
+    return served(FakeS3(), _Handler)
+
+
+@contextmanager
+def served(store, handler):
+    """Serve the objects of a store until the block ends."""
+    kind = type("Handler", (handler,), {"store": store})
     server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
     server.daemon_threads = True
     store.address = f"127.0.0.1:{server.server_address[1]}"

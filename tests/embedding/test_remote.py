@@ -18,6 +18,7 @@ from pyarrow import parquet
 
 from tests.bodies import seen, waving
 from tests.conftest import ROOT
+from tests.fake_gcs import fake_gcs
 from tests.fake_s3 import fake_s3
 from vipecli.embedding import remote
 from vipecli.embedding.remote import (
@@ -264,6 +265,25 @@ def test_embedding_a_film_and_a_prefix_of_films_equals_embedding_the_files(s3, v
     code, _, err = vipe("embed", s3.url("bucket/films"))
     assert code == 1 and "say with --out" in err
     assert not [path for path in s3.asked if path[0] not in ("GET", "HEAD")]
+
+
+def test_googles_store_is_read_by_the_same_means(clips, vipe, tmp_path):
+    names = ["a/1.json", "a/2.json", "b/1.json", "b/deep/3.json"]
+    assert vipe("embed", clips, "--out", tmp_path / "here")[0] == 0
+    with fake_gcs(tmp_path) as url:
+        urls = [url(f"clips/{name}") for name in (*names, "gone.json")]
+        (tmp_path / "list.txt").write_text("\n".join(urls))
+        args = ("embed", "--list", tmp_path / "list.txt", "--out", tmp_path / "listed")
+        code, printed, err = vipe(*args)
+        assert (code, printed.split(",")[0]) == (1, "4 embedded")
+        assert "gs://clips/gone.json: no such object" in err
+        args = ("embed", url("clips/**/*.json"), "--out", tmp_path / "out")
+        code, printed, err = vipe(*args)
+        assert (code, printed.split(",")[0]) == (0, "4 embedded"), err
+        assert vipe(*args)[1].startswith("0 embedded, 4 were done already")
+    assert files(tmp_path / "out") == files(tmp_path / "listed") == files(tmp_path / "here")
+    marks = (tmp_path / "out" / ".done.jsonl").read_text()
+    assert '"video": "gs://clips/b/deep/3.json"' in marks and "anonymous" not in marks
 
 
 def test_what_fails_costs_no_other_and_is_tried_again(s3, clips, vipe, tmp_path):

@@ -350,7 +350,7 @@ def _told(source: Remote) -> Iterator[None]:
     """Turn errors of the store into one line."""
     try:
         yield
-    except OSError as exc:
+    except (OSError, ValueError) as exc:  # None: the cause may name secrets
         raise VipeError(
             f"{source}: cannot be read ({_reason(exc, source.access)}); run the command again, or "
             "check address and credentials"
