@@ -181,6 +181,15 @@ def test_ray_evaluates_what_one_process_does(nodes, vipe, tmp_path):
     assert figures["local"]["queries"] == 12
 
 
+def test_ray_measures_retrieval_as_one_process_does(nodes, vipe, tmp_path):
+    np.savez(tmp_path / "m.npz", walk=waving(200).astype(np.float32))
+    asked = ("evaluate", "retrieval", tmp_path / "m.npz", "--held-out", "*", "--poses", 50)
+    asked = (*asked, "--cameras", "chest", "--json", "-")
+    code, out, err = vipe(*asked)
+    assert code == 0, err
+    assert finished(nodes.vipe(*asked, "--engine", "ray"), 0)[0] == out
+
+
 def test_a_worker_that_is_killed_loses_nothing(nodes, tmp_path):
     items = [[str(tmp_path / str(i)), 1.0] for i in range(8)]
     driver = nodes.python("tests.ray_driver", "nap", json.dumps(items))

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from scipy.spatial.transform import Rotation
 
 from tests.bodies import people, waving
@@ -59,3 +60,16 @@ def test_evaluate_lift_says_what_it_wants(tmp_path, vipe):
     prvipe = ROOT / "weights" / "prvipe.onnx"
     code, _, error = vipe("evaluate", "lift", "--detected", film_file, "--compare", prvipe)
     assert code == 1 and "does not lift" in error
+
+
+@pytest.mark.slow
+def test_two_synced_videos_agree_alike_whoever_finds_the_poses(vipe, tmp_path):
+    clips = ROOT / "examples" / "clips" / "squat"
+    pair = sorted(clips.glob("*.mp4"))[:2]
+    for jobs in (1, 2):
+        result = tmp_path / f"{jobs}.json"
+        asked = ("evaluate", "lift", "--synced", *pair, "--jobs", jobs, "--json", result)
+        code, _, err = vipe(*asked)
+        assert code == 0, err
+    assert (tmp_path / "1.json").read_bytes() == (tmp_path / "2.json").read_bytes()
+    assert json.loads((tmp_path / "1.json").read_text())["synced"]

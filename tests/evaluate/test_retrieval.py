@@ -272,6 +272,8 @@ def test_retrieval_and_calibration_commands(evaluate, tmp_path):
     assert [row["method"] for row in got["rows"]] == ["2D joints, Procrustes", "prvipe"] * 2
     assert got["settings"]["hide"] == 2
     assert "Hit@10" in err
+    asked = ("retrieval", path, *options, "--cameras", "chest", "--hide", "2", "--jobs", "2")
+    assert evaluate(*asked)[:2] == (0, out), "the same bytes from several processes"
     code, out, err = evaluate("calibration", tmp_path, *options)
     assert code == 0
     got = json.loads(out)

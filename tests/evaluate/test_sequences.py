@@ -77,7 +77,8 @@ def test_alignments_with_a_gap_in_each_clip(tmp_path, vipe):
     (tmp_path / "squat").symlink_to(clips)
     (tmp_path / "truth.json").write_text(json.dumps(chosen))
     result = tmp_path / "r.json"
-    code, _, err = vipe("evaluate", "sequence", "--aligned", tmp_path, "--json", result)
+    asked = ("evaluate", "sequence", "--aligned", tmp_path, "--json", result)
+    code, _, err = vipe(*asked, "--jobs", "2")
     assert code == 0, err
     rows = {row["method"]: row for row in json.loads(result.read_text())["aligned"]}
     ways = {"hidden, left open", "hidden, straight lines", "hidden, PoseBERT"}

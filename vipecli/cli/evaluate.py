@@ -78,6 +78,7 @@ class Cameras(str, Enum):
 
 
 @app.command()
+@with_executor
 def retrieval(
     mocap: Mocap,
     held_out: HeldOut = None,
@@ -105,6 +106,8 @@ def retrieval(
     seed: Seed = 0,
     json: Json = None,
     weights: Weights = None,
+    *,
+    executor: "Executor",
 ) -> None:
     """Find the same pose in the picture of another camera (Hit@1, 10, 20).
 
@@ -128,7 +131,11 @@ def retrieval(
         total = protocol.camera_pairs(settings) * len(methods)
         with stage_bars() as bar:
             rows = protocol.retrieval(
-                pool, methods, settings, progress=bar("retrieval", total, "camera pairs")
+                pool,
+                methods,
+                settings,
+                executor=executor,
+                progress=bar("retrieval", total, "camera pairs"),
             )
         used = protocol.described(settings) | described_pool(pool, mocap, held_out)
         finish({"models": model_ids(models), "settings": used, "rows": rows})

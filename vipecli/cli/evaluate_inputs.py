@@ -68,24 +68,33 @@ def read_takes(
     clips: list[Path], person: str, pose_model: Path | None, bar: Callable, executor: "Executor"
 ) -> list["Take"]:
     """Poses of rendered clips, or of synchronised videos: there the time is the moment."""
-    from vipecli.engine import in_order
     from vipecli.evaluate.alignment import Take, read_truth
-    from vipecli.video.read import probe
 
     known = read_truth(clips[0]) if len(clips) == 1 else [(path, "", None) for path in clips]
-    paths = [path for path, _, _ in known]
+    found = find_poses([path for path, _, _ in known], person, pose_model, bar, executor)
+    return [
+        Take(path.name, motion, poses, poses.times if moment is None else moment)
+        for (path, motion, moment), poses in zip(known, found, strict=True)
+    ]
+
+
+def find_poses(
+    paths: list[Path], person: str, pose_model: Path | None, bar: Callable, executor: "Executor"
+) -> list["Poses"]:
+    """Poses of one person in each clip; the first clip that fails ends it."""
+    from vipecli.engine import in_order
+    from vipecli.video.read import probe
+
     advance = bar("poses", sum(probe(path).frames or 0 for path in paths), "frames")
 
     def tick(steps: int, *, ahead: int = 0) -> None:
         advance(steps)
 
     out = []
-    found = in_order(executor, partial(_poses, person, pose_model), paths, tick=tick)
-    for (path, motion, moment), outcome in zip(known, found, strict=True):
+    for outcome in in_order(executor, partial(_poses, person, pose_model), paths, tick=tick):
         if outcome.error:
             raise outcome.error
-        poses = outcome.result
-        out.append(Take(path.name, motion, poses, poses.times if moment is None else moment))
+        out.append(outcome.result)
     return out
 
 

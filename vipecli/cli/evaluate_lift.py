@@ -5,14 +5,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vipecli.cli.evaluate_inputs import described_pool, draw_poses, result_file, stage_bars
+from vipecli.cli.engines import with_executor
+from vipecli.cli.evaluate_inputs import (
+    described_pool,
+    draw_poses,
+    find_poses,
+    result_file,
+    stage_bars,
+)
 from vipecli.cli.options import Json, PoseModel, Seed
 
 if TYPE_CHECKING:
+    from vipecli.engine import Executor
     from vipecli.evaluate.lifting import Method
     from vipecli.lifting.lifter import Lifter
 
 
+@with_executor
 def lift(
     mocap: Annotated[
         list[Path] | None,
@@ -45,6 +54,8 @@ def lift(
         Path | None,
         typer.Option(metavar="FILE", help="Lifting model instead of the one that comes with vipe."),
     ] = None,
+    *,
+    executor: "Executor",
 ) -> None:
     """Lift held-out poses to 3D: PA-MPJPE and MPJPE.
 
@@ -81,7 +92,7 @@ def lift(
             result["certainty"] = protocol.certainty(lifted, takes)
         if synced:
             with stage_bars() as bar:
-                a, b = (_detect(path, pose_model, bar) for path in synced)
+                a, b = find_poses(list(synced), "largest", pose_model, bar, executor)
             result["synced"] = protocol.agreement(a, b, [*_video(lifter, smooth), *direct])
         finish(result)
         for name in ("cameras", "film"):
@@ -119,12 +130,3 @@ def _video(lifter: "Lifter", smooth: float) -> "list[Method]":
         by_vvipe("V-VIPE, smoothed", lifter, smooth_s=smooth),
         by_vvipe("V-VIPE, in context, smoothed", lifter, smooth_s=smooth, context=True),
     ]
-
-
-def _detect(path: Path, pose_model: Path | None, bar: Any) -> Any:
-    from vipecli.poses.detect import detect
-    from vipecli.poses.gaps import fill_gaps
-    from vipecli.video.read import probe
-
-    tick = bar(f"poses of {path.name}", probe(path).frames, "frames")
-    return fill_gaps(detect(path, model=pose_model, progress=lambda done: tick(1)))

@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vipecli.cli.engines import with_executor
 from vipecli.cli.options import HeldOut, Json, Seed
 
 if TYPE_CHECKING:
+    from vipecli.engine import Executor
     from vipecli.evaluate.sequences import Filmed, Space
     from vipecli.sequence.posebert import PoseBert
 
 
+@with_executor
 def sequence(
     mocap: Annotated[
         list[Path] | None,
@@ -49,6 +52,8 @@ def sequence(
     clips: Annotated[int, typer.Option(min=5, help="Clips of MOCAP, at most.")] = 150,
     seed: Seed = 0,
     json: Json = None,
+    *,
+    executor: "Executor",
 ) -> None:
     """Fill gaps, find the same pose again, and lift to 3D, in the context of a window of film.
 
@@ -76,7 +81,7 @@ def sequence(
         if detected:
             result["film"] = _on_film(berts, detected)
         if aligned:
-            result["aligned"] = _on_clips(berts["PoseBERT"], aligned, seed)
+            result["aligned"] = _on_clips(berts["PoseBERT"], aligned, seed, executor)
         finish(result)
         if mocap:
             show_gaps(result["gaps"], json)
@@ -150,14 +155,15 @@ def _on_film(berts: "dict[str, PoseBert]", film: Path) -> list[dict[str, Any]]:
     return protocol.by_film(protocol.load_filmed(film), methods)
 
 
-def _on_clips(bert: "PoseBert", clips: list[Path], seed: int) -> list[dict[str, Any]]:
+def _on_clips(
+    bert: "PoseBert", clips: list[Path], seed: int, executor: "Executor"
+) -> list[dict[str, Any]]:
     from vipecli.cli.evaluate_inputs import read_takes, stage_bars
     from vipecli.embedding.model import Model
-    from vipecli.engine import Local
     from vipecli.evaluate.alignment import pairs
     from vipecli.evaluate.sequences import aligned_with_gaps
 
     with stage_bars() as bar:
-        takes = read_takes(clips, "largest", None, bar, Local())
+        takes = read_takes(clips, "largest", None, bar, executor)
         tick = bar("alignments", len(list(pairs(takes))), "pairs")
         return aligned_with_gaps(takes, bert, Model.load(), seed=seed, progress=tick)

@@ -1,8 +1,10 @@
 """Cross-view pose retrieval, the paper's first table (section 4.2)."""
 
 import itertools
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from scipy.spatial.distance import cdist
 
 from vipecli.embedding.distance import frame_distance
 from vipecli.embedding.embed import Embeddings, Model, embed
+from vipecli.engine import Executor, Local, Tick, in_order
 from vipecli.errors import WeightsError
 from vipecli.evaluate.metrics import MATCH_AT, hit_at_k, np_mpjpe
 from vipecli.evaluate.views import CAMERAS, Noise, detected, occlusions, placed, project
@@ -177,6 +180,7 @@ def retrieval(
     methods: Sequence[Method],
     settings: Settings | None = None,
     *,
+    executor: Executor | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> list[dict[str, Any]]:
     """Hit@k over all ordered pairs of cameras, for every method.
@@ -189,6 +193,9 @@ def retrieval(
         what to compare.
     settings
         None = the defaults.
+    executor
+        computes the distances of each pair of cameras, with methods that can be pickled where
+        other processes do; None = this process.
     progress
         called with the number of ordered pairs of cameras done since its last call.
 
@@ -201,24 +208,53 @@ def retrieval(
     settings = settings or Settings()
     matches = np_mpjpe(poses, poses) <= MATCH_AT
     matches |= matches.T
-    rows = []
+    pairs = _pairs(poses, methods, settings)
+    hits: dict[tuple[str, bool, str], list[dict[int, float]]] = defaultdict(list)
+    for outcome in in_order(executor or Local(), partial(_hits, matches), pairs):
+        if outcome.error:
+            raise outcome.error
+        pair = outcome.item
+        hits[pair.cameras, pair.noisy, pair.method].append(outcome.result)
+        if progress:
+            progress(1)
+    return [
+        {
+            "cameras": cameras,
+            "joints": "detected" if noisy else "exact",
+            "method": name,
+            **{f"hit_at_{k}": float(np.mean([hit[k] for hit in found])) for k in KS},
+        }
+        for (cameras, noisy, name), found in hits.items()
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    """An ordered pair of cameras, and what a method makes of their pictures."""
+
+    cameras: str
+    noisy: bool
+    method: str
+    distance: Callable[[Any, Any], np.ndarray]
+    query: Any
+    index: Any
+
+    def __str__(self) -> str:
+        return f"{self.method}, cameras {self.cameras}"
+
+
+def _pairs(poses: np.ndarray, methods: Sequence[Method], settings: Settings) -> Iterator[_Pair]:
+    """Yield every pair of cameras for every method, prepared one after the other."""
     for cameras, noisy in itertools.product(settings.cameras, kinds(settings)):
         seen = pictures(poses, cameras, settings, noisy=noisy)
         for one in methods:
-            hits = []
             for query, index in _prepared(one, seen, settings):
-                hits.append(hit_at_k(one.distance(query, index), matches, KS))
-                if progress:
-                    progress(1)
-            rows.append(
-                {
-                    "cameras": cameras,
-                    "joints": "detected" if noisy else "exact",
-                    "method": one.name,
-                    **{f"hit_at_{k}": float(np.mean([h[k] for h in hits])) for k in KS},
-                }
-            )
-    return rows
+                yield _Pair(cameras, noisy, one.name, one.distance, query, index)
+
+
+def _hits(matches: np.ndarray, pair: _Pair, tick: Tick) -> dict[int, float]:
+    """Hit@k of one pair of cameras."""
+    return hit_at_k(pair.distance(pair.query, pair.index), matches, KS)
 
 
 def _prepared(
