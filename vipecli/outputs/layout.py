@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vipecli.alignment.same_action import mirrored
 from vipecli.outputs.reel import Take
+from vipecli.poses.mirror import mirrored
 from vipecli.poses.poses import Poses
 from vipecli.poses.skeleton import LEFT_HIP, LEFT_SHOULDER, RIGHT_HIP, RIGHT_SHOULDER
 from vipecli.video.planes import Box

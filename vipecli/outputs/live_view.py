@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vipecli.alignment.online import Place
-from vipecli.alignment.same_action import mirrored
 from vipecli.outputs.draw import draw_box, draw_skeleton, draw_text, elide, text_width
 from vipecli.outputs.strip import BACKGROUND, BRIGHT, DIM, GRAPH, match_colour
+from vipecli.poses.mirror import mirrored
 from vipecli.poses.poses import Poses
 from vipecli.video.read import read_frames
 from vipecli.video.source import ClipSource
