@@ -387,6 +387,25 @@ def test_an_index_of_urls_equals_one_of_files(s3, clips, vipe, tmp_path):
     assert vipe(*add)[1].startswith("4 clips")
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_clips_are_labelled_by_their_urls(s3, clips, vipe, tmp_path, jobs):
+    assert vipe("index", "build", clips)[0] == 0
+    names = ["a/1.json", "b/deep/3.json", "gone.json"]
+    urls = [s3.url(f"bucket/clips/{name}") for name in names]
+    query = ("--index", clips, "--jobs", jobs, "--json", "-")
+    code, printed, err = vipe("classify", *urls, *query)
+    assert code == 1 and "s3://bucket/clips/gone.json: no such object" in err
+    there = json.loads(printed)["clips"]
+    assert [one["clip"] for one in there] == [f"s3://bucket/clips/{name}" for name in names[:2]]
+    assert err.count("is the clip itself and does not vote") == 2
+    here = json.loads(vipe("classify", *(clips / name for name in names[:2]), *query)[1])["clips"]
+    for one in (*here, *there):
+        one.pop("clip")
+    assert there == here
+    code, _, err = vipe("classify", urls[0], *query[:2], "--explain", tmp_path / "x.html")
+    assert code == 1 and err.startswith("vipe: s3://bucket/clips/a/1.json: is remote; copy it")
+
+
 def test_an_index_of_prefixes_has_their_labels(s3, vipe, tmp_path):
     s3.objects["bucket/films/squat/a.mp4"] = FILM.read_bytes()
     args = ("index", "build", s3.url("bucket/films"))
@@ -400,9 +419,9 @@ def test_an_index_of_prefixes_has_their_labels(s3, vipe, tmp_path):
     assert code == 1 and "s3://bucket/films/squat/a.mp4: is remote; copy it here" in err
 
 
-@pytest.mark.parametrize("command", ["classify", "poses", "lift"])
+@pytest.mark.parametrize("command", ["poses", "lift"])
 def test_other_commands_say_in_one_line_that_a_url_is_not_opened(command, vipe, tmp_path):
-    more = ("--index", tmp_path) if command == "classify" else ("--out", tmp_path / "a.json")
-    code, _, err = vipe(command, f"s3://me:{SECRET}@bucket/a.mp4?{SECRET}", *more)
+    url = f"s3://me:{SECRET}@bucket/a.mp4?{SECRET}"
+    code, _, err = vipe(command, url, "--out", tmp_path / "a.json")
     assert code == 1 and SECRET not in err
     assert err.startswith("vipe: s3://bucket/a.mp4: addresses are not opened; download the video")

@@ -17,6 +17,7 @@ from vipecli.cli.queries import Lookup, inputs, open_index
 
 if TYPE_CHECKING:
     from vipecli.embedding.clip import Recipe
+    from vipecli.embedding.remote import Clip
     from vipecli.engine import Executor
     from vipecli.index.classify import Ranking
     from vipecli.index.opened import OpenedIndex
@@ -28,8 +29,11 @@ HUBS = 50  # as in `vipe evaluate penn`
 @with_executor
 def classify(
     clips: Annotated[
-        list[Path],
-        typer.Argument(metavar="CLIP...", help="Videos, keypoint files, folders of either."),
+        list[str],
+        typer.Argument(
+            metavar="CLIP...",
+            help="Videos, keypoint files, folders of either; URLs of s3:// or gs://.",
+        ),
     ],
     index: Annotated[
         Path,
@@ -114,7 +118,7 @@ def classify(
     several = len(paths) + len(failed) > 1
     outputs = [*(timeline or ()), *([explain] if explain else ())]
     _check(paths, outputs, timeline, explain, every)
-    check_json(json, *paths, *outputs)
+    check_json(json, *(path for path in paths if isinstance(path, Path)), *outputs)
     results: list[LabelledClip] = []
     if paths:
         some = tuple(label or ()), tuple(viewpoint or ())
@@ -139,18 +143,22 @@ def classify(
 
 
 def _check(
-    paths: list[Path],
+    clips: "list[Clip]",
     outputs: list[Path],
     timeline: list[Path] | None,
     explain: Path | None,
     every: float | None,
 ) -> None:
     """Refuse what cannot be written, before minutes go into it."""
+    from vipecli.errors import VideoError
     from vipecli.files import check_output
 
+    paths = [clip for clip in clips if isinstance(clip, Path)]
     if timeline and not every:
         raise typer.BadParameter("--timeline needs --every")
-    if outputs and len(paths) > 1:
+    if explain and paths != clips:
+        raise VideoError(f"{clips[0]}: is remote; copy it here to show it")
+    if outputs and len(clips) > 1:
         raise typer.BadParameter("--timeline and --explain take one clip")
     for path in timeline or ():
         from vipecli.outputs.captions import check_captions

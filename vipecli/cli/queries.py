@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vipecli.embedding.clip import Recipe
     from vipecli.embedding.embed import Embeddings
+    from vipecli.embedding.remote import Clip
     from vipecli.engine import Executor, Outcome, Tick
     from vipecli.index.lance_opened import OpenedLance
     from vipecli.index.opened import OpenedIndex
@@ -22,21 +23,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Query:
-    """A clip to label: its poses, its embeddings, and its copies in the index."""
+    """A clip to label: its poses, its embeddings, and its copies in the index.
 
+    The source of a remote clip is a copy that is gone.
+    """
+
+    path: "Clip"
     source: "ClipSource"
     poses: "Poses"
     embeddings: "Embeddings"
     copies: list[int]
 
-    @property
-    def path(self) -> Path:
-        """File or folder."""
-        return self.source.path
 
-
-def inputs(clips: list[Path], part: "Recipe") -> "tuple[list[Path], list[Outcome]]":
+def inputs(clips: list[str], part: "Recipe") -> "tuple[list[Clip], list[Outcome]]":
     """Return the clips of arguments that may be folders, and outcomes of those that cannot be used.
+
+    Prefixes of a store count as folders.
 
     Raises
     ------
@@ -44,14 +46,19 @@ def inputs(clips: list[Path], part: "Recipe") -> "tuple[list[Path], list[Outcome
         if there is one clip only, and it cannot be used.
     """
     from vipecli.embedding.clip import check_clip
+    from vipecli.embedding.remote import Remote, below, clip_of, is_prefix
     from vipecli.engine import Outcome
     from vipecli.errors import VipeError
     from vipecli.index.sources import find_clips
 
-    out: list[Path] = []
+    out: list[Clip] = []
     failed: list[Outcome] = []
-    for clip in clips:
+    for text in clips:
         try:
+            clip = clip_of(text)
+            if isinstance(clip, Remote):
+                out += below(clip) if is_prefix(clip) else [clip]
+                continue
             inside = find_clips(clip) if clip.is_dir() else []
             if inside and inside != [clip]:
                 out += inside
@@ -61,7 +68,7 @@ def inputs(clips: list[Path], part: "Recipe") -> "tuple[list[Path], list[Outcome
         except VipeError as exc:
             if len(clips) == 1:
                 raise
-            failed.append(Outcome(clip, error=exc))
+            failed.append(Outcome(text, error=exc))
     return out, failed
 
 
@@ -190,12 +197,19 @@ def _updated(
 
 
 def read_query(
-    path: Path, part: "Recipe", library: "AnyOpened", tick: "Tick | None" = None
+    path: "Clip", part: "Recipe", library: "AnyOpened", tick: "Tick | None" = None
 ) -> Query:
     """Return the query of a clip, or of a part of it; poses come from the index if it is in it.
 
-    Progress goes to `tick`, or is shown if there is none.
+    Progress goes to `tick`, or is shown if there is none. A remote clip is downloaded meanwhile.
     """
+    from vipecli.embedding.batch import at_hand
+
+    with at_hand(path) as (clip, _):
+        return replace(_read(clip, part, library, tick), path=path)
+
+
+def _read(path: Path, part: "Recipe", library: "AnyOpened", tick: "Tick | None") -> Query:
     from vipecli.cli.console import progress_bars
     from vipecli.embedding.clip import check_clip, clip_source, read_clip
     from vipecli.embedding.embedded_folder import content_key, detector_key
@@ -206,14 +220,14 @@ def read_query(
     whole = [place for place in copies if _is_whole(library.facts_of(place))]
     if whole and part == complete:
         poses = library.poses(whole[0])
-        return Query(clip_source(path, part), poses, library.clip(whole[0]), copies)
+        return Query(path, clip_source(path, part), poses, library.clip(whole[0]), copies)
     info = check_clip(path, part)
     if tick:
-        return Query(info.source, *read_clip(path, part, tick), copies)
+        return Query(path, info.source, *read_clip(path, part, tick), copies)
     with progress_bars() as bars:
         bar = bars.add_task(f"poses of {path.name}", total=info.frames, unit="frames")
         poses, embeddings = read_clip(path, part, lambda steps: bars.advance(bar, steps))
-    return Query(info.source, poses, embeddings, copies)
+    return Query(path, info.source, poses, embeddings, copies)
 
 
 def _is_whole(facts: "Facts") -> bool:

@@ -7,6 +7,7 @@ import functools
 import glob
 import os
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from vipecli.errors import MissingExtraError, VideoError, VipeError
+from vipecli.errors import MissingExtraError, VideoError, VideoWarning, VipeError
 from vipecli.files import is_sidecar, temporary_folder
 from vipecli.urls import is_url, without_secrets
 from vipecli.video.read import VIDEO_SUFFIXES
@@ -264,7 +265,7 @@ def _stamp(info: Any) -> str:
 def downloaded(source: Remote) -> Iterator[tuple[Path, str]]:
     """Yield a copy of an object and its stamp; the copy is removed whatever happens.
 
-    Errors that name the copy name the object instead.
+    Errors and warnings that name the copy name the object instead.
 
     Raises
     ------
@@ -276,12 +277,18 @@ def downloaded(source: Remote) -> Iterator[tuple[Path, str]]:
     with temporary_folder(source.name) as folder:
         path = folder / source.name
         stamp = _download(source, path)
-        try:
-            yield path, stamp
-        except VipeError as exc:
-            texts = (one.replace(str(path), str(source)) for one in map(str, exc.args[:1]))
-            exc.args = (*texts, *exc.args[1:])
-            raise
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", VideoWarning)
+            try:
+                yield path, stamp
+            except VipeError as exc:
+                texts = (one.replace(str(path), str(source)) for one in map(str, exc.args[:1]))
+                exc.args = (*texts, *exc.args[1:])
+                raise
+        for one in caught:
+            warnings.warn(
+                str(one.message).replace(str(path), str(source)), one.category, stacklevel=3
+            )
 
 
 def _download(source: Remote, path: Path) -> str:
