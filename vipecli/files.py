@@ -86,10 +86,21 @@ def temporary_folder(name: str) -> Iterator[Path]:
     ----------
     name
         of what it is for.
+
+    Raises
+    ------
+    VipeError
+        if it cannot be made.
     """
     sweep_temporary()
     place = tempfile.gettempdir()
-    folder = Path(tempfile.mkdtemp(dir=place, prefix=_prefix(name), suffix=".part"))
+    try:
+        folder = Path(tempfile.mkdtemp(dir=place, prefix=_prefix(name), suffix=".part"))
+    except OSError as exc:
+        raise VipeError(
+            f"{place}: no folder for temporary files can be made there ({exc.strerror}); name "
+            "another one by TMPDIR"
+        ) from exc
     try:
         yield folder
     finally:

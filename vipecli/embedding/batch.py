@@ -204,7 +204,7 @@ class _Kept:
 
     def candidates(self, slot: Slot, stamp: str) -> tuple[_Stored, ...]:
         """Files that may hold the poses of a slot: its own, and those of clips of its size."""
-        own = self._stored(slot.target, slot.store) if slot.target.exists() else None
+        own = self._stored(slot.target, slot.store) if os.path.exists(slot.target) else None
         others = [*self._by_size[size_in(stamp)], *self._by_size[""]]
         return tuple([*([own] if own else []), *(one for one in others if one != own)])
 
@@ -290,7 +290,7 @@ def at_hand(clip: Clip) -> Iterator[tuple[Path, str]]:
 
 def _made_meanwhile(target: Path, key: str) -> list[_Stored]:
     """The file of a slot, if a process made it that was lost before it could say so."""
-    if not target.exists():
+    if not os.path.exists(target):  # False where the name is too long for one
         return []
     with contextlib.suppress(FormatError):
         if (found := _Stored(target, *read_key(target))).key == key:

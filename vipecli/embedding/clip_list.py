@@ -11,7 +11,9 @@ from vipecli.embedding.embedded_folder import Slot, default_store
 from vipecli.embedding.remote import (
     Clip,
     Remote,
+    below,
     clip_of,
+    is_prefix,
     is_remote_pattern,
     remote_matches,
     with_stamps,
@@ -45,6 +47,21 @@ def matches(pattern: Clip) -> Sequence[Clip]:
     if not found:
         raise VideoError(f"{pattern}: matches no file")
     return found
+
+
+def remote_clips(source: Remote) -> Sequence[Clip]:
+    """Return the objects that a URL names: one, those that match a pattern, or those below it.
+
+    Raises
+    ------
+    VideoError
+        if there are none.
+    VipeError
+        if the store cannot be asked.
+    """
+    if is_pattern(source):
+        return matches(source)
+    return below(source) if is_prefix(source) else [source]
 
 
 def _matches_here(pattern: Path) -> list[Path]:

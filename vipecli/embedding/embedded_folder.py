@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vipecli.embedding.clip import POSES_FORMAT, Recipe
-from vipecli.embedding.remote import Clip, Remote, below, full_name, is_prefix
+from vipecli.embedding.remote import Clip, Remote, below, is_prefix
 from vipecli.errors import VideoError, VipeError
 from vipecli.files import is_sidecar
 from vipecli.poses.formats import is_pose_file, looks_like_poses
@@ -179,8 +179,8 @@ def _videos_of(path: Clip) -> Sequence[Clip]:
     return find_videos(path) if path.is_dir() and not is_pose_file(path) else [check_input(path)]
 
 
-def _real_name(clip: Clip) -> str:
-    return full_name(clip) if isinstance(clip, Remote) else os.path.realpath(clip)
+def _real_name(clip: Clip) -> Clip | str:
+    return clip if isinstance(clip, Remote) else os.path.realpath(clip)
 
 
 def default_store(root: Clip) -> Path:

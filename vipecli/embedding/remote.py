@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from errno import ENAMETOOLONG
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -128,11 +129,14 @@ def _checked(key: str, url: str) -> list[str]:
     """Return the parts of a key, of which the name of a file here will be made."""
     parts = key.split("/") if key else []
     if any(part in ("", ".", "..") or re.search(r"[\0-\x1f\\]", part) for part in parts):
-        raise VideoError(
-            f"{without_secrets(url)!r}: no file can be named after this key; copy the object to "
-            "another one"
-        )
+        raise _nameless(without_secrets(url))
     return parts
+
+
+def _nameless(shown: str) -> VideoError:
+    return VideoError(
+        f"{shown!r}: no file can be named after this key; copy the object to another one"
+    )
 
 
 def full_name(clip: Clip) -> str:
@@ -189,8 +193,8 @@ def below(prefix: Remote) -> list[Remote]:
     found = [one for one in _listed(prefix) if one.suffix.lower() in VIDEO_SUFFIXES]
     if not found:
         raise VideoError(
-            f"{prefix}: no such object, and no video below it "
-            f"({', '.join(sorted(VIDEO_SUFFIXES))}); name keypoint files by a pattern"
+            f"{prefix}: no video below it ({', '.join(sorted(VIDEO_SUFFIXES))}); name keypoint "
+            "files one by one, or in a list or table that lies here"
         )
     return found
 
@@ -240,8 +244,6 @@ def _listed(base: Remote, *, recursive: bool = True) -> list[Remote]:
         )
     found = [base._at(one.path, _stamp(one)) for one in infos if one.type.name == "File"]
     shown = [one for one in found if not any(map(is_sidecar, one.relative_to(base).parts))]
-    for one in shown:
-        _checked(one.key, one.url)
     return sorted(shown, key=lambda one: one.key.split("/"))
 
 
@@ -270,10 +272,11 @@ def downloaded(source: Remote) -> Iterator[tuple[Path, str]]:
     Raises
     ------
     VideoError
-        if there is no such object.
+        if there is no such object, or no file can be named after its key.
     VipeError
         if it cannot be downloaded, or did not arrive whole.
     """
+    _checked(source.key, source.url)
     with temporary_folder(source.name) as folder:
         path = folder / source.name
         stamp = _download(source, path)
@@ -298,7 +301,7 @@ def _download(source: Remote, path: Path) -> str:
         raise VideoError(f"{source}: no such object")
     with _told(source), store.open_input_file(source.key) as file:
         before, size = file.metadata(), file.size()
-        _write(_blocks(file, size, source), path)
+        _write(_blocks(file, size, source), path, source)
     with _told(source), store.open_input_file(source.key) as file:
         after = file.metadata()
     if before != after or size != info.size:
@@ -321,16 +324,26 @@ def _blocks(file: Any, size: int, source: Remote) -> Iterator[bytes]:
         yield block
 
 
-def _write(blocks: Iterable[bytes], path: Path) -> None:
-    with path.open("wb") as file:
+def _write(blocks: Iterable[bytes], path: Path, source: Remote) -> None:
+    try:
+        file = path.open("wb", buffering=0)  # nothing is left to be written when it is closed
+    except OSError as exc:
+        raise (_nameless(source.url) if exc.errno == ENAMETOOLONG else _no_room(path, exc)) from exc
+    with file:
         for block in blocks:
+            left = memoryview(block)
             try:
-                file.write(block)
+                while left:
+                    left = left[file.write(left) :]
             except OSError as exc:
-                raise VipeError(
-                    f"{path.parent.parent}: no room for a copy ({exc.strerror}); name a folder "
-                    "with more by TMPDIR"
-                ) from exc
+                raise _no_room(path, exc) from exc
+
+
+def _no_room(path: Path, exc: OSError) -> VipeError:
+    return VipeError(
+        f"{path.parent.parent}: no room for a copy ({exc.strerror}); name a folder with more by "
+        "TMPDIR"
+    )
 
 
 @functools.lru_cache(maxsize=16)
