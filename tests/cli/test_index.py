@@ -117,6 +117,27 @@ def test_a_clip_votes_once(tmp_path, vipe):
     assert "walk/copy.npz" in names(load(folder))
 
 
+def test_clips_that_were_added_from_elsewhere_stay(tmp_path, vipe):
+    folder = tmp_path / "clips"
+    for frames, name in enumerate(("walk/a.npz", "walk/b.npz", "run/c.npz"), start=20):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        save_poses(poses(frames), folder / name)
+    for frames, path in enumerate((folder / "beside.npz", tmp_path / "far.npz"), start=30):
+        save_poses(poses(frames), path)
+    assert vipe("index", "build", folder)[0] == 0
+    add = ("index", "add", folder, folder / "beside.npz", tmp_path / "far.npz", "--label", "sit")
+    assert vipe(*add)[1].startswith("5 clips")
+    (folder / "walk/b.npz").unlink()
+    stay = ["beside.npz", "run/c.npz", "walk/a.npz", (tmp_path / "far.npz").as_posix()]
+    assert vipe("classify", folder / "run" / "c.npz", "--index", folder)[0] == 0
+    assert sorted(names(load(folder))) == sorted(stay)
+    assert vipe("index", "build", folder)[1].startswith("4 clips")
+    other = tmp_path / "other"
+    (other / "run").mkdir(parents=True)
+    save_poses(poses(40), other / "run" / "d.npz")
+    assert vipe("index", "build", other, "--out", folder)[1].startswith("1 clip"), "another source"
+
+
 def test_the_command_that_makes_an_index_anew(tmp_path, vipe):
     archive = penn_archive(tmp_path / "my penn.npz", range(1, 4))
     folder = tmp_path / "index"

@@ -135,10 +135,45 @@ def test_patterns_and_prefixes_list_what_they_name(s3):
         below(clip_of(s3.url("bucket/nothing")))
 
 
-def test_a_key_that_would_leave_the_folder_of_the_files_is_refused(s3):
-    s3.objects["bucket/d/x\\..\\..\\x.mp4"] = b"film"
-    with pytest.raises(VideoError, match="no file can be named"):
-        below(clip_of(s3.url("bucket/d")))
+@pytest.mark.parametrize(
+    "name", ["x\\..\\..\\x.json", "/x.json", "x\n.json", f"{'x' * 250}.json", f"{'x' * 300}.json"]
+)
+def test_a_key_that_no_file_can_be_named_after_costs_no_other(s3, clips, vipe, tmp_path, name):
+    s3.objects[f"bucket/clips/a/{name}"] = s3.objects["bucket/clips/a/1.json"]
+    for done in ("4 embedded, 0", "0 embedded, 4"):
+        args = ("embed", s3.url("bucket/clips/**/*.json"), "--out", tmp_path / "out")
+        code, printed, err = vipe(*args)
+        assert (code, printed.split(" were")[0]) == (1, done)
+        assert "1 of 5 clips failed" in err
+        assert re.search("no file can be named after this key|json.npz: cannot be written", err)
+    assert len(files(tmp_path / "out")) == 4
+    s3.objects["bucket/films/" + name.replace(".json", ".txt")] = b"no clip"
+    s3.objects["bucket/films/a.mp4"] = b"film"
+    assert [one.name for one in below(clip_of(s3.url("bucket/films")))] == ["a.mp4"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits there")
+def test_a_copy_for_which_there_is_no_room_is_told_of(s3, monkeypatch, tmp_path):
+    import resource
+
+    s3.objects["bucket/a.mp4"] = b"film" * 1000
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with (
+            pytest.raises(VipeError, match=r": no room for a copy .*TMPDIR$"),
+            downloaded(clip_of(s3.url("bucket/a.mp4"))),
+        ):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+        with (
+            pytest.raises(VipeError, match=r"gone: no folder for temporary files .*TMPDIR$"),
+            downloaded(clip_of(s3.url("bucket/a.mp4"))),
+        ):
+            pass
 
 
 def test_a_copy_is_the_object_and_is_removed(s3, monkeypatch):
@@ -303,6 +338,15 @@ def test_what_fails_costs_no_other_and_is_tried_again(s3, clips, vipe, tmp_path)
     assert vipe(*args)[1].startswith("1 embedded, 2 were done already")
 
 
+def test_one_key_in_two_stores_is_refused_and_none_is_dropped(s3, clips, vipe, tmp_path):
+    with fake_s3() as other:
+        other.objects["bucket/clips/a/1.json"] = s3.objects["bucket/clips/b/1.json"]
+        urls = [store.url("bucket/clips/a/1.json") for store in (s3, other)]
+        code, _, err = vipe("embed", *urls, "--out", tmp_path / "out")
+    assert code == 1 and "would both go to" in err
+    assert "embed them one after the other into different folders" in err
+
+
 def test_several_processes_embed_urls_and_end(s3, clips, tmp_path, vipe):
     assert vipe("embed", clips, "--out", tmp_path / "here")[0] == 0
     command = [sys.executable, "-m", "vipecli", "embed", s3.url("bucket/clips/**/*.json")]
@@ -417,6 +461,42 @@ def test_an_index_of_prefixes_has_their_labels(s3, vipe, tmp_path):
     query = ("classify", FILM.with_name("squat_120_ben.mp4"), "--index", tmp_path)
     code, _, err = vipe(*query, "--explain", tmp_path / "x.mp4")
     assert code == 1 and "s3://bucket/films/squat/a.mp4: is remote; copy it here" in err
+
+
+def test_a_store_that_does_not_answer_takes_nothing_from_an_index(
+    s3, clips, vipe, tmp_path, monkeypatch
+):
+    urls = [s3.url(f"bucket/clips/{name}") for name in ("a/1.json", "b/1.json")]
+    text = "".join(f"{url},{label}\n" for url, label in zip(urls, "ab", strict=True))
+    (tmp_path / "t.csv").write_text(f"path,label\n{text}")
+    args = ("index", "build", tmp_path / "t.csv", "-o", tmp_path / "i")
+    assert vipe(*args)[1].startswith("2 clips")
+    with monkeypatch.context() as patch:
+        patch.setattr(remote, "_info", lambda source: refused(source))
+        code, printed, err = vipe(*args)
+        assert (code, printed.split(" in ")[0]) == (1, "2 clips")
+        assert "2 of 2 clips failed" in err and "s3://bucket/clips/a/1.json: cannot be read" in err
+    assert vipe(*args)[:2] == (0, f"2 clips in the index of {tmp_path / 'i'}\n")
+    del s3.objects["bucket/clips/b/1.json"]
+    code, printed, err = vipe(*args)
+    assert (code, printed.split(" in ")[0]) == (1, "1 clip"), "an object that is gone leaves it"
+
+
+def refused(source):
+    """What a store that refuses to answer leads to."""
+    raise VipeError(f"{source}: cannot be read (ACCESS_DENIED)")
+
+
+def test_clips_that_were_added_by_url_stay_in_the_index(s3, clips, vipe, tmp_path):
+    assert vipe("index", "build", clips)[1].startswith("4 clips")
+    save_poses([seen(waving(30))], tmp_path / "new.json", format="coco")
+    s3.objects["bucket/more/new.json"] = (tmp_path / "new.json").read_bytes()
+    add = ("index", "add", clips, s3.url("bucket/more/*.json"), "--label", "new")
+    assert vipe(*add)[1].startswith("5 clips")
+    code, printed, _ = vipe("classify", s3.url("bucket/clips/a/*.json"), "--index", clips)
+    assert code == 0 and "s3://bucket/clips/a/2.json: " in printed
+    assert vipe("index", "info", clips)[1].startswith("5 clips of 3 labels")
+    assert vipe("index", "build", clips)[1].startswith("5 clips")
 
 
 @pytest.mark.parametrize("command", ["poses", "lift"])

@@ -97,13 +97,15 @@ def build(
 ) -> None:
     """Build the index of a folder, or update it.
 
-    Clips that are new or have changed are embedded, missing clips leave the index. With another
-    --model all clips are embedded again; their poses are reused.
+    Clips that are new or have changed are embedded, missing clips leave the index; those that
+    were added from elsewhere stay, as long as DIR is the same. With another --model all clips of
+    DIR are embedded again; their poses are reused.
     """
     from vipecli.cli.batch import note_passed_over
     from vipecli.embedding.embedded_folder import default_store
     from vipecli.embedding.remote import clip_of, full_name
     from vipecli.index import sources
+    from vipecli.index.build import added_from_elsewhere
     from vipecli.urls import refuse_url
 
     source = clip_of(directory)
@@ -122,12 +124,15 @@ def build(
     if origin["kind"] == "folders" and isinstance(source, Path):
         note_passed_over(source)
     index = start(folder, recipe, rebuild=force, store=store and store.value)
+    present = {item.name for item in items}
+    if origin["kind"] == "folders" and (index.source or {}).get("path") == place:
+        present |= added_from_elsewhere(index, source, present)
     after, failures = update(
         index,
         items,
         recipe,
         executor=executor,
-        present={item.name for item in items},
+        present=present,
         force=force,
         source=origin,
         excluded=(),
@@ -275,15 +280,17 @@ def copy_(
 
 def _to_add(clip: "Clip", folder: Path, label: str | None, viewpoint: str) -> "list[Item]":
     """Return the labelled clips that one argument of `add` stands for."""
-    from vipecli.embedding.remote import below, is_prefix
+    from vipecli.embedding.clip_list import remote_clips
     from vipecli.errors import VideoError, VipeError
     from vipecli.index import sources
 
     if not isinstance(clip, Path):
         if label is None:
             raise VipeError(f"{clip}: which label? Give it with --label")
-        found = below(clip) if is_prefix(clip) else [clip]
-        return [sources.Item(sources.name_of(c, folder), label, c, viewpoint) for c in found]
+        return [
+            sources.Item(sources.name_of(one, folder), label, one, viewpoint)
+            for one in remote_clips(clip)
+        ]
     if not clip.exists():
         raise VideoError(f"{clip}: no such file or folder")
     if label is None:

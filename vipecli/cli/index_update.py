@@ -46,6 +46,9 @@ def update(
 ) -> "tuple[AnyIndex, list[Outcome]]":
     """Add clips to an index with progress bars; failures are listed on standard error.
 
+    A clip of the index that cannot be read at the moment, such as one in a store that does not
+    answer, stays as it was.
+
     Returns
     -------
     The index as it is now, and what failed.
@@ -54,11 +57,14 @@ def update(
     from vipecli.cli.console import note, progress_bars
     from vipecli.errors import VipeError
     from vipecli.index.build import make_records, plan, unchanged_clips, without_copies
+    from vipecli.index.failures import unread_names
     from vipecli.index.stores import commit
 
     todo = plan(index, items, recipe, present=present)
     moved = force or bool(todo.removed) or not index.batches
     entries, failures = _embed_videos(index, todo, recipe, executor, moved=moved)
+    unread = unread_names(failures, todo.new)
+    removed = [name for name in todo.removed if name not in unread]
     unchanged = not todo.new and not todo.removed and index.batches
     if unchanged and all(getattr(index, name) == value for name, value in changes.items()):
         return index, failures
@@ -77,11 +83,11 @@ def update(
         )
         records = without_copies(records, unchanged_clips(index, todo), copies)
         first = next(records, None)
-        if first is None and not todo.unchanged and len(index) == len(todo.removed):
+        if first is None and not todo.unchanged and len(index) == len(removed):
             list_failures(failed, len(todo.new))
             raise VipeError(f"{index.folder}: no clip could be used, so there is no index of it")
         chain = ([] if first is None else [first], records)
-        index = commit(index, (r for part in chain for r in part), remove=todo.removed, **changes)
+        index = commit(index, (r for part in chain for r in part), remove=removed, **changes)
     list_failures(failed, len(todo.new))
     for copy, name in copies:
         note(f"{copy}: the same clip as {name}, so it is not added")

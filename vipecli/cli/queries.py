@@ -38,7 +38,7 @@ class Query:
 def inputs(clips: list[str], part: "Recipe") -> "tuple[list[Clip], list[Outcome]]":
     """Return the clips of arguments that may be folders, and outcomes of those that cannot be used.
 
-    Prefixes of a store count as folders.
+    Prefixes of a store count as folders, and patterns as what they match there.
 
     Raises
     ------
@@ -46,7 +46,8 @@ def inputs(clips: list[str], part: "Recipe") -> "tuple[list[Clip], list[Outcome]
         if there is one clip only, and it cannot be used.
     """
     from vipecli.embedding.clip import check_clip
-    from vipecli.embedding.remote import Remote, below, clip_of, is_prefix
+    from vipecli.embedding.clip_list import remote_clips
+    from vipecli.embedding.remote import Remote, clip_of
     from vipecli.engine import Outcome
     from vipecli.errors import VipeError
     from vipecli.index.sources import find_clips
@@ -57,7 +58,7 @@ def inputs(clips: list[str], part: "Recipe") -> "tuple[list[Clip], list[Outcome]
         try:
             clip = clip_of(text)
             if isinstance(clip, Remote):
-                out += below(clip) if is_prefix(clip) else [clip]
+                out += remote_clips(clip)
                 continue
             inside = find_clips(clip) if clip.is_dir() else []
             if inside and inside != [clip]:
@@ -167,7 +168,7 @@ def _updated(
     from vipecli.cli.console import note
     from vipecli.cli.index_update import update
     from vipecli.index import sources
-    from vipecli.index.build import stamp_of
+    from vipecli.index.build import added_from_elsewhere, stamp_of
     from vipecli.index.failures import failed_names, load_failures, save_failures
     from vipecli.index.store import STORE
 
@@ -175,6 +176,7 @@ def _updated(
     kept = origin.get("exclude", [])
     items = sources.find(folder, exclude=[*exclude, *kept])
     present = {item.name for item in sources.find(folder, exclude=kept)}
+    present |= added_from_elsewhere(index, folder, present)
     items = [item for item in items if item.name not in index.excluded]
     known = load_failures(folder / STORE)
     have = {facts.name for facts in index.facts()}

@@ -24,6 +24,7 @@ from vipecli.index.sources import Item
 from vipecli.index.store import STORE, Index
 from vipecli.poses.formats import is_pose_file, load_poses
 from vipecli.poses.poses import Poses
+from vipecli.urls import is_url
 
 _LEAST_FRAMES = 2  # of a clip that can be compared
 
@@ -77,6 +78,25 @@ def plan(
     changed = {item.name for item in new} & set(have)
     left: set[str] = set() if present is None else set(have) - set(present)
     return Plan(tuple(new), tuple(sorted(changed | left)), len(names) - len(new))
+
+
+def added_from_elsewhere(index: Index, source: Clip, present: Collection[str]) -> set[str]:
+    """Return the clips that are not below a sub-folder of the source of an index: added singly.
+
+    Those among the names that are given are left out.
+    """
+    facts = (one for one in index.facts() if one.name not in present)
+    return {one.name for one in facts if not _lies_below(one.path, index.folder, source)}
+
+
+def _lies_below(path: str, folder: Path, source: Clip) -> bool:
+    """Return whether a path that an index keeps lies below a sub-folder of its source."""
+    if isinstance(source, Remote):
+        return path.startswith(f"{source.url}/") and "/" in path[len(source.url) + 1 :]
+    if not path or is_url(path):
+        return False
+    root, parent = (Path(os.path.realpath(one)) for one in (source, (folder / path).parent))
+    return parent != root and parent.is_relative_to(root)
 
 
 def _is_same(facts: Facts | None, item: Item, folder: Path, recipe: Recipe) -> bool:

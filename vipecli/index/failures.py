@@ -9,7 +9,7 @@ from vipecli import __version__
 from vipecli.embedding.embedded_folder import Slot
 from vipecli.embedding.remote import Clip
 from vipecli.engine import Outcome
-from vipecli.errors import FormatError, NoPoseError, VideoError
+from vipecli.errors import FormatError, NoPoseError, UnfinishedError, VideoError
 from vipecli.files import read_regular, replacing, writable
 from vipecli.index.sources import Item
 
@@ -45,12 +45,20 @@ def save_failures(store: Path, stamps: Mapping[str, str]) -> None:
 
 def failed_names(failures: Iterable[Outcome], items: Iterable[Item]) -> set[str]:
     """Names of the clips whose failure will last as long as their files do not change."""
+    return _names((one for one in failures if isinstance(one.error, _LASTING)), items)
+
+
+def unread_names(failures: Iterable[Outcome], items: Iterable[Item]) -> set[str]:
+    """Names of the clips whose failure says nothing of them: of the machine, or of a store."""
+    clips = (*_LASTING, UnfinishedError)
+    return _names((one for one in failures if not isinstance(one.error, clips)), items)
+
+
+def _names(failures: Iterable[Outcome], items: Iterable[Item]) -> set[str]:
     by_path: dict[Clip | None, list[str]] = {}
     for item in items:
         by_path.setdefault(item.path, []).append(item.name)
     names: set[str] = set()
-    for failure in failures:
-        if isinstance(failure.error, _LASTING):
-            one = failure.item
-            names |= {*by_path.get(one.video, ())} if isinstance(one, Slot) else {one.name}
+    for one in (failure.item for failure in failures):
+        names |= {*by_path.get(one.video, ())} if isinstance(one, Slot) else {one.name}
     return names
