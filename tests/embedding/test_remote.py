@@ -505,3 +505,18 @@ def test_other_commands_say_in_one_line_that_a_url_is_not_opened(command, vipe, 
     code, _, err = vipe(command, url, "--out", tmp_path / "a.json")
     assert code == 1 and SECRET not in err
     assert err.startswith("vipe: s3://bucket/a.mp4: addresses are not opened; download the video")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("classify", FILM, "--index"),
+        ("index", "info"),
+        ("index", "verify"),
+        ("evaluate", "retrieval"),
+    ],
+)
+def test_urls_of_indices_and_motion_capture_are_refused_without_secrets(command, vipe):
+    code, _, err = vipe(*command, f"s3://me:{SECRET}@bucket/a?key={SECRET}")
+    assert code == 1 and len(err.splitlines()) == 1 and SECRET not in err
+    assert err.startswith("vipe: s3://bucket/a: ")

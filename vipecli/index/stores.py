@@ -12,22 +12,41 @@ from vipecli.index.lance_store import LanceIndex
 from vipecli.index.opened import OpenedIndex, open_for_search
 from vipecli.index.records import Record
 from vipecli.index.store import STORE, Index, check_model
-from vipecli.urls import refuse_url
+from vipecli.urls import is_url, refuse_url, without_secrets
 
 StoreName = Literal["parquet", "lance"]
 AnyIndex = Index | LanceIndex
 
 
 def exists(folder: Path) -> bool:
-    """Return whether a folder has an index, be it damaged."""
+    """Return whether a folder has an index, be it damaged.
+
+    Raises
+    ------
+    VipeError
+        if it is a URL.
+    """
+    if is_url(folder):
+        raise VipeError(
+            f"{without_secrets(folder)}: an index lies on a local or shared file system only; "
+            "name a folder there"
+        )
     return store.exists(folder) or lance_store.exists(folder / STORE)
 
 
 def kind_of(folder: Path) -> StoreName | None:
-    """Return the store of the index of a folder; None if there is none."""
+    """Return the store of the index of a folder; None if there is none.
+
+    Raises
+    ------
+    VipeError
+        if it is a URL.
+    """
+    if not exists(folder):
+        return None
     if lance_store.exists(folder / STORE) and not store.exists(folder):
         return "lance"
-    return "parquet" if store.exists(folder) else None
+    return "parquet"
 
 
 def empty(folder: Path, kind: StoreName) -> AnyIndex:

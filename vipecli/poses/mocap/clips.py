@@ -13,6 +13,7 @@ from vipecli.poses.mocap.amc import read_amc
 from vipecli.poses.mocap.bvh import read_bvh
 from vipecli.poses.mocap.joint_names import joints_of_amc, joints_of_bvh
 from vipecli.poses.npz_reader import DAMAGED, open_npz
+from vipecli.urls import without_secrets
 
 _J = 13
 
@@ -74,7 +75,7 @@ def _is_asf(path: Path) -> bool:
 def _files(path: Path) -> list[tuple[Path, str]]:
     """Files to read with the name of their clip."""
     if not path.exists():
-        raise FormatError(f"{path}: no such file or folder; check the path")
+        raise FormatError(f"{without_secrets(path)}: no such file or folder here; check the path")
     parent = path.resolve().parent
     if path.is_dir():
         found = [p for p in _below(path) if p.suffix.lower() in READERS]
