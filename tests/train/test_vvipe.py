@@ -181,6 +181,15 @@ def test_varied_film_stays_true(tmp_path):
     assert gap.max() < 1e-4
 
 
+def test_the_matching_probability_of_latents_is_fitted(monkeypatch):
+    monkeypatch.setattr(vvipe_files, "CALIBRATION_POSES", 200)
+    one = trainer()
+    before = one.averaged["mapper"].a.item(), one.averaged["mapper"].b.item()
+    vvipe_files._fit_sigmoid(one)
+    after = one.averaged["mapper"].a.item(), one.averaged["mapper"].b.item()
+    assert np.isfinite(after).all() and after != before
+
+
 @pytest.mark.slow
 def test_trained_files_lift(tmp_path):
     from vipecli.lifting.lift import lift

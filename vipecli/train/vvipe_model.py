@@ -161,6 +161,8 @@ class Lifter(PrVipe):
 class Gaussian(nn.Module):
     """A `Mapper` without its rotation: what fits the matching probability takes two outputs."""
 
+    vertical = 0.0  # the latent knows none
+
     def __init__(self, mapper: Mapper) -> None:
         super().__init__()
         self.mapper, self.raw_a, self.b = mapper, mapper.raw_a, mapper.b
