@@ -32,6 +32,7 @@ from vipecli.embedding.remote import (
 )
 from vipecli.errors import MissingExtraError, VideoError, VipeError
 from vipecli.poses.formats import save_poses
+from vipecli.urls import scrubbed
 
 FILM = ROOT / "examples" / "clips" / "squat" / "squat_000_ada.mp4"
 SECRET = "sesame123"
@@ -520,3 +521,18 @@ def test_urls_of_indices_and_motion_capture_are_refused_without_secrets(command,
     code, _, err = vipe(*command, f"s3://me:{SECRET}@bucket/a?key={SECRET}")
     assert code == 1 and len(err.splitlines()) == 1 and SECRET not in err
     assert err.startswith("vipe: s3://bucket/a: ")
+
+
+@pytest.mark.parametrize("command", ["penn", "alignment"])
+def test_a_line_that_repeats_a_url_repeats_no_secret(command, vipe):
+    code, _, err = vipe("evaluate", command, f"s3://me:{SECRET}@bucket/a?key={SECRET}")
+    assert code == 1 and SECRET not in err and "bucket/a" in err
+
+
+def test_text_loses_the_secrets_of_its_urls():
+    assert scrubbed(f"s3://me:{SECRET}@b/k?x={SECRET}&y=a:b: no file") == "s3://b/k: no file"
+    assert (
+        scrubbed("see https://a.b/c#d; or 'gs://x@b/k?t=1'") == "see https://a.b/c; or 'gs://b/k'"
+    )
+    for text in ("a.mp4: cut off; read 2 of 3 s", r"C:\x\y?: no", "what? a@b: no"):
+        assert scrubbed(text) == text
