@@ -176,7 +176,7 @@ ARGUMENTS = {  # command lines; {} stands for what the maker made, if there is o
     "an address": ("align {} https://example.org/a.mp4", odd.video(), 1, "download the video"),
     "a camera's address": ("embed rtsp://example.org/a", None, 1, "download the video first"),
     "a file's address": ("embed file:///tmp/a.mp4", None, 1, "without file://"),
-    "an address as index": ("classify {} --index http://a.b/c", odd.video(), 1, "http:/a.b/c: "),
+    "an address as index": ("classify {} --index http://a.b/c", odd.video(), 1, "http://a.b/c: "),
     "standard input": ("align - {}", odd.video(), 1, "-: videos are not read from standard input"),
     "standard input, embedded": ("embed -", None, 1, "not read from standard input"),
     "output is the input": ("align {} {} --out clip.mp4", odd.video(), 1, "would replace an input"),
