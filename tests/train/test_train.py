@@ -23,6 +23,7 @@ from vipecli.train.data import Mocap, rarity  # noqa: E402
 from vipecli.train.detected import Detections  # noqa: E402
 from vipecli.train.export import export  # noqa: E402
 from vipecli.train.model import KINDS, PrVipe, fisher_moments, normalise  # noqa: E402
+from vipecli.train.pool import Pool  # noqa: E402
 from vipecli.train.run import run, slow_here  # noqa: E402
 from vipecli.train.score import Retrieval  # noqa: E402
 from vipecli.train.vvipe_model import canonical  # noqa: E402
@@ -181,10 +182,38 @@ def test_mining_takes_the_nearest_that_differs_in_3d():
     poses[3, sk.LEFT_KNEE : sk.RIGHT_ANKLE + 1, 2] += 0.8
     anchors = torch.tensor([[0.0], [5.0], [10.0], [20.0]])
     positives = anchors + torch.tensor([[0.1], [-4.5], [0.1], [0.1]])  # second lies near anchor 0
-    mined = losses.mine(torch.stack([anchors, positives]), poses)
+    mined = losses.mine(anchors, positives, poses)
     assert mined.negative[0] == 2  # not 1, which is nearer but the same pose
     assert mined.found[0]
     assert (mined.npmpjpe[:, -1] < 1e-3).all()  # the last candidate is the positive itself
+
+
+def test_a_negative_of_an_earlier_batch_is_found():
+    pose = torch.from_numpy(standing())
+    poses = pose.repeat(3, 1, 1)
+    poses[2, sk.LEFT_WRIST] += torch.tensor([0.3, 1.0, 0.2])  # the batch's two show the same
+    anchors = torch.tensor([[0.0], [5.0]])
+    alone = losses.mine(anchors, anchors + 0.1, poses[:2])
+    assert not alone.found.any()
+    mined = losses.mine(anchors, torch.cat([anchors + 0.1, torch.tensor([[9.0]])]), poses)
+    assert mined.found.all()
+    assert mined.negative.tolist() == [2, 2]
+
+
+def test_a_pool_keeps_the_newest_positives():
+    def heads(start: float) -> tuple[torch.Tensor, torch.Tensor, None]:
+        mean = torch.arange(start, start + 4)[:, None]  # two anchors, then two positives
+        return mean, torch.ones_like(mean), None
+
+    pool, poses = Pool(3), torch.from_numpy(standing()).repeat(2, 1, 1)
+    assert pool.behind(heads(0.0), poses)[0][0].flatten().tolist() == [0, 1, 2, 3]
+    pool.keep(heads(0.0), poses)
+    pool.keep(heads(10.0), poses)
+    (mean, std, up), seen = pool.behind(heads(20.0), poses)
+    assert mean.flatten().tolist() == [20, 21, 22, 23, 12, 13, 2]
+    assert len(std) == 7
+    assert up is None
+    assert len(seen) == 5  # of the positives and of those kept
 
 
 def test_normalisation_is_the_papers():
@@ -295,7 +324,7 @@ def test_the_embedding_unlearns_who_moves(mocap):
     assert not torch.equal(*heads), "the turned gradient reaches the embedding"
 
 
-@pytest.mark.parametrize("changes", [{}, {"detected": 0.5}, {"identity": 0.1}])
+@pytest.mark.parametrize("changes", [{}, {"detected": 0.5}, {"identity": 0.1}, {"pool": 50}])
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(mocap, people, tmp_path, changes):
     def states(trainer):
         return torch.cat([p.flatten() for p in trainer.averaged.state_dict().values()])

@@ -78,6 +78,7 @@ class Config:
     detected: float = 0.0  # share of each batch whose anchors a real detector found in film
     detected_from: int = 0  # step from which they are taken
     candidates: int = 8
+    pool: int = 0  # positives of the batches before, among which negatives are looked for, too
     identity: float = 0.0  # factor of the turned gradient of a classifier of people; 0 = none
     rarity: float = 0.0
     source_weights: dict[str, float] = field(default_factory=dict)  # by first part of clip name

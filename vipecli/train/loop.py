@@ -19,6 +19,7 @@ from vipecli.train.data import Mocap, load_mocap, rarity
 from vipecli.train.detected import FILM_JITTER, Detections, Reel, upwards
 from vipecli.train.export import export
 from vipecli.train.model import PrVipe
+from vipecli.train.pool import Pool
 from vipecli.train.run import (
     CHECKPOINT,
     descend,
@@ -77,6 +78,7 @@ class Trainer:
         if config.half:
             self.net.in_half()
         self.start: dict[str, Tensor] = {}  # the weights given, if any
+        self.pool = Pool(config.pool) if config.pool else None
         self.cycles: list[dict[str, Tensor]] = []  # averaged weights at the end of each cosine
         who = identity.subjects(mocap.names)
         self.who = torch.from_numpy(who)[torch.from_numpy(mocap.clip)]
@@ -197,7 +199,9 @@ class Trainer:
         if self.config.kind == "lifting":
             seen = torch.cat([seen for _, seen in films])
             return {"lift": smooth_l1_loss(heads[0].view(-1, 13, 3), seen, beta=0.1)}
-        terms = embedding_terms(self.config, self.net, heads, poses, others)
+        terms = embedding_terms(self.config, self.net, heads, poses, others, self.pool)
+        if self.pool:
+            self.pool.keep(heads, poses)
         if self.judge:
             who = who.to(self.device).repeat(2)
             terms["subject"] = self.judge.loss(heads[0], who, reversal=self.config.identity)
@@ -235,6 +239,7 @@ class Trainer:
             "cycles": self.cycles,
             "start": self.start,
             "judge": self.judge and self.judge.state_dict(),
+            "pool": self.pool and self.pool.kept,
             "optimizer": self.optimizer.state_dict(),
             "augment_rng": self.augmenter.generator.get_state(),
             **random_state(self.rng),
@@ -257,6 +262,8 @@ class Trainer:
         self.cycles, self.start = state["cycles"], state["start"]
         if self.judge:
             self.judge.load_state_dict(state["judge"])
+        if self.pool:
+            self.pool.kept = state["pool"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.augmenter.generator.set_state(state["augment_rng"].cpu())
         restore_random_state(state, self.rng)

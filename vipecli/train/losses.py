@@ -159,31 +159,31 @@ class Mined:
     found: Tensor
 
 
-def mine(mean: Tensor, poses: Tensor, *, candidates: int = 8) -> Mined:
+def mine(anchors: Tensor, others: Tensor, poses: Tensor, *, candidates: int = 8) -> Mined:
     """Semi-hard negatives of each anchor: the closest that are farther than its positive.
 
     Parameters
     ----------
-    mean
-        shape (2, B, D): embedding means of anchors and positives.
+    anchors, others
+        shapes (B, D) and (N, D), N >= B: embedding means; the first others are the positives.
     poses
-        shape (B, J, 3): the anchors' 3D poses, as `np_mpjpe` takes them.
+        shape (N, J, 3): the 3D poses of the others, as `np_mpjpe` takes them.
     candidates
         how many of the nearest are checked in 3D.
     """
     with torch.no_grad():
-        distance = torch.cdist(mean[0], mean[1])
+        distance = torch.cdist(anchors, others)
         positive = distance.diagonal()[:, None].clone()
         distance = distance.masked_fill(distance <= positive, torch.inf)
         distance.fill_diagonal_(torch.inf)
         index = distance.topk(min(candidates, len(poses) - 1), largest=False).indices
-        own = torch.arange(len(poses), device=mean.device)[:, None]
+        own = torch.arange(len(anchors), device=anchors.device)[:, None]
         index = torch.cat([index, torch.randint_like(index[:, :4], len(poses)), own], dim=1)
         near = distance.gather(1, index)
         near[:, -1] = 0
         b, c = index.shape
-        anchors = poses[:, None].expand(b, c, -1, 3).flatten(0, 1)
-        npmpjpe = np_mpjpe(anchors, poses[index].flatten(0, 1)).view(b, c)
+        repeated = poses[:b, None].expand(b, c, -1, 3).flatten(0, 1)
+        npmpjpe = np_mpjpe(repeated, poses[index].flatten(0, 1)).view(b, c)
         usable = (npmpjpe >= MATCH_AT) & near.isfinite()
         first = usable.to(torch.int8).argmax(1)
         return Mined(
@@ -191,12 +191,13 @@ def mine(mean: Tensor, poses: Tensor, *, candidates: int = 8) -> Mined:
         )
 
 
-def metric(mean: Tensor, mined: Mined, *, scale: float = 4.0) -> Tensor:
+def metric(anchors: Tensor, others: Tensor, mined: Mined, *, scale: float = 4.0) -> Tensor:
     """Error of the embedding distance as an estimate of `scale` times the NP-MPJPE.
 
-    Taken over the mined candidates, near and random ones and the positive.
+    Taken over the mined candidates, near and random ones and the positive; means as `mine` takes
+    them.
     """
-    distance = (mean[0][:, None] - mean[1][mined.index]).square().sum(-1).add(1e-8).sqrt()
+    distance = (anchors[:, None] - others[mined.index]).square().sum(-1).add(1e-8).sqrt()
     error = smooth_l1_loss(distance, scale * mined.npmpjpe, reduction="none", beta=0.5)
     return (error * mined.near).sum() / mined.near.sum().clamp_min(1)
 

@@ -160,7 +160,7 @@ class Studio:
     ) -> Windows:
         """Windows as one random camera each shows them; `hide`: for a while not everything."""
         seen, truth = self.exact(motions, rng)
-        noise, score = self._noise(truth.shape, rng)
+        noise, score = self.noise(truth.shape, rng)
         found = truth + noise
         if hide:
             self._swap(found, rng)
@@ -188,7 +188,7 @@ class Studio:
         turn = about_axis(yaw, 1) @ about_axis(tilt, 0) @ about_axis(roll, 2)
         return (turn * np.array([1, -1, -1])).astype(np.float32)
 
-    def _noise(
+    def noise(
         self, shape: tuple[int, ...], rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """Errors (B, T, 13, 2) of joints, and the scores (B, T, 13) that they come with."""
