@@ -215,6 +215,8 @@ def test_predict_from_3d_motion(tmp_path, monkeypatch, vipe):
         (("clip.npz", "--out", "clip.npz"), "replace an input"),
         (("clip.npz", "--preview", "a.mp4"), "give the video itself"),
         (("none.mp4",), "none.mp4"),
+        (("clip.npz", "--out", "a.json", "--json", "a.json"), "same name"),
+        (("clip.npz", "--out", "a.bvh", "--samples", "2", "--json", "a_2.bvh"), "same name"),
         (("clip.npz", "--at", "99"), "not in it"),
         (("clip.npz", "--at", "0.1"), "clip.npz: the person is known for 0.10 s"),
     ],
@@ -226,6 +228,17 @@ def test_bad_input_is_one_line(tmp_path, monkeypatch, vipe, arguments, says):
     assert code == 1
     assert says in error and error.count("\n") == 1
     assert [p.name for p in tmp_path.iterdir()] == ["clip.npz"]
+
+
+def test_numbered_files_never_replace_the_clip(tmp_path, monkeypatch, vipe):
+    monkeypatch.chdir(tmp_path)
+    motion = Motion(waving(60), np.arange(60) / 30, np.zeros((60, 13)), "", "clip", "m")
+    save_motion(motion, "clip_2.trc")
+    before = Path("clip_2.trc").read_bytes()
+    code, _, error = vipe("predict", "clip_2.trc", "--samples", "2", "-o", "clip.trc")
+    assert code == 1 and "clip_2.trc: the output would replace an input" in error
+    assert Path("clip_2.trc").read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["clip_2.trc"]
 
 
 def test_evaluate_predict_on_mocap(tmp_path, vipe):

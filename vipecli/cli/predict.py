@@ -110,7 +110,7 @@ def predict(
     from vipecli.lifting.predict import predict as predict_poses
 
     out = out or (None if preview or json else Path(f"{clip.resolve().stem}_future.npz"))
-    _check(clip, out, preview, json)
+    _check(clip, out, samples, preview, json)
     model = default_predictor(predict_model)
     with progress_bars() as bars:
         known = _read(clip, at, recipe, default_lifter(lift_model), torso, bars)
@@ -139,13 +139,24 @@ def predict(
         _report(result, paths)
 
 
-def _check(clip: Path, out: Path | None, preview: Path | None, json: Path | None) -> None:
+def _check(
+    clip: Path, out: Path | None, samples: int, preview: Path | None, json: Path | None
+) -> None:
     """Refuse what cannot be written, before minutes go into it."""
     from vipecli.cli.console import check_json
     from vipecli.cli.lift import check_outputs
+    from vipecli.errors import VipeError
+    from vipecli.files import check_output
 
     check_json(json, clip)
     check_outputs(clip, out, preview)
+    numbered = _numbered(out, samples) if out else []
+    for path in numbered:
+        check_output(path, clip)
+    if json is not None and json.resolve() in [
+        path.resolve() for path in (out, preview, *numbered) if path
+    ]:
+        raise VipeError(f"{json}: --json and another output have the same name; choose two")
 
 
 def _read(
@@ -248,14 +259,19 @@ def _save(future: "Future", before: "Motion", clip: Path, out: Path | None) -> l
     if not out:
         return []
     about = future.times, future.std, before.axes, clip.name, future.model
-    holds_many = out.suffix.lower() in (".npz", ".json")
-    many = future.samples if holds_many and len(future.samples) else None
+    numbered = _numbered(out, len(future.samples))
+    many = future.samples if len(future.samples) and not numbered else None
     save_motion(Motion(future.joints, *about, samples=many), out)
-    paths = [out]
-    for number, sample in enumerate(() if holds_many else future.samples, 1):
-        paths.append(out.with_stem(f"{out.stem}_{number}"))
-        save_motion(Motion(sample, *about), paths[-1])
-    return paths
+    for sample, path in zip(future.samples, numbered, strict=False):
+        save_motion(Motion(sample, *about), path)
+    return [out, *numbered]
+
+
+def _numbered(out: Path, samples: int) -> list[Path]:
+    """Files of the drawn futures beside `out`; none where that holds them all."""
+    if out.suffix.lower() in (".npz", ".json"):
+        return []
+    return [out.with_stem(f"{out.stem}_{number}") for number in range(1, samples + 1)]
 
 
 def _preview(
