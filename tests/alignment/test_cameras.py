@@ -1,6 +1,7 @@
 """Clocks of several cameras from the shifts of all pairs."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -37,6 +38,38 @@ def test_wrong_pairs_are_named_and_left_out():
     np.testing.assert_allclose(got.shift_s, truth, atol=1e-6)
     assert [(i, j) for i, j, _ in got.outliers] == [(0, 2), (1, 3)]
     assert [off for *_, off in got.outliers] == pytest.approx([5.0, 0.4], abs=0.01)
+
+
+@pytest.mark.parametrize("confidences", [(25, 25, 25), (30, 22, 60), (8, 9, 10)])
+def test_three_cameras_that_contradict_each_other_are_all_placed_and_doubtful(confidences):
+    pairs = planted([0.0, 1.0, 3.0])
+    pairs[0, 2] = Offset(2.0, 1.0, 0.5, 3.0)
+    pairs = {
+        p: replace(one, confidence=c)
+        for (p, one), c in zip(pairs.items(), confidences, strict=True)
+    }
+    got = settle(pairs, 3, 0)
+    assert np.isfinite(got.shift_s).all() and len(got.outliers) == 1
+    least = min(pairs, key=lambda pair: pairs[pair].confidence)
+    assert got.outliers[0][:2] == least and abs(got.outliers[0][2]) == pytest.approx(1.0)
+    assert got.contradicted.tolist() == [False, True, True]
+
+
+def test_a_camera_whose_pairs_all_differ_is_doubtful_the_others_are_not():
+    pairs = planted([0.0, 1.0, 2.0, 5.0])
+    pairs[1, 3], pairs[2, 3] = (Offset(s, 1.0, 0.5, 3.0, 10.0) for s in (-2.0, 9.0))
+    got = settle(pairs, 4, 0)
+    np.testing.assert_allclose(got.shift_s[:3], [0, 1, 2], atol=1e-9)
+    assert got.contradicted.tolist() == [False, False, False, True]
+
+
+def test_a_pair_that_is_left_out_has_no_say_in_the_rates():
+    pairs = planted([0.0, 2.0, -1.0, 3.0], [1.0, 1.001, 0.998, 1.0])
+    pairs[0, 1] = Offset(7.0, 1.02, 0.5, 3.0, 10.0)
+    got = settle(pairs, 4, 0)
+    assert [pair[:2] for pair in got.outliers] == [(0, 1)]
+    np.testing.assert_allclose(got.rate, [1.0, 1.001, 0.998, 1.0], atol=1e-9)
+    np.testing.assert_allclose(got.shift_s, [0.0, 2.0, -1.0, 3.0], atol=1e-6)
 
 
 def test_a_camera_is_placed_through_others_or_not_at_all():

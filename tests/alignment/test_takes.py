@@ -9,8 +9,10 @@ import pytest
 from tests.movements import movement
 from vipecli.alignment import takes as takes_module
 from vipecli.alignment.align import align
+from vipecli.alignment.offset import Offset
 from vipecli.alignment.takes import Clip, Settings, match_clips
 from vipecli.cli.summary import summary
+from vipecli.errors import UnsureError
 from vipecli.outputs.mapping import COLUMNS, as_json, write_csv
 from vipecli.outputs.reel import reel_of
 from vipecli.poses.poses import Poses
@@ -101,6 +103,44 @@ def test_several_cameras_of_one_event():
     shifts = [match.shift.shift_s for match in found.others]
     assert shifts == pytest.approx([-0.3, -0.6], abs=0.02)
     assert found.others[0].same_action is None
+
+
+def of_pairs(monkeypatch, shifts):
+    """Plant what is found for pairs of cameras, numbered by their lengths: shift and confidence."""
+
+    def find(a, b, **options):
+        pair = len(a.embeddings) - 120, len(b.embeddings) - 120
+        if pair not in shifts:
+            raise UnsureError("nothing that both show is found")
+        return Offset(shifts[pair][0], 1.0, 0.5, 3.0, shifts[pair][1], by="sound")
+
+    monkeypatch.setattr(takes_module, "find_shift", find)
+    return [clip(f"{i}.mp4", np.arange(120 + i) / 30) for i in range(1 + max(map(max, shifts)))]
+
+
+def test_cameras_that_contradict_each_other_come_with_a_warning(monkeypatch):
+    cameras = of_pairs(monkeypatch, {(0, 1): (1, 25), (0, 2): (2, 25), (1, 2): (2, 25)})
+    found = match_clips(cameras, nothing, settings=Settings(clock="offset"))
+    assert len(found.remarks) == 1 and "left out" in found.remarks[0]
+    for one in as_json(found)["clips"]:
+        assert "contradict each other" in one["warning"] and one["by"] == "sound"
+    assert "\n".join(summary(found, [])).count("contradict each other") == 2
+
+
+def test_a_pair_that_is_left_out_lends_its_confidence_to_no_answer(monkeypatch):
+    pairs = {(0, 1): (0.5, 9), (0, 2): (1, 8), (1, 2): (0, 8), (0, 3): (1, 8), (1, 3): (0, 8)}
+    found = match_clips(of_pairs(monkeypatch, pairs), nothing, settings=Settings(clock="offset"))
+    first = found.matches[1].shift
+    assert first.shift_s == pytest.approx(1) and first.confidence == 0 and first.by == "sound"
+    assert first.warning == "known through other clips only"
+
+
+@pytest.mark.parametrize("wrong", [0, 3])
+def test_one_wrong_file_among_good_ones_is_named(monkeypatch, wrong):
+    pairs = {(i, j): (0, 9) for i in range(4) for j in range(i + 1, 4) if wrong not in (i, j)}
+    cameras = of_pairs(monkeypatch, {**pairs, (3, 3): (0, 0)})
+    with pytest.raises(UnsureError, match=f"nothing that both.*; without {wrong}.mp4 it works"):
+        match_clips(cameras, nothing, settings=Settings(clock="offset"))
 
 
 def test_each_take_is_mirrored_where_that_fits(takes, monkeypatch):

@@ -28,29 +28,71 @@ class Clocks:
     shift_s, rate
         shape (C,): time in a camera = shift_s + rate * time in the reference; NaN where no pair
         connects the two.
+    pairs
+        those that were kept.
     outliers
-        pairs that were left out, and by how many seconds they differ from the others.
+        those that were left out, and by how many seconds they differ from the others.
+    contradicted
+        shape (C,): whether a clock hangs on one pair that another one, left out, contradicts.
     """
 
     shift_s: NDArray[np.float64]
     rate: NDArray[np.float64]
-    outliers: tuple[tuple[int, int, float], ...] = ()
+    pairs: Pairs
+    outliers: tuple[tuple[int, int, float], ...]
+    contradicted: NDArray[np.bool_]
 
 
 def settle(pairs: Pairs, count: int, reference: int) -> Clocks:
     """Clocks of `count` cameras that fit the shifts of all pairs best.
 
     First the pairs are weighed for the least sum of absolute differences, each by its confidence;
-    those farther off than `OUTLIER_S` are left out, and the rest goes into least squares.
+    the one that is farthest off, by more than `OUTLIER_S`, is left out, of equals the least
+    confident one, and again. The rest goes into least squares. A pair that alone connects two
+    groups of cameras fits exactly, so that no camera is lost.
     """
-    rate = _rates(pairs, count, reference)
     kept = dict(pairs)
-    shift = _shifts(kept, rate, reference, robust=True)
+    rate, shift = _fit(kept, count, reference)
+    while off := _outliers(kept, shift, rate):
+        worst = max(off, key=lambda pair: (round(abs(off[pair]), 3), -pairs[pair].confidence))
+        del kept[worst]
+        rate, shift = _fit(kept, count, reference)
+    shift = _shifts(kept, rate, reference)
+    out = {pair: one for pair, one in pairs.items() if pair not in kept}
+    off = {pair: _residual(pair, one, shift, rate) for pair, one in out.items()}
+    outliers = tuple((i, j, d) for (i, j), d in off.items())
+    doubtful = _contradicted(list(kept), list(out), count, reference)
+    return Clocks(shift, rate, kept, outliers, doubtful)
+
+
+def _fit(pairs: Pairs, count: int, reference: int) -> tuple[NDArray[np.float64], ...]:
+    """Rates (C,), and shifts (C,) of the least sum of absolute differences."""
+    rate = _rates(pairs, count, reference)
+    return rate, _shifts(pairs, rate, reference, robust=True)
+
+
+def _outliers(
+    pairs: Pairs, shift: NDArray[np.float64], rate: NDArray[np.float64]
+) -> dict[tuple[int, int], float]:
+    """Pairs that are too far off the clocks, and by how many seconds."""
     off = {pair: _residual(pair, one, shift, rate) for pair, one in pairs.items()}
-    outliers = tuple((i, j, d) for (i, j), d in off.items() if abs(d) > OUTLIER_S)
-    for i, j, _ in outliers:
-        del kept[i, j]
-    return Clocks(_shifts(kept, rate, reference), rate, outliers)
+    return {pair: d for pair, d in off.items() if abs(d) > OUTLIER_S}
+
+
+def _contradicted(
+    kept: Sequence[tuple[int, int]], out: Sequence[tuple[int, int]], count: int, reference: int
+) -> NDArray[np.bool_]:
+    """Cameras (C,) that only one pair connects with the reference, against one that was left out.
+
+    Either may be the wrong one: where others side with neither, it is one word against another.
+    """
+    found = np.zeros(count, bool)
+    joined = _connected(kept, count, reference)
+    for pair in kept:
+        cut = joined & ~_connected([one for one in kept if one != pair], count, reference)
+        if any(cut[i] != cut[j] for i, j in out):
+            found |= cut
+    return found
 
 
 def _rates(pairs: Pairs, count: int, reference: int) -> NDArray[np.float64]:

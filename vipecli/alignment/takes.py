@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vipecli.alignment.align import align
-from vipecli.alignment.cameras import OUTLIER_S, Clocks, Pairs, settle
+from vipecli.alignment.cameras import Clocks, Pairs, settle
 from vipecli.alignment.offset import (
     Offset,
     alignment_at,
@@ -265,8 +265,9 @@ def match_cameras(clips: Sequence[Clip], reference: int | str, settings: Setting
             matches.append(None)
             continue
         if not np.isfinite(clocks.shift_s[number]):
-            raise UnsureError(refusals[min(number, reference), max(number, reference)])
-        shift = _settled(clips[reference], clip, clocks, number, _known(pairs, reference, number))
+            words = refusals[min(number, reference), max(number, reference)]
+            raise UnsureError(words + _advice(clips, clocks, reference))
+        shift = _settled(clips, reference, number, clocks)
         alignment = alignment_at(clips[reference].embeddings, clip.embeddings, shift)
         matches.append(Match(clip, clip.embeddings, _smoothed(alignment, settings), shift=shift))
     remarks = tuple(
@@ -313,8 +314,9 @@ def _known(pairs: Pairs, i: int, j: int) -> Offset | None:
     return replace(one, shift_s=-one.shift_s / one.rate, rate=1 / one.rate, score=None, heard=None)
 
 
-def _settled(a: Clip, b: Clip, clocks: Clocks, number: int, known: Offset | None) -> Offset:
-    """Shift of a recording against the reference, as all pairs have it."""
+def _settled(clips: Sequence[Clip], reference: int, number: int, clocks: Clocks) -> Offset:
+    """Shift of a recording against the reference, as all pairs that are not left out have it."""
+    a, b = clips[reference], clips[number]
     shift, rate = float(clocks.shift_s[number]), float(clocks.rate[number])
     overlap = overlap_s(a.embeddings, b.embeddings, shift, rate)
     if not overlap:
@@ -323,12 +325,30 @@ def _settled(a: Clip, b: Clip, clocks: Clocks, number: int, known: Offset | None
             f"{shift:+.2f} s; choose another --reference"
         )
     cost = mean_distance(a.embeddings, b.embeddings, shift, rate)
-    words = overlap_warning(overlap)
+    known, words = _known(clocks.pairs, reference, number), overlap_warning(overlap)
+    if clocks.contradicted[number]:
+        words = words or "the shifts of the pairs contradict each other: check the shift"
     if known is None:
-        return Offset(shift, rate, cost, overlap, 0.0, words or "known through other clips only")
-    if abs(known.shift_s - shift) <= OUTLIER_S:
-        words = words or known.warning
+        by = _common_witness(clocks.pairs)
+        words = words or "known through other clips only"
+        return Offset(shift, rate, cost, overlap, 0.0, words, by=by)
+    words = words or known.warning
     return replace(known, shift_s=shift, rate=rate, cost=cost, overlap_s=overlap, warning=words)
+
+
+def _advice(clips: Sequence[Clip], clocks: Clocks, reference: int) -> str:
+    """Say which recordings to leave out, where the others go together; empty where none do."""
+    placed = np.isfinite(clocks.shift_s)
+    if placed.sum() == 1:  # the reference itself
+        placed = ~placed if clocks.pairs else np.ones(len(clips), bool)
+    out = [clip.path.name for clip, ok in zip(clips, placed.tolist(), strict=True) if not ok]
+    return f"; without {', '.join(out)} it works" if out and placed.sum() > 1 else ""
+
+
+def _common_witness(pairs: Pairs) -> str:
+    """What gave the shifts of all pairs, if one did."""
+    found = {one.by for one in pairs.values()}
+    return found.pop() if len(found) == 1 else "both"
 
 
 def best_reference(
