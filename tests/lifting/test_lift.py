@@ -88,6 +88,16 @@ def test_a_walk_across_the_picture_is_a_walk():
     assert np.allclose(filled, place, atol=0.15)
 
 
+def test_nobody_is_lifted_before_and_after_the_person_is_in_view():
+    poses = seen(waving(60))
+    score, xy = poses.score.copy(), poses.xy.copy()
+    for gone in (slice(0, 6), slice(45, 60)):
+        score[gone], xy[gone] = 0, np.nan
+    lifted = lift(replace(poses, score=score, xy=xy))
+    found = np.isfinite(lifted.joints).all(axis=(1, 2))
+    assert found[6:45].all() and not found[:6].any() and not found[45:].any()
+
+
 def test_smoothing_gives_constant_bones_and_fills_short_gaps_only():
     poses = seen(waving(60))
     score, xy = poses.score.copy(), poses.xy.copy()
@@ -96,7 +106,7 @@ def test_smoothing_gives_constant_bones_and_fills_short_gaps_only():
     lifted = lift(replace(poses, score=score, xy=xy))
     found = np.isfinite(lifted.joints).all(axis=(1, 2))
     assert found[5:8].all()
-    assert not found[30:40].any()
+    assert not found[20:50].any()  # a longer gap: nothing is held at its ends
     lengths = anatomy.bones(lifted.joints[found].astype(float))[1]
     assert np.ptp(lengths, axis=0).max() < 1e-4
     assert np.isfinite(lifted.std[found]).all() and (lifted.std[found] > 0).all()

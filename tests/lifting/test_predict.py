@@ -195,6 +195,25 @@ def test_what_comes_later_does_not_matter(tmp_path, monkeypatch, vipe):
     assert np.array_equal(load_motion("a.npz").joints, load_motion("b.npz").joints)
 
 
+def test_who_has_left_is_predicted_from_when_last_seen(tmp_path, monkeypatch, vipe):
+    monkeypatch.chdir(tmp_path)
+    poses = seen(waving(60))
+    xy, score = poses.xy.copy(), poses.score.copy()
+    xy[31:], score[31:] = np.nan, 0
+    save_poses(replace(poses, xy=xy, score=score), tmp_path / "left.npz")
+    save_poses(poses.part(slice(31)), tmp_path / "part.npz")
+    assert vipe("predict", "part.npz", "-o", "b.npz")[0] == 0
+    for moment in ((), ("--at", "1.4")):
+        code, _, error = vipe("predict", "left.npz", *moment, "-o", "a.npz")
+        assert code == 0 and "left.npz: the person was last seen at 1.00 s" in error
+        left, part = load_motion("a.npz"), load_motion("b.npz")
+        assert np.allclose(left.times, part.times)
+        assert np.allclose(left.joints, part.joints, atol=0.02)  # metres
+    code, _, error = vipe("predict", "left.npz", "--at", "1.8", "-o", "c.npz")
+    assert code == 1 and "not in view at 1.8 s, but last at 1.00 s" in error
+    assert not Path("c.npz").exists()
+
+
 def test_predict_from_3d_motion(tmp_path, monkeypatch, vipe):
     monkeypatch.chdir(tmp_path)
     axes = "x to the right of the picture, y up, z to the camera"

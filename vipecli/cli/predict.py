@@ -114,6 +114,7 @@ def predict(
     model = default_predictor(predict_model)
     with progress_bars() as bars:
         known = _read(clip, at, recipe, default_lifter(lift_model), torso, bars)
+        _check_in_view(known.before, at, clip)
         try:
             future = predict_poses(
                 known.before.joints,
@@ -216,6 +217,26 @@ def _frames_until(times: "np.ndarray", at: float | None, clip: Path) -> int:
             f"{clip}: runs from {times[0]:g} to {times[-1]:g} s; --at {at:g} is not in it"
         )
     return int(np.searchsorted(times, at + 1e-6))
+
+
+def _check_in_view(before: "Motion", at: float | None, clip: Path) -> None:
+    """Say from when on is predicted where the last frames show nobody; not long before `at`."""
+    import numpy as np
+
+    from vipecli.cli.console import note
+    from vipecli.errors import NoPoseError
+    from vipecli.lifting.predict import LONGEST_GAP_S
+
+    known = np.flatnonzero(np.isfinite(before.joints).all(axis=(1, 2)))
+    if not len(known) or known[-1] == len(before.times) - 1:
+        return
+    last, end = before.times[known[-1]], before.times[-1]
+    if at is not None and end - last > LONGEST_GAP_S:
+        raise NoPoseError(
+            f"{clip}: the person is not in view at {at:g} s, but last at {last:.2f} s; choose --at "
+            "when the person is there"
+        )
+    note(f"{clip}: the person was last seen at {last:.2f} s; predicted from there on")
 
 
 def _until(motion: "Motion", at: float | None, clip: Path) -> "Motion":

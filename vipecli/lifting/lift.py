@@ -24,7 +24,7 @@ SAMPLES = 16
 
 _FLIP = np.array([-1.0, 1, 1])  # x, in the axes of the camera
 _POINT = 1e-3  # std of a point of the latent
-_LONGEST_GAP_S = 0.5  # frames without a person farther from others than this stay empty
+_LONGEST_GAP_S = 0.5  # a longer time without the person stays empty, as does what is at the ends
 
 
 @dataclass(frozen=True, repr=False)
@@ -217,7 +217,8 @@ def _refined(
 def smoothed(lifted: Lifted, *, smooth_s: float = SMOOTH_S) -> Lifted:
     """Lifted poses with a Gaussian mean over time, and one set of bone lengths.
 
-    Frames count by their certainty; gaps of up to half a second are filled.
+    Frames count by their certainty; gaps of up to half a second between two known frames are
+    filled.
 
     Parameters
     ----------
@@ -270,10 +271,18 @@ def _mean_over_time(
         nearest = gap.min(axis=1, keepdims=True)
         thin = nearest[:, 0] > 4 * smooth_s  # inside a gap: the ends of the gap, as far as they go
         kernel[thin] = gap[thin] <= nearest[thin] + 1e-9
-        close = known[rows] | (nearest[:, 0] <= _LONGEST_GAP_S / 2)
+        close = known[rows] | _between(at, now)
         mean = kernel @ values[near] / kernel.sum(axis=1, keepdims=True)
         out[rows] = np.where(close[:, None], mean, np.nan)
     return out
+
+
+def _between(at: NDArray[Any], now: NDArray[Any]) -> NDArray[Any]:
+    """Whether times `now` (T,) lie in a gap between known times `at` that is filled."""
+    after = np.searchsorted(at, now)
+    inside = (after > 0) & (after < len(at))
+    gap = at[after.clip(max=len(at) - 1)] - at[(after - 1).clip(0)]
+    return inside & (gap <= _LONGEST_GAP_S + 1e-6)
 
 
 def _nearest_rotation(matrices: NDArray[Any]) -> NDArray[Any]:
