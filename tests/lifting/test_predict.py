@@ -300,3 +300,24 @@ def test_the_ghost_is_drawn_where_it_was_predicted(tmp_path):
     assert np.abs(before.astype(int) - 90).max() < 12
     assert after[:, 2].mean() > after[:, 1].mean() + 40  # its colour
     assert frames[-1][:20, :20].mean() < 60 < frames[2][:20, :20].mean()  # held, darker
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_the_ghosts_film_takes_as_long_as_it_took(tmp_path, every):
+    from vipecli.outputs.ghost import Ghost, write_ghost
+    from vipecli.video.read import read_frames
+    from vipecli.video.write import VideoWriter
+
+    with VideoWriter(tmp_path / "in.mp4", size=(160, 120), fps=30.0) as writer:
+        for level in np.linspace(40, 200, 60):
+            writer.write(np.full((120, 160, 3), level, np.uint8))
+    poses = replace(seen(waving(60)), size=(160, 120), times=np.arange(60) / 30)
+    poses = poses.part(slice(None, None, every))  # as --fps reads them
+    far = np.full((31, 13, 2), -500.0)
+    ghost = Ghost(far, np.zeros((31, 13)), far[None], 1.0 + np.arange(31) / 30, np.zeros(31))
+    write_ghost(ghost, poses, tmp_path / "in.mp4", tmp_path / "out.mp4")
+    frames = list(read_frames(tmp_path / "out.mp4"))
+    assert len(frames) == 60 // every + 1
+    assert abs(frames[-1][0] - 2.0) < 0.02
+    middle = next(image for time_s, image in frames if time_s > 0.79)
+    assert abs(middle[:20, :20].mean() - np.linspace(40, 200, 60)[24]) < 6

@@ -92,8 +92,9 @@ def write_ghost(
     """
     times = poses.times
     fps, scale, size = preview_format(times, poses.size)
+    pictures = _pictures(clip, size, ghost, times, fps)
     with VideoWriter(out, size=size, fps=fps, inputs=(ClipSource.of(clip).path,)) as writer:
-        for done, (time_s, picture, held) in enumerate(_pictures(clip, size, ghost, fps), 1):
+        for done, (time_s, picture, held) in enumerate(pictures, 1):
             nearest = int(np.abs(times - time_s).argmin())
             if held:
                 picture = np.round(_HELD * picture).astype(np.uint8)
@@ -109,19 +110,23 @@ def write_ghost(
 
 
 def _pictures(
-    clip: AnyClip, size: tuple[int, int], ghost: Ghost, fps: float
+    clip: AnyClip, size: tuple[int, int], ghost: Ghost, poses_at: np.ndarray, fps: float
 ) -> Iterator[tuple[float, np.ndarray, bool]]:
-    """Times, pictures, and whether the film is over and its last picture held."""
-    begin, end = ghost.times[0], ghost.times[-1]
-    time_s, last = begin, None
-    for time_s, image in read_frames(
-        clip, size=size, start_s=max(0.0, begin - BEFORE_S), end_s=end + 1e-6
-    ):
-        last = image.copy()
-        yield time_s, image.copy(), False
-    while last is not None and time_s + 1 / fps <= end + 1e-6:
-        time_s += 1 / fps
-        yield time_s, last.copy(), True
+    """Times, `fps` a second, pictures, and whether the film is over and its last picture held.
+
+    The rate is that of the poses: of a film with more or uneven frames the latest one is shown.
+    """
+    step, end = 1 / fps, ghost.times[-1]
+    now = poses_at[np.searchsorted(poses_at, ghost.times[0] - BEFORE_S - 1e-6)]
+    time_s, last = now, None
+    for time_s, image in read_frames(clip, size=size, start_s=now - 1e-6, end_s=end + 1e-6):
+        while last is not None and now < time_s - step / 4:
+            yield now, last.copy(), False
+            now += step
+        last = image
+    while last is not None and now <= end + 1e-6:
+        yield now, last.copy(), now > time_s + step / 4
+        now += step
 
 
 def _draw_ghost(picture: np.ndarray, ghost: Ghost, time_s: float, scale: float) -> None:
