@@ -12,6 +12,7 @@ from vipecli.alignment.time_map import speed, warp
 from vipecli.embedding.distance import frame_distance
 from vipecli.embedding.embed import Embeddings
 from vipecli.outputs.angles import save_figure, shown_name
+from vipecli.outputs.text import STILL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +30,8 @@ def write_plot(session: Session, out: Path) -> None:
 
     On the left the distances of all pairs of frames, bright where they are near, with the warping
     path; of repetitions all paths. On the right match and matching probability, and the speed of
-    the take relative to the reference, over the time of the reference.
+    the take relative to the reference, over the time of the reference; none where it stays at one
+    moment.
 
     Parameters
     ----------
@@ -108,23 +110,32 @@ def _probability(plot: "Axes", alignment: Alignment) -> None:
 
 def _speed(plot: "Axes", match: Match, names: tuple[str, str]) -> None:
     alignment = match.alignment
-    start, end = alignment.times_a[[0, -1]]
-    edges = np.linspace(start, end, max(3, round((end - start) / 0.05)))
-    there = warp(alignment, edges)
     low, high = math.log2(_SPEEDS[0]), math.log2(_SPEEDS[-1])
-    ratio = np.diff(edges) / np.diff(there).clip(1e-9)  # as `time_map.speed` has it
-    octaves = np.log2(ratio.clip(1e-9)).clip(low, high)
+    times, ratio = speeds(alignment)
     plot.axhline(0, color=_GREY, linewidth=0.8)
-    plot.plot((edges[1:] + edges[:-1]) / 2, octaves, color=_B, linewidth=1.6)
+    plot.plot(times, np.log2(ratio).clip(low, high), color=_B, linewidth=1.6)
     for part in speed(alignment):
-        level = float(np.clip(math.log2(part.ratio), low, high))
-        plot.plot((part.start_s, part.end_s), (level, level), color=_B, alpha=0.3, linewidth=4)
+        if part.ratio < STILL:
+            level = float(np.clip(math.log2(part.ratio), low, high))
+            plot.plot((part.start_s, part.end_s), (level, level), color=_B, alpha=0.3, linewidth=4)
     plot.set_yticks([math.log2(s) for s in _SPEEDS], [f"{s:g}x" for s in _SPEEDS])
     plot.set_ylim(low - 0.2, high + 0.2)
     title = f"Speed of {names[1]}, relative to {names[0]}"
     plot.set_title(title, loc="left", fontsize=10, fontweight="bold")
     plot.set_xlabel(f"time of {names[0]}, s")
     _plain(plot)
+
+
+def speeds(alignment: Alignment) -> tuple[np.ndarray, np.ndarray]:
+    """Moments of a (F,), and the speed (F,) of b there, as `time_map.Segment` has it.
+
+    NaN where b stays at one moment, as text and page say it.
+    """
+    start, end = alignment.times_a[[0, -1]]
+    edges = np.linspace(start, end, max(3, round((end - start) / 0.05)))
+    there = warp(alignment, edges)
+    ratio = np.diff(edges).clip(1e-9) / np.diff(there).clip(1e-9)
+    return (edges[1:] + edges[:-1]) / 2, np.where(ratio < STILL, ratio, np.nan)
 
 
 def _plain(plot: "Axes") -> None:

@@ -6,11 +6,13 @@ import unicodedata
 SLOWEST, FASTEST = 1 / 16, 16.0
 """Range of relative speeds; at the upper end B stays at one moment."""
 
+STILL = 15.0
+"""Ratio from which B counts as staying at one moment."""
+
 _SPACES = re.compile(r"\s+")
 _FORMULA = "=+-@"  # how a spreadsheet recognises one
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _UNWANTED = {"Cc", "Cf", "Zl", "Zp"}  # controls, marks of direction, separators of lines
-_STILL = 15.0  # ratio from which B counts as staying at one moment
 _ALIKE = 1.07  # ratios of speed up to this, and down to its inverse, count as equal
 _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"  # part of words and of emoji
 
@@ -43,13 +45,13 @@ def cue(name: str) -> str:
 
 def times_as_fast(ratio: float) -> str:
     """Speed of B relative to A, as in `Segment.ratio`: ``1.7x as fast``, or ``waits``."""
-    return "waits" if ratio >= _STILL else f"{ratio:.1f}x as fast"
+    return "waits" if ratio >= STILL else f"{ratio:.1f}x as fast"
 
 
 def speed_in_words(ratio: float, other: str) -> str:
     """The same as the end of a sentence: ``1.7x as fast as a``."""
     if 1 / _ALIKE < ratio < _ALIKE:
         return f"as fast as {other}"
-    if ratio >= _STILL:
+    if ratio >= STILL:
         return "stays at one moment"
     return f"{ratio:.1f}x as fast as {other}"
