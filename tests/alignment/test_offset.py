@@ -43,6 +43,14 @@ def test_a_drift_is_found(clock):
     got = find_offset(a, b, drift=True)
     assert got.rate == pytest.approx(clock, abs=3e-4)
     assert got.shift_s + got.rate * 10 == pytest.approx(8 * clock, abs=0.01)
+    assert not got.warning
+
+
+def test_a_clip_too_short_for_a_drift_comes_with_a_warning():
+    a, b = camera(0, 4), camera(1, 4, noise_seed=1)
+    got = find_offset(a, b, drift=True)
+    assert got.rate == 1 and "clock rate" in got.warning
+    assert not find_offset(a, b).warning
 
 
 def test_the_alignment_at_an_offset_is_exact():

@@ -78,6 +78,14 @@ def test_both_agree_and_the_sharper_one_answers():
     assert not both.warning
 
 
+def test_sound_too_short_for_a_drift_comes_with_a_warning():
+    a = camera(0, 5, 0, sound=heard([2.5], 0, 5))
+    b = camera(1, 5, 1, sound=heard([2.5], 1, 5, seed=1))
+    got = find_shift(a, b, by=Witness.SOUND, drift=True)
+    assert got.rate == 1 and "clock rate" in got.warning
+    assert not find_shift(a, b, by=Witness.SOUND).warning
+
+
 def test_sound_decides_where_nobody_moves_and_among_periods():
     still = [movement(np.full(150, 0.3), noise=0.002, noise_seed=seed) for seed in (0, 1)]
     at = np.tile(np.arange(0, 2, 1 / 30), 6)

@@ -24,6 +24,9 @@ SURE = 4.0
 SHORT_S = 1.0
 """With less overlap an answer comes with a warning, seconds."""
 
+NO_RATE = "too little for a difference in clock rate: none is assumed"
+"""Warning of an answer without the rate that was asked for."""
+
 _STEPS = 256  # of a path whose distances are computed at a time
 
 
@@ -96,7 +99,7 @@ def find_offset(
         how the joints of both rise and fall, `rises.rises`; None = by the embeddings alone, which
         is less sharp, and right where a camera is rolled.
     drift
-        search for a rate, too; 1 where a is too short for one.
+        search for a rate, too; 1, with a warning, where a is too short for one.
 
     Raises
     ------
@@ -123,13 +126,16 @@ def find_offset(
     confidence, shift = score.best
     if reason := _refusal(evidence.table, score):
         raise UnsureError(reason, _equals(score))
-    rate = 1.0
+    found = 1.0
     if drift:
-        shift, rate = find_line(evidence, shift)
+        shift, found = find_line(evidence, shift)
+    rate = 1.0 if found is None else found
     table, shift = evidence.near(shift, rate)
     shift = refined(table, shift, rate)
     length = overlap_s(a, b, shift, rate)
     cost, doubt = table.mean_cost(shift, rate), _doubt(length, confidence)
+    if not doubt and found is None:
+        doubt = NO_RATE
     return Offset(shift, rate, cost, length, confidence, doubt, score)
 
 

@@ -24,7 +24,7 @@ PART_S = 2.0
 """Length of the parts of a whose shifts give the rate, seconds."""
 
 LEAST_PARTS = 4
-"""With fewer of them the rate is taken to be 1."""
+"""With fewer of them the rate is taken to be 1, with a warning."""
 
 MOST_PARTS = 64
 """Of longer clips so many, evenly spread."""
@@ -128,11 +128,11 @@ def _means(table: Table, shifts: _Floats, rate: float) -> _Floats:
     return np.where(enough, np.nansum(values, axis=1) / seen.sum(axis=1).clip(1), math.inf)
 
 
-def find_line(evidence: Evidence, shift: float) -> tuple[float, float]:
+def find_line(evidence: Evidence, shift: float) -> tuple[float, float | None]:
     """Shift and rate of a robust line through the shifts of short parts of a.
 
-    Repeated medians, then least squares over those within `WINDOW_S`; the rate is 1 where there are
-    fewer than `LEAST_PARTS` parts.
+    Repeated medians, then least squares over those within `WINDOW_S`; the rate is None where
+    there are fewer than `LEAST_PARTS` parts.
     """
     from scipy import stats  # pyright: ignore[reportMissingTypeStubs]
 
@@ -144,7 +144,7 @@ def find_line(evidence: Evidence, shift: float) -> tuple[float, float]:
     shifts = np.array([_part_shift(evidence, shift, float(start)) for start in starts])
     found = np.isfinite(shifts)
     if found.sum() < LEAST_PARTS:
-        return shift, 1.0
+        return shift, None
     y, x = shifts[found], (starts + PART_S / 2)[found]
     line = library.siegelslopes(y, x)
     slope, level = float(line[0]), float(line[1])

@@ -9,6 +9,7 @@ import numpy as np
 
 from vipecli.alignment.offset import (
     LEAST_CONFIDENCE,
+    NO_RATE,
     Offset,
     find_offset,
     mean_distance,
@@ -177,27 +178,30 @@ def _by_sound(
     a: Embeddings, b: Embeddings, heard: SoundShift, score: float, shift: float, *, drift: bool
 ) -> Offset:
     """Shift as it is heard, and the rate by the pieces of the sound."""
-    rate = 1.0
+    found = 1.0
     if drift:
-        shift, rate = _line(heard, shift, float(np.ptp(a.times)))
+        shift, found = _line(heard, shift, float(np.ptp(a.times)))
+    rate = 1.0 if found is None else found
     overlap = overlap_s(a, b, shift, rate)
     if overlap == 0:
         raise UnsureError(f"by their sound the pictures do not overlap (shift {shift:+.2f} s)")
     words = overlap_warning(overlap)
     if not words and score < SURE_SOUND:
         words = f"weak evidence (score of the sound {score:.1f}): check the shift"
+    if not words and found is None:
+        words = NO_RATE
     cost = mean_distance(a, b, shift, rate)
     return Offset(shift, rate, cost, overlap, score, words, by="sound", heard=heard)
 
 
-def _line(heard: SoundShift, shift: float, length: float) -> tuple[float, float]:
-    """Shift and rate of a robust line through the shifts of the pieces."""
+def _line(heard: SoundShift, shift: float, length: float) -> tuple[float, float | None]:
+    """Shift and rate of a robust line through the shifts of the pieces; None: too few of them."""
     from scipy import stats  # pyright: ignore[reportMissingTypeStubs]
 
     library: Any = stats  # it has no types
     x, y = heard.along(shift, LARGEST_DRIFT * length + AGREE_S)
     if len(x) < LEAST_PARTS:
-        return shift, 1.0
+        return shift, None
     slope = float(library.siegelslopes(y, x)[0])
     slope = min(max(slope, -LARGEST_DRIFT), LARGEST_DRIFT)
     return float(np.median(y - slope * x)), 1 + slope
