@@ -355,7 +355,8 @@ def test_calibration_finds_how_often_near_pairs_match():
     poses = torch.from_numpy(standing() + rng.normal(0, 0.1, (400, 13, 3)).astype(np.float32))
     net = PrVipe(Network(width=64, dropout=0.0, start_a=20.0, start_b=20.0, start_std=0.1))
     augmenter = Augmenter(Augmentation(distance=(4.0, 8.0)), seed=1)
-    ((a, b),) = calibrate(net, poses, augmenter)
+    views = [augmenter.detect(augmenter.project(poses)) for _ in range(2)]
+    ((a, b),) = calibrate(net, views, poses)
     assert (a, b) == (net.a.item(), net.b.item()) != (20.0, 20.0)
     # an untrained network finds next to nothing: its probabilities must come down to that
     views = [augmenter.detect(augmenter.project(poses)) for _ in range(2)]

@@ -129,11 +129,12 @@ def _embedding(
     given: _Given, film: "Detections | None"
 ) -> "tuple[Trainer, Callable[[], Iterable[str]]]":
     """Return the trainer of an embedding, and what writes its model."""
-    from vipecli.train import loop
+    from vipecli.train import loop, windows
     from vipecli.train.config import load_config
 
     settings = load_config(given.config, steps=given.steps)
-    trainer = loop.start(
+    start = windows.start if settings.network.frames > 1 else loop.start
+    trainer = start(
         settings, given.mocap, given.out, device=given.device, film=film, weights=given.weights
     )
 

@@ -297,7 +297,7 @@ class Augmenter:
         std = torch.where(self._chance(o.outlier, n, 13), 8 * std, std)
         joints = self._swapped(joints)
         joints = joints + (std * extent[:, None])[..., None] * self._normal(n, 13, 2)
-        return joints, visibility * self._seen(n) * self._inside(joints)
+        return joints, visibility * self.seen(n) * self.inside(joints)
 
     def found(self, joints: Tensor, visibility: Tensor, jitter: float) -> tuple[Tensor, Tensor]:
         """Joints (B, 13, 2) that a real detector found, and their visibility, some joints dropped.
@@ -308,9 +308,9 @@ class Augmenter:
         n = len(joints)
         extent = (joints.amax(1) - joints.amin(1)).amax(1)[:, None, None]
         joints = joints + jitter * extent * self._normal(n, 13, 2)
-        return joints, visibility * self._seen(n) * self._inside(joints)
+        return joints, visibility * self.seen(n) * self.inside(joints)
 
-    def _inside(self, joints: Tensor) -> Tensor:
+    def inside(self, joints: Tensor) -> Tensor:
         """1 for joints (B, 13) that are in the picture; the nearer half of the body always is.
 
         The picture ends below in three of five cases, else to the left or right.
@@ -335,7 +335,7 @@ class Augmenter:
             joints = _where(chosen, joints[:, part], joints)
         return joints
 
-    def _seen(self, n: int) -> Tensor:
+    def seen(self, n: int) -> Tensor:
         """1 for seen joints, 0 for dropped ones (n, 13); shoulders and hips go less often."""
         chance = torch.full((13,), float(self.options.drop_joint), device=self.device)
         chance[[sk.LEFT_SHOULDER, sk.RIGHT_SHOULDER, sk.LEFT_HIP, sk.RIGHT_HIP]] /= 2

@@ -4,18 +4,19 @@ import torch
 from torch import Tensor
 
 from vipecli.train import losses
-from vipecli.train.augment import Augmenter
 from vipecli.train.model import PrVipe
 
 NEAREST = 20  # candidates per picture, as many as a search would show
 RANDOM = 5  # and pairs that nobody would show, which should stay improbable
 
 
-def calibrate(net: PrVipe, poses: Tensor, augmenter: Augmenter) -> list[tuple[float, float]]:
+def calibrate(
+    net: PrVipe, views: list[tuple[Tensor, Tensor]], poses: Tensor
+) -> list[tuple[float, float]]:
     """Fit a and b of equation 5 so that a probability says how often such pairs match in 3D.
 
     Triplets do not measure how often a near pair is wrong, so the sigmoid
-    that training leaves is far too sure. Here each pose is filmed twice, each picture is compared
+    that training leaves is far too sure. Here each pose was filmed twice, each picture is compared
     with its nearest from the other view and with random ones, and the cross-entropy with
     NP-MPJPE <= 0.1 is minimised over a and b alone.
 
@@ -23,17 +24,16 @@ def calibrate(net: PrVipe, poses: Tensor, augmenter: Augmenter) -> list[tuple[fl
     ----------
     net
         embeds; its a and b are replaced.
+    views
+        two of each pose, joints and visibility as the network takes them.
     poses
         shape (P, 13, 3), y up, not used for judging.
-    augmenter
-        films them as in training.
 
     Returns
     -------
     a and b of the whole embedding, and, where it holds the vertical, those without it: there lying
     and standing match.
     """
-    views = [augmenter.detect(augmenter.project(poses)) for _ in range(2)]
     net.eval()
     with torch.no_grad():
         first, second = (net(*view) for view in views)

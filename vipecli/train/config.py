@@ -28,6 +28,9 @@ class Network:
     vertical
         length of a vertical vector in the embedding: D + 3 numbers come out, the last three of them
         the world's vertical in the body's canonical frame times this; 0 = none.
+    frames, step_s
+        of a window that is embedded as a whole, an odd number, and the time between two of them in
+        seconds; 1 = single frames.
     start_a, start_b, start_std
         of the matching probability and of the std before training; the defaults are the paper's.
     """
@@ -39,6 +42,8 @@ class Network:
     use_visibility: bool = True
     lift: bool = False
     vertical: float = 0.0
+    frames: int = 1
+    step_s: float = 1 / 15
     start_a: float = 0.478
     start_b: float = -0.5
     start_std: float = 1.0
@@ -77,6 +82,7 @@ class Config:
     calibration: float = 0.0  # cross-entropy of the matching probability on mined pairs
     detected: float = 0.0  # share of each batch whose anchors a real detector found in film
     detected_from: int = 0  # step from which they are taken
+    still: float = 0.3  # of windows of several frames: share in which one pose is held
     candidates: int = 8
     pool: int = 0  # positives of the batches before, among which negatives are looked for, too
     identity: float = 0.0  # factor of the turned gradient of a classifier of people; 0 = none

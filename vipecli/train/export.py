@@ -60,9 +60,11 @@ def export(
         "trained_on": trained_on,
         "settings": settings or {},
     }
+    if net.window:
+        metadata["window"] = net.window
     if free:
         metadata["without_vertical"] = {"dims": net.mean.out_features, "sigmoid": free[0]}
-    return write(net, path, views(), ("mean", "std"), metadata)
+    return write(net, path, views(within=len(net.order)), ("mean", "std"), metadata)
 
 
 def write(
@@ -145,11 +147,15 @@ def _store_half(graph: onnx.GraphProto) -> None:
         graph.node.insert(0, cast)
 
 
-def views(*, frames: int = 64, seed: int = 0) -> dict[str, np.ndarray]:
-    """Random joints and visibility, as a network that takes pictures' joints takes them."""
+def views(*, frames: int = 64, within: int = 1, seed: int = 0) -> dict[str, np.ndarray]:
+    """Random joints and visibility, as a network that takes pictures' joints takes them.
+
+    `within`: frames of a window.
+    """
     rng = np.random.default_rng(seed)
-    joints = rng.normal(size=(frames, 13, 2)).astype(np.float32) * 100
-    visibility = rng.random((frames, 13)).astype(np.float32) * (rng.random((frames, 13)) > 0.2)
+    shape = (frames, 13) if within == 1 else (frames, within, 13)
+    joints = rng.normal(size=(*shape, 2)).astype(np.float32) * 100
+    visibility = rng.random(shape).astype(np.float32) * (rng.random(shape) > 0.2)
     visibility[0] = 0  # nobody there: must still be finite
     return {"joints": joints, "visibility": visibility.astype(np.float32)}
 

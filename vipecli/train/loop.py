@@ -168,6 +168,15 @@ class Trainer:
         done = (self.step - first) / (last - first)
         return warm * 0.5 * (1 + math.cos(math.pi * done)) * self.config.restart_rate**cycle
 
+    def filmed_twice(self, count: int) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
+        """Two views of mocap poses in which nothing is hidden, and the poses (count, 13, 3)."""
+        whole = dataclasses.replace(
+            self.config.augment, drop_joint=0.0, drop_limb=0.0, hide=0.0, crop=0.0
+        )
+        augmenter = Augmenter(whole, device=self.device, seed=self.config.seed + 1)
+        poses = self.draw(count)
+        return [augmenter.detect(augmenter.project(poses)) for _ in range(2)], poses
+
     def draw(self, count: int) -> Tensor:
         """Mocap poses (count, 13, 3), drawn by their weights."""
         return self.poses[self._drawn(count)].to(self.device)
@@ -333,8 +342,12 @@ def start(
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise FormatError(f"--device {device}: torch finds no such device; use cpu")
     mocap, held_out = split(config, paths)
+    return begun(Trainer(config, mocap, held_out, device=device, film=film), out, weights)
+
+
+def begun(trainer: Trainer, out: Path, weights: Path | None) -> Trainer:
+    """The trainer gone on from the checkpoint in `out`, else from weights, if there are any."""
     out.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(config, mocap, held_out, device=device, film=film)
     if (out / CHECKPOINT).exists():
         trainer.resume(out / CHECKPOINT)
     elif weights:
@@ -358,14 +371,10 @@ def finish(trainer: Trainer, out: Path) -> float:
     -------
     Largest difference to torch, relative.
     """
-    whole = dataclasses.replace(
-        trainer.config.augment, drop_joint=0.0, drop_limb=0.0, hide=0.0, crop=0.0
-    )
-    augmenter = Augmenter(whole, device=trainer.device, seed=trainer.config.seed + 1)
     net = trainer.result()
     sigmoids = None
     if trainer.config.kind == "prvipe":
-        sigmoids = calibrate(net, trainer.draw(CALIBRATION_POSES), augmenter)
+        sigmoids = calibrate(net, *trainer.filmed_twice(CALIBRATION_POSES))
     return export(
         net,
         out / f"{trainer.config.name}.onnx",

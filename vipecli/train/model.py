@@ -89,6 +89,9 @@ def _layer(inputs: int, width: int, dropout: float) -> list[nn.Module]:
 class PrVipe(nn.Module):
     """2D joints to a Gaussian (section 3.6): FC, residual blocks, heads for mean and std.
 
+    With windows of F frames (`Network.frames`) joints are (B, F, 13, 2) and visibility (B, F, 13)
+    throughout, and what comes out is of the middle frame.
+
     Parameters
     ----------
     size
@@ -106,8 +109,13 @@ class PrVipe(nn.Module):
         size = size or Network()
         width, dims = size.width, 13 * 3 if kind == "lifting" else size.dims
         self.use_visibility, self.kind = size.use_visibility, kind
+        if size.frames % 2 == 0:
+            raise ValueError(f"frames is {size.frames}; a window has a middle: use an odd number")
+        middle = size.frames // 2
+        self.window = {"frames": size.frames, "step_s": size.step_s} if size.frames > 1 else None
+        self.order = [middle, *(k for k in range(size.frames) if k != middle)]
         self.backbone = nn.Sequential(
-            *_layer(13 * (3 if size.use_visibility else 2), width, size.dropout),
+            *_layer(size.frames * 13 * (3 if size.use_visibility else 2), width, size.dropout),
             *[_Block(width, size.dropout) for _ in range(size.blocks)],
         )
         self.mean = nn.Linear(width, dims)
@@ -133,9 +141,14 @@ class PrVipe(nn.Module):
         return _positive(self.raw_a)
 
     def inputs(self, joints: Tensor, visibility: Tensor) -> Tensor:
-        """What the backbone takes, (B, 39) or without visibility (B, 26)."""
-        x = normalise(joints, visibility).flatten(1)
-        return torch.cat([x, visibility], dim=1) if self.use_visibility else x
+        """What the backbone takes, (B, F x 39) or without visibility (B, F x 26).
+
+        Each frame is normalised by itself. The middle one comes first, so that a network of single
+        frames can be where training starts (`warm_start`).
+        """
+        x = normalise(joints, visibility).flatten(-2)
+        x = torch.cat([x, visibility], dim=-1) if self.use_visibility else x
+        return x if len(self.order) == 1 else x[:, self.order].flatten(1)
 
     def forward(self, joints: Tensor, visibility: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation, both (B, D), of joints (B, 13, 2) and visibility (B, 13).

@@ -80,7 +80,8 @@ def _fit_sigmoid(trainer: Trainer) -> None:
     config = trainer.config
     whole = dataclasses.replace(config.augment, drop_joint=0.0, drop_limb=0.0)
     poses, augmenter = trainer.draw(CALIBRATION_POSES), Augmenter(whole, seed=config.seed + 1)
-    calibrate(Gaussian(trainer.averaged["mapper"]), poses, augmenter)
+    seen = [augmenter.detect(augmenter.project(poses)) for _ in range(2)]
+    calibrate(Gaussian(trainer.averaged["mapper"]), seen, poses)
 
 
 @torch.no_grad()
