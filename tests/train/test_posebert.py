@@ -305,12 +305,26 @@ def test_own_clips_teach_gaps_and_no_3d(own_clips, single):
 
 def test_a_bad_file_among_own_clips_costs_no_other(own_clips):
     (own_clips / "a_bad.json").write_text('{"keypoints": [')
+    (own_clips / "a_cut.npz").write_bytes((own_clips / ".vipe" / "a.npz").read_bytes()[:500])
     _, flat = sorted_out([own_clips])
-    assert "a_bad.json" in [path.name for path in flat]
+    assert {"a_bad.json", "a_cut.npz"} < {path.name for path in flat}
     said = []
     footage = Footage.load(flat, CONFIG.augment, frames=16, remark=said.append)
     assert len(footage.people) == 2
-    assert len(said) == 1 and "a_bad.json" in said[0] and said[0].endswith("left out")
+    assert len(said) == 2 and all(line.endswith("left out") for line in said)
+    assert "a_bad.json" in said[0] and "a_cut.npz" in said[1]
+
+
+def test_a_folder_of_damaged_motion_is_no_folder_of_own_clips(tmp_path):
+    (tmp_path / "mocap").mkdir()
+    (tmp_path / "mocap" / "a.npz").write_bytes(b"PK damaged")
+    assert sorted_out([tmp_path / "mocap"]) == ([tmp_path / "mocap"], [])
+
+
+def test_motion_without_subjects_to_measure_on_is_refused(tmp_path):
+    np.savez(tmp_path / "mine.npz", **{"me/1": waving(60).astype(np.float32)})
+    with pytest.raises(FormatError, match=r"mine.npz: no clip to measure on; .*amc/13_\*"):
+        posebert.start(CONFIG, [tmp_path / "mine.npz"], tmp_path / "run")
 
 
 def test_own_clips_alone_are_refused(own_clips, tmp_path):

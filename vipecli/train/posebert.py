@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vipecli.embedding.model import Model
 from vipecli.errors import FormatError
-from vipecli.evaluate.views import HELD_OUT
+from vipecli.evaluate.views import HELD_OUT, held_out_patterns
 from vipecli.sequence.posebert import expected, single_frames
 from vipecli.train import checkpoint
 from vipecli.train.contrastive import Quantiser, contrast
@@ -351,6 +351,11 @@ def start(
     if not mocap:
         raise FormatError(
             f"{paths[0]}: holds 2D poses alone; give motion capture besides, 3D is learnt from it"
+        )
+    if held_out_patterns(mocap) != HELD_OUT:
+        raise FormatError(
+            f"{', '.join(map(str, mocap))}: no clip to measure on; give motion capture of subjects "
+            f"that stay out of training, too, which are named {', '.join(HELD_OUT)}"
         )
     held_out = load_clips(mocap, include=HELD_OUT)
     takes = Takes.load(detected, frames=config.frames) if detected else None

@@ -148,12 +148,16 @@ def sorted_out(paths: list[Path]) -> tuple[list[Path], list[Path]]:
 
 
 def _below(folder: Path) -> list[Path]:
-    """Files of 2D poses below a folder, sorted, those that `vipe embed` made too."""
+    """Files of 2D poses below a folder, sorted, those that `vipe embed` made too.
+
+    Beside such, damaged ``.npz`` are named, too, so that whoever reads them can say so.
+    """
     found = []
     for where, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name == _OWN_FOLDER or not is_sidecar(name)]
         found += [Path(where, name) for name in names if not is_sidecar(name)]
-    return sorted(path for path in found if _is_flat(path))
+    flat = [path for path in found if _is_flat(path)]
+    return sorted(flat + [path for path in found if _is_damaged(path)]) if flat else []
 
 
 def _is_flat(path: Path) -> bool:
@@ -165,6 +169,17 @@ def _is_flat(path: Path) -> bool:
             return _has_joints(archive)
     except (FormatError, *DAMAGED):
         return False
+
+
+def _is_damaged(path: Path) -> bool:
+    """Whether it is called an ``.npz``, but cannot be opened as one."""
+    if path.suffix.lower() != ".npz":
+        return False
+    try:
+        with open_npz(path):
+            return False
+    except (FormatError, *DAMAGED):
+        return True
 
 
 def _has_joints(archive: NpzReader) -> bool:
