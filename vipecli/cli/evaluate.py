@@ -51,7 +51,9 @@ Hide = Annotated[
 Seed = Annotated[int, typer.Option(min=0, help="Fixes everything that is drawn at random.")]
 Compare = Annotated[
     list[Path] | None,
-    typer.Option(metavar="FILE", help="Another model (.onnx) for the table; may be repeated."),
+    typer.Option(
+        metavar="NAME|FILE", help="Another model for the table, as --model; may be repeated."
+    ),
 ]
 
 

@@ -207,8 +207,9 @@ Weights = Annotated[
         "--model",
         rich_help_panel=READING,
         envvar="VIPE_MODEL",
-        metavar="FILE",
-        help="Embedding model (.onnx) instead of the one that comes with vipe.",
+        metavar="NAME|FILE",
+        help="Embedding model: prvipe, prvipe-t, which sees several frames at once, or a file "
+        "(.onnx).  [default: prvipe]",
     ),
 ]
 Vertical = Annotated[

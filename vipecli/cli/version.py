@@ -11,10 +11,13 @@ _LIBRARIES = "mediapipe", "onnxruntime"
 
 def version_lines() -> list[str]:
     """The version; models with the checksums that results name; versions of libraries."""
-    from vipecli.embedding.model import default_weights
+    from vipecli.embedding.model import NAMES, default_weights
 
-    folder = default_weights().parent
-    models = [f"{path.stem}:{_checksum(path)}" for path in sorted(folder.glob("*.onnx"))]
+    folder, names = default_weights().parent, {file: name for name, file in NAMES.items()}
+    models = [
+        f"{names.get(path.name, path.stem)}:{_checksum(path)}"
+        for path in sorted(folder.glob("*.onnx"))
+    ]
     return [
         f"vipe {__version__}",
         f"models: {', '.join(models)}",

@@ -278,6 +278,8 @@ def read_moment(
 ) -> tuple[Poses, Embeddings]:
     """Poses and embedding of the person at one moment of a clip: a single frame.
 
+    A model with a window sees the frames around it, too.
+
     Parameters
     ----------
     path
@@ -296,12 +298,12 @@ def read_moment(
     VideoError
         if it cannot be read, or has no frame there.
     """
-    part = recipe
+    model, part = recipe.load_model(), recipe
     if path.suffix.lower() not in _PICTURES or path.is_dir():
         time_s = _middle(path, recipe) if time_s is None and path.exists() else time_s
         if time_s is not None:
-            start_s, end_s = max(0.0, time_s - _AROUND_S), time_s + _AROUND_S
-            part = replace(recipe, start_s=start_s, end_s=end_s)
+            around = _AROUND_S + model.reach_s
+            part = replace(recipe, start_s=max(0.0, time_s - around), end_s=time_s + around)
     scene = read_scene(path, part)
     if not len(scene.times):
         raise VideoError(f"{path}: no frame at {time_s or 0:g} s")
@@ -311,8 +313,8 @@ def read_moment(
         raise NoPoseError(f"{path}: nobody is seen there; choose another moment")
     at = poses.times[0] if time_s is None else time_s
     best = int(seen[np.argmin(np.abs(poses.times[seen] - at))])
-    frame = poses.part(slice(best, best + 1))
-    return frame, embed(frame, recipe.load_model())
+    frame = slice(best, best + 1)
+    return poses.part(frame), embed(poses, model, frames=frame)
 
 
 def _middle(path: Path, recipe: Recipe) -> float:
@@ -361,14 +363,15 @@ def _pieces(
     scene: Scene, track: Track, model: Model, recipe: Recipe
 ) -> Iterator[tuple[Poses, Embeddings]]:
     """Yield poses and embeddings of a track in pieces, equal to those of the whole."""
-    times, reach = scene.times, recipe.fill_s + _CONTEXT_S  # beyond which nothing counts
+    times = scene.times
+    reach = recipe.fill_s + _CONTEXT_S + model.reach_s  # beyond which nothing counts
     for first in range(0, len(times), _PIECE):
         last = min(first + _PIECE, len(times))
         low = bisect_left(times, times[first] - reach)
         high = bisect_right(times, times[last - 1] + reach)
         poses = recipe.filled(scene.poses_of(track, low, high))
-        poses = poses.part(slice(first - low, last - low))
-        yield poses, embed(poses, model)
+        frames = slice(first - low, last - low)
+        yield poses.part(frames), embed(poses, model, frames=frames)
 
 
 def single_frame(path: Path) -> VideoError:

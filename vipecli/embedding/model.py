@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -9,11 +10,16 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from vipecli.embedding.window import Window
 from vipecli.errors import FormatError, WeightsError
 from vipecli.onnx_file import Network, open_network
 from vipecli.poses import skeleton as sk
 
 DEFAULT_WEIGHTS = "prvipe.onnx"
+DEFAULT_NAME = "prvipe"
+NAMES = {DEFAULT_NAME: DEFAULT_WEIGHTS, "prvipe-t": "prvipe_t.onnx"}
+"""Files of the embedding models that come with vipe, by name."""
+
 MODEL_FORMAT = 1
 _MOST_DIMS = 4096  # of an embedding
 _LONGEST_NAME = 100  # characters
@@ -94,6 +100,8 @@ class Model:
     plain
         D and (a, b) of the embedding without the world's vertical, its first D numbers; None where
         the model knows no vertical.
+    window
+        the frames that it sees at once; None = one.
     """
 
     id: str
@@ -102,15 +110,17 @@ class Model:
     trained_on: str
     session: Network
     plain: tuple[int, tuple[float, float]] | None = None
+    window: Window | None = None
 
     @classmethod
-    def load(cls, path: Path | None = None, *, threads: int = 1) -> "Model":
+    def load(cls, path: Path | str | None = None, *, threads: int = 1) -> "Model":
         """Read a model file.
 
         Parameters
         ----------
         path
-            an ``.onnx`` file written by `vipe train`; None = the model that comes with vipe.
+            an ``.onnx`` file written by `vipe train`, or a name, see `weights_file`; None = the
+            model that comes with vipe.
         threads
             the network is small: one thread is fastest for a clip at a time.
 
@@ -119,7 +129,7 @@ class Model:
         WeightsError
             if the file is missing, is no ONNX model, or was made for other joints.
         """
-        path = Path(path) if path else default_weights()
+        path = weights_file(path) if path else default_weights()
         network = open_network(path, threads=threads)
         meta = network.metadata
         try:
@@ -128,13 +138,20 @@ class Model:
             name, trained_on = checked_name(meta["name"]), meta["trained_on"]
             plain = json.loads(meta.get("without_vertical", "null"))
             plain = plain and (_dims(plain["dims"], dims), _sigmoid(plain["sigmoid"]))
-        except (KeyError, ValueError, TypeError, RecursionError) as exc:
+            window = Window(**json.loads(meta["window"])) if "window" in meta else None
+        except (KeyError, ValueError, TypeError, OverflowError, RecursionError) as exc:
             raise WeightsError(f"{path}: not a model written by `vipe train`") from exc
         if version != MODEL_FORMAT or joints != sk.JOINTS:
             raise WeightsError(f"{path}: made for other joints or by another version of vipe")
-        model = cls(f"{name}:{network.sha256[:8]}", sigmoid, dims, trained_on, network, plain)
-        network.tried(some_poses(2), {"mean": (2, dims), "std": (2, dims)})
-        return model
+        feed = some_poses(2, window.frames) if window else some_poses(2)
+        network.tried(feed, {"mean": (2, dims), "std": (2, dims)})
+        id_ = f"{name}:{network.sha256[:8]}"
+        return cls(id_, sigmoid, dims, trained_on, network, plain, window)
+
+    @property
+    def reach_s(self) -> float:
+        """Seconds around a frame in which others take part in its embedding."""
+        return self.window.reach_s if self.window else 0.0
 
     def without_vertical(self) -> "Model":
         """The paper's embedding: poses are the same however they are turned, lying or standing.
@@ -149,22 +166,27 @@ class Model:
     def run(
         self, joints: NDArray[np.float32], visibility: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Mean and std (T, D) of 2D poses (T, 13, 2) in pixels with visibilities (T, 13)."""
+        """Mean and std (T, D) of 2D poses (T, 13, 2) in pixels with visibilities (T, 13).
+
+        Of a model with a window: of the middle frames of poses (T, F, 13, 2), in order of time,
+        with visibilities (T, F, 13); `embed` gathers them.
+        """
         feed = {"joints": joints, "visibility": visibility}
         mean, std = self.session.run(["mean", "std"], feed)
         return mean[:, : self.dims], std[:, : self.dims]
 
     def __repr__(self) -> str:
         """One line: identity, dimensions and training data."""
-        return f"Model({self.id!r}, {self.dims} dimensions, trained on {self.trained_on})"
+        seen = f", windows of {self.window.frames} frames" if self.window else ""
+        return f"Model({self.id!r}, {self.dims} dimensions{seen}, trained on {self.trained_on})"
 
 
-def some_poses(count: int) -> dict[str, NDArray[np.float32]]:
-    """Inputs of a network that takes 2D poses, to try it with."""
-    joints = np.random.default_rng(0).uniform(0, 100, (count, len(sk.JOINTS), 2))
+def some_poses(*shape: int) -> dict[str, NDArray[np.float32]]:
+    """Inputs of a network that takes 2D poses (*shape, 13, 2), to try it with."""
+    joints = np.random.default_rng(0).uniform(0, 100, (*shape, len(sk.JOINTS), 2))
     return {
         "joints": joints.astype(np.float32),
-        "visibility": np.ones((count, len(sk.JOINTS)), np.float32),
+        "visibility": np.ones(joints.shape[:-1], np.float32),
     }
 
 
@@ -193,10 +215,40 @@ def _dims(value: object, most: int = _MOST_DIMS) -> int:
     return value
 
 
-def default_weights() -> Path:
-    """Path of the model that comes with vipe: in the package, or beside it in a checkout."""
+def weights_file(given: Path | str) -> Path:
+    """Path of a model: of a file, or of one of `NAMES`; a file of that name in the folder wins.
+
+    Raises
+    ------
+    WeightsError
+        if it is neither.
+    """
+    path, name = Path(given), str(given)
+    if path.suffix or path.name != name or os.path.isfile(path):
+        return path
+    if name in NAMES:
+        return default_weights(NAMES[name])
+    raise WeightsError(
+        f"{name}: no such file, and no embedding model of that name; {', '.join(NAMES)} come with "
+        "vipe, others are files (.onnx)"
+    )
+
+
+def options_of(model: str) -> str:
+    """Options with which commands take a model, by its id; none for the default.
+
+    >>> options_of("prvipe-t:0123abcd-plain")
+    '--model prvipe-t --no-vertical'
+    """
+    name = model.partition(":")[0]
+    which = "" if name == DEFAULT_NAME else f"--model {name if name in NAMES else 'FILE'} "
+    return (which + ("--no-vertical" if model.endswith(PLAIN) else "")).strip()
+
+
+def default_weights(file: str = DEFAULT_WEIGHTS) -> Path:
+    """Path of a model that comes with vipe: in the package, or beside it in a checkout."""
     package = Path(__file__).parents[1]
     for folder in (package / "weights", package.parent / "weights"):
-        if (folder / DEFAULT_WEIGHTS).is_file():
-            return folder / DEFAULT_WEIGHTS
-    raise WeightsError(f"{DEFAULT_WEIGHTS} is missing from the installation; install vipe again")
+        if (folder / file).is_file():
+            return folder / file
+    raise WeightsError(f"{file} is missing from the installation; install vipe again")

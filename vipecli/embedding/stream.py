@@ -29,6 +29,8 @@ class Seen:
 class PoseStream:
     """Follows one person from frame to frame; a context manager.
 
+    Of its window, a model of several frames sees what has come: the past.
+
     Parameters
     ----------
     model
@@ -39,6 +41,7 @@ class PoseStream:
 
     def __init__(self, model: Model, pose_model: Path | None = None) -> None:
         self._model = model
+        self._recent: list[Poses] = []
         self._person = VideoLandmarker(model_path(pose_model))
         self._person.people(np.zeros((64, 64, 3), np.uint8), 0.0, (64, 64))  # loads it
 
@@ -60,7 +63,10 @@ class PoseStream:
             image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         people = self._person.people(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), time_s, size)
         poses = _poses(people, time_s, size)
-        return Seen(poses, embed(poses, self._model))
+        reach = self._model.reach_s
+        before = [one for one in self._recent if 0 < time_s - one.times[0] <= reach]
+        self._recent = [*before, poses]
+        return Seen(poses, embed(_joined(self._recent), self._model, frames=slice(-1, None)))
 
     def __enter__(self) -> "PoseStream":
         """Return itself."""
@@ -74,6 +80,14 @@ class PoseStream:
     ) -> None:
         """Free the native landmarker."""
         self._person.close()
+
+
+def _joined(frames: list[Poses]) -> Poses:
+    """Joints of frames, one after the other, as a clip."""
+    xy, score, times = (
+        np.concatenate([getattr(one, name) for one in frames]) for name in ("xy", "score", "times")
+    )
+    return Poses(xy, score, times, frames[-1].size)
 
 
 def _poses(people: list[NDArray[Any]], time_s: float, size: tuple[int, int]) -> Poses:

@@ -12,6 +12,7 @@ from scipy.spatial.distance import cdist
 
 from vipecli.embedding.distance import frame_distance
 from vipecli.embedding.embed import Embeddings, Model, embed
+from vipecli.embedding.window import MOST_REACH_S
 from vipecli.engine import Executor, Local, Tick, in_order
 from vipecli.errors import WeightsError
 from vipecli.evaluate.metrics import MATCH_AT, hit_at_k, np_mpjpe
@@ -149,7 +150,7 @@ def kind(model: Model) -> str:
 def embedded(model: Model, xy: np.ndarray, score: np.ndarray) -> Embeddings:
     """Embeddings of separate pictures: joints (P, 13, 2), scores (P, 13)."""
     xy = np.where(score[..., None] > 0, xy, np.float32(np.nan))
-    times = np.arange(len(xy), dtype=np.float64)
+    times = 3 * MOST_REACH_S * np.arange(len(xy))  # in no window are two of them
     return embed(Poses(xy, score, times, (1, 1)), model)
 
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from vipecli.embedding.distance import known_frames
 from vipecli.embedding.embed import MIN_JOINTS, Embeddings
+from vipecli.embedding.model import NAMES, options_of
 from vipecli.errors import FormatError, WeightsError
 from vipecli.files import read_regular
 from vipecli.index.manifest import (
@@ -275,9 +276,12 @@ def check_model(index: Index, model: str | None) -> None:
         with the command that rebuilds it.
     """
     if model is not None and index.model and index.model != model:
+        rebuild = f"{command(index)} {options_of(model)}".rstrip()
+        name = index.model.partition(":")[0]
+        its = f" {name}" if name in NAMES and name != model.partition(":")[0] else ""
         raise WeightsError(
             f"{index.folder}: the index was made with the model {index.model}, not with {model}; "
-            f"rebuild it with `{command(index)}`, or name its model with --model"
+            f"rebuild it with `{rebuild}`, or name its model with --model{its}"
         )
 
 

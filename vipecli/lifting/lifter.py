@@ -68,12 +68,12 @@ class Lifter:
         path = Path(path) if path else default_weights().with_name(LIFT_WEIGHTS)
         mapper = Model.load(path)
         meta = mapper.session.metadata
-        if meta.get("kind") != "vvipe":
+        if meta.get("kind") != "vvipe" or mapper.window:
             raise WeightsError(f"{path}: embeds but does not lift; give a file of kind vvipe")
         try:
             spread = _numbers(meta, "spread", len(sk.JOINTS))
             latent_std = _numbers(meta, "latent_std", mapper.dims)
-        except (ValueError, TypeError, RecursionError) as exc:
+        except (ValueError, TypeError, OverflowError, RecursionError) as exc:
             raise WeightsError(f"{path}: not a model written by `vipe train`") from exc
         return cls(mapper, *_networks(path, mapper), spread, latent_std)
 

@@ -27,7 +27,14 @@ def single_frames(model: Model, joints: Array, score: Array) -> tuple[Array, Arr
     """Single-frame mean and std (..., D) of joints (..., 13, 2), hidden ones where expected.
 
     Those of score 0 (..., 13) count half.
+
+    Raises
+    ------
+    WeightsError
+        if the model embeds windows of several frames.
     """
+    if model.window:
+        raise WeightsError(f"{model.id}: sees several frames at once; give one of single frames")
     flat = joints.reshape(-1, 13, 2).astype(np.float32)
     seen = np.where(score > 0, score, _GUESSED).reshape(-1, 13).astype(np.float32)
     found = [model.run(flat[i : i + 512], seen[i : i + 512]) for i in range(0, len(flat), 512)]
