@@ -11,7 +11,7 @@ from vipecli.embedding.embed import BATCH, embed
 from vipecli.embedding.model import Model
 from vipecli.embedding.stream import PoseStream
 from vipecli.embedding.window import Window
-from vipecli.errors import WeightsError
+from vipecli.errors import NoPoseError, WeightsError
 from vipecli.evaluate.retrieval import embedded
 from vipecli.poses.detection.mediapipe_session import VideoLandmarker
 from vipecli.poses.formats import save_poses
@@ -153,6 +153,15 @@ def test_a_moment_is_embedded_as_in_the_whole_clip(film, weights):
         np.testing.assert_array_equal(one.times, poses.times[[frame]])
         np.testing.assert_array_equal(found.mean, whole.mean[[frame]])
         np.testing.assert_array_equal(found.std, whole.std[[frame]])
+
+
+def test_a_moment_is_no_farther_away_than_without_a_window(tmp_path, weights):
+    path = tmp_path / "film.npz"
+    save_poses([numbered(np.arange(90) / 30, nobody=tuple(range(30, 58)))], path)
+    for recipe in (Recipe(), Recipe(weights=weights)):
+        assert read_moment(path, recipe, 1.2)[0].times.tolist() == [29 / 30]
+        with pytest.raises(NoPoseError, match=r"film\.npz: nobody"):
+            read_moment(path, recipe, 1.45)
 
 
 def test_pieces_are_those_of_the_whole_clip(film, weights, monkeypatch):

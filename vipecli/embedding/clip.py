@@ -308,11 +308,12 @@ def read_moment(
     if not len(scene.times):
         raise VideoError(f"{path}: no frame at {time_s or 0:g} s")
     poses = recipe.filled(scene.choose(recipe.person, path=path))
-    seen = np.flatnonzero(poses.found)
+    away = np.abs(poses.times - (poses.times[0] if time_s is None else time_s))
+    near = away <= (np.inf if time_s is None else _AROUND_S)  # the others are in the window only
+    seen = np.flatnonzero(poses.found & near)
     if not len(seen):
         raise NoPoseError(f"{path}: nobody is seen there; choose another moment")
-    at = poses.times[0] if time_s is None else time_s
-    best = int(seen[np.argmin(np.abs(poses.times[seen] - at))])
+    best = int(seen[np.argmin(away[seen])])
     frame = slice(best, best + 1)
     return poses.part(frame), embed(poses, model, frames=frame)
 
