@@ -8,6 +8,7 @@ import pytest
 from scipy.spatial import procrustes
 
 from tests.stubs import model
+from vipecli.embedding.window import Window
 from vipecli.errors import FormatError, WeightsError
 from vipecli.evaluate import calibration, retrieval, views
 from vipecli.evaluate.metrics import np_mpjpe
@@ -284,3 +285,58 @@ def test_retrieval_and_calibration_commands(evaluate, tmp_path):
         code, _, err = evaluate(command, path)
         assert (code, err.count("\n")) == (1, 1)
         assert "--held-out" in err
+
+
+# -- windows ---------------------------------------------------------------------------------------
+
+
+def test_windows_of_mocap_hold_the_frames_around_each(tmp_path):
+    clip = people(8)
+    clip[5, 3] = np.nan
+    path = tmp_path / "mocap.npz"
+    np.savez(path, **{"uiprmd/ok/m01_s09_e01": clip})  # 20 frames per second
+    windows = views.load_windows([path], Window(3, 0.1))
+    kept = [0, 1, 2, 3, 4, 6, 7]
+    np.testing.assert_array_equal(views.middle(windows), clip[kept])
+    np.testing.assert_array_equal(windows[2], clip[[0, 2, 4]])
+    assert np.isnan(windows[[0, 1], 0]).all(), "before the clip"
+    assert np.isnan(windows[3, 2]).all(), "a frame with a missing joint"
+    assert np.isnan(windows[[5, 6], 2]).all(), "after the clip"
+
+
+def test_single_frames_find_the_same_among_windows():
+    poses = views.distinct(people(80), at_most=40)
+    around = np.stack([people(40, seed=k) if k != 1 else poses for k in range(3)], axis=1)
+    around[:4, 0] = np.nan
+    for hide in ({}, {"hide": 3}, {"hide": 3, "hide_in": "same"}, {"hide": 3, "hide_in": "query"}):
+        settings = retrieval.Settings(cameras=("chest",), **hide)
+        alone = retrieval.retrieval(poses, [retrieval.JOINTS_2D], settings)
+        assert retrieval.retrieval(around, [retrieval.JOINTS_2D], settings) == alone
+
+
+def test_a_method_of_windows_sees_errors_that_are_new_in_each_frame():
+    poses = views.distinct(people(150), at_most=80)
+    still = np.repeat(poses[:, None], 5, axis=1)
+    still[:3, 0] = np.nan
+
+    def prepare(xy, score):
+        assert xy.shape == (80, 5, 13, 2)
+        assert (score[:3, 0] == 0).all() and score[3:].all()
+        return np.nanmean(np.where(score[..., None] > 0, xy, np.nan), axis=1), score[:, 2]
+
+    mean = retrieval.Method("mean", prepare, retrieval.similarity_distance, windows=True)
+    settings = retrieval.Settings(cameras=("chest",), noise=views.Noise(std=0.1, outlier=0, swap=0))
+    rows = retrieval.retrieval(still, [retrieval.JOINTS_2D, mean], settings)
+    hits = {(row["joints"], row["method"]): row["hit_at_1"] for row in rows}
+    single = retrieval.JOINTS_2D.name
+    assert hits["exact", "mean"] == hits["exact", single]
+    assert hits["detected", "mean"] > hits["detected", single]
+
+
+def test_hidden_joints_stay_hidden_in_a_window():
+    windows = np.repeat(people(20)[:, None], 3, axis=1)
+    settings = retrieval.Settings(hide=4)
+    for _, score in retrieval.pictures(windows, "chest", settings, noisy=True):
+        assert score.shape == (20, 3, 13)
+        assert (score == score[:, :1]).all()
+        assert (score.sum(axis=2) == 9).all()

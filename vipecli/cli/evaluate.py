@@ -115,9 +115,11 @@ def retrieval(
 
     Over all ordered pairs of cameras, near-duplicates removed, a match within 0.1 NP-MPJPE;
     joints as they are and as a detector would find them. As NP-MPJPE turns one pose onto the other,
-    the embedding is taken without the vertical. A model to compare with that lifts to 3D
+    the embedding is taken without the vertical. A model of several frames sees the frames
+    around each pose, errors of joints new in each. A model to compare with that lifts to 3D
     is compared with Procrustes, pair by pair, which takes minutes.
     """
+    from vipecli.errors import FormatError
     from vipecli.evaluate import retrieval as protocol
 
     with result_file(json) as finish:
@@ -126,7 +128,10 @@ def retrieval(
             cameras=chosen, exact=exact, hide=hide, hide_in=hide_in.value, seed=seed
         )
         models = load_models(weights, compare)
-        pool = draw_poses(mocap, held_out, poses, seed)
+        windows = {model.window for model in models.values() if model.window}
+        if len(windows) > 1:
+            raise FormatError("the models see windows of different lengths; compare them apart")
+        pool = draw_poses(mocap, held_out, poses, seed, next(iter(windows), None))
         plain = {name: model.without_vertical() for name, model in models.items()}
         shown = plain if not vertical else plain | {f"{n}, vertical": models[n] for n in models}
         methods = [protocol.JOINTS_2D, *(protocol.method(n, m) for n, m in shown.items())]

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from vipecli.embedding.embed import Model
+    from vipecli.embedding.window import Window
     from vipecli.engine import Executor, Tick
     from vipecli.evaluate.alignment import Take
     from vipecli.poses.poses import Poses
@@ -37,14 +38,24 @@ def model_ids(models: dict[str, "Model"]) -> dict[str, str]:
 
 
 def draw_poses(
-    mocap: list[Path], held_out: list[str] | None, count: int, seed: int
+    mocap: list[Path],
+    held_out: list[str] | None,
+    count: int,
+    seed: int,
+    window: "Window | None" = None,
 ) -> "np.ndarray":
-    """Different held-out poses (K, 13, 3), drawn at random; says how many there are."""
-    from vipecli.cli.console import note
-    from vipecli.evaluate.views import HELD_OUT, distinct, load_mocap
+    """Different held-out poses (K, 13, 3), drawn at random; says how many there are.
 
-    pool = load_mocap(mocap, include=held_out or HELD_OUT, remark=note)
-    chosen = distinct(pool, at_most=count, seed=seed)
+    With the frames of a window around them (K, F, 13, 3).
+    """
+    from vipecli.cli.console import note
+    from vipecli.embedding.window import Window
+    from vipecli.evaluate.views import HELD_OUT, distinct_rows, load_windows, middle
+
+    include = held_out or HELD_OUT
+    pool = load_windows(mocap, window or Window(1, 1.0), include=include, remark=note)
+    chosen = pool[distinct_rows(middle(pool), at_most=count, seed=seed)]
+    chosen = chosen if window else middle(chosen)
     note(f"{len(chosen)} different poses of {len(pool)}")
     return chosen
 

@@ -59,7 +59,7 @@ def sequence(
 
     From MOCAP, each clip by a camera of its own, joints as a detector would find them: the error of
     joints hidden for 0.2 to 2 s beside straight lines, and the 3D error of the nearest frame of
-    other people by the contextual embedding beside single frames. From --detected: PA-MPJPE.
+    other people by the contextual embedding beside those that come with vipe. From --detected: PA-MPJPE.
     From --aligned: the alignment error with nobody seen for a second in the middle of each clip.
     """
     from vipecli.cli.evaluate_inputs import by_name, result_file
@@ -115,14 +115,14 @@ def _filmed(
 def _on_mocap(
     berts: "dict[str, PoseBert]", films: "list[Filmed]", known: "list[Filmed]"
 ) -> dict[str, Any]:
-    from vipecli.embedding.model import Model
+    from vipecli.embedding.model import NAMES, Model
     from vipecli.evaluate import sequences as protocol
     from vipecli.evaluate.lifting import by_vvipe
     from vipecli.lifting.lift import SMOOTH_S
     from vipecli.lifting.lifter import default_lifter
 
     single, lifter = Model.load(), default_lifter(None)
-    spaces: dict[str, Space] = {single.id.split(":")[0]: protocol.frame_by_frame(single)}
+    spaces: dict[str, Space] = {n: protocol.by_embedding(Model.load(n)) for n in NAMES}
     for name, bert in berts.items():
         spaces[name] = protocol.contextual(bert, single)
         spaces[f"{name}, 3D"] = protocol.posed(protocol.by_context(name, bert, single))

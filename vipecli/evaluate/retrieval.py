@@ -16,7 +16,7 @@ from vipecli.embedding.window import MOST_REACH_S
 from vipecli.engine import Executor, Local, Tick, in_order
 from vipecli.errors import WeightsError
 from vipecli.evaluate.metrics import MATCH_AT, hit_at_k, np_mpjpe
-from vipecli.evaluate.views import CAMERAS, Noise, detected, occlusions, placed, project
+from vipecli.evaluate.views import CAMERAS, Noise, detected, middle, occlusions, placed, project
 from vipecli.poses.poses import Poses
 
 KS = (1, 10, 20)
@@ -38,11 +38,20 @@ class Method:
         joints (P, 13, 2) and scores (P, 13) to whatever `distance` takes.
     distance
         two such things to distances (P, Q).
+    windows
+        `prepare` takes windows: joints (P, F, 13, 2) and scores (P, F, 13).
     """
 
     name: str
     prepare: Callable[[np.ndarray, np.ndarray], Any]
     distance: Callable[[Any, Any], np.ndarray]
+    windows: bool = False
+
+    def seen(self, xy: np.ndarray, score: np.ndarray) -> Any:
+        """What it makes of pictures, or of the middle ones of windows unless it takes these."""
+        if xy.ndim == 4 and not self.windows:
+            xy, score = middle(xy), middle(score)
+        return self.prepare(xy, score)
 
 
 @dataclass(frozen=True)
@@ -135,7 +144,9 @@ def method(name: str, model: Model) -> Method:
         return Method(name, lambda xy, score: embedded(model, xy, score).mean, _mean_distance)
     if kind(model) == LIFTING:
         return Method(name, lambda xy, score: _lifted(model, xy, score), np_mpjpe)
-    return Method(name, lambda xy, score: embedded(model, xy, score), frame_distance)
+    return Method(
+        name, lambda xy, score: embedded(model, xy, score), frame_distance, bool(model.window)
+    )
 
 
 def _mean_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -148,10 +159,19 @@ def kind(model: Model) -> str:
 
 
 def embedded(model: Model, xy: np.ndarray, score: np.ndarray) -> Embeddings:
-    """Embeddings of separate pictures: joints (P, 13, 2), scores (P, 13)."""
+    """Embeddings of separate pictures: joints (P, 13, 2), scores (P, 13).
+
+    Of the middle ones of windows (P, F, 13, 2), scores (P, F, 13).
+    """
     xy = np.where(score[..., None] > 0, xy, np.float32(np.nan))
-    times = 3 * MOST_REACH_S * np.arange(len(xy))  # in no window are two of them
-    return embed(Poses(xy, score, times, (1, 1)), model)
+    if xy.ndim == 3:
+        xy, score = xy[:, None], score[:, None]
+    count, frames = xy.shape[:2]
+    step = model.window.step_s if model.window else 0.1
+    apart = 3 * MOST_REACH_S + frames * step  # no window reaches into the next one
+    times = (apart * np.arange(count)[:, None] + step * np.arange(frames)).ravel()
+    poses = Poses(xy.reshape(-1, 13, 2), score.reshape(-1, 13), times, (1, 1))
+    return embed(poses, model, frames=slice(frames // 2, None, frames))
 
 
 def _lifted(model: Model, xy: np.ndarray, score: np.ndarray) -> np.ndarray:
@@ -164,16 +184,34 @@ def _lifted(model: Model, xy: np.ndarray, score: np.ndarray) -> np.ndarray:
 def pictures(
     poses: np.ndarray, cameras: str, settings: Settings, *, noisy: bool
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Joints (P, 13, 2) and scores (P, 13) of the poses (P, 13, 3) in each camera of a set."""
+    """Joints (P, 13, 2) and scores (P, 13) of the poses (P, 13, 3) in each camera of a set.
+
+    Of windows (P, F, 13, 3) those of windows: errors are new in each frame, hidden joints stay so.
+    """
     world = placed(poses, seed=settings.seed)
     out = []
     for i, camera in enumerate(CAMERAS[cameras]):
         seed = settings.seed * 1000 + i
         xy = project(world, camera)
         if noisy:
-            xy = detected(xy, settings.noise, seed=seed)
-        out.append((xy, occlusions(len(poses), settings.hide, seed=seed + 500)))
+            xy = _detected(xy, settings.noise, seed)
+        score = occlusions(len(poses), settings.hide, seed=seed + 500)
+        out.append((xy, score[:, None] * _known(xy) if xy.ndim == 4 else score))
     return out
+
+
+def _known(xy: np.ndarray) -> np.ndarray:
+    """1 where there is a joint (..., 13) float32, else 0."""
+    return np.isfinite(xy).all(axis=-1).astype(np.float32)
+
+
+def _detected(xy: np.ndarray, noise: Noise, seed: int) -> np.ndarray:
+    """Pictures, or windows of pictures, as a detector would find their joints."""
+    if xy.ndim == 3:
+        return detected(xy, noise, seed=seed)
+    half = xy.shape[1] // 2
+    seeds = [seed + 100_000 * abs(k - half) + 10_000_000 * (k > half) for k in range(xy.shape[1])]
+    return np.stack([detected(xy[:, k], noise, seed=one) for k, one in enumerate(seeds)], axis=1)
 
 
 def retrieval(
@@ -189,7 +227,8 @@ def retrieval(
     Parameters
     ----------
     poses
-        shape (P, 13, 3), without near-duplicates (`views.distinct`).
+        shape (P, 13, 3), without near-duplicates (`views.distinct`); or (P, F, 13, 3) with the
+        frames around them, for methods that take windows.
     methods
         what to compare.
     settings
@@ -207,7 +246,8 @@ def retrieval(
     seen by the second are searched; one within 0.1 NP-MPJPE of the query is a hit.
     """
     settings = settings or Settings()
-    matches = np_mpjpe(poses, poses) <= MATCH_AT
+    shown = middle(poses) if poses.ndim == 4 else poses
+    matches = np_mpjpe(shown, shown) <= MATCH_AT
     matches |= matches.T
     pairs = _pairs(poses, methods, settings)
     hits: dict[tuple[str, bool, str], list[dict[int, float]]] = defaultdict(list)
@@ -263,15 +303,15 @@ def _prepared(
 ) -> Iterator[tuple[Any, Any]]:
     """What a method makes of the pictures of each ordered pair of cameras."""
     pairs = itertools.permutations(range(len(seen)), 2)
+    whole = [(xy, _known(xy)) for xy, _ in seen]
     if settings.hide and settings.hide_in == "same":
         for number, pair in enumerate(pairs):
             shown = occlusions(1, settings.hide, seed=settings.seed * 1000 + 500 + number)
-            pictures_of_pair = (seen[camera][0] for camera in pair)
-            yield tuple(one.prepare(xy, shown.repeat(len(xy), axis=0)) for xy in pictures_of_pair)
+            yield tuple(one.seen(xy, known * shown) for xy, known in (whole[c] for c in pair))
         return
-    queries = index = [one.prepare(*picture) for picture in seen]
+    queries = index = [one.seen(*picture) for picture in seen]
     if settings.hide and settings.hide_in == "query":
-        index = [one.prepare(xy, np.ones_like(score)) for xy, score in seen]
+        index = [one.seen(*picture) for picture in whole]
     for first, second in pairs:
         yield queries[first], index[second]
 

@@ -204,8 +204,8 @@ def posed(method: Lifting) -> Space:
     return lambda poses: canonical(method.lift(poses))[0].reshape(len(poses), -1)
 
 
-def frame_by_frame(model: Model) -> Space:
-    """The means of an embedding that sees single frames."""
+def by_embedding(model: Model) -> Space:
+    """The means of an embedding, of single frames or of several."""
     return lambda poses: embed(poses, model).mean
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vipecli.embedding.window import Window
 from vipecli.errors import FormatError
 from vipecli.evaluate.metrics import np_mpjpe
 from vipecli.poses.mocap.clips import clips
@@ -137,6 +138,26 @@ def load_mocap(
     )
 
 
+def load_windows(
+    paths: Iterable[Path],
+    window: Window,
+    *,
+    include: Sequence[str] = HELD_OUT,
+    remark: Callable[[str], object] = str,
+) -> np.ndarray:
+    """The poses of `load_mocap` with the frames around them, (P, F, 13, 3).
+
+    NaN in places where a clip has no frame. Parameters and errors as those of `load_mocap`.
+    """
+    found = []
+    for joints, fps in load_clips(paths, include=include, remark=remark).values():
+        known = np.isfinite(joints).all(axis=(1, 2))
+        rows = window.rows(np.arange(len(joints)) / fps, np.flatnonzero(known))
+        there = (rows >= 0) & known[rows]
+        found.append(np.where(there[..., None, None], joints[rows], np.nan).astype(np.float32))
+    return np.concatenate(found)
+
+
 def load_clips(
     paths: Iterable[Path],
     *,
@@ -187,33 +208,54 @@ def distinct(poses: np.ndarray, *, at_most: int, seed: int = 0) -> np.ndarray:
     -------
     shape (at most `at_most`, 13, 3).
     """
+    return poses[distinct_rows(poses, at_most=at_most, seed=seed)]
+
+
+def distinct_rows(poses: np.ndarray, *, at_most: int, seed: int = 0) -> np.ndarray:
+    """Rows of the poses that `distinct` gives."""
     order = np.random.default_rng(seed).permutation(len(poses))
-    kept = np.empty((0, 13, 3), poses.dtype)
+    kept = np.empty(0, int)
     for start in range(0, len(order), 256):
-        fresh = poses[order[start : start + 256]]
+        rows = order[start : start + 256]
         if len(kept):
-            fresh = fresh[np_mpjpe(fresh, kept).min(axis=1) > DUPLICATE_AT]
-        near = np_mpjpe(fresh, fresh) <= DUPLICATE_AT
+            rows = rows[np_mpjpe(poses[rows], poses[kept]).min(axis=1) > DUPLICATE_AT]
+        near = np_mpjpe(poses[rows], poses[rows]) <= DUPLICATE_AT
         chosen: list[int] = []
-        for i in range(len(fresh)):
+        for i in range(len(rows)):
             if not near[i, chosen].any():
                 chosen.append(i)
-        kept = np.concatenate([kept, fresh[chosen]])
+        kept = np.concatenate([kept, rows[chosen]])
         if len(kept) >= at_most:
             break
     return kept[:at_most]
 
 
 def placed(poses: np.ndarray, *, seed: int = 0) -> np.ndarray:
-    """Return poses (P, 13, 3) placed on the floor at random positions, facing any direction."""
+    """Return poses (P, 13, 3) placed on the floor at random positions, facing any direction.
+
+    Windows (P, F, 13, 3) by their middle poses.
+    """
+    if poses.ndim == 4:
+        flat = poses.reshape(len(poses), -1, 3)
+        return _placed(flat, middle(poses), seed).reshape(poses.shape)
+    return _placed(poses, poses, seed)
+
+
+def middle(windows: np.ndarray) -> np.ndarray:
+    """Middle frames (P, ...) of windows (P, F, ...)."""
+    return windows[:, windows.shape[1] // 2]
+
+
+def _placed(points: np.ndarray, poses: np.ndarray, seed: int) -> np.ndarray:
+    """Points (P, N, 3) placed as the poses (P, 13, 3) that they belong to."""
     rng = np.random.default_rng(seed)
     angle = rng.uniform(0, 2 * np.pi, len(poses))
     c, s = np.cos(angle), np.sin(angle)
     zero, one = np.zeros_like(c), np.ones_like(c)
     turn = np.array([[c, zero, s], [zero, one, zero], [-s, zero, c]]).transpose(2, 0, 1)
     pelvis = poses[:, [LEFT_HIP, RIGHT_HIP]].mean(axis=1, keepdims=True)
-    out = np.einsum("pij,pkj->pki", turn, poses - pelvis)
-    out[:, :, 1] += _FLOOR_M - out[:, :, 1].min(axis=1, keepdims=True)
+    out = np.einsum("pij,pkj->pki", turn, points - pelvis)
+    out[:, :, 1] += _FLOOR_M - (poses - pelvis)[:, :, 1].min(axis=1, keepdims=True)
     out[:, :, [0, 2]] += rng.uniform(-_ROAM_M, _ROAM_M, (len(poses), 1, 2))
     return out
 
