@@ -59,8 +59,9 @@ def sequence(
 
     From MOCAP, each clip by a camera of its own, joints as a detector would find them: the error of
     joints hidden for 0.2 to 2 s beside straight lines, and the 3D error of the nearest frame of
-    other people by the contextual embedding beside those that come with vipe. From --detected: PA-MPJPE.
-    From --aligned: the alignment error with nobody seen for a second in the middle of each clip.
+    other people by the contextual embedding beside those that come with vipe. From --detected:
+    PA-MPJPE. From --aligned: the alignment error with nobody seen for a second in the middle of
+    each clip.
     """
     from vipecli.cli.evaluate_inputs import by_name, result_file
     from vipecli.cli.figures import show_alignment, show_gaps, show_lifting, show_nearest
