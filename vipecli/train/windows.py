@@ -20,7 +20,6 @@ from vipecli.train.terms import embedding_terms
 from vipecli.train.window_views import WindowFilm, WindowStudio
 
 HELD_OUT_WINDOWS = 1000
-_RATES = (0.75, 1.25)  # of training, times the rate of the windows
 
 
 class Trainer(loop.Trainer):
@@ -91,10 +90,10 @@ class Trainer(loop.Trainer):
 
 
 def filming(config: Config) -> Filming:
-    """Cameras of the config's augmentation, windows about as fast as its own."""
-    augment, rate = config.augment, 1 / config.network.step_s
+    """Cameras of the config's augmentation, motion played at its speeds."""
+    augment, (slow, fast) = config.augment, config.speed
     return Filming(
-        fps=(_RATES[0] * rate, _RATES[1] * rate),
+        fps=(1 / (config.network.step_s * fast), 1 / (config.network.step_s * slow)),
         elevation_deg=augment.elevation_deg,
         roll_deg=augment.roll_deg,
         distance=augment.distance,
