@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from vipecli.embedding.embed import Embeddings
 from vipecli.errors import VideoError, VipeError
 from vipecli.outputs.report import Chart, Side, Words, write_report
 from vipecli.outputs.report_clips import MOST_BITS_S, encode_clips
-from vipecli.outputs.report_data import clarity, clip_states, matrix, speed_of_b
+from vipecli.outputs.report_data import clarity, clip_states, evenly, matrix, speed_of_b
 from vipecli.video.source import ClipSource
 
 NAME = "</script><img src=x onerror=alert(1)>{{data}}&amp;.mp4"  # would break out of a page
@@ -136,6 +137,15 @@ def test_the_matrix_is_thinned_where_it_is_large():
     assert (cells[4:6] == 255).all() and (cells[:, 4:6] == 255).all()
     assert got["a"] == [0.0, pytest.approx(29 / 25)]
     assert matrix(embeddings(700), clip)["rows"] == 480
+
+
+def test_cells_of_uneven_film_stand_at_their_time():
+    clip = embeddings(9)
+    assert evenly(clip, 100).times.tolist() == clip.times.tolist()
+    late = replace(clip, times=np.array([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 2.0]))
+    shown = evenly(late, 5)
+    assert shown.times.tolist() == [0, 0.5, 0.7, 2.0, 2.0], "nearest to 0, 0.5, 1, 1.5, 2"
+    assert len(evenly(embeddings(1), 5)) == 1
 
 
 def test_what_is_left_out_is_told(sides, tmp_path):

@@ -10,8 +10,8 @@ from vipecli.alignment.align import Alignment
 from vipecli.alignment.takes import Match, Session
 from vipecli.alignment.time_map import speed, warp
 from vipecli.embedding.distance import frame_distance
-from vipecli.embedding.embed import Embeddings
 from vipecli.outputs.angles import save_figure, shown_name
+from vipecli.outputs.report_data import evenly
 from vipecli.outputs.text import STILL
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def write_plot(session: Session, out: Path) -> None:
 
 
 def _matrix(plot: "Axes", session: Session, match: Match, names: tuple[str, str]) -> None:
-    a, b = _thinned(session.common.embeddings), _thinned(match.seen)
+    a, b = (evenly(clip, MOST_FRAMES) for clip in (session.common.embeddings, match.seen))
     extent = (*_edges(a.times), *_edges(b.times))
     plot.imshow(
         frame_distance(a, b).T,
@@ -141,10 +141,6 @@ def speeds(alignment: Alignment) -> tuple[np.ndarray, np.ndarray]:
 def _plain(plot: "Axes") -> None:
     plot.grid(axis="y", color="#dfe3e8", linewidth=0.8)
     plot.spines[["top", "right"]].set_visible(False)
-
-
-def _thinned(clip: Embeddings) -> Embeddings:
-    return clip.part(slice(None, None, max(1, -(-len(clip) // MOST_FRAMES))))
 
 
 def _edges(times: np.ndarray) -> tuple[float, float]:

@@ -119,9 +119,9 @@ def matrix(a: Embeddings, b: Embeddings) -> dict[str, Any]:
     Returns
     -------
     `cells`, rows of a, near = 0, 255 where nobody is seen; `a`, `b`, the times of the edges in
-    seconds. Of clips longer than `MOST_CELLS` frames an even choice of frames.
+    seconds. The frames are those of `evenly`, at most `MOST_CELLS`.
     """
-    a, b = _thinned(a), _thinned(b)
+    a, b = evenly(a, MOST_CELLS), evenly(b, MOST_CELLS)
     distance = Pair(a, b).smooth()
     low, high = (float(v) for v in np.percentile(distance, (0.5, 99.5)))
     high = max(high, low + 1e-3)
@@ -136,11 +136,16 @@ def matrix(a: Embeddings, b: Embeddings) -> dict[str, Any]:
     }
 
 
-def _thinned(clip: Embeddings) -> Embeddings:
-    if len(clip) <= MOST_CELLS:
-        return clip
-    kept = np.linspace(0, len(clip) - 1, MOST_CELLS).round().astype(int)
-    return clip.part(kept)
+def evenly(clip: Embeddings, most: int) -> Embeddings:
+    """The frames next to evenly spaced times, at most `most`: a picture has cells of one size.
+
+    All frames of a short clip of a constant rate.
+    """
+    times = clip.times
+    wanted = np.linspace(times[0], times[-1], min(len(clip), most))
+    after = np.searchsorted(times, wanted).clip(1, max(1, len(clip) - 1)).clip(max=len(clip) - 1)
+    before = (after - 1).clip(0)
+    return clip.part(np.where(wanted - times[before] <= times[after] - wanted, before, after))
 
 
 def events(alignment: Alignment) -> list[tuple[str, float, str]]:
