@@ -17,7 +17,7 @@ from vipecli.poses import skeleton as sk  # noqa: E402
 from vipecli.poses.poses import Poses  # noqa: E402
 from vipecli.train import body, loop, losses, vvipe, vvipe_config  # noqa: E402
 from vipecli.train.augment import Augmentation, Augmenter  # noqa: E402
-from vipecli.train.calibrate import calibrate  # noqa: E402
+from vipecli.train.calibrate import STEEPEST, calibrate  # noqa: E402
 from vipecli.train.config import Config, Network, kind_of, load_config  # noqa: E402
 from vipecli.train.data import Mocap, rarity  # noqa: E402
 from vipecli.train.detected import Detections  # noqa: E402
@@ -364,6 +364,19 @@ def test_calibration_finds_how_often_near_pairs_match():
         first, second = (net.eval()(*view) for view in views)
         p = losses.match_moments(first, second, net.a, net.b)
     assert p.mean() < 0.2
+
+
+def test_calibration_keeps_a_slope_that_distances_can_use():
+    poses = torch.from_numpy(standing()).repeat(200, 1, 1)
+    poses[100:, sk.LEFT_WRIST] += torch.tensor([0.3, 1.0, 0.2])
+    net = PrVipe(Network(width=16, dims=2, dropout=0.0, start_a=20.0, start_b=20.0)).eval()
+    apart = torch.zeros(200, 2)
+    apart[100:] = 3.0  # what matches lies together: the steeper, the better
+    views = [(apart, torch.full_like(apart, 0.8))] * 2
+    net.forward = lambda mean, std: (mean, std)
+    ((a, b),) = calibrate(net, views, poses)
+    assert a == pytest.approx(STEEPEST)
+    assert math.isfinite(b)
 
 
 def test_the_cosine_begins_anew_at_each_restart(mocap):

@@ -161,21 +161,6 @@ def test_the_file_says_that_it_wants_windows(clips, mocap, tmp_path):
     assert [shape[1:] for shape in shapes] == [[FRAMES, 13, 2], [FRAMES, 13]]
 
 
-def test_limbs_of_another_window_move_as_they_did_there(clips, mocap):
-    config = small(augment=Augmentation(recombine=1.0))
-    moving = windows.Trainer(config, mocap, clips, clips).windows
-    arms = slice(sk.LEFT_SHOULDER, sk.RIGHT_WRIST + 1)
-    motions, _ = moving.studio.motions(60, np.random.default_rng(0))
-    varied = moving.motions(NOBODY, 60, np.random.default_rng(0))
-
-    def steps(windows):
-        middle = windows[:, :, [sk.LEFT_HIP, sk.RIGHT_HIP]].mean(2, keepdims=True)
-        return np.linalg.norm(np.diff(windows - middle, axis=1), axis=-1)[:, :, arms]
-
-    assert not np.allclose(steps(varied), steps(motions), atol=1e-3), "arms of others"
-    assert steps(varied).max() < 1.3 * steps(motions).max(), "no jumps within a window"
-
-
 def test_what_windows_cannot_be_is_refused(clips, mocap):
     with pytest.raises(ValueError, match="odd"):
         PrVipe(Network(frames=4))

@@ -1,5 +1,7 @@
 """The sigmoid of the matching probability, refitted once the embedding is trained."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -8,6 +10,7 @@ from vipecli.train.model import PrVipe
 
 NEAREST = 20  # candidates per picture, as many as a search would show
 RANDOM = 5  # and pairs that nobody would show, which should stay improbable
+STEEPEST = 12.0  # slope; steeper ones leave the softened distance no way to tell far from farther
 
 
 def calibrate(
@@ -58,14 +61,21 @@ def _fit(
         match = error <= losses.MATCH_AT
     one, other = (x[:, None] for x in first), (x[index] for x in second)
     pairs = tuple(one), tuple(other)
-    optimizer = torch.optim.LBFGS([net.raw_a, net.b], max_iter=100, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
-        optimizer.zero_grad()
+        net.zero_grad()
         p = losses.match_moments(*pairs, net.a, net.b)
         value = torch.nn.functional.binary_cross_entropy(p, match.to(p.dtype))
         value.backward()
         return value
 
-    optimizer.step(loss)
+    _minimise(loss, [net.raw_a, net.b])
+    if net.a.item() > STEEPEST:  # the std alone explains what matches: any steep slope would do
+        with torch.no_grad():
+            net.raw_a.copy_(net.raw_a + STEEPEST - net.a)
+        _minimise(loss, [net.b])
     return net.a.item(), net.b.item()
+
+
+def _minimise(loss: Callable[[], Tensor], parameters: list[Tensor]) -> None:
+    torch.optim.LBFGS(parameters, max_iter=100, line_search_fn="strong_wolfe").step(loss)

@@ -83,7 +83,7 @@ class Config:
     detected: float = 0.0  # share of each batch whose anchors a real detector found in film
     detected_from: int = 0  # step from which they are taken
     still: float = 0.3  # of windows of several frames: share in which one pose is held
-    speed: tuple[float, float] = (0.8, 3.0)  # at which their motion is played, log-uniform
+    speed: tuple[float, float] = (0.8, 4 / 3)  # at which their motion is played, log-uniform
     candidates: int = 8
     pool: int = 0  # positives of the batches before, among which negatives are looked for, too
     identity: float = 0.0  # factor of the turned gradient of a classifier of people; 0 = none

@@ -105,21 +105,9 @@ class WindowStudio:
         held = self.augmenter.poses(poses).numpy()
         held = np.repeat(held[:, None], self.studio.frames, axis=1)
         moving, _ = self.studio.motions(count - len(held), rng)
-        both = torch.cat([torch.from_numpy(held), self._varied(torch.from_numpy(moving))])
+        both = torch.from_numpy(np.concatenate([held, moving]))
         turned = self.augmenter.turned(both.flatten(1, 2))
         return turned.view(both.shape).numpy()
-
-    def _varied(self, moving: Tensor) -> Tensor:
-        """Motions (B, F, 13, 3) of other bodies, some with limbs that move as in others of them.
-
-        Every frame is varied by the same random numbers, so that what was drawn for a window holds
-        throughout.
-        """
-        state, frames = self.augmenter.generator.get_state(), []
-        for poses in moving.unbind(1):
-            self.augmenter.generator.set_state(state)
-            frames.append(self.augmenter.poses(poses))
-        return torch.stack(frames, dim=1)
 
     def detect(self, motions: np.ndarray, rng: np.random.Generator, *, hide: bool = True) -> Views:
         """What a detector would find of motions (B, F, 13, 3), each before a camera of its own."""
