@@ -72,7 +72,8 @@ def _fit(
     _minimise(loss, [net.raw_a, net.b])
     if net.a.item() > STEEPEST:  # the std alone explains what matches: any steep slope would do
         with torch.no_grad():
-            net.raw_a.copy_(net.raw_a + STEEPEST - net.a)
+            net.b.mul_(STEEPEST / net.a)  # from where matches are as likely as not, as it was
+            net.raw_a.add_(STEEPEST - net.a)
         _minimise(loss, [net.b])
     return net.a.item(), net.b.item()
 
