@@ -105,6 +105,22 @@ class Detections:
         )
 
 
+def wanted(film: Detections | None) -> Detections:
+    """Return the film that a config wants.
+
+    Raises
+    ------
+    FormatError
+        if there is none.
+    """
+    if film is None:
+        raise FormatError(
+            "the config takes a share of what a real detector found; give it with --detected "
+            "(from: python -m examples.make_detected), or set detected = 0"
+        )
+    return film
+
+
 class Reel:
     """Draws frames of film for batches: mirrored and rolled anew every `_AGAIN` steps.
 
@@ -122,12 +138,8 @@ class Reel:
     """
 
     def __init__(self, detections: Detections | None, *, seed: int) -> None:
-        if detections is None:
-            raise FormatError(
-                "the config takes a share of what a real detector found; give it with --detected "
-                "(from: python -m examples.make_detected), or set detected = 0"
-            )
-        self._original, self._varied, self._turn, self._seed = detections, detections, -1, seed
+        self._original = self._varied = wanted(detections)
+        self._turn, self._seed = -1, seed
 
     def draw(self, count: int, step: int, rng: np.random.Generator) -> Detections:
         """`count` frames, any of them, as the film is at this step of a training."""

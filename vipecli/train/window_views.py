@@ -6,10 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vipecli.errors import FormatError
 from vipecli.poses import skeleton as sk
 from vipecli.train.augment import Augmenter
-from vipecli.train.detected import FILM_JITTER, FILM_ROLL_DEG, Detections, upwards
+from vipecli.train.detected import FILM_JITTER, FILM_ROLL_DEG, Detections, upwards, wanted
 from vipecli.train.posebert_film import Studio, about_axis
 
 STEPS = (2, 2, 3)  # frames of film, at 30 per second, from one frame of a window to the next
@@ -38,11 +37,7 @@ class WindowFilm:
     """
 
     def __init__(self, film: Detections | None, frames: int) -> None:
-        if film is None:
-            raise FormatError(
-                "the config takes a share of what a real detector found; give it with --detected "
-                "(from: python -m examples.make_detected), or set detected = 0"
-            )
+        film = wanted(film)
         parts = (film.joints, film.visibility, film.seen, film.up, film.take)
         self._joints, self._visibility, self._seen, self._up, self._take = (
             part.numpy() for part in parts
