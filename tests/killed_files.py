@@ -83,7 +83,7 @@ def run(clips: list[Path], scratch: Path, moments: int, name: str) -> None:
         for one in before:
             (out / one).write_bytes(OLD)
         pid = start(make(clips, out), cache)
-        time.sleep(rng.uniform(0, 0.7 * length))
+        time.sleep(rng.uniform(0, 0.5 * length))
         os.kill(pid, signal.SIGKILL)
         early += finish(pid) == -signal.SIGKILL
         found = files(out)
