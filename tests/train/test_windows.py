@@ -161,9 +161,12 @@ def test_the_file_says_that_it_wants_windows(clips, mocap, tmp_path):
     assert [shape[1:] for shape in shapes] == [[FRAMES, 13, 2], [FRAMES, 13]]
 
 
-def test_what_windows_cannot_be_is_refused(clips, mocap):
-    with pytest.raises(ValueError, match="odd"):
-        PrVipe(Network(frames=4))
+def test_what_windows_cannot_be_is_refused(clips, mocap, tmp_path):
+    for number in ("4", "0", '"seven"'):
+        config = tmp_path / "config.toml"
+        config.write_text(f"[network]\nframes = {number}\n")
+        with pytest.raises(FormatError, match=r"config.toml: .*(frames|window)"):
+            load_config(config)
     for changes in ({"identity": 0.1}, {"kind": "vipe"}):
         with pytest.raises(FormatError, match="windows"):
             windows.Trainer(small(**changes), mocap, clips, clips)

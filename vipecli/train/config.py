@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vipecli.embedding.window import Window
 from vipecli.errors import FormatError
 from vipecli.evaluate.views import HELD_OUT
 from vipecli.files import read_toml
@@ -47,6 +48,16 @@ class Network:
     start_a: float = 0.478
     start_b: float = -0.5
     start_std: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the window.
+
+        Raises
+        ------
+        ValueError
+            if there is none of that size.
+        """
+        Window(self.frames, self.step_s)
 
 
 @dataclass(frozen=True)
@@ -125,7 +136,7 @@ def load_config(
         for name in parts.keys() & {f.name for f in dataclasses.fields(kind)}:
             values[name] = _filled(parts[name], values.get(name, {}))
         config = _filled(kind, values)
-    except (TypeError, AttributeError) as exc:
+    except (TypeError, ValueError, AttributeError) as exc:
         raise FormatError(f"{path}: not a valid training config ({exc})") from exc
     return dataclasses.replace(config, steps=steps) if steps else config
 

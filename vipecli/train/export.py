@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ def export(
         "settings": settings or {},
     }
     if net.window:
-        metadata["window"] = net.window
+        metadata["window"] = asdict(net.window)
     if free:
         metadata["without_vertical"] = {"dims": net.mean.out_features, "sigmoid": free[0]}
     return write(net, path, views(within=len(net.order)), ("mean", "std"), metadata)

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from vipecli.embedding.window import Window
 from vipecli.poses import skeleton as sk
 from vipecli.train.config import Network
 
@@ -109,10 +110,8 @@ class PrVipe(nn.Module):
         size = size or Network()
         width, dims = size.width, 13 * 3 if kind == "lifting" else size.dims
         self.use_visibility, self.kind = size.use_visibility, kind
-        if size.frames % 2 == 0:
-            raise ValueError(f"frames is {size.frames}; a window has a middle: use an odd number")
         middle = size.frames // 2
-        self.window = {"frames": size.frames, "step_s": size.step_s} if size.frames > 1 else None
+        self.window = Window(size.frames, size.step_s) if size.frames > 1 else None
         self.order = [middle, *(k for k in range(size.frames) if k != middle)]
         self.backbone = nn.Sequential(
             *_layer(size.frames * 13 * (3 if size.use_visibility else 2), width, size.dropout),

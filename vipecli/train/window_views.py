@@ -13,7 +13,7 @@ from vipecli.train.posebert_film import Studio, about_axis
 
 STEPS = (2, 2, 3)  # frames of film, at 30 per second, from one frame of a window to the next
 _CUT = 0.15  # share of the windows whose first or last frames are missing
-_PASSING = 0.5  # share of the hidden joints that are so in a part of the window only
+_PASSING = 0.5  # share of the windows in a part of which only joints are hidden
 _MIRRORED = np.array([-1.0, 1.0, 1.0], np.float32)
 
 Views = tuple[Tensor, Tensor]
