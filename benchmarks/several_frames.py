@@ -54,9 +54,7 @@ def drawn(
     windows: WindowStudio, count: int, rng: np.random.Generator
 ) -> tuple[list[Views], Tensor]:
     """Two views of windows of motion, and their middle poses."""
-    motions = windows.motions(NOBODY, count, rng)
-    views = [windows.detect(motions, rng, hide=False) for _ in range(2)]
-    return views, torch.from_numpy(motions[:, FRAMES // 2].copy())
+    return windows.twice(windows.motions(NOBODY, count, rng), rng)
 
 
 def some(views: Views, frames: int) -> Views:
@@ -128,11 +126,10 @@ def on_film(config: Config, mocap: list[Path], film: Path, count: int) -> None:
     joints, visibility, motions = WindowFilm(Detections.load([film]), FRAMES).draw(count, rng)
     views = studio(config, mocap).detect(motions, rng, hide=False)
     poses = torch.from_numpy(motions[:, FRAMES // 2].copy())
+    filmed = torch.from_numpy(joints), torch.from_numpy(visibility)
     for name in NAMES:
         means = of_model(Model.load(name))
-        both = [
-            means(one) for one in ((torch.from_numpy(joints), torch.from_numpy(visibility)), views)
-        ]
+        both = [means(one) for one in (filmed, views)]
         print(f"| film | {name} | {found(both, poses)} |", flush=True)
 
 

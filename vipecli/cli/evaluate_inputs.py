@@ -49,13 +49,15 @@ def draw_poses(
     With the frames of a window around them (K, F, 13, 3).
     """
     from vipecli.cli.console import note
-    from vipecli.embedding.window import Window
-    from vipecli.evaluate.views import HELD_OUT, distinct_rows, load_windows, middle
+    from vipecli.evaluate.views import HELD_OUT, distinct_rows, load_mocap, load_windows, middle
 
     include = held_out or HELD_OUT
-    pool = load_windows(mocap, window or Window(1, 1.0), include=include, remark=note)
-    chosen = pool[distinct_rows(middle(pool), at_most=count, seed=seed)]
-    chosen = chosen if window else middle(chosen)
+    if window:
+        pool = load_windows(mocap, window, include=include, remark=note)
+        chosen = pool[distinct_rows(middle(pool), at_most=count, seed=seed)]
+    else:
+        pool = load_mocap(mocap, include=include, remark=note)
+        chosen = pool[distinct_rows(pool, at_most=count, seed=seed)]
     note(f"{len(chosen)} different poses of {len(pool)}")
     return chosen
 

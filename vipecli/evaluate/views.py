@@ -130,12 +130,7 @@ def load_mocap(
     FormatError
         if a file is unreadable, a clip has another shape, or no clip fits.
     """
-    return np.concatenate(
-        [
-            joints[np.isfinite(joints).all(axis=(1, 2))].astype(np.float32)
-            for joints, _ in load_clips(paths, include=include, remark=remark).values()
-        ]
-    )
+    return middle(load_windows(paths, Window(1, 1.0), include=include, remark=remark))
 
 
 def load_windows(

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vipecli.evaluate.views import middle
 from vipecli.poses import skeleton as sk
 from vipecli.train.augment import Augmenter
 from vipecli.train.detected import FILM_JITTER, FILM_ROLL_DEG, Detections, upwards, wanted
@@ -50,14 +51,14 @@ class WindowFilm:
         Half of the windows are mirrored, all are rolled a little. Beyond the ends of a take joints
         are missing, and the person stands still.
         """
-        middle = rng.integers(len(self._take), size=count)
-        rows = middle[:, None] + rng.choice(STEPS, (count, 1)) * self._places
+        half = rng.integers(len(self._take), size=count)
+        rows = half[:, None] + rng.choice(STEPS, (count, 1)) * self._places
         inside = (rows >= 0) & (rows < len(self._take))
-        rows = np.where(inside, rows, middle[:, None])
-        inside &= self._take[rows] == self._take[middle][:, None]
-        rows = np.where(inside, rows, middle[:, None])
+        rows = np.where(inside, rows, half[:, None])
+        inside &= self._take[rows] == self._take[half][:, None]
+        rows = np.where(inside, rows, half[:, None])
         joints, seen = self._joints[rows].copy(), self._seen[rows].copy()
-        visibility, up = self._visibility[rows] * inside[..., None], self._up[middle].copy()
+        visibility, up = self._visibility[rows] * inside[..., None], self._up[half].copy()
         flip = rng.random(count) < 0.5
         joints[flip] = joints[flip][:, :, list(sk.MIRROR)] * _MIRRORED[:2]
         visibility[flip] = visibility[flip][:, :, list(sk.MIRROR)]
@@ -66,7 +67,7 @@ class WindowFilm:
         roll = about_axis(np.radians(FILM_ROLL_DEG) * rng.standard_normal(count), 2)
         joints, seen = joints @ roll[:, None, :2, :2], seen @ roll[:, None]
         up = np.einsum("bi,bij->bj", up, roll)
-        width = np.ptp(joints[:, len(self._places) // 2], axis=1).max(axis=1)
+        width = np.ptp(middle(joints), axis=1).max(axis=1)
         jitter = FILM_JITTER * width[:, None, None, None]
         joints = joints + jitter * rng.standard_normal(joints.shape)
         upright = upwards(torch.from_numpy(up).float()).numpy()
@@ -112,6 +113,13 @@ class WindowStudio:
         visibility = torch.from_numpy(score)
         return joints, self.hidden(joints, visibility, rng) if hide else visibility
 
+    def twice(
+        self, motions: np.ndarray, rng: np.random.Generator, *, hide: bool = False
+    ) -> tuple[list[Views], Tensor]:
+        """Two views of motions (B, F, 13, 3), and their middle poses (B, 13, 3)."""
+        views = [self.detect(motions, rng, hide=hide) for _ in range(2)]
+        return views, torch.from_numpy(middle(motions).copy())
+
     def hidden(self, joints: Tensor, visibility: Tensor, rng: np.random.Generator) -> Tensor:
         """Visibility (B, F, 13) behind things, out of the picture, beyond the ends of a clip."""
         count, frames = visibility.shape[:2]
@@ -139,7 +147,7 @@ class WindowStudio:
         found = self.film.draw(real, rng) if real and self.film else None
         if found:
             motions = np.concatenate([found[2], motions])
-        anchors, positives = (self.detect(motions, rng) for _ in range(2))
+        (anchors, positives), poses = self.twice(motions, rng, hide=True)
         if found:
             joints, visibility = (torch.from_numpy(part) for part in found[:2])
             visibility = self.hidden(joints, visibility, rng)
@@ -147,5 +155,4 @@ class WindowStudio:
                 torch.cat([joints, anchors[0][real:]]),
                 torch.cat([visibility, anchors[1][real:]]),
             )
-        middle = torch.from_numpy(np.ascontiguousarray(motions[:, motions.shape[1] // 2]))
-        return [anchors, positives], middle
+        return [anchors, positives], poses

@@ -1,6 +1,5 @@
 """Training of an embedding of windows of several frames; see `Network.frames`."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,15 +51,11 @@ class Trainer(loop.Trainer):
         if config.identity or config.kind != "prvipe" or device != "cpu":
             raise FormatError("windows of frames are trained as prvipe, without identity, on cpu")
         frames = config.network.frames
-        self.windows = WindowStudio(
-            Studio(clips, filming(config), frames=frames),
-            Augmenter(config.augment, seed=config.seed),
-            WindowFilm(film, frames) if config.detected else None,
-            config.detected,
-        )
-        apart = replace(self.windows, studio=Studio(held_out, filming(config), frames=frames))
-        super().__init__(config, mocap, _retrieval(apart), film=film)
-        self.windows = replace(self.windows, augmenter=self.augmenter)
+        apart, studio = (Studio(c, filming(config), frames=frames) for c in (held_out, clips))
+        augmenter = Augmenter(config.augment, seed=config.seed)
+        super().__init__(config, mocap, _retrieval(WindowStudio(apart, augmenter)), film=film)
+        reel = WindowFilm(film, frames) if config.detected else None
+        self.windows = WindowStudio(studio, self.augmenter, reel, config.detected)
 
     def _views(self) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng(self.config.seed + 2)
@@ -85,8 +80,7 @@ class Trainer(loop.Trainer):
         """Two views of windows, nothing hidden, and their middle poses (count, 13, 3)."""
         rng = np.random.default_rng(self.config.seed + 1)
         motions = self.windows.motions(self._held(count), count, rng)
-        views = [self.windows.detect(motions, rng, hide=False) for _ in range(2)]
-        return views, torch.from_numpy(motions[:, motions.shape[1] // 2].copy())
+        return self.windows.twice(motions, rng)
 
 
 def filming(config: Config) -> Filming:
@@ -105,9 +99,9 @@ def _retrieval(windows: WindowStudio) -> Retrieval:
     """Windows of held-out motion, each seen by two cameras."""
     rng = np.random.default_rng(0)
     motions, _ = windows.studio.motions(HELD_OUT_WINDOWS, rng)
-    views = [windows.detect(motions, rng, hide=False) for _ in range(2)]
+    views, poses = windows.twice(motions, rng)
     joints, visibility = (torch.stack(part) for part in zip(*views, strict=True))
-    return Retrieval(torch.from_numpy(motions[:, motions.shape[1] // 2].copy()), joints, visibility)
+    return Retrieval(poses, joints, visibility)
 
 
 def start(
