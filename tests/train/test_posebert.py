@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.bodies import waving
+from tests.train.resuming import goes_on_alike
 from vipecli.embedding.model import Model
 from vipecli.poses import skeleton as sk
 from vipecli.poses.formats import save_poses
@@ -178,21 +179,9 @@ def test_few_labels_are_those_of_few_clips(single):
 
 
 def test_resumed_equals_undisturbed(tmp_path, single):
-    whole = trainer(single)
-    for _ in range(8):
-        whole.train_step()
-    first = trainer(single)
-    for _ in range(5):
-        first.train_step()
-    first.save(tmp_path / "c.pt")
-    second = trainer(single)
-    second.resume(tmp_path / "c.pt")
-    for _ in range(3):
-        second.train_step()
-    for a, b in zip(whole.averaged.parameters(), second.averaged.parameters(), strict=True):
-        assert torch.equal(a, b)
+    goes_on_alike(lambda: trainer(single), tmp_path, first=5, then=3)
     with pytest.raises(FormatError, match="another config"):
-        trainer(single, seed=7).resume(tmp_path / "c.pt")
+        trainer(single, seed=7).resume(tmp_path / "half.pt")
 
 
 @pytest.fixture

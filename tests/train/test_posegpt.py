@@ -8,6 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra train")
 
 from tests.bodies import waving  # noqa: E402
+from tests.train.resuming import goes_on_alike  # noqa: E402
 from vipecli.errors import FormatError, WeightsError  # noqa: E402
 from vipecli.poses import skeleton as sk  # noqa: E402
 from vipecli.sequence.predictor import Predictor  # noqa: E402
@@ -124,21 +125,9 @@ def test_it_learns_a_swing(changes):
 
 
 def test_resumed_equals_undisturbed(tmp_path):
-    whole = trainer()
-    for _ in range(12):
-        whole.train_step()
-    first = trainer()
-    for _ in range(5):
-        first.train_step()
-    first.save(tmp_path / "c.pt")
-    second = trainer()
-    second.resume(tmp_path / "c.pt")
-    for _ in range(7):
-        second.train_step()
-    for a, b in zip(whole.averaged.parameters(), second.averaged.parameters(), strict=True):
-        assert torch.equal(a, b)
+    goes_on_alike(trainer, tmp_path, first=5, then=7)
     with pytest.raises(FormatError, match="another config"):
-        trainer(seed=7).resume(tmp_path / "c.pt")
+        trainer(seed=7).resume(tmp_path / "half.pt")
 
 
 def test_another_run_is_the_start_of_this_one(tmp_path):

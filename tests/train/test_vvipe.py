@@ -9,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra train")
 
 from tests.bodies import STANDING, people, seen, waving  # noqa: E402
+from tests.train.resuming import goes_on_alike  # noqa: E402
 from vipecli.errors import FormatError  # noqa: E402
 from vipecli.poses import anatomy  # noqa: E402
 from vipecli.poses.canonical import canonical as canonical_numpy  # noqa: E402
@@ -106,18 +107,9 @@ def test_variants_train(changes):
 
 @pytest.mark.parametrize("at", [10, 25])
 def test_resumed_equals_undisturbed(tmp_path, at):
-    whole = trainer()
-    run(whole, 40)
-    first = trainer()
-    run(first, at)
-    first.save(tmp_path / "c.pt")
-    second = trainer()
-    second.resume(tmp_path / "c.pt")
-    run(second, 40 - at)
-    for a, b in zip(whole.averaged.parameters(), second.averaged.parameters(), strict=True):
-        assert torch.equal(a, b)
+    goes_on_alike(trainer, tmp_path, first=at, then=40 - at)
     with pytest.raises(FormatError, match="another config"):
-        trainer(seed=5).resume(tmp_path / "c.pt")
+        trainer(seed=5).resume(tmp_path / "half.pt")
 
 
 def film(path, frames: int = 120) -> Detections:

@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 
 import onnx  # noqa: E402
 
+from tests.train.resuming import goes_on_alike  # noqa: E402
 from vipecli.errors import FormatError  # noqa: E402
 from vipecli.poses import skeleton as sk  # noqa: E402
 from vipecli.train import loop, windows  # noqa: E402
@@ -22,7 +23,6 @@ from vipecli.train.export import export  # noqa: E402
 from vipecli.train.losses import np_mpjpe  # noqa: E402
 from vipecli.train.model import PrVipe  # noqa: E402
 from vipecli.train.motion_clips import MotionClips  # noqa: E402
-from vipecli.train.run import run  # noqa: E402
 from vipecli.train.warm_start import start_from  # noqa: E402
 from vipecli.train.window_views import WindowFilm, WindowStudio  # noqa: E402
 
@@ -120,21 +120,8 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(clips, mocap, film, tmp
     def trainer():
         return windows.Trainer(config, mocap, clips, clips, film=film)
 
-    def states(one):
-        return torch.cat([p.flatten() for p in one.averaged.state_dict().values()])
-
     config = small(augment=Augmentation(noise=0.02, turn=0.3, hide=0.4), **changes)
-    whole = trainer()
-    run(whole, tmp_path, every=2)
-    first = trainer()
-    for _ in range(2):
-        first.train_step()
-    first.save(tmp_path / "half.pt")
-    second = trainer()
-    second.resume(tmp_path / "half.pt")
-    for _ in range(2):
-        second.train_step()
-    assert torch.equal(states(whole), states(second))
+    goes_on_alike(trainer, tmp_path, first=2, then=2)
 
 
 def test_moments_are_learnt_by_heart(clips, mocap, monkeypatch):
