@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from tests.bodies import waving
-from tests.train.resuming import goes_on_alike
 from vipecli.embedding.model import Model
 from vipecli.poses import skeleton as sk
 from vipecli.poses.formats import save_poses
@@ -14,6 +13,7 @@ from vipecli.poses.poses import Poses
 
 torch = pytest.importorskip("torch", reason="needs the extra train")
 
+from tests.train.resuming import goes_on_alike  # noqa: E402
 from vipecli.errors import FormatError, WeightsError  # noqa: E402
 from vipecli.sequence.posebert import PoseBert  # noqa: E402
 from vipecli.train import posebert, posebert_files  # noqa: E402
