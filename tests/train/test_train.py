@@ -426,6 +426,28 @@ def test_a_wrong_config_names_the_file(tmp_path, text):
         load_config(tmp_path / "c.toml")
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("batch = 0", "batch wants a number of 1 or more, not 0"),
+        ("steps = 'many'", "steps wants a number of 1 or more, not 'many'"),
+        ("learning_rate = 'high'", "learning_rate wants a number, not 'high'"),
+        ("learning_rate = nan", "learning_rate wants a number, not nan"),
+        ("pool = -1", "pool wants a whole number, not -1"),
+        ("frozen = 1", "frozen wants true or false, not 1"),
+        ("speed = [0, 1]", r"speed wants two numbers above 0, the smaller first, not \[0, 1\]"),
+        ("speed = [1]", "the smaller first"),
+        ("exclude = 'amc/*'", "exclude wants a list"),
+        ("network = 5", "5 stands where a table is wanted"),
+        ("source_weights = {amc = 'x'}", "source_weights wants a table"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_told(tmp_path, text, words):
+    (tmp_path / "c.toml").write_text(text)
+    with pytest.raises(FormatError, match=words):
+        load_config(tmp_path / "c.toml")
+
+
 def test_exported_model_equals_torch_and_carries_its_metadata(tmp_path):
     torch.manual_seed(0)
     net = PrVipe(Network(width=64, dims=8))

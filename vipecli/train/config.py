@@ -1,15 +1,31 @@
 """Configuration of a training run, from a TOML file."""
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from vipecli.embedding.window import Window
 from vipecli.errors import FormatError
 from vipecli.evaluate.views import HELD_OUT
 from vipecli.files import read_toml
 from vipecli.train.augment import Augmentation
+
+_COUNTS = {
+    "steps",
+    "batch",
+    "frames",
+    "fps",
+    "seen",
+    "future",
+    "width",
+    "layers",
+    "heads",
+    "chunk",
+    "dims",
+}
+"""Settings of which there is at least one."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +157,40 @@ def load_config(
     return dataclasses.replace(config, steps=steps) if steps else config
 
 
-def _filled(kind: type, values: dict) -> Any:
+def _filled(kind: type, values: object) -> Any:
     """Return a dataclass with values from a TOML table, its lists as tuples."""
-    if unknown := values.keys() - {f.name for f in dataclasses.fields(kind)}:
-        raise TypeError(f"it has no setting {min(unknown)!r}")
+    if not isinstance(values, dict):
+        raise TypeError(f"{values!r} stands where a table is wanted")
+    hints = get_type_hints(kind)
+    for name, value in values.items():
+        if name not in hints:
+            raise TypeError(f"it has no setting {name!r}")
+        if not _fits(value, hints[name]) or (name in _COUNTS and value == 0):
+            raise TypeError(f"{name} wants {_wanted(name, hints[name])}, not {value!r}")
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value from TOML can be a setting of this type; pairs are ranges above 0."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is dict:
+        return isinstance(value, dict) and all(_fits(one, parts[1]) for one in value.values())
+    if origin is tuple:
+        if not (isinstance(value, list) and all(_fits(one, parts[0]) for one in value)):
+            return False
+        return parts[-1] is ... or (len(value) == 2 and 0 < value[0] <= value[1])
+    if isinstance(value, bool) or hint is bool:
+        return isinstance(value, bool) and hint is bool
+    if hint is float:
+        return isinstance(value, int | float) and math.isfinite(value)
+    return isinstance(value, hint) and (hint is not int or value >= 0)
+
+
+def _wanted(name: str, hint: Any) -> str:
+    """Return what `_fits` wants, in words."""
+    if name in _COUNTS:
+        return "a number of 1 or more"
+    if get_origin(hint) is tuple:
+        return "a list" if get_args(hint)[-1] is ... else "two numbers above 0, the smaller first"
+    words = {bool: "true or false", str: "a text", int: "a whole number", float: "a number"}
+    return words.get(hint, "a table")
