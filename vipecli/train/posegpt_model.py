@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from vipecli.train.posegpt_config import Sizes
 
@@ -221,7 +222,8 @@ class DctMlp(nn.Module):
         x = self.dct @ ((held - self.middle) / self.scale[0])
         x = self.enter(x)
         for mix, norm in zip(self.mix, self.norms, strict=True):
-            x = x + norm(mix(x.transpose(1, 2)).transpose(1, 2))
+            # over time; the layer itself would copy all twice
+            x = x + norm(functional.conv1d(x, mix.weight[:, :, None], mix.bias))
         moved = self.dct.T @ self.leave(x)
         frames = seen[:, -1:] + self.scale[0] * moved[:, : self.future]
         return frames, torch.ones(*frames.shape[:2], self.channels // 3)
