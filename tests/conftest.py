@@ -16,9 +16,14 @@ ROOT = Path(__file__).resolve().parent.parent
 def pose_cache(tmp_path_factory):
     """Keep the poses that tests find in a folder of their own, not in the user's cache."""
     before, model = os.environ.get("VIPE_CACHE"), stored_model()
-    folder = tmp_path_factory.mktemp("pose_cache")
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # one for all processes: a clip is detected once
+    folder /= "pose_cache"
+    folder.mkdir(exist_ok=True)
     if model is not None:  # a mediapipe without one needs it; see `vipe download`
-        shutil.copy(model, folder)
+        part = Path(shutil.copy(model, tmp_path_factory.mktemp("model")))
+        part.replace(folder / model.name)
     os.environ["VIPE_CACHE"] = str(folder)
     yield
     if before is None:

@@ -72,8 +72,8 @@ def test_the_clip_starts_when_all_is_ready(vipe, tmp_path, monkeypatch):
 def test_actions_are_named(vipe, tmp_path):
     for label in ("jumping_jack", "squat"):
         (tmp_path / "index" / label).mkdir(parents=True)
-        for clip in (CLIPS / label).glob("*.mp4"):
-            (tmp_path / "index" / label / clip.name).write_bytes(clip.read_bytes())
+        clip = min((CLIPS / label).glob("*.mp4"))
+        (tmp_path / "index" / label / clip.name).write_bytes(clip.read_bytes())
     code, out, _ = vipe(
         *("live", "--classify", "--index", tmp_path / "index", "--source", PUPIL),
         *("--no-window", "--json", tmp_path / "log.json"),

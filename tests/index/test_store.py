@@ -199,8 +199,11 @@ KILLED = """
     from pathlib import Path
 
     os.environ["OMP_NUM_THREADS"] = "1"
-    import pyarrow.parquet, scipy.io, rich.progress, onnxruntime
-    from vipecli.index import build, commit
+    import numpy, pyarrow.parquet, scipy.io, scipy.optimize, rich.progress, onnxruntime
+    from vipecli.index import build, commit, stores
+    from vipecli.cli import index_update
+
+    pyarrow.array(numpy.zeros(1))  # imports what every child would import again
     from vipecli.cli.app import main
     from vipecli.index.store import load, verify
     from vipecli.cli import index as _

@@ -154,14 +154,15 @@ def test_variants_of_the_contrastive_task_train(changes, single):
 
 
 def test_it_learns_poses(single):
-    one = trainer(single, pretrain_steps=0, steps=100)
+    one = trainer(single, pretrain_steps=0, steps=50)
     before = one.score()
     assert before["nearest"] == before["nearest_single"]
-    for _ in range(100):
+    for _ in range(50):
         one.train_step()
-    assert one.score()["lifted_mpjpe"] < 0.5 * before["lifted_mpjpe"]
+    assert one.score()["lifted_mpjpe"] < 0.6 * before["lifted_mpjpe"]
 
 
+@pytest.mark.slow
 def test_it_fills_gaps_better_than_lines(single):
     sizes = Sizes(width=64, layers=2, heads=4, dropout=0.0, chunk=2)
     calm = Filming(noise=0.01, outlier=0.0, guessed=0.0, swapped=0.0, limb=0.0, person=1.0)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize  # pyright: ignore[reportMissingTypeStubs]
 
 from vipecli.embedding.embed import Embeddings
 from vipecli.files import read_regular
@@ -200,6 +199,7 @@ def fit(
     default
         the centre of the prior.
     """
+    from scipy import optimize  # pyright: ignore[reportMissingTypeStubs]
 
     def padded(rows: Sequence[NDArray[np.generic]], fill: float) -> FloatArray:
         out = np.full((len(rows), k), fill)
