@@ -1,6 +1,6 @@
 """A film with the predicted skeleton drawn over the person, as a translucent ghost."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 
 from vipecli.outputs.draw import Colour, draw_box, draw_skeleton, draw_text
-from vipecli.outputs.turntable import preview_format
+from vipecli.outputs.preview import even_frames, preview_format
 from vipecli.poses.poses import Poses
-from vipecli.video.read import read_frames
 from vipecli.video.source import AnyClip, ClipSource
 from vipecli.video.write import VideoWriter
 
@@ -92,13 +91,14 @@ def write_ghost(
     """
     times = poses.times
     fps, scale, size = preview_format(times, poses.size)
-    pictures = _pictures(clip, size, ghost, times, fps)
+    start_s = times[np.searchsorted(times, ghost.times[0] - BEFORE_S - 1e-6)]
+    frames = even_frames(clip, size=size, start_s=start_s, end_s=ghost.times[-1], fps=fps)
     with VideoWriter(out, size=size, fps=fps, inputs=(ClipSource.of(clip).path,)) as writer:
-        for done, (time_s, picture, held) in enumerate(pictures, 1):
-            nearest = int(np.abs(times - time_s).argmin())
-            if held:
+        for done, (time_s, picture, taken_s, over) in enumerate(frames, 1):
+            nearest = int(np.abs(times - taken_s).argmin())
+            if over:
                 picture = np.round(_HELD * picture).astype(np.uint8)
-            elif abs(times[nearest] - time_s) < 1 / fps:
+            elif abs(times[nearest] - taken_s) < 1 / fps:
                 filled = None if poses.filled is None else poses.filled[nearest]
                 draw_skeleton(
                     picture, poses.xy[nearest] * scale, poses.score[nearest], filled=filled
@@ -107,26 +107,6 @@ def write_ghost(
             writer.write(picture)
             if progress:
                 progress(done)
-
-
-def _pictures(
-    clip: AnyClip, size: tuple[int, int], ghost: Ghost, poses_at: np.ndarray, fps: float
-) -> Iterator[tuple[float, np.ndarray, bool]]:
-    """Times, `fps` a second, pictures, and whether the film is over and its last picture held.
-
-    The rate is that of the poses: of a film with more or uneven frames the latest one is shown.
-    """
-    step, end = 1 / fps, ghost.times[-1]
-    now = poses_at[np.searchsorted(poses_at, ghost.times[0] - BEFORE_S - 1e-6)]
-    time_s, last = now, None
-    for time_s, image in read_frames(clip, size=size, start_s=now - 1e-6, end_s=end + 1e-6):
-        while last is not None and now < time_s - step / 4:
-            yield now, last.copy(), False
-            now += step
-        last = image
-    while last is not None and now <= end + 1e-6:
-        yield now, last.copy(), now > time_s + step / 4
-        now += step
 
 
 def _draw_ghost(picture: np.ndarray, ghost: Ghost, time_s: float, scale: float) -> None:

@@ -10,8 +10,8 @@ from scipy.ndimage import gaussian_filter1d
 from vipecli.lifting.lift import Lifted
 from vipecli.lifting.placement import where
 from vipecli.outputs.draw import Colour, draw_skeleton, draw_text
+from vipecli.outputs.preview import even_frames, preview_format
 from vipecli.poses.poses import Poses
-from vipecli.video.read import read_frames
 from vipecli.video.source import AnyClip, ClipSource
 from vipecli.video.write import VideoWriter
 
@@ -24,7 +24,6 @@ _FILL = 0.2  # of the height of the picture for one torso length, where nothing 
 _ROOM = 0.44  # of height and width, from the middle to the farthest joint of a figure that fits
 _VIEWS_DEG = 0.0, 60.0  # of a sheet
 _UNCLEAR = 0.3  # torso units: joints less certain than this are drawn thin
-_LARGEST = 720  # pixels of height
 _HALF_BODY = 1.75  # torso units: from the middle of the picture to the floor
 _FLOOR_S = 1.5  # the floor is where the lowest joint mostly is over this time
 _DOWN = np.array([0.0, 1.0, 0.0])
@@ -122,7 +121,7 @@ def write_preview(
     *,
     progress: Callable[[int], object] | None = None,
 ) -> None:
-    """Write the clip with its 2D joints beside the turning 3D skeleton.
+    """Write the clip with its 2D joints beside the turning 3D skeleton, at true speed.
 
     Parameters
     ----------
@@ -156,42 +155,20 @@ def write_preview(
         audio_times=times[:1],
         inputs=(ClipSource.of(clip).path,),
     ) as writer:
-        frames = read_frames(clip, size=(width, height), start_s=times[0], end_s=times[-1] + 1e-6)
-        done = -1
-        for time_s, image in frames:
-            i = int(np.abs(times - time_s).argmin())
-            if i == done:  # poses at a lower rate than the film
-                continue
-            done = i
-            picture[:, :width], picture[:, width:] = image, BACKGROUND
+        span = {"start_s": times[0], "end_s": times[-1], "fps": fps}
+        for shown in even_frames(clip, size=(width, height), **span):
+            i = int(np.abs(times - shown.taken_s).argmin())
+            picture[:, :width], picture[:, width:] = shown.picture, BACKGROUND
             filled = None if poses.filled is None else poses.filled[i]
             draw_skeleton(picture[:, :width], poses.xy[i] * scale, poses.score[i], filled=filled)
             panel = picture[:, width:]
-            azimuth = 360 * (time_s - times[0]) / _TURN_S
+            azimuth = 360 * (shown.time_s - times[0]) / _TURN_S
             draw_pose(
                 panel, joints[i], azimuth_deg=azimuth, floor=floor, std=lifted.std[i], fill=fill
             )
             writer.write(picture)
             if progress:
                 progress(i + 1)
-
-
-def preview_format(
-    times: np.ndarray, size: tuple[int, int]
-) -> tuple[float, float, tuple[int, int]]:
-    """Return frames per second, scale, and even width and height of a preview of a clip.
-
-    Parameters
-    ----------
-    times
-        shape (T,), seconds; 30 frames per second if T is 1.
-    size
-        width and height of the clip, pixels.
-    """
-    fps = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 30.0
-    scale = min(1.0, _LARGEST / size[1])
-    width, height = (max(2, 2 * round(side * scale / 2)) for side in size)
-    return float(fps), scale, (width, height)
 
 
 def on_floor(lifted: Lifted, poses: Poses) -> tuple[np.ndarray, float]:
