@@ -15,7 +15,15 @@ from vipecli.errors import FormatError, WeightsError  # noqa: E402
 from vipecli.evaluate import metrics  # noqa: E402
 from vipecli.poses import skeleton as sk  # noqa: E402
 from vipecli.poses.poses import Poses  # noqa: E402
-from vipecli.train import body, loop, losses, vvipe, vvipe_config  # noqa: E402
+from vipecli.train import (  # noqa: E402
+    body,
+    loop,
+    losses,
+    posebert_config,
+    posegpt_config,
+    vvipe,
+    vvipe_config,
+)
 from vipecli.train.augment import Augmentation, Augmenter  # noqa: E402
 from vipecli.train.calibrate import STEEPEST, calibrate  # noqa: E402
 from vipecli.train.config import Config, Network, kind_of, load_config  # noqa: E402
@@ -29,7 +37,7 @@ from vipecli.train.score import Retrieval  # noqa: E402
 from vipecli.train.vvipe_model import canonical  # noqa: E402
 from vipecli.train.warm_start import start_from  # noqa: E402
 
-WEIGHTS = Path(__file__).parent.parent / "weights"
+WEIGHTS = Path(__file__).parents[2] / "weights"
 
 
 def standing() -> np.ndarray:
@@ -429,23 +437,75 @@ def test_a_wrong_config_names_the_file(tmp_path, text):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("batch = 0", "batch wants a number of 1 or more, not 0"),
-        ("steps = 'many'", "steps wants a number of 1 or more, not 'many'"),
-        ("learning_rate = 'high'", "learning_rate wants a number, not 'high'"),
-        ("learning_rate = nan", "learning_rate wants a number, not nan"),
-        ("pool = -1", "pool wants a whole number, not -1"),
+        ("batch = 0", "batch wants a whole number of 2 or more, not 0"),
+        ("batch = 1", "batch wants a whole number of 2 or more, not 1"),
+        ("steps = 'many'", "steps wants a whole number of 1 or more, not 'many'"),
+        ("learning_rate = 'high'", "learning_rate wants a number above 0, not 'high'"),
+        ("learning_rate = -1", "learning_rate wants a number above 0, not -1"),
+        ("prior = nan", "prior wants a number of 0 or more, not nan"),
+        ("prior = -0.1", "prior wants a number of 0 or more, not -0.1"),
+        ("[network]\ndropout = 1", "dropout wants a number of 0 or more, below 1, not 1"),
+        ("pool = -1", "pool wants a whole number of 0 or more, not -1"),
+        ("kind = 'x'", "kind wants one of prvipe, vipe, l2vipe, lifting, not 'x'"),
+        ("schedule = 'cos'", "schedule wants one of cosine, constant, decay, not 'cos'"),
+        ("match = 'all'", "match wants one of moments, sampled, not 'all'"),
+        ("optimizer = 'sgd'", "optimizer wants one of adamw, adagrad, not 'sgd'"),
+        ("name = '../a'", "name wants a name for files, not '../a'"),
+        ("name = ''", "name wants a name for files, not ''"),
         ("frozen = 1", "frozen wants true or false, not 1"),
         ("speed = [0, 1]", r"speed wants two numbers above 0, the smaller first, not \[0, 1\]"),
         ("speed = [1]", "the smaller first"),
         ("exclude = 'amc/*'", "exclude wants a list"),
         ("network = 5", "5 stands where a table is wanted"),
         ("source_weights = {amc = 'x'}", "source_weights wants a table"),
+        ("source_weights = {amc = -1}", "source_weights wants a table"),
     ],
 )
 def test_a_setting_that_cannot_be_is_told(tmp_path, text, words):
     (tmp_path / "c.toml").write_text(text)
     with pytest.raises(FormatError, match=words):
         load_config(tmp_path / "c.toml")
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(WEIGHTS.rglob("*.toml")),
+    ids=lambda path: path.name,
+)
+def test_committed_configs_are_valid(path):
+    kind = kind_of(path)
+    if kind in vvipe_config.KINDS:
+        assert set(vvipe.networks(vvipe_config.read_config(path)))
+    elif kind in posegpt_config.KINDS:
+        assert posegpt_config.read_config(path).kind == kind
+    elif kind == posebert_config.KIND:
+        posebert_config.read_config(path)
+    else:
+        config = load_config(path)
+        assert config.kind in KINDS
+        loop.PrVipe(config.network, kind=config.kind)
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "words"),
+    [
+        (posegpt_config.read_config, "[network]\nwidth = 33", "33 is no multiple of heads = 4"),
+        (posegpt_config.read_config, "least = 7", "least wants to be 1 to seen / chunk = 6"),
+        (posebert_config.read_config, "[network]\nwidth = 33", "33 is no multiple of heads = 6"),
+        (posebert_config.read_config, "frames = 8", "frames has to be 16 or more"),
+        (posebert_config.read_config, "temperature = 0", "temperature wants a number above 0"),
+    ],
+)
+def test_sizes_that_contradict_each_other_are_told(tmp_path, read, text, words):
+    (tmp_path / "c.toml").write_text(text)
+    with pytest.raises(FormatError, match=words):
+        read(tmp_path / "c.toml")
+
+
+def test_a_rate_that_falls_from_the_last_step_on(mocap):
+    config = small(schedule="decay", decay_from=2, steps=2)
+    trainer = loop.Trainer(config, mocap, Retrieval.of(mocap))
+    assert all(math.isfinite(v) for _ in range(3) for v in trainer.train_step().values())
 
 
 def test_exported_model_equals_torch_and_carries_its_metadata(tmp_path):
@@ -468,16 +528,6 @@ def test_exported_model_equals_torch_and_carries_its_metadata(tmp_path):
     assert np.isnan(got.mean[1]).all() and np.isnan(got.std[1]).all()
     assert list(tmp_path.iterdir()) == [path]  # nothing half-written stays
     assert b"site-packages" not in path.read_bytes()
-
-
-@pytest.mark.parametrize("path", sorted(WEIGHTS.rglob("*.toml")), ids=lambda p: p.stem)
-def test_committed_configs_are_valid(path):
-    if kind_of(path) in vvipe_config.KINDS:
-        assert set(vvipe.networks(vvipe_config.read_config(path)))
-        return
-    config = load_config(path)
-    assert config.kind in KINDS
-    loop.PrVipe(config.network, kind=config.kind)
 
 
 def test_lifting_gives_the_pose_in_camera_axes(people):

@@ -129,9 +129,14 @@ def _embedding(
     given: _Given, film: "Detections | None"
 ) -> "tuple[Trainer, Callable[[], Iterable[str]]]":
     """Return the trainer of an embedding, and what writes its model."""
-    from vipecli.train import loop, windows
-    from vipecli.train.config import load_config
+    from vipecli.errors import FormatError
+    from vipecli.train import loop, posebert_config, posegpt_config, vvipe_config, windows
+    from vipecli.train.config import kind_of, load_config
+    from vipecli.train.model import KINDS
 
+    if (kind := kind_of(given.config)) not in KINDS:
+        all_kinds = *KINDS, *vvipe_config.KINDS, *posegpt_config.KINDS, posebert_config.KIND
+        raise FormatError(f"{given.config}: kind is {kind!r}; use one of {', '.join(all_kinds)}")
     settings = load_config(given.config, steps=given.steps)
     start = windows.start if settings.network.frames > 1 else loop.start
     trainer = start(

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from vipecli.embedding.window import Window
 from vipecli.errors import FormatError
@@ -14,18 +14,25 @@ from vipecli.train.augment import Augmentation
 
 _COUNTS = {
     "steps",
-    "batch",
     "frames",
-    "fps",
     "seen",
     "future",
     "width",
+    "pose_width",
     "layers",
     "heads",
     "chunk",
     "dims",
+    "candidates",
+    "distractors",
 }
-"""Settings of which there is at least one."""
+"""Whole numbers of which there is at least one; of clips in a batch at least two."""
+
+_POSITIVE = {"learning_rate", "fps", "temperature", "step_s", "start_a", "start_std"}
+"""Numbers above 0."""
+
+_SIGNED = {"start_b"}
+"""Numbers that may be negative."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +88,14 @@ class Config:
     """Settings of a training run. The defaults are the paper's (section 3.6), but for steps."""
 
     name: str = "prvipe"
-    kind: str = "prvipe"  # or "vipe", "l2vipe", "lifting": the paper's baselines
+    kind: Literal["prvipe", "vipe", "l2vipe", "lifting"] = "prvipe"  # the last three are baselines
     seed: int = 0
     steps: int = 20_000
     batch: int = 256
-    optimizer: str = "adamw"  # or "adagrad"
+    optimizer: Literal["adamw", "adagrad"] = "adamw"
     learning_rate: float = 1e-3
     warmup: int = 500
-    schedule: str = "cosine"  # or "constant", or "decay": constant, then straight down to 0
+    schedule: Literal["cosine", "constant", "decay"] = "cosine"  # decay: constant, then down to 0
     decay_from: int = 0  # step from which it goes down
     restarts: tuple[int, ...] = ()  # steps at which the cosine restarts, `restart_rate` as high
     restart_rate: float = 0.6
@@ -97,7 +104,7 @@ class Config:
     weight_decay: float = 1e-4
     half: bool = False  # the wide layers in bfloat16: three times as fast where the CPU has it
     average: float = 0.9995  # exponential average of the weights
-    match: str = "moments"  # or "sampled", K = 20
+    match: Literal["moments", "sampled"] = "moments"  # sampled: K = 20
     ratio: float = 1.0
     positive: float = 0.005
     prior: float = 0.001
@@ -127,6 +134,12 @@ def kind_of(path: Path) -> str:
         return str(read_toml(path).get("kind", "prvipe"))
     except FormatError:
         return "prvipe"
+
+
+def check_heads(width: int, heads: int) -> None:
+    """Refuse a width that the heads of self-attention cannot share out, with a ValueError."""
+    if width % heads:
+        raise ValueError(f"width = {width} is no multiple of heads = {heads}")
 
 
 def load_config(
@@ -165,7 +178,7 @@ def _filled(kind: type, values: object) -> Any:
     for name, value in values.items():
         if name not in hints:
             raise TypeError(f"it has no setting {name!r}")
-        if not _fits(value, hints[name]) or (name in _COUNTS and value == 0):
+        if not (_fits(value, hints[name]) and _in_range(name, value)):
             raise TypeError(f"{name} wants {_wanted(name, hints[name])}, not {value!r}")
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
@@ -173,8 +186,12 @@ def _filled(kind: type, values: object) -> Any:
 def _fits(value: Any, hint: Any) -> bool:
     """Whether a value from TOML can be a setting of this type; pairs are ranges above 0."""
     origin, parts = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return value in parts
     if origin is dict:
-        return isinstance(value, dict) and all(_fits(one, parts[1]) for one in value.values())
+        return isinstance(value, dict) and all(
+            _fits(one, parts[1]) and one >= 0 for one in value.values()
+        )
     if origin is tuple:
         if not (isinstance(value, list) and all(_fits(one, parts[0]) for one in value)):
             return False
@@ -183,14 +200,34 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, bool) and hint is bool
     if hint is float:
         return isinstance(value, int | float) and math.isfinite(value)
-    return isinstance(value, hint) and (hint is not int or value >= 0)
+    return isinstance(value, hint)
+
+
+def _in_range(name: str, value: Any) -> bool:
+    """Whether a setting of this name can have a value that fits its type."""
+    if name == "name":
+        return Path(value).name == value and bool(value.strip(". "))
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return True
+    if name == "dropout":
+        return 0 <= value < 1
+    if isinstance(value, int) and name in _COUNTS | {"batch"}:
+        return value >= 1 + (name == "batch")
+    return name in _SIGNED or value > 0 or (value == 0 and name not in _POSITIVE)
 
 
 def _wanted(name: str, hint: Any) -> str:
-    """Return what `_fits` wants, in words."""
-    if name in _COUNTS:
-        return "a number of 1 or more"
+    """Return what `_fits` and `_in_range` want, in words."""
+    if name == "name":
+        return "a name for files"
+    if get_origin(hint) is Literal:
+        return "one of " + ", ".join(get_args(hint))
     if get_origin(hint) is tuple:
         return "a list" if get_args(hint)[-1] is ... else "two numbers above 0, the smaller first"
-    words = {bool: "true or false", str: "a text", int: "a whole number", float: "a number"}
-    return words.get(hint, "a table")
+    if hint is int:
+        least = 2 if name == "batch" else int(name in _COUNTS)
+        return f"a whole number of {least} or more"
+    if hint is float:
+        bound = " above 0" if name in _POSITIVE else " of 0 or more"
+        return "a number" + ("" if name in _SIGNED else bound) + ", below 1" * (name == "dropout")
+    return {bool: "true or false", str: "a text"}.get(hint, "a table")

@@ -161,7 +161,7 @@ class Trainer:
             return warm
         if self.config.schedule == "decay":
             left = self.config.steps - max(self.step, self.config.decay_from)
-            return warm * left / (self.config.steps - self.config.decay_from)
+            return warm * left / max(1, self.config.steps - self.config.decay_from)
         starts = [0, *self.config.restarts, self.config.steps]
         cycle = sum(self.step >= start for start in starts[1:-1])
         first, last = starts[cycle], starts[cycle + 1]

@@ -5,11 +5,13 @@ from pathlib import Path
 
 from vipecli.errors import FormatError
 from vipecli.evaluate.views import HELD_OUT
-from vipecli.train.config import load_config
+from vipecli.train.config import check_heads, load_config
 from vipecli.train.posebert_film import Filming
 
 KIND = "posebert"
 NEGATIVES = ("random", "pose", "cosine")
+LEAST_FRAMES = 16
+"""Of a window: what is hidden in it leaves something seen."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,10 @@ class Sizes:
     heads: int = 6
     dropout: float = 0.05
     chunk: int = 4
+
+    def __post_init__(self) -> None:
+        """Check the sizes; ValueError if they contradict each other."""
+        check_heads(self.width, self.heads)
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,8 @@ def read_config(path: Path, *, steps: int | None = None) -> Config:
     config = load_config(path, steps=steps, kind=Config, network=Sizes, augment=Filming)
     if config.negatives not in NEGATIVES:
         raise FormatError(f"{path}: negatives is {config.negatives!r}; use {', '.join(NEGATIVES)}")
+    if config.frames < LEAST_FRAMES:
+        raise FormatError(f"{path}: frames has to be {LEAST_FRAMES} or more")
     if config.frames % config.network.chunk:
         raise FormatError(f"{path}: frames has to be a multiple of chunk, {config.network.chunk}")
     return config

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vipecli.errors import FormatError
 from vipecli.evaluate.views import HELD_OUT
-from vipecli.train.config import load_config
+from vipecli.train.config import check_heads, load_config
 from vipecli.train.motion_variation import Variation
 
 DATA = ("mocap", "cmu-prediction", "cmu-prediction-angles")
@@ -23,6 +23,10 @@ class Sizes:
     heads: int = 4
     dropout: float = 0.1
     noise: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the sizes; ValueError if they contradict each other."""
+        check_heads(self.width, self.heads)
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,8 @@ def read_config(path: Path, *, steps: int | None = None) -> Config:
         raise FormatError(f"{path}: data is {config.data!r}; use {', '.join(DATA)}")
     if config.kind == "posegpt" and (config.seen % chunk or config.future % chunk):
         raise FormatError(f"{path}: seen and future want to be multiples of chunk = {chunk}")
+    if config.kind == "posegpt" and not 0 < config.least <= config.seen // chunk:
+        raise FormatError(f"{path}: least wants to be 1 to seen / chunk = {config.seen // chunk}")
     if config.energy and not config.network.noise:
         raise FormatError(f"{path}: energy wants network.noise above 0")
     return config
