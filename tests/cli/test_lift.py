@@ -68,6 +68,14 @@ def test_bad_input_is_one_line(tmp_path, monkeypatch, vipe, arguments, says):
     assert [p.name for p in tmp_path.iterdir()] == ["clip.npz"]
 
 
+@pytest.mark.parametrize("command", ["lift", "predict"])
+@pytest.mark.parametrize("torso", ["inf", "nan", "0", "1e300"])
+def test_a_torso_that_nobody_has_is_told(tmp_path, vipe, command, torso):
+    save_poses(seen(waving(8)), tmp_path / "clip.npz")
+    code, _, error = vipe(command, tmp_path / "clip.npz", "--torso", torso)
+    assert code == 2 and "--torso" in error and error.count("\n") == 1
+
+
 @pytest.mark.slow
 def test_preview_shows_the_clip_beside_the_skeleton(tmp_path, vipe):
     from vipecli.video.read import probe, read_frames

@@ -233,3 +233,23 @@ def test_other_models_are_refused():
 
     with pytest.raises(WeightsError, match="does not predict"):
         Predictor.load(default_weights())
+
+
+@pytest.mark.parametrize(
+    ("kind", "option", "says"),
+    [
+        ("posegpt", "--detected", "posegpt takes no --detected"),
+        ("vvipe", "--weights", "vvipe takes no --weights"),
+        ("posegpt", "--weights", "not a checkpoint of `vipe train`"),
+        ("pose-gpt", "--weights", "kind is 'pose-gpt'; use one of prvipe"),
+    ],
+)
+def test_options_that_a_kind_does_not_take(tmp_path, vipe, kind, option, says):
+    config, other = tmp_path / "c.toml", tmp_path / "other"
+    config.write_text(f"kind = '{kind}'\nsteps = 1\nbatch = 2\n")
+    other.write_bytes(b"something else")
+    np.savez(tmp_path / "m.npz", **{"amc/01_01": waving(200)})
+    out = tmp_path / "run"
+    code, _, error = vipe("train", config, tmp_path / "m.npz", option, other, "--out", out)
+    assert code == 1 and says in error and error.count("\n") == 1
+    assert other.read_bytes() == b"something else"

@@ -10,6 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra train")
 
+from tests import bodies  # noqa: E402
 from vipecli.embedding.embed import Model, embed, without_vertical  # noqa: E402
 from vipecli.errors import FormatError, WeightsError  # noqa: E402
 from vipecli.evaluate import metrics  # noqa: E402
@@ -528,6 +529,20 @@ def test_exported_model_equals_torch_and_carries_its_metadata(tmp_path):
     assert np.isnan(got.mean[1]).all() and np.isnan(got.std[1]).all()
     assert list(tmp_path.iterdir()) == [path]  # nothing half-written stays
     assert b"site-packages" not in path.read_bytes()
+
+
+def test_the_weights_that_a_run_starts_from_are_kept(tmp_path, vipe):
+    out, config = tmp_path / "run", tmp_path / "c.toml"
+    out.mkdir()
+    export(PrVipe(Network(width=64, dims=8)), out / "prvipe.onnx", name="a", trained_on="noise")
+    before = (out / "prvipe.onnx").read_bytes()
+    config.write_text("steps = 1\nbatch = 4\n[network]\nwidth = 64\ndims = 8\n")
+    clips = {name: bodies.people(40).astype(np.float32) for name in ("a/1", "amc/13_01")}
+    np.savez(tmp_path / "m.npz", **clips)
+    weights = "--weights", out / "prvipe.onnx"
+    code, _, error = vipe("train", config, tmp_path / "m.npz", *weights, "--out", out)
+    assert code == 1 and "would replace an input" in error
+    assert (out / "prvipe.onnx").read_bytes() == before
 
 
 def test_lifting_gives_the_pose_in_camera_axes(people):

@@ -122,7 +122,7 @@ def retrieval(
     from vipecli.errors import FormatError
     from vipecli.evaluate import retrieval as protocol
 
-    with result_file(json) as finish:
+    with result_file(json, mocap, compare, weights) as finish:
         chosen = tuple(c.value for c in cameras or Cameras)
         settings = protocol.Settings(
             cameras=chosen, exact=exact, hide=hide, hide_in=hide_in.value, seed=seed
@@ -195,7 +195,7 @@ def penn(
     from vipecli.evaluate.penn_order import TAU_STEP
     from vipecli.index.penn_action import FPS
 
-    with result_file(json) as finish:
+    with result_file(json, labels, weights) as finish:
         model = Model.load(weights)
         clips = protocol.load(labels, invisible=invisible)
         with stage_bars() as bar:
@@ -265,7 +265,7 @@ def alignment(
     """
     from vipecli.evaluate import alignment as protocol
 
-    with result_file(json) as finish:
+    with result_file(json, clips, compare, pose_model, weights) as finish:
         models = load_models(weights, compare)
         methods = [*protocol.BASELINES]
         for name, model in models.items():
@@ -314,7 +314,7 @@ def calibration(
     from vipecli.evaluate import calibration as protocol
     from vipecli.evaluate.retrieval import Settings, described
 
-    with result_file(json) as finish:
+    with result_file(json, mocap, weights) as finish:
         model = Model.load(weights).without_vertical()
         pool = draw_poses(mocap, held_out, poses, seed)
         settings = Settings(cameras=(cameras.value,), hide=hide, seed=seed)

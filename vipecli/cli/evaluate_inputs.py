@@ -1,6 +1,6 @@
 """Inputs shared by the protocols of `vipe evaluate`: models, held-out poses, result file."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -120,12 +120,16 @@ def _poses(person: str, pose_model: Path | None, path: Path, tick: "Tick") -> "P
 
 
 @contextmanager
-def result_file(json: Path | None) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Check the JSON target first; yield a function that writes the result there."""
+def result_file(
+    json: Path | None, *inputs: Path | str | Iterable[Path] | None
+) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Check the JSON target first, which is no input; yield a function that writes there."""
     from vipecli import __version__
     from vipecli.cli.console import check_json, write_json
 
-    check_json(json)
+    given = [[x] if isinstance(x, Path | str) else x or () for x in inputs]
+    files = [Path(path) for paths in given for path in paths]
+    check_json(json, *files, *(folder / "truth.json" for folder in files))
 
     def finish(data: dict[str, Any]) -> None:
         if json:

@@ -72,7 +72,8 @@ def lift(
 
     if not (mocap or detected or synced):
         raise typer.BadParameter("give MOCAP, --detected or --synced")
-    with result_file(json) as finish:
+    inputs = mocap, detected, synced, compare, pose_model, lift_model
+    with result_file(json, *inputs) as finish:
         lifter = Lifter.load(lift_model)
         direct = _direct(compare)
         result: dict[str, Any] = {"model": lifter.mapper.id, "settings": {"smooth_s": smooth}}

@@ -62,8 +62,9 @@ def predict(
 
     if not (mocap or benchmark or film):
         raise typer.BadParameter("give MOCAP, --benchmark or --film")
-    with result_file(json) as finish:
+    with result_file(json, mocap, benchmark, film, models, lift_model) as finish:
         own, theirs = _models(models)
+        _check_asked(own, theirs, benchmark is not None, bool(mocap or film))
         result: dict[str, Any] = {"models": {k: m.id for k, m in (own | theirs).items()}}
         if benchmark:
             result["benchmark"] = _benchmark(benchmark, theirs)
@@ -91,6 +92,18 @@ def _models(
     own = {"Pose-GPT": default_predictor()}
     own |= {name: model for name, model in found.items() if model.data == "mocap"}
     return own, {name: model for name, model in found.items() if model.data != "mocap"}
+
+
+def _check_asked(
+    own: "dict[str, Predictor]", theirs: "dict[str, Predictor]", benchmark: bool, bodies: bool
+) -> None:
+    """Refuse a model that nothing given is measured with."""
+    from vipecli.errors import WeightsError
+
+    if theirs and not benchmark:
+        raise WeightsError(f"{next(iter(theirs))}: predicts the benchmark; give --benchmark")
+    if len(own) > 1 and not bodies:
+        raise WeightsError(f"{list(own)[1]}: predicts 13 joints; give MOCAP or --film")
 
 
 def _benchmark(folder: Path, models: "dict[str, Predictor]") -> list[dict[str, Any]]:

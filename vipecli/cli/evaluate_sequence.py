@@ -69,7 +69,8 @@ def sequence(
 
     if not (mocap or detected or aligned):
         raise typer.BadParameter("give MOCAP, --detected or --aligned")
-    with result_file(json) as finish:
+    inputs = mocap, index, detected, aligned, model, compare
+    with result_file(json, *inputs) as finish:
         berts = {name: default_posebert(path) for name, path in by_name(compare or []).items()}
         berts = {"PoseBERT": default_posebert(model)} | berts
         result: dict[str, Any] = {

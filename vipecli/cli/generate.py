@@ -53,7 +53,7 @@ def generate(
             rich_help_panel=OUTPUTS,
         ),
     ] = Path("poses.png"),
-    seed: Annotated[int, typer.Option(help="The same seed gives the same poses.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same poses.")] = 0,
     person: Person = "largest",
     pose_model: PoseModel = None,
     lift_model: LiftModel = None,

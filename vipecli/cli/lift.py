@@ -25,6 +25,12 @@ LiftModel = Annotated[
 ]
 
 
+Torso = Annotated[
+    float,
+    typer.Option(min=0.01, max=100, metavar="METRES", help="From mid-hip to mid-shoulder."),
+]
+
+
 @with_recipe(without=("weights", "vertical"))
 def lift(
     clip: Annotated[
@@ -48,10 +54,7 @@ def lift(
     smooth: Annotated[
         float, typer.Option(min=0, max=5, metavar="SECONDS", help="Smooth over time; 0 = not.")
     ] = 0.05,
-    torso: Annotated[
-        float,
-        typer.Option(min=0.01, metavar="METRES", help="From mid-hip to mid-shoulder."),
-    ] = 0.5,
+    torso: Torso = 0.5,
     preview: Annotated[
         Path | None,
         typer.Option(

@@ -8,7 +8,7 @@ import typer
 
 from vipecli.cli.console import say
 from vipecli.cli.help import OUTPUTS
-from vipecli.cli.lift import LiftModel
+from vipecli.cli.lift import LiftModel, Torso
 from vipecli.cli.options import Json, with_recipe
 
 if TYPE_CHECKING:
@@ -81,10 +81,8 @@ def predict(
             rich_help_panel=OUTPUTS,
         ),
     ] = None,
-    torso: Annotated[
-        float, typer.Option(min=0.01, metavar="METRES", help="From mid-hip to mid-shoulder.")
-    ] = 0.5,
-    seed: Annotated[int, typer.Option(help="The same seed draws the same futures.")] = 0,
+    torso: Torso = 0.5,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same futures.")] = 0,
     json: Json = None,
     lift_model: LiftModel = None,
     predict_model: Annotated[

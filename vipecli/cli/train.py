@@ -60,6 +60,7 @@ def train(
     its last checkpoint when the same command is given again. Needs the extra `train` (PyTorch).
     """
     from vipecli.errors import MissingExtraError
+    from vipecli.files import check_output
     from vipecli.urls import refuse_url
 
     refuse_url(out)
@@ -77,6 +78,8 @@ def train(
     trainer, finish = _started(given)
     if setting := vipecli.train.run.slow_here(trainer.config, device):
         note(f"{config}: {setting} = true is slow on this processor; {setting} = false is faster")
+    if weights:
+        check_output(out / f"{trainer.config.name}.onnx", weights)
     _run(trainer, out)
     for line in finish():
         say(f"Wrote {line}")
@@ -96,12 +99,17 @@ class _Given(NamedTuple):
 
 def _started(given: _Given) -> "tuple[Trainer, Callable[[], Iterable[Path | str]]]":
     """Return the trainer of the config's kind, and what writes its model and names the files."""
+    from vipecli.errors import VipeError
     from vipecli.train import posebert_config, posegpt_config, vvipe_config
     from vipecli.train.config import kind_of
     from vipecli.train.detected import Detections
 
     config, mocap, out, device, steps, detected, weights = given
     kind = kind_of(config)
+    if detected and kind in posegpt_config.KINDS:
+        raise VipeError(f"{config}: {kind} takes no --detected; leave it out")
+    if weights and kind in vvipe_config.KINDS:
+        raise VipeError(f"{config}: {kind} takes no --weights; leave it out")
     if kind in posegpt_config.KINDS:
         from vipecli.train import posegpt, posegpt_files
 

@@ -27,7 +27,7 @@ def read(path: Path, *, device: str = "cpu") -> dict[str, Any]:
         return torch.load(path, map_location=device, weights_only=True)
     except Exception as exc:
         raise FormatError(
-            f"{path}: not a checkpoint, or damaged ({exc}); delete it, or give another"
+            f"{path}: not a checkpoint of `vipe train`, or damaged; delete it, or give another"
         ) from exc
 
 
