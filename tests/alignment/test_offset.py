@@ -1,5 +1,7 @@
 """Shifts and rates between recordings of one event, planted and real."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,31 @@ def test_a_clip_too_short_for_a_drift_comes_with_a_warning():
     got = find_offset(a, b, drift=True)
     assert got.rate == 1 and "clock rate" in got.warning
     assert not find_offset(a, b).warning
+
+
+def test_parts_that_scatter_give_no_rate():
+    at = np.arange(0, 14, 1 / 30)
+    a = movement(at, noise=0.15)
+    wander = 0.09 * np.sin(2 * np.pi * at / 9)
+    b = movement(at[60:] + wander[60:], noise=0.15, noise_seed=1)
+    got = find_offset(a, b, drift=True)
+    assert got.rate == 1 and "clock rate" in got.warning
+    assert got.shift_s == pytest.approx(-2, abs=0.1)
+
+
+def test_a_rate_beyond_what_clocks_do_is_none():
+    a, b = camera(0, 20), camera(2, 19, noise_seed=1, clock=1.03)
+    got = find_offset(a, b, drift=True)
+    assert got.rate == 1 and "clock rate" in got.warning
+
+
+def test_two_actions_that_change_together_come_with_a_warning():
+    a, b = camera(0, 6), camera(0, 6, noise_seed=1)
+    moves = 0.35 * b.mean + np.roll(b.mean, 5, axis=1)
+    other = dataclasses.replace(b, mean=moves)
+    assert not find_offset(a, b).warning
+    got = find_offset(a, other)
+    assert got.confidence > 4 and "two different actions" in got.warning
 
 
 def test_the_alignment_at_an_offset_is_exact():

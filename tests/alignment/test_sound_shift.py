@@ -66,6 +66,18 @@ def test_noise_and_silence_give_none():
         with pytest.raises(UnsureError, match=r"sound"):
             find_shift(*pair, by=Witness.SOUND)
         assert find_shift(*pair).by == "poses"
+    for one, other, words in ((a, silence, "the second has"), (None, a, "the first has")):
+        pair = camera(0, 5, 0, sound=one), camera(1, 5, 1, sound=other)
+        with pytest.raises(UnsureError, match=f"{words} no sound"):
+            find_shift(*pair, by=Witness.SOUND)
+
+
+def test_without_a_rate_the_sharper_shift_still_counts():
+    a = camera(0, 5, 0, sound=heard([2.5], 0, 5))
+    b = camera(1.013, 5, 1, sound=heard([2.5], 1.01, 4, seed=1))
+    got = find_shift(a, b, drift=True)
+    assert got.by == "both" and got.rate == 1 and "clock rate" in got.warning
+    assert got.shift_s == find_shift(a, b, by=Witness.SOUND).shift_s
 
 
 def test_both_agree_and_the_sharper_one_answers():

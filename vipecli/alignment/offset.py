@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vipecli.alignment.rises import Rises
+from vipecli.alignment.same_action import DIFFERENT, same_action
 from vipecli.alignment.shift_between import Evidence, find_line, refined
 from vipecli.alignment.shift_score import ShiftScore, Table
 from vipecli.alignment.sound_shift import SoundShift
@@ -24,7 +25,7 @@ SURE = 4.0
 SHORT_S = 1.0
 """With less overlap an answer comes with a warning, seconds."""
 
-NO_RATE = "too little for a difference in clock rate: none is assumed"
+NO_RATE = "no clear difference in clock rate (longer clips show one, of up to 2 %): none is assumed"
 """Warning of an answer without the rate that was asked for."""
 
 _STEPS = 256  # of a path whose distances are computed at a time
@@ -133,7 +134,8 @@ def find_offset(
     table, shift = evidence.near(shift, rate)
     shift = refined(table, shift, rate)
     length = overlap_s(a, b, shift, rate)
-    cost, doubt = table.mean_cost(shift, rate), _doubt(length, confidence)
+    cost = table.mean_cost(shift, rate)
+    doubt = _doubt(length, confidence) or _unlike(a, b, shift, rate)
     if not doubt and found is None:
         doubt = NO_RATE
     return Offset(shift, rate, cost, length, confidence, doubt, score)
@@ -158,6 +160,22 @@ def _doubt(overlap_s: float, confidence: float) -> str:
     if confidence < SURE:
         return f"weak evidence (confidence {confidence:.1f}): check the shift"
     return ""
+
+
+def _unlike(a: Embeddings, b: Embeddings, shift: float, rate: float) -> str:
+    """Warning that what both show at a shift is not one action; empty if it may be.
+
+    What is centred says when something happens, not that it is the same in both.
+    """
+    first, last = a.times[0], a.times[-1]
+    own = (a.times >= (b.times[0] - shift) / rate) & (a.times <= (b.times[-1] - shift) / rate)
+    other = (b.times >= shift + rate * first) & (b.times <= shift + rate * last)
+    if not (own.any() and other.any()):
+        return ""
+    same = same_action(a.part(own), b.part(other))
+    if same >= DIFFERENT:
+        return ""
+    return f"these look like two different actions (same action: {same:.0%}): check the shift"
 
 
 def _refusal(table: Table, score: ShiftScore) -> str:

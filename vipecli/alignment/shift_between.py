@@ -32,6 +32,10 @@ MOST_PARTS = 64
 LONGEST_S = 60.0
 """Of clips too long for one table this much of a gives the shift between two frames, seconds."""
 
+CLEAR = 3.0
+"""A rate differs from 1 where it does by this many standard errors."""
+
+_KNOWN_S = 0.01  # error of the shift at the ends up to which a rate may be as good as 1
 _REACH = 1.5  # frames from the best shift on the grid to the one between, at most
 
 _Floats = NDArray[np.float64]
@@ -131,8 +135,9 @@ def _means(table: Table, shifts: _Floats, rate: float) -> _Floats:
 def find_line(evidence: Evidence, shift: float) -> tuple[float, float | None]:
     """Shift and rate of a robust line through the shifts of short parts of a.
 
-    Repeated medians, then least squares over those within `WINDOW_S`; the rate is None where
-    there are fewer than `LEAST_PARTS` parts.
+    Repeated medians, then least squares over those within `WINDOW_S`. The rate is None where fewer
+    than `LEAST_PARTS` parts lie on the line, where its slope is beyond `LARGEST_DRIFT`, and where
+    the parts scatter so much that it may as well be none.
     """
     from scipy import stats  # pyright: ignore[reportMissingTypeStubs]
 
@@ -149,10 +154,22 @@ def find_line(evidence: Evidence, shift: float) -> tuple[float, float | None]:
     line = library.siegelslopes(y, x)
     slope, level = float(line[0]), float(line[1])
     near = np.abs(y - level - slope * x) <= WINDOW_S
-    if near.sum() >= LEAST_PARTS:
-        slope = float(_polyfit(x[near], y[near], 1)[0])
-    slope = min(max(slope, -LARGEST_DRIFT), LARGEST_DRIFT)
+    if near.sum() < LEAST_PARTS:
+        return shift, None
+    slope, error = _slope(x[near], y[near])
+    vague = CLEAR * error > max(abs(slope), _KNOWN_S / (float(np.ptp(x[near])) / 2))
+    if vague or abs(slope) > LARGEST_DRIFT:
+        return shift, None
     return float(np.median(y - slope * x)), 1 + slope
+
+
+def _slope(x: _Floats, y: _Floats) -> tuple[float, float]:
+    """Slope of least squares, and its standard error; parts that overlap count once."""
+    slope, level = (float(one) for one in _polyfit(x, y, 1))
+    off = y - level - slope * x
+    shared = max(1.0, PART_S / float(np.median(np.diff(x))))
+    variance = shared * float(off @ off) / (len(x) - 2)
+    return slope, math.sqrt(variance / float(np.square(x - x.mean()).sum()))
 
 
 def _part_shift(evidence: Evidence, shift: float, start: float) -> float:

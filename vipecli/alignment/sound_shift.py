@@ -139,6 +139,11 @@ def _resampled(sound: SoundTrack, rate: int) -> NDArray[np.float32]:
     return np.asarray(fft.irfft(spectrum, count), np.float32) * (count / len(sound.samples))
 
 
+def is_heard(sound: SoundTrack | None) -> bool:
+    """Whether there is anything in a sound track that could be correlated."""
+    return sound is not None and _is_loud(sound.samples, sound.rate)
+
+
 def _is_loud(samples: NDArray[np.float32], rate: int) -> bool:
     loud = len(samples) and float(np.sqrt(np.mean(np.square(samples)))) > _SILENT
     return bool(loud) and len(samples) >= _SHORTEST_S * rate

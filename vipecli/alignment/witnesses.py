@@ -20,7 +20,7 @@ from vipecli.alignment.rises import Rises
 from vipecli.alignment.settings import Witness
 from vipecli.alignment.shift_between import LARGEST_DRIFT, LEAST_PARTS
 from vipecli.alignment.shift_score import RIVAL
-from vipecli.alignment.sound_shift import LEAST_SOUND, SoundShift, sound_shift
+from vipecli.alignment.sound_shift import LEAST_SOUND, SoundShift, is_heard, sound_shift
 from vipecli.embedding.model import Embeddings
 from vipecli.errors import UnsureError
 from vipecli.video.sound import SoundTrack
@@ -73,17 +73,24 @@ def find_shift(
         return _by_poses(a, b, drift=drift)
     heard = sound_shift(a.sound, b.sound)
     if by is Witness.SOUND:
+        if heard is None:
+            raise UnsureError(f"{_silent(a, b)}; --by poses needs none")
         if reason := _refusal(heard):
             raise UnsureError(reason)
-        assert heard is not None
         return _by_sound(a.embeddings, b.embeddings, heard, *heard.best, drift=drift)
     return _by_both(a, b, heard, drift=drift)
 
 
-def _refusal(heard: SoundShift | None) -> str:
+def _silent(a: Recording, b: Recording) -> str:
+    """Which of two recordings has no sound, in words."""
+    first, second = is_heard(a.sound), is_heard(b.sound)
+    if first == second:
+        return "there is too little sound in both" if first else "neither has any sound"
+    return f"the {'second' if first else 'first'} has no sound"
+
+
+def _refusal(heard: SoundShift) -> str:
     """Why the sound gives no shift; empty if it does."""
-    if heard is None:
-        return "one of them has no sound; --by poses needs none"
     score, shift = heard.best
     if score < LEAST_SOUND:
         return (
@@ -109,10 +116,10 @@ def _by_both(one: Recording, other: Recording, heard: SoundShift | None, *, drif
     except UnsureError as exc:
         if heard and (found := _common(exc.shifts, heard)):
             return replace(_by_sound(a, b, heard, *found, drift=drift), by="both")
+        if heard is None:
+            raise
         if reason := _refusal(heard):
-            words = f"{exc}; by sound: {reason}" if heard else str(exc)
-            raise UnsureError(words) from exc
-        assert heard is not None
+            raise UnsureError(f"{exc}; by sound: {reason}") from exc
         return _by_sound(a, b, heard, *heard.best, drift=drift)
     score = heard.best[0] if heard else 0.0
     if heard is None or score < LEAST_SOUND:
@@ -145,7 +152,7 @@ def _together(
 ) -> Offset:
     """Shift on which poses and sound agree."""
     got = _by_sound(a, b, heard, *found, drift=drift)
-    if drift and got.rate == 1:  # too little sound for a rate
+    if drift and got.rate == 1 != seen.rate:  # too little sound for a rate
         return replace(seen, heard=heard)
     lag = abs(got.shift_s + (got.rate - seen.rate) * float(a.times.mean()) - seen.shift_s)
     words = overlap_warning(got.overlap_s)
@@ -154,6 +161,8 @@ def _together(
             f"poses and sound differ by {lag:.2f} s: a camera's sound may lag behind its pictures; "
             "--by poses goes by the pictures"
         )
+    if not words and drift and got.rate == 1:
+        words = NO_RATE
     confidence = math.hypot(seen.confidence, found[0])
     return replace(got, confidence=confidence, warning=words, score=seen.score, by="both")
 
