@@ -13,6 +13,7 @@ import numpy as np
 from vipecli.alignment.compare import compare as compare_poses
 from vipecli.alignment.joint_angles import SOURCES
 from vipecli.alignment.people import choose_people
+from vipecli.alignment.repetitions import none_found
 from vipecli.alignment.settings import Settings
 from vipecli.alignment.takes import Clip, match_clips, match_pair, people_of
 from vipecli.embedding.candidates import MATCHING, read_everyone
@@ -85,7 +86,7 @@ def align(
     )
     session = match_clips(clips, recipe.load_model, reference=reference, settings=settings)
     if session.others[0].alignment is None:
-        raise NoPoseError(f"{b}: shows nothing like {a}")
+        raise NoPoseError(f"{b}: {none_found(session.others[0].same_action)} {a}")
     return Aligned(session)
 
 
@@ -133,7 +134,7 @@ def compare(
     own, other = choose_people(_people([a, b], recipe), recipe.load_model, settings=settings)
     match = match_pair(own, other, recipe.load_model, settings)
     if match.alignment is None:
-        raise NoPoseError(f"{b}: shows nothing like {a}")
+        raise NoPoseError(f"{b}: {none_found(match.same_action)} {a}")
     found = compare_poses(
         match.alignment, own.poses, other.poses, source=SOURCES[pose], mirrored=match.mirrored
     )

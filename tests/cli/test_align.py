@@ -146,6 +146,9 @@ def test_all(align):
     code, got, err = align(a, movement(three, seed=3, noise=0.1), "--all")
     assert (code, got) == (1, None)
     assert "b.mp4: shows nothing like a.mp4" in err
+    code, got, err = align(movement(three, noise=0.1), movement(np.arange(15, 35) / 30), "--all")
+    assert (code, got) == (1, None)
+    assert "b.mp4: shows no whole repetition of a.mp4" in err and "comes first" in err
     assert align(a, a, "--all", "--offset")[0] == 2
 
 
@@ -155,6 +158,10 @@ def test_all(align):
         (["--style", "wipe", "c.mp4"], "--style wipe takes two clips"),
         (["--onto", "b", "c.mp4"], "--onto b takes two clips; for more there is --reference"),
         (["--all", "c.mp4"], "--all takes two clips"),
+        (["--by", "sound"], "--by sound goes with --offset or --drift"),
+        (["--offset", "--mirror", "auto"], "--mirror goes without --offset and --drift"),
+        (["--drift", "--ends", "open"], "--ends goes without --all, --offset and --drift"),
+        (["--all", "--ends", "closed"], "--ends goes without --all, --offset and --drift"),
         (["--report", "x.html", "c.mp4"], "--report takes two clips"),
         (["--reference", "4", "c.mp4"], "--reference 4: there are 3 clips"),
         (["--reference", "2"], "of two there is --onto b"),

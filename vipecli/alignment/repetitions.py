@@ -88,6 +88,12 @@ def find_rated(a: Embeddings, b: Embeddings) -> tuple[list[Alignment], float]:
     return [_aligned(a, b, *part) for part in sorted(found)], score
 
 
+def none_found(same_action: float | None) -> str:
+    """Return in words what b does with a, where `find_rated` finds nothing."""
+    alike = same_action is not None and same_action >= DIFFERENT
+    return "shows no whole repetition of" if alike else "shows nothing like"
+
+
 def _nearest(
     smooth: NDArray[np.float32], start: int, end: int, price: float
 ) -> tuple[int, int, float]:

@@ -1,6 +1,6 @@
 """`vipe align`: synchronise clips of one movement."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -241,6 +241,7 @@ def align(
     clock = Clock.DRIFT if drift else Clock.OFFSET if offset else None
     usage = _Usage(len(clips), reference, onto, style, audio, report is not None)
     usage.check(every=every, clock=clock, match=match)
+    _check_matching(every=every, clock=clock, ends=ends, mirror=mirror, by=by)
     of_each = recipes(len(clips))
     infos = _check_inputs(clips, of_each)
     files = Files(out, json, csv, plot, otio, report).or_video(None if every else DEFAULT_OUT)
@@ -291,9 +292,28 @@ class _Usage:
             f"--audio {audio}: there are {count} clips": audio != "none"
             and ord(audio) - ord("a") >= count,
         }
-        for text, is_so in wrong.items():
-            if is_so:
-                raise typer.BadParameter(text)
+        _refuse(wrong)
+
+
+def _check_matching(
+    *, every: bool, clock: Clock | None, ends: Ends, mirror: Mirror, by: Witness
+) -> None:
+    """Refuse options that the way of matching has no use for."""
+    _refuse(
+        {
+            "--ends goes without --all, --offset and --drift": (every or clock)
+            and ends is not Ends.AUTO,
+            "--mirror goes without --offset and --drift": clock and mirror is not Mirror.NO,
+            f"--by {by.value} goes with --offset or --drift": not clock and by is not Witness.BOTH,
+        }
+    )
+
+
+def _refuse(wrong: Mapping[str, object]) -> None:
+    """Raise a usage error with the first text that applies."""
+    for text, is_so in wrong.items():
+        if is_so:
+            raise typer.BadParameter(text)
 
 
 def _check_inputs(clips: Sequence[Path], recipes: "Sequence[Recipe]") -> "list[VideoInfo]":
@@ -339,10 +359,20 @@ def _read_and_match(
     takes = choose_people(people, model, reference=own, settings=settings)
     session = match_clips(takes, model, reference=own, settings=settings)
     if session.others[0].alignment is None:
-        raise NoPoseError(
-            f"{clips[1]}: shows nothing like {clips[0]}; `vipe align` without --all shows more"
-        )
+        raise NoPoseError(_not_found(session))
     return session
+
+
+def _not_found(session: "Session") -> str:
+    """Say that no repetition was found, and what to do."""
+    from vipecli.alignment.repetitions import none_found
+
+    match = session.others[0]
+    words = none_found(match.same_action)
+    return (
+        f"{match.clip.path}: {words} {session.common.path}; `vipe align` without --all shows more, "
+        "and the clip of one repetition comes first"
+    )
 
 
 def _reel(
