@@ -272,6 +272,22 @@ def test_evaluate_predict_on_mocap(tmp_path, vipe):
     assert code == 2 and "MOCAP" in error
 
 
+def test_recorded_motion_goes_on(tmp_path, monkeypatch, vipe):
+    monkeypatch.chdir(tmp_path)
+    walk = waving(60) + np.arange(60)[:, None, None] / 30 * [0.0, 0.0, 1.2]  # towards z
+    save_motion(Motion(walk, np.arange(60) / 30, np.zeros((60, 13))), tmp_path / "walk.bvh")
+    code, _, error = vipe("predict", "walk.bvh", "--at", 1.5, "--out", "f.npz", "--json", "f.json")
+    assert code == 0 and error == ""
+    future = load_motion("f.npz")
+    assert abs(future.times[0] - 1.5 - 1 / 30) < 0.02
+    way = future.joints[:, 7:9].mean(axis=1) - walk[45, 7:9].mean(axis=0)
+    assert way[14, 2] > 0.3  # after half a second; its depth is known
+    found = json.loads(Path("f.json").read_text())
+    assert found["error_m"][0] < 0.05 and found["error_m"][-1] is None
+    code, _, error = vipe("predict", "walk.bvh", "--preview", "p.mp4")
+    assert code == 1 and "give the video itself" in error
+
+
 def test_the_ghost_is_drawn_where_it_was_predicted(tmp_path):
     from vipecli.outputs.ghost import Ghost, write_ghost
     from vipecli.video.read import probe, read_frames

@@ -29,7 +29,8 @@ class _Known:
     """Content of a clip: up to the time of the prediction, and all of it.
 
     Metres, x to the right of the picture, y up, z to the camera. `seen` and `poses` are None for a
-    file of 3D motion; `lifted` is of `seen`.
+    file of 3D motion; `lifted` is of `seen`. Of a recording (`whole_way`) the axes are its own,
+    and no direction is unseen.
     """
 
     before: "Motion"
@@ -37,6 +38,7 @@ class _Known:
     seen: "Poses | None" = None
     poses: "Poses | None" = None
     lifted: "Lifted | None" = None
+    whole_way: bool = False
 
 
 @with_recipe(without=("weights", "vertical"))
@@ -45,7 +47,8 @@ def predict(
         Path,
         typer.Argument(
             metavar="CLIP",
-            help="Video, folder of frames, file of 2D poses, or .npz of `vipe lift --camera`.",
+            help="Video, folder of frames, file of 2D poses, .npz of `vipe lift --camera`, .bvh "
+            "or .amc.",
         ),
     ],
     seconds: Annotated[
@@ -98,7 +101,8 @@ def predict(
 
     Where the clip goes on after --at, the prediction is compared with what came. x points to the
     right of the picture, y up, z to the camera; a walk towards the camera stands still, as with
-    `vipe lift --camera`. The expected error of each joint grows with time.
+    `vipe lift --camera`; of .bvh and .amc the axes stay, y up. The expected error
+    of each joint grows with time.
     """
     from vipecli.cli.console import progress_bars, write_json
     from vipecli.embedding.clip import clip_source
@@ -120,7 +124,7 @@ def predict(
                 model,
                 seconds=seconds,
                 samples=samples,
-                unseen=_DEPTH,
+                unseen=None if known.whole_way else _DEPTH,
                 seed=seed,
             )
         except NoPoseError as exc:
@@ -146,9 +150,12 @@ def _check(
     from vipecli.cli.lift import check_outputs
     from vipecli.errors import VipeError
     from vipecli.files import check_output
+    from vipecli.lifting.motion_files import RECORDED
 
     check_json(json, clip)
     check_outputs(clip, out, preview)
+    if preview and clip.suffix.lower() in RECORDED:
+        raise VipeError(f"{clip}: --preview shows the video; give the video itself")
     numbered = _numbered(out, samples) if out else []
     for path in numbered:
         check_output(path, clip)
@@ -162,10 +169,14 @@ def _read(
     clip: Path, at: float | None, recipe: "Recipe", lifter: Any, torso: float, bars: Any
 ) -> _Known:
     """Return the motion before and after a time; the former is computed without the latter."""
+    from vipecli.cli.console import note
     from vipecli.embedding.clip import read_scene
     from vipecli.lifting.lift import lift
-    from vipecli.lifting.motion_files import as_motion
+    from vipecli.lifting.motion_files import RECORDED, as_motion, recorded_motion
 
+    if clip.suffix.lower() in RECORDED:
+        motion = recorded_motion(clip, remark=note)
+        return _Known(_until(motion, at, clip), motion, whole_way=True)
     motion = _motion_file(clip)
     if motion is not None:
         return _Known(_until(motion, at, clip), motion)

@@ -17,11 +17,16 @@ from vipecli.lifting.placement import where
 from vipecli.poses.anatomy import bones, put_together
 from vipecli.poses.formats.text import own_name
 from vipecli.poses.mocap.bvh import write_bvh
+from vipecli.poses.mocap.clips import clips
+from vipecli.poses.mocap.units import in_metres
 from vipecli.poses.npz_reader import open_npz
 from vipecli.poses.poses import Poses
 from vipecli.poses.skeleton import JOINTS
 
 FORMAT_VERSION = 1
+RECORDED = (".bvh", ".amc")
+"""Extensions of files that `recorded_motion` reads."""
+
 AXES = "x to the person's left or the right of the picture, y up, z forward or to the camera"
 
 
@@ -132,6 +137,32 @@ def load_motion(path: str | Path) -> Motion:
     if joints.shape != (len(times), len(JOINTS), 3) or std.shape != joints.shape[:2]:
         raise FormatError(f"{path}: joints of shape {joints.shape} for {len(times)} times")
     return Motion(joints, times, std, **texts, samples=samples)
+
+
+def recorded_motion(path: str | Path, *, remark: Callable[[str], object] = str) -> Motion:
+    """Motion of a `.bvh` or `.amc` file, y up, in metres, with no expected error.
+
+    Parameters
+    ----------
+    path
+        one of `RECORDED`; an `.amc` has its `.asf` beside it.
+    remark
+        is told what was converted.
+
+    Raises
+    ------
+    FormatError
+        if it cannot be read.
+    """
+    path = Path(path)
+    (clip,) = clips([path])
+    array, fps = clip.read()
+    joints, how = in_metres(array)
+    if how:
+        remark(f"{path}: {how}; converted to metres, y up")
+    times = np.arange(len(joints)) / (fps or 30.0)
+    axes = "of the recording, y up"
+    return Motion(joints, times, np.zeros(joints.shape[:2]), axes, path.name)
 
 
 def even(motion: Motion) -> tuple[np.ndarray, float]:
