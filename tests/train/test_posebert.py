@@ -226,7 +226,7 @@ def test_what_a_detector_found_is_a_part_of_each_batch(film, single):
 def test_configs_are_checked(tmp_path):
     path = tmp_path / "c.toml"
     path.write_text('negatives = "odd"')
-    with pytest.raises(FormatError, match="random, pose, cosine"):
+    with pytest.raises(FormatError, match="'random', 'pose' or 'cosine'"):
         read_config(path)
 
 

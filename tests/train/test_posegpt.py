@@ -203,7 +203,7 @@ def test_variations_keep_what_they_do_not_touch():
 def test_configs_are_checked(tmp_path):
     path = tmp_path / "c.toml"
     for text, says in (
-        ('data = "penn"', "cmu-prediction, cmu-pred"),
+        ('data = "penn"', "'cmu-prediction' or 'cmu-pred"),
         ("seen = 12", "multiples of chunk"),
         ("energy = 1.0", "network.noise"),
         ("nonsense = 1", "nonsense"),

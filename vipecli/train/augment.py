@@ -1,9 +1,11 @@
 """Augmentation of mocap poses, and simulated cameras and detections."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+import pydantic
 import torch
+from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor
 
 from vipecli.poses import skeleton as sk
@@ -17,39 +19,40 @@ from vipecli.train.body import (
     take_apart,
     unit,
 )
+from vipecli.train.setting_types import CHECKED, Range, Share
 
 _FROM_TRUNK = (0.0,) * 3 + (0.5, 0.5, 1.0, 1.0) + (0.0,) * 2 + (0.5, 0.5, 1.0, 1.0)
 FLIP_X = (-1.0, 1.0, 1.0)  # a limb's directions on the other side of the body
 
 
-@dataclass(frozen=True)
+@pydantic.dataclasses.dataclass(frozen=True, config=CHECKED)
 class Augmentation:
     """How poses are varied and filmed. Probabilities are per pose unless said otherwise.
 
     The defaults of the paper (section 3.6) are `PAPER`.
     """
 
-    recombine: float = 0.0  # arms or legs of other poses
-    symmetric: float = 0.0  # right limb = mirrored left limb
-    procedural: float = 0.0  # limbs from joint angles within anatomical limits
-    reach: float = 0.0  # both hands at a common target, or at mirrored ones
-    mirror: float = 0.0
-    length_std: float = 0.0  # of the logarithm of each bone length
-    positive_length_std: float = 0.0  # the same between anchor and positive
-    turn: float = 0.0  # whole body turned freely
-    elevation_deg: float = 30.0
-    roll_deg: float = 30.0
-    distance: tuple[float, float] = (2.0, 2.0)  # torso units, log-uniform
-    noise: float = 0.0  # std of detected joints, torso units of the picture
-    ends: float = 1.0  # wrists and ankles err so many times as much, elbows and knees half-way
-    outlier: float = 0.0  # per joint: error 8 times larger
-    swap: float = 0.0  # left and right of the arms or of the legs exchanged
-    uncertain: float = 0.0  # per joint: low visibility, larger error
-    drop_joint: float = 0.0  # per joint
-    drop_limb: float = 0.0  # one whole limb, or everything below the hips
-    hide: float = 0.0  # 1 to `hide_most` joints at random, torso or not
-    hide_most: int = 4
-    crop: float = 0.0  # part of the body out of the picture, below it most often
+    recombine: Share = 0.0  # arms or legs of other poses
+    symmetric: Share = 0.0  # right limb = mirrored left limb
+    procedural: Share = 0.0  # limbs from joint angles within anatomical limits
+    reach: Share = 0.0  # both hands at a common target, or at mirrored ones
+    mirror: Share = 0.0
+    length_std: NonNegativeFloat = 0.0  # of the logarithm of each bone length
+    positive_length_std: NonNegativeFloat = 0.0  # the same between anchor and positive
+    turn: Share = 0.0  # whole body turned freely
+    elevation_deg: NonNegativeFloat = 30.0
+    roll_deg: NonNegativeFloat = 30.0
+    distance: Range = (2.0, 2.0)  # torso units, log-uniform
+    noise: NonNegativeFloat = 0.0  # std of detected joints, torso units of the picture
+    ends: NonNegativeFloat = 1.0  # wrists and ankles err so many times as much, elbows half-way
+    outlier: Share = 0.0  # per joint: error 8 times larger
+    swap: Share = 0.0  # left and right of the arms or of the legs exchanged
+    uncertain: Share = 0.0  # per joint: low visibility, larger error
+    drop_joint: Share = 0.0  # per joint
+    drop_limb: Share = 0.0  # one whole limb, or everything below the hips
+    hide: Share = 0.0  # 1 to `hide_most` joints at random, torso or not
+    hide_most: PositiveInt = 4
+    crop: Share = 0.0  # part of the body out of the picture, below it most often
 
 
 PAPER = Augmentation()

@@ -1,41 +1,22 @@
 """Configuration of a training run, from a TOML file."""
 
 import dataclasses
-import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal
+
+import pydantic
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from vipecli.embedding.window import Window
 from vipecli.errors import FormatError
 from vipecli.evaluate.views import HELD_OUT
 from vipecli.files import read_toml
 from vipecli.train.augment import Augmentation
-
-_COUNTS = {
-    "steps",
-    "frames",
-    "seen",
-    "future",
-    "width",
-    "pose_width",
-    "layers",
-    "heads",
-    "chunk",
-    "dims",
-    "candidates",
-    "distractors",
-}
-"""Whole numbers of which there is at least one; of clips in a batch at least two."""
-
-_POSITIVE = {"learning_rate", "fps", "temperature", "step_s", "start_a", "start_std"}
-"""Numbers above 0."""
-
-_SIGNED = {"start_b"}
-"""Numbers that may be negative."""
+from vipecli.train.setting_types import CHECKED, Batch, Dropout, FileName, Range, Share
 
 
-@dataclass(frozen=True)
+@pydantic.dataclasses.dataclass(frozen=True, config=CHECKED)
 class Network:
     """Size of `PrVipe`, and where its training starts.
 
@@ -59,18 +40,18 @@ class Network:
         of the matching probability and of the std before training; the defaults are the paper's.
     """
 
-    dims: int = 16
-    width: int = 1024
-    blocks: int = 2
-    dropout: float = 0.3
+    dims: PositiveInt = 16
+    width: PositiveInt = 1024
+    blocks: NonNegativeInt = 2
+    dropout: Dropout = 0.3
     use_visibility: bool = True
     lift: bool = False
-    vertical: float = 0.0
-    frames: int = 1
-    step_s: float = 1 / 15
-    start_a: float = 0.478
+    vertical: NonNegativeFloat = 0.0
+    frames: PositiveInt = 1
+    step_s: PositiveFloat = 1 / 15
+    start_a: PositiveFloat = 0.478
     start_b: float = -0.5
-    start_std: float = 1.0
+    start_std: PositiveFloat = 1.0
 
     def __post_init__(self) -> None:
         """Check the window.
@@ -83,46 +64,46 @@ class Network:
         Window(self.frames, self.step_s)
 
 
-@dataclass(frozen=True)
+@pydantic.dataclasses.dataclass(frozen=True, config=CHECKED)
 class Config:
     """Settings of a training run. The defaults are the paper's (section 3.6), but for steps."""
 
-    name: str = "prvipe"
+    name: FileName = "prvipe"
     kind: Literal["prvipe", "vipe", "l2vipe", "lifting"] = "prvipe"  # the last three are baselines
-    seed: int = 0
-    steps: int = 20_000
-    batch: int = 256
+    seed: NonNegativeInt = 0
+    steps: PositiveInt = 20_000
+    batch: Batch = 256
     optimizer: Literal["adamw", "adagrad"] = "adamw"
-    learning_rate: float = 1e-3
-    warmup: int = 500
+    learning_rate: PositiveFloat = 1e-3
+    warmup: NonNegativeInt = 500
     schedule: Literal["cosine", "constant", "decay"] = "cosine"  # decay: constant, then down to 0
-    decay_from: int = 0  # step from which it goes down
-    restarts: tuple[int, ...] = ()  # steps at which the cosine restarts, `restart_rate` as high
-    restart_rate: float = 0.6
+    decay_from: NonNegativeInt = 0  # step from which it goes down
+    restarts: tuple[PositiveInt, ...] = ()  # steps: the cosine restarts, `restart_rate` as high
+    restart_rate: Share = 0.6
     average_cycles: bool = False  # the result is the mean of the weights at the end of each cosine
-    blend: float = 1.0  # the result lies so far on the way from the weights given to those learnt
-    weight_decay: float = 1e-4
+    blend: Share = 1.0  # the result lies so far on the way from the weights given to those learnt
+    weight_decay: NonNegativeFloat = 1e-4
     half: bool = False  # the wide layers in bfloat16: three times as fast where the CPU has it
-    average: float = 0.9995  # exponential average of the weights
+    average: Share = 0.9995  # exponential average of the weights
     match: Literal["moments", "sampled"] = "moments"  # sampled: K = 20
-    ratio: float = 1.0
-    positive: float = 0.005
-    prior: float = 0.001
-    lift: float = 0.0
-    metric: float = 0.0  # embedding distance regressed on NP-MPJPE
-    vertical: float = 0.0  # likelihood of the world's vertical in the body's canonical frame
+    ratio: NonNegativeFloat = 1.0
+    positive: NonNegativeFloat = 0.005
+    prior: NonNegativeFloat = 0.001
+    lift: NonNegativeFloat = 0.0
+    metric: NonNegativeFloat = 0.0  # embedding distance regressed on NP-MPJPE
+    vertical: NonNegativeFloat = 0.0  # likelihood of the world's vertical, canonical frame
     frozen: bool = False  # only the head of the vertical learns
-    upright: float = 0.0  # metric terms with the vertical, beside those without
-    calibration: float = 0.0  # cross-entropy of the matching probability on mined pairs
-    detected: float = 0.0  # share of each batch whose anchors a real detector found in film
-    detected_from: int = 0  # step from which they are taken
-    still: float = 0.3  # of windows of several frames: share in which one pose is held
-    speed: tuple[float, float] = (0.8, 4 / 3)  # at which their motion is played, log-uniform
-    candidates: int = 8
-    pool: int = 0  # positives of the batches before, among which negatives are looked for, too
-    identity: float = 0.0  # factor of the turned gradient of a classifier of people; 0 = none
-    rarity: float = 0.0
-    source_weights: dict[str, float] = field(default_factory=dict)  # by first part of clip name
+    upright: NonNegativeFloat = 0.0  # metric terms with the vertical, beside those without
+    calibration: NonNegativeFloat = 0.0  # cross-entropy of the matching probability on mined pairs
+    detected: Share = 0.0  # share of each batch whose anchors a real detector found in film
+    detected_from: NonNegativeInt = 0  # step from which they are taken
+    still: Share = 0.3  # of windows of several frames: share in which one pose is held
+    speed: Range = (0.8, 4 / 3)  # at which their motion is played, log-uniform
+    candidates: PositiveInt = 8
+    pool: NonNegativeInt = 0  # positives of the batches before: more candidates for negatives
+    identity: NonNegativeFloat = 0.0  # factor of the turned gradient of a classifier of people
+    rarity: NonNegativeFloat = 0.0
+    source_weights: dict[str, NonNegativeFloat] = field(default_factory=dict)  # by clip name
     exclude: tuple[str, ...] = HELD_OUT
     network: Network = field(default_factory=Network)
     augment: Augmentation = field(default_factory=Augmentation)
@@ -142,92 +123,30 @@ def check_heads(width: int, heads: int) -> None:
         raise ValueError(f"width = {width} is no multiple of heads = {heads}")
 
 
-def load_config(
-    path: Path,
-    *,
-    steps: int | None = None,
-    kind: type = Config,
-    network: type = Network,
-    augment: type = Augmentation,
-) -> Config:
+def load_config(path: Path, *, steps: int | None = None, kind: type = Config) -> Any:
     """Config from a TOML file; unknown names are errors, missing ones keep their default.
 
-    `steps` replaces the file's; `kind`, `network` and `augment` are the dataclasses to fill.
+    `steps` replaces the file's; `kind` is the dataclass of settings to fill.
 
     Raises
     ------
     FormatError
-        if the file is no TOML or names something that does not exist.
+        if the file is no TOML, names something that does not exist, or a setting cannot be so.
     """
     try:
-        values = read_toml(path)
-        parts = {"network": network, "augment": augment}
-        for name in parts.keys() & {f.name for f in dataclasses.fields(kind)}:
-            values[name] = _filled(parts[name], values.get(name, {}))
-        config = _filled(kind, values)
-    except (TypeError, ValueError, AttributeError) as exc:
-        raise FormatError(f"{path}: not a valid training config ({exc})") from exc
+        config = pydantic.TypeAdapter(kind).validate_python(read_toml(path))
+    except pydantic.ValidationError as exc:
+        raise FormatError(f"{path}: {_first(exc)}") from exc
     return dataclasses.replace(config, steps=steps) if steps else config
 
 
-def _filled(kind: type, values: object) -> Any:
-    """Return a dataclass with values from a TOML table, its lists as tuples."""
-    if not isinstance(values, dict):
-        raise TypeError(f"{values!r} stands where a table is wanted")
-    hints = get_type_hints(kind)
-    for name, value in values.items():
-        if name not in hints:
-            raise TypeError(f"it has no setting {name!r}")
-        if not (_fits(value, hints[name]) and _in_range(name, value)):
-            raise TypeError(f"{name} wants {_wanted(name, hints[name])}, not {value!r}")
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value from TOML can be a setting of this type; pairs are ranges above 0."""
-    origin, parts = get_origin(hint), get_args(hint)
-    if origin is Literal:
-        return value in parts
-    if origin is dict:
-        return isinstance(value, dict) and all(
-            _fits(one, parts[1]) and one >= 0 for one in value.values()
-        )
-    if origin is tuple:
-        if not (isinstance(value, list) and all(_fits(one, parts[0]) for one in value)):
-            return False
-        return parts[-1] is ... or (len(value) == 2 and 0 < value[0] <= value[1])
-    if isinstance(value, bool) or hint is bool:
-        return isinstance(value, bool) and hint is bool
-    if hint is float:
-        return isinstance(value, int | float) and math.isfinite(value)
-    return isinstance(value, hint)
-
-
-def _in_range(name: str, value: Any) -> bool:
-    """Whether a setting of this name can have a value that fits its type."""
-    if name == "name":
-        return Path(value).name == value and bool(value.strip(". "))
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return True
-    if name == "dropout":
-        return 0 <= value < 1
-    if isinstance(value, int) and name in _COUNTS | {"batch"}:
-        return value >= 1 + (name == "batch")
-    return name in _SIGNED or value > 0 or (value == 0 and name not in _POSITIVE)
-
-
-def _wanted(name: str, hint: Any) -> str:
-    """Return what `_fits` and `_in_range` want, in words."""
-    if name == "name":
-        return "a name for files"
-    if get_origin(hint) is Literal:
-        return "one of " + ", ".join(get_args(hint))
-    if get_origin(hint) is tuple:
-        return "a list" if get_args(hint)[-1] is ... else "two numbers above 0, the smaller first"
-    if hint is int:
-        least = 2 if name == "batch" else int(name in _COUNTS)
-        return f"a whole number of {least} or more"
-    if hint is float:
-        bound = " above 0" if name in _POSITIVE else " of 0 or more"
-        return "a number" + ("" if name in _SIGNED else bound) + ", below 1" * (name == "dropout")
-    return {bool: "true or false", str: "a text"}.get(hint, "a table")
+def _first(error: pydantic.ValidationError) -> str:
+    """Return the first of the errors in a config, in a line."""
+    first = error.errors()[0]
+    name = ".".join(map(str, first["loc"]))
+    if first["type"] == "unexpected_keyword_argument":
+        return f"there is no setting {name!r}"
+    words = first["msg"].removeprefix("Input ").removeprefix("Value error, ")
+    if words.startswith("should"):
+        return f"{name} {words}, not {first['input']!r}"
+    return f"{name}: {words}" if name else words

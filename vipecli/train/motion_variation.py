@@ -1,18 +1,19 @@
 """New motions from windows of the benchmark's 25 joints, whose root is held."""
 
-from dataclasses import dataclass
-
 import numpy as np
+import pydantic
+from pydantic import NonNegativeFloat
 from scipy.spatial.transform import Rotation
 
 from vipecli.evaluate.motion_windows import JOINTS
+from vipecli.train.setting_types import CHECKED, Share
 
 LEGS = tuple(JOINTS.index(j) for j in JOINTS if j <= 12)
 ARMS = tuple(tuple(JOINTS.index(j) for j in JOINTS if a <= j <= b) for a, b in ((20, 28), (29, 37)))
 _CHEST = JOINTS.index(15)  # where both arms hang
 
 
-@dataclass(frozen=True)
+@pydantic.dataclasses.dataclass(frozen=True, config=CHECKED)
 class Variation:
     """How windows are varied; probabilities per window, all 0 = not at all.
 
@@ -30,13 +31,13 @@ class Variation:
         probability that a window runs backwards.
     """
 
-    legs: float = 0.0
-    arms: float = 0.0
-    offset: float = 0.0
-    turn_deg: float = 0.0
-    tilt_deg: float = 0.0
-    size_std: float = 0.0
-    backwards: float = 0.0
+    legs: Share = 0.0
+    arms: Share = 0.0
+    offset: NonNegativeFloat = 0.0
+    turn_deg: NonNegativeFloat = 0.0
+    tilt_deg: NonNegativeFloat = 0.0
+    size_std: NonNegativeFloat = 0.0
+    backwards: Share = 0.0
 
     def apply(self, windows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Varied windows (B, T, 25, 3), float32."""

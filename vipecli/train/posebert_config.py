@@ -1,35 +1,36 @@
 """What fixes a training of PoseBERT."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
+from typing import Annotated, Literal
 
-from vipecli.errors import FormatError
+import pydantic
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
 from vipecli.evaluate.views import HELD_OUT
 from vipecli.train.config import check_heads, load_config
 from vipecli.train.posebert_film import Filming
+from vipecli.train.setting_types import CHECKED, Batch, Dropout, FileName, Share
 
 KIND = "posebert"
-NEGATIVES = ("random", "pose", "cosine")
-LEAST_FRAMES = 16
-"""Of a window: what is hidden in it leaves something seen."""
 
 
-@dataclass(frozen=True)
+@pydantic.dataclasses.dataclass(frozen=True, config=CHECKED)
 class Sizes:
     """Arguments of `PoseBert`."""
 
-    width: int = 192
-    layers: int = 4
-    heads: int = 6
-    dropout: float = 0.05
-    chunk: int = 4
+    width: PositiveInt = 192
+    layers: PositiveInt = 4
+    heads: PositiveInt = 6
+    dropout: Dropout = 0.05
+    chunk: PositiveInt = 4
 
     def __post_init__(self) -> None:
         """Check the sizes; ValueError if they contradict each other."""
         check_heads(self.width, self.heads)
 
 
-@dataclass(frozen=True)
+@pydantic.dataclasses.dataclass(frozen=True, config=CHECKED)
 class Config:
     """All that fixes a training.
 
@@ -67,35 +68,40 @@ class Config:
         weights of the 3D pose and of the embedding.
     """
 
-    name: str = "posebert"
+    name: FileName = "posebert"
     kind: str = KIND
-    seed: int = 1
-    pretrain_steps: int = 0
-    steps: int = 8000
-    batch: int = 32
-    frames: int = 48
-    learning_rate: float = 1e-3
-    warmup: int = 200
-    decay: float = 0.3
-    weight_decay: float = 0.02
+    seed: NonNegativeInt = 1
+    pretrain_steps: NonNegativeInt = 0
+    steps: PositiveInt = 8000
+    batch: Batch = 32
+    frames: Annotated[int, Field(ge=16)] = 48  # what is hidden leaves something seen
+    learning_rate: PositiveFloat = 1e-3
+    warmup: NonNegativeInt = 200
+    decay: Share = 0.3
+    weight_decay: NonNegativeFloat = 0.02
     bfloat16: bool = True
-    average: float = 0.998
-    negatives: str = "random"
-    distractors: int = 64
-    temperature: float = 0.1
+    average: Share = 0.998
+    negatives: Literal["random", "pose", "cosine"] = "random"
+    distractors: PositiveInt = 64
+    temperature: PositiveFloat = 0.1
     quantised: bool = False
     other_view: bool = False
-    labels: float = 1.0
-    embedded: float = 0.5
-    filmed: float = 0.0
-    own: float = 0.25
-    seen: float = 0.25
-    pose: float = 0.5
-    embedding: float = 0.5
-    power: float = 0.5
+    labels: Share = 1.0
+    embedded: Share = 0.5
+    filmed: Share = 0.0
+    own: Share = 0.25
+    seen: NonNegativeFloat = 0.25
+    pose: NonNegativeFloat = 0.5
+    embedding: NonNegativeFloat = 0.5
+    power: NonNegativeFloat = 0.5
     exclude: tuple[str, ...] = HELD_OUT
     network: Sizes = field(default_factory=Sizes)
     augment: Filming = field(default_factory=Filming)
+
+    def __post_init__(self) -> None:
+        """Check the sizes; ValueError if they contradict each other."""
+        if self.frames % self.network.chunk:
+            raise ValueError(f"frames has to be a multiple of chunk, {self.network.chunk}")
 
 
 def read_config(path: Path, *, steps: int | None = None) -> Config:
@@ -104,13 +110,6 @@ def read_config(path: Path, *, steps: int | None = None) -> Config:
     Raises
     ------
     FormatError
-        if it is none.
+        if it is none, or its settings contradict each other.
     """
-    config = load_config(path, steps=steps, kind=Config, network=Sizes, augment=Filming)
-    if config.negatives not in NEGATIVES:
-        raise FormatError(f"{path}: negatives is {config.negatives!r}; use {', '.join(NEGATIVES)}")
-    if config.frames < LEAST_FRAMES:
-        raise FormatError(f"{path}: frames has to be {LEAST_FRAMES} or more")
-    if config.frames % config.network.chunk:
-        raise FormatError(f"{path}: frames has to be a multiple of chunk, {config.network.chunk}")
-    return config
+    return load_config(path, steps=steps, kind=Config)

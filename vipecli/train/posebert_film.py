@@ -3,7 +3,9 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pydantic
 import torch
+from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from vipecli.poses.anatomy import bones, put_together
@@ -11,6 +13,7 @@ from vipecli.poses.canonical import mid_hip, torso
 from vipecli.poses.skeleton import LEFT_HIP, LEFT_SHOULDER, MIRROR
 from vipecli.sequence.paths import smooth, straight
 from vipecli.train.motion_clips import MotionClips
+from vipecli.train.setting_types import CHECKED, Range, Share
 
 _LIMBS = ((3, 5), (4, 6), (9, 11), (10, 12), (3, 4, 5, 6), (9, 10, 11, 12), (0,), (5,), (6,))
 _SIDES = (range(LEFT_SHOULDER, LEFT_HIP), range(LEFT_HIP, 13))  # what swaps left and right
@@ -20,7 +23,7 @@ _NEAREST = 0.6  # depth, torso units
 _KNOWN = 4  # frames in which somebody is seen, at least
 
 
-@dataclass(frozen=True)
+@pydantic.dataclasses.dataclass(frozen=True, config=CHECKED)
 class Filming:
     """How windows are filmed and what is hidden.
 
@@ -50,19 +53,19 @@ class Filming:
         share of tokens that are hidden in spans for the contrastive task.
     """
 
-    fps: tuple[float, float] = (12.0, 30.0)
-    elevation_deg: float = 30.0
-    roll_deg: float = 8.0
-    distance: tuple[float, float] = (4.0, 12.0)
-    noise: float = 0.06
-    outlier: float = 0.01
-    guessed: float = 0.2
-    swapped: float = 0.15
-    person: float = 0.7
-    limb: float = 0.4
-    hidden_s: tuple[float, float] = (0.15, 2.2)
-    ends: float = 0.1
-    masked: float = 0.3
+    fps: Range = (12.0, 30.0)
+    elevation_deg: NonNegativeFloat = 30.0
+    roll_deg: NonNegativeFloat = 8.0
+    distance: Range = (4.0, 12.0)
+    noise: NonNegativeFloat = 0.06
+    outlier: Share = 0.01
+    guessed: Share = 0.2
+    swapped: Share = 0.15
+    person: Share = 0.7
+    limb: Share = 0.4
+    hidden_s: Range = (0.15, 2.2)
+    ends: Share = 0.1
+    masked: Share = 0.3
 
 
 @dataclass(frozen=True)

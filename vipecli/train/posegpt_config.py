@@ -1,35 +1,38 @@
 """Configuration of the training of a predictor."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
+from typing import Literal
 
-from vipecli.errors import FormatError
+import pydantic
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
 from vipecli.evaluate.views import HELD_OUT
 from vipecli.train.config import check_heads, load_config
 from vipecli.train.motion_variation import Variation
+from vipecli.train.setting_types import CHECKED, Batch, Dropout, FileName, Range, Share
 
-DATA = ("mocap", "cmu-prediction", "cmu-prediction-angles")
 KINDS = ("posegpt", "dctmlp")
 """Values of `kind` in a config that are trained here."""
 
 
-@dataclass(frozen=True)
+@pydantic.dataclasses.dataclass(frozen=True, config=CHECKED)
 class Sizes:
     """Of `PoseGpt`; of `DctMlp` layers alone."""
 
-    chunk: int = 5
-    width: int = 256
-    layers: int = 2
-    heads: int = 4
-    dropout: float = 0.1
-    noise: int = 0
+    chunk: PositiveInt = 5
+    width: PositiveInt = 256
+    layers: PositiveInt = 2
+    heads: PositiveInt = 4
+    dropout: Dropout = 0.1
+    noise: NonNegativeInt = 0
 
     def __post_init__(self) -> None:
         """Check the sizes; ValueError if they contradict each other."""
         check_heads(self.width, self.heads)
 
 
-@dataclass(frozen=True)
+@pydantic.dataclasses.dataclass(frozen=True, config=CHECKED)
 class Config:
     """Settings of a training.
 
@@ -70,34 +73,44 @@ class Config:
         of ``cmu-prediction`` alone.
     """
 
-    name: str = "posegpt"
+    name: FileName = "posegpt"
     kind: str = "posegpt"
-    data: str = "mocap"
-    seed: int = 1
-    steps: int = 4000
-    batch: int = 128
-    fps: float = 30.0
-    seen: int = 30
-    least: int = 2
-    future: int = 30
-    learning_rate: float = 1e-3
-    warmup: int = 200
-    weight_decay: float = 1e-2
+    data: Literal["mocap", "cmu-prediction", "cmu-prediction-angles"] = "mocap"
+    seed: NonNegativeInt = 1
+    steps: PositiveInt = 4000
+    batch: Batch = 128
+    fps: PositiveFloat = 30.0
+    seen: PositiveInt = 30
+    least: PositiveInt = 2
+    future: PositiveInt = 30
+    learning_rate: PositiveFloat = 1e-3
+    warmup: NonNegativeInt = 200
+    weight_decay: NonNegativeFloat = 1e-2
     bfloat16: bool = False
-    average: float = 0.999
+    average: Share = 0.999
     sampled: bool = True
-    own_from: float = 0.1
-    own_until: float = 0.5
-    speed: tuple[float, float] = (0.85, 1.15)
-    power: float = 0.5
-    velocity: float = 1.0
-    early: float = 0.0
-    energy: float = 0.0
-    input_noise: float = 0.0
+    own_from: Share = 0.1
+    own_until: Share = 0.5
+    speed: Range = (0.85, 1.15)
+    power: NonNegativeFloat = 0.5
+    velocity: NonNegativeFloat = 1.0
+    early: NonNegativeFloat = 0.0
+    energy: NonNegativeFloat = 0.0
+    input_noise: NonNegativeFloat = 0.0
     exclude: tuple[str, ...] = HELD_OUT
     validate: tuple[str, ...] = ()
     network: Sizes = field(default_factory=Sizes)
     augment: Variation = field(default_factory=Variation)
+
+    def __post_init__(self) -> None:
+        """Check the sizes; ValueError if they contradict each other."""
+        chunk = self.network.chunk
+        if self.kind == "posegpt" and (self.seen % chunk or self.future % chunk):
+            raise ValueError(f"seen and future want to be multiples of chunk = {chunk}")
+        if self.kind == "posegpt" and self.least > self.seen // chunk:
+            raise ValueError(f"least wants to be 1 to seen / chunk = {self.seen // chunk}")
+        if self.energy and not self.network.noise:
+            raise ValueError("energy wants network.noise above 0")
 
 
 def read_config(path: Path, *, steps: int | None = None) -> Config:
@@ -108,14 +121,4 @@ def read_config(path: Path, *, steps: int | None = None) -> Config:
     FormatError
         if it is none, or its settings contradict each other.
     """
-    config = load_config(path, steps=steps, kind=Config, network=Sizes, augment=Variation)
-    chunk = config.network.chunk
-    if config.data not in DATA:
-        raise FormatError(f"{path}: data is {config.data!r}; use {', '.join(DATA)}")
-    if config.kind == "posegpt" and (config.seen % chunk or config.future % chunk):
-        raise FormatError(f"{path}: seen and future want to be multiples of chunk = {chunk}")
-    if config.kind == "posegpt" and not 0 < config.least <= config.seen // chunk:
-        raise FormatError(f"{path}: least wants to be 1 to seen / chunk = {config.seen // chunk}")
-    if config.energy and not config.network.noise:
-        raise FormatError(f"{path}: energy wants network.noise above 0")
-    return config
+    return load_config(path, steps=steps, kind=Config)

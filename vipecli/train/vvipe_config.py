@@ -1,30 +1,33 @@
 """Configuration of the training of V-VIPE."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
-from vipecli.errors import FormatError
+import pydantic
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
 from vipecli.evaluate.views import HELD_OUT
 from vipecli.train.augment import Augmentation
 from vipecli.train.config import load_config
+from vipecli.train.setting_types import CHECKED, Batch, Dropout, FileName, Share
 
 KINDS = ("vvipe", "direct")
 """Values of `kind` in a config that are trained here."""
 
 
-@dataclass(frozen=True)
+@pydantic.dataclasses.dataclass(frozen=True, config=CHECKED)
 class Sizes:
     """Of the networks."""
 
-    dims: int = 32
-    pose_width: int = 256
-    pose_blocks: int = 1
-    width: int = 512
-    blocks: int = 2
-    dropout: float = 0.05
+    dims: PositiveInt = 32
+    pose_width: PositiveInt = 256
+    pose_blocks: NonNegativeInt = 1
+    width: PositiveInt = 512
+    blocks: NonNegativeInt = 2
+    dropout: Dropout = 0.05
 
 
-@dataclass(frozen=True)
+@pydantic.dataclasses.dataclass(frozen=True, config=CHECKED)
 class Config:
     """Settings of a training of V-VIPE, or of the baseline that lifts directly.
 
@@ -51,35 +54,45 @@ class Config:
         gradient that a classifier of people turns round; 0 = none.
     """
 
-    name: str = "vvipe"
+    name: FileName = "vvipe"
     kind: str = "vvipe"
-    seed: int = 1
-    vae_steps: int = 6000
-    steps: int = 12000
-    batch: int = 512
-    learning_rate: float = 1e-3
-    warmup: int = 300
-    weight_decay: float = 1e-4
-    average: float = 0.999
-    prior: float = 2e-4
-    triplet: float = 0.05
-    metric: float = 0.1
-    latent: float = 0.02
-    camera: float = 0.5
+    seed: NonNegativeInt = 1
+    vae_steps: NonNegativeInt = 6000
+    steps: PositiveInt = 12000
+    batch: Batch = 512
+    learning_rate: PositiveFloat = 1e-3
+    warmup: NonNegativeInt = 300
+    weight_decay: NonNegativeFloat = 1e-4
+    average: Share = 0.999
+    prior: NonNegativeFloat = 2e-4
+    triplet: NonNegativeFloat = 0.05
+    metric: NonNegativeFloat = 0.1
+    latent: NonNegativeFloat = 0.02
+    camera: NonNegativeFloat = 0.5
     realign: bool = True
     pretrain: bool = True
-    filmed: int = 0
-    detected: float = 0.0
-    labels: float = 1.0
-    own: float = 0.0
-    views: float = 0.0
-    across: float = 0.0
-    identity: float = 0.0
-    rarity: float = 0.5
-    source_weights: dict[str, float] = field(default_factory=dict)
+    filmed: NonNegativeInt = 0
+    detected: Share = 0.0
+    labels: Share = 1.0
+    own: NonNegativeFloat = 0.0
+    views: NonNegativeFloat = 0.0
+    across: NonNegativeFloat = 0.0
+    identity: NonNegativeFloat = 0.0
+    rarity: NonNegativeFloat = 0.5
+    source_weights: dict[str, NonNegativeFloat] = field(default_factory=dict)
     exclude: tuple[str, ...] = HELD_OUT
     network: Sizes = field(default_factory=Sizes)
     augment: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        """Check what is supervised; ValueError if settings contradict each other."""
+        few = self.labels < 1 or self.own or self.views or self.across or self.identity
+        if few and (self.pretrain or not self.filmed):
+            raise ValueError(
+                "labels, own, views, across and identity want pretrain = false and filmed above 0"
+            )
+        if self.filmed and self.detected:
+            raise ValueError("detected wants filmed = 0: film is of poses of its own")
 
 
 def read_config(path: Path, *, steps: int | None = None) -> Config:
@@ -90,13 +103,4 @@ def read_config(path: Path, *, steps: int | None = None) -> Config:
     FormatError
         if it is none, or its settings contradict each other.
     """
-    config = load_config(path, steps=steps, kind=Config, network=Sizes)
-    few = config.labels < 1 or config.own or config.views or config.across or config.identity
-    if few and (config.pretrain or not config.filmed):
-        raise FormatError(
-            f"{path}: labels, own, views, across and identity want pretrain = false and filmed "
-            "above 0"
-        )
-    if config.filmed and config.detected:
-        raise FormatError(f"{path}: detected wants filmed = 0: film is of poses of its own")
-    return config
+    return load_config(path, steps=steps, kind=Config)
