@@ -63,6 +63,17 @@ def test_a_camera_whose_pairs_all_differ_is_doubtful_the_others_are_not():
     assert got.contradicted.tolist() == [False, False, False, True]
 
 
+def test_a_camera_with_more_pairs_left_out_than_kept_is_doubtful():
+    pairs = planted([0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
+    pairs |= {(i, 5): Offset(9.0 - i, 1.0, 0.5, 3.0, 60.0) for i in (1, 2)}
+    for i in (0, 3, 4):
+        pairs[i, 5] = replace(pairs[i, 5], shift_s=5.0 - i + i / 2, confidence=5.0)
+    got = settle(pairs, 6, 0)
+    np.testing.assert_allclose(got.shift_s[:5], [0, 1, 2, 3, 4], atol=1e-6)
+    assert got.shift_s[5] == pytest.approx(9.0, abs=1e-6)
+    assert got.contradicted.tolist() == [False] * 5 + [True]
+
+
 def test_a_pair_that_is_left_out_has_no_say_in_the_rates():
     pairs = planted([0.0, 2.0, -1.0, 3.0], [1.0, 1.001, 0.998, 1.0])
     pairs[0, 1] = Offset(7.0, 1.02, 0.5, 3.0, 10.0)

@@ -33,7 +33,8 @@ class Clocks:
     outliers
         those that were left out, and by how many seconds they differ from the others.
     contradicted
-        shape (C,): whether a clock hangs on one pair that another one, left out, contradicts.
+        shape (C,): whether a clock hangs on one pair that another one, left out, contradicts, or
+        as many pairs of the camera are left out as are kept.
     """
 
     shift_s: NDArray[np.float64]
@@ -85,8 +86,13 @@ def _contradicted(
     """Cameras (C,) that only one pair connects with the reference, against one that was left out.
 
     Either may be the wrong one: where others side with neither, it is one word against another.
+    So are those of which at least as many pairs were left out as were kept.
     """
-    found = np.zeros(count, bool)
+    used, unused = (
+        np.bincount(np.array(pairs, int).ravel(), minlength=count) for pairs in (kept, out)
+    )
+    found = (unused > 0) & (unused >= used)
+    found[reference] = False
     joined = _connected(kept, count, reference)
     for pair in kept:
         cut = joined & ~_connected([one for one in kept if one != pair], count, reference)
