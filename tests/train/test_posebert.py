@@ -293,6 +293,14 @@ def test_own_clips_teach_gaps_and_no_3d(own_clips, single):
     assert np.isfinite(list(terms.values())).all()
 
 
+def test_videos_without_poses_are_told_what_to_do(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"film")
+    with pytest.raises(FormatError, match="no poses yet; run `vipe embed`"):
+        sorted_out([tmp_path])
+    (tmp_path / "b.bvh").write_text("HIERARCHY")
+    assert sorted_out([tmp_path]) == ([tmp_path], [])
+
+
 def test_a_bad_file_among_own_clips_costs_no_other(own_clips):
     (own_clips / "a_bad.json").write_text('{"keypoints": [')
     (own_clips / "a_cut.npz").write_bytes((own_clips / ".vipe" / "a.npz").read_bytes()[:500])

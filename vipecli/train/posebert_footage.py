@@ -11,10 +11,12 @@ import numpy as np
 from vipecli.errors import FormatError, NoPoseError
 from vipecli.files import is_sidecar
 from vipecli.poses.formats import is_pose_file, load_scene, looks_like_poses
+from vipecli.poses.mocap.clips import READERS
 from vipecli.poses.npz_reader import DAMAGED, NpzReader, open_npz
 from vipecli.poses.poses import Poses
 from vipecli.poses.skeleton import MIRROR
 from vipecli.train.posebert_film import Filming, Windows, about_axis, hidden_for_a_while, windows
+from vipecli.video.read import VIDEO_SUFFIXES
 
 _OWN_FOLDER = ".vipe"  # of what `vipe embed` writes beside the videos
 _ROLL_DEG = 10.0  # std of the rotation in the picture's plane that varies a window
@@ -138,13 +140,27 @@ def sorted_out(paths: list[Path]) -> tuple[list[Path], list[Path]]:
 
     A folder that holds 2D poses, or in which `vipe embed` left them (``.vipe``), is searched for
     nothing else.
+
+    Raises
+    ------
+    FormatError
+        if a folder holds videos and nothing that can be trained on.
     """
     mocap, flat = [], []
     for path in map(Path, paths):
         found = _below(path) if path.is_dir() else [path] * _is_flat(path)
+        if path.is_dir() and not found:
+            _check_folder(path)
         flat += found
         mocap += [] if found else [path]
     return mocap, flat
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder of videos of which nobody has found the poses yet."""
+    kinds = {path.suffix.lower() for path in folder.rglob("*") if not is_sidecar(path.name)}
+    if kinds & VIDEO_SUFFIXES and not kinds & READERS.keys():
+        raise FormatError(f"{folder}: its videos have no poses yet; run `vipe embed` on it first")
 
 
 def _below(folder: Path) -> list[Path]:
