@@ -1,7 +1,7 @@
 """The people of a clip who come into question, where the other clip shows who is meant."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +69,8 @@ def read_people(
     scene = read_scene(path, recipe, tick)
     if len(scene.times) < 2:
         raise single_frame(path)
+    if len(scene.tracks.tracks) > 1:  # whoever is beside the largest one, and by which number
+        scene = read_scene(path, replace(recipe, equally=True))
     largest, people = scene.track("largest", path=path), present(scene.tracks.tracks)
     others = [track for track in people if track is not largest]
     others.sort(key=lambda track: -track.covered())
