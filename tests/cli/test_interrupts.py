@@ -63,6 +63,20 @@ def test_a_signal_ends_a_pool_and_leaves_nothing(clips, number, code, delay_s, t
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
 
 
+def test_a_signal_that_native_code_makes_an_error_of_its_own_is_one():
+    program = (
+        "import os, signal\n"
+        "from vipecli.cli import app, interrupts\n"
+        "def load(*_, **__):\n"
+        "    try:\n        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    except SystemExit:\n        raise ImportError('initialization failed') from None\n"
+        "app.app = load\n"
+        "with interrupts.ending_promptly():\n    app.main([])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (143, "vipe: interrupted\n")
+
+
 def test_a_command_ended_while_it_writes_leaves_nothing(tmp_path):
     program = (
         "import os, signal, sys\n"

@@ -14,6 +14,7 @@ from typer.main import get_command
 
 from vipecli.cli.console import debugging, note
 from vipecli.cli.help import Command, Group
+from vipecli.cli.interrupts import check_interrupted
 from vipecli.errors import VideoWarning, VipeError
 from vipecli.urls import scrubbed
 
@@ -128,10 +129,11 @@ def _program() -> str:
 
 
 def _complain(exc: BaseException | None, text: str, code: int = 1) -> int:
-    """Print one line, and the trace before it where VIPE_DEBUG asks for it.
+    """Print one line, and the trace before it where VIPE_DEBUG asks for it; none after a signal.
 
     The line may repeat what the user wrote in the place of a path: URLs in it lose their secrets.
     """
+    check_interrupted()
     if exc is not None and debugging():
         traceback.print_exception(exc)
     note(scrubbed(text))

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _PATIENCE_S = 2.0  # for files and processes to be cleaned up
+_received = list[int]()  # the signal that came
 
 
 class Interrupted(SystemExit):
@@ -32,7 +33,14 @@ def ending_promptly() -> Iterator[None]:
         raise
 
 
+def check_interrupted() -> None:
+    """Raise `Interrupted` if a signal came: native code that is imported makes it another error."""
+    if _received:
+        raise Interrupted(128 + _received[0])
+
+
 def _interrupt(number: int, frame: object) -> NoReturn:
+    _received.append(number)
     for each in _SIGNALS:
         signal.signal(each, signal.SIG_DFL)
     end = threading.Timer(_PATIENCE_S, os.kill, (os.getpid(), number))
