@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vipecli.alignment.multiscale import thinned
 from vipecli.alignment.rises import Rises
 from vipecli.alignment.same_action import DIFFERENT, same_action
-from vipecli.alignment.shift_between import Evidence, find_line, refined
+from vipecli.alignment.shift_between import LONGEST_S, Evidence, find_line, refined
 from vipecli.alignment.shift_score import ShiftScore, Table
 from vipecli.alignment.sound_shift import SoundShift
 from vipecli.alignment.warping_path import Alignment, Span, probability_along
@@ -28,6 +29,7 @@ SHORT_S = 1.0
 NO_RATE = "no clear difference in clock rate (longer clips show one, of up to 2 %): none is assumed"
 """Warning of an answer without the rate that was asked for."""
 
+_CELLS = 1 << 20  # of frames that are asked whether they show one action
 _STEPS = 256  # of a path whose distances are computed at a time
 
 
@@ -165,14 +167,18 @@ def _doubt(overlap_s: float, confidence: float) -> str:
 def _unlike(a: Embeddings, b: Embeddings, shift: float, rate: float) -> str:
     """Warning that what both show at a shift is not one action; empty if it may be.
 
-    What is centred says when something happens, not that it is the same in both.
+    What is centred says when something happens, not that it is the same in both. Of a long overlap
+    `LONGEST_S` in its middle are compared, which costs less than the shift itself.
     """
-    first, last = a.times[0], a.times[-1]
-    own = (a.times >= (b.times[0] - shift) / rate) & (a.times <= (b.times[-1] - shift) / rate)
-    other = (b.times >= shift + rate * first) & (b.times <= shift + rate * last)
+    start = max(a.times[0], (b.times[0] - shift) / rate)
+    end = min(a.times[-1], (b.times[-1] - shift) / rate)
+    spare = max(0.0, (end - start - LONGEST_S) / 2)
+    start, end = start + spare, end - spare
+    own = (a.times >= start) & (a.times <= end)
+    other = (b.times >= shift + rate * start) & (b.times <= shift + rate * end)
     if not (own.any() and other.any()):
         return ""
-    same = same_action(a.part(own), b.part(other))
+    same = same_action(*thinned(a.part(own), b.part(other), _CELLS))
     if same >= DIFFERENT:
         return ""
     return f"these look like two different actions (same action: {same:.0%}): check the shift"

@@ -103,7 +103,7 @@ class Config:
     pool: NonNegativeInt = 0  # positives of the batches before: more candidates for negatives
     identity: NonNegativeFloat = 0.0  # factor of the turned gradient of a classifier of people
     rarity: NonNegativeFloat = 0.0
-    source_weights: dict[str, NonNegativeFloat] = field(default_factory=dict)  # by clip name
+    source_weights: dict[str, NonNegativeFloat] = field(default_factory=dict)  # by source
     exclude: tuple[str, ...] = HELD_OUT
     network: Network = field(default_factory=Network)
     augment: Augmentation = field(default_factory=Augmentation)
